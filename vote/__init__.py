@@ -1,0 +1,1 @@
+"""vote-app: online voting that an organiser can trust on the night it matters."""

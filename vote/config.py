@@ -1,0 +1,150 @@
+"""Every setting of every process, read once from the environment (and `.env`), refused loudly when wrong.
+
+No other module reads the environment. A secret may come from a file named by `NAME_FILE` (a mounted secret). Error
+messages name the setting and the reason, never the value. `.env.example` lists the same names; a test compares them.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import dotenv
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from vote.errors import ConfigError
+
+SECRETS = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")
+SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
+HOW_TO_MAKE_A_SECRET = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class DatabaseTarget(NamedTuple):
+    """Where one part connects, and the role it takes there (None: the URL's own)."""
+
+    url: str
+    set_role: str | None
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _on_off(value: object) -> object:
+    return {"on": True, "off": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Settings(BaseModel):
+    """The settings, frozen. Field names are the environment's names in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    vote_env: Literal["development", "production"] = "development"
+    flask_secret_key: str = Field(min_length=SECRET_MIN_BYTES)
+    flask_secret_key_previous: str | None = Field(default=None, min_length=SECRET_MIN_BYTES)
+    jwt_secret: str = Field(min_length=SECRET_MIN_BYTES)
+    jwt_secret_previous: str | None = Field(default=None, min_length=SECRET_MIN_BYTES)
+
+    database_url: str | None = None
+    database_url_web: str | None = None
+    database_url_worker: str | None = None
+    database_url_reports: str | None = None
+    database_url_backup: str | None = None
+    database_replica_url: str | None = None
+    redis_url: str | None = None
+    ballot_log_url: str | None = None
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    public_url: str | None = None
+    web_concurrency: int = Field(default_factory=_cores, ge=1, le=256)
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_split)] = ()
+    vote_home: Path = Path(".vote")
+    vote_cookie_secure: Annotated[bool, BeforeValidator(_on_off)] = True
+    vote_shards: int = Field(default=8, ge=1, le=1024)
+    vote_db_pool: int = Field(default=8, ge=1, le=100)
+    vote_page_threads: int = Field(default=16, ge=1, le=256)
+    vote_hash_threads: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.flask_secret_key == self.jwt_secret:
+            raise ValueError(
+                "FLASK_SECRET_KEY and JWT_SECRET must differ: a session cookie must never pass for a token"
+            )
+        if self.vote_env == "production" and not self.vote_cookie_secure:
+            raise ValueError("VOTE_COOKIE_SECURE=off is refused in production: cookies would travel in the clear")
+        if self.public_url is not None and urlsplit(self.public_url).scheme not in ("http", "https"):
+            raise ValueError("PUBLIC_URL must begin with http:// or https://")
+        return self
+
+    @cached_property
+    def log_url(self) -> str:
+        """The ballot log's Redis; the cache's when it has none of its own."""
+        return _required(self.ballot_log_url or self.redis_url, "REDIS_URL", "redis://127.0.0.1:6379/0")
+
+    @cached_property
+    def cache_url(self) -> str:
+        """The Redis of cache and limits."""
+        return _required(self.redis_url, "REDIS_URL", "redis://127.0.0.1:6379/0")
+
+    def database(self, part: Literal["owner", "web", "worker", "reports", "backup"]) -> DatabaseTarget:
+        """Where `part` connects: its own URL when it has one, else the owner's with SET ROLE (DESIGN §4)."""
+        own = None if part == "owner" else getattr(self, f"database_url_{part}")
+        if own:
+            return DatabaseTarget(own, None)
+        owner = _required(self.database_url, "DATABASE_URL", "postgresql://user@host/vote")
+        return DatabaseTarget(owner, None if part == "owner" else f"vote_{part}")
+
+
+def _required(value: str | None, name: str, example: str) -> str:
+    if not value:
+        raise ConfigError(
+            f"{name} is not set. Set it (for example {name}={example}), or start everything with `make run`."
+        )
+    return value
+
+
+def _with_files(environ: Mapping[str, str]) -> dict[str, str]:
+    values = {name.lower(): value for name, value in environ.items() if value != ""}
+    for name in SECRETS:
+        path = environ.get(f"{name}_FILE")
+        if path and name.lower() not in values:
+            try:
+                values[name.lower()] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ConfigError(f"{name}_FILE cannot be read: {error.strerror}.") from error
+    return values
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. Without `environ`: `.env` of the working folder, overruled by the environment.
+
+    Raises ConfigError with one line per wrong setting; values are never repeated in it.
+    """
+    if environ is None:
+        from_file = {name: value for name, value in dotenv.dotenv_values(".env").items() if value is not None}
+        environ = {**from_file, **os.environ}
+    values = _with_files(environ)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = ["The settings are wrong:"]
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in problem["loc"][:1]).upper()
+        hint = f" Make one with: {HOW_TO_MAKE_A_SECRET}" if name in SECRETS else ""
+        lines.append(f"  {name + ': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}.{hint}")
+    return "\n".join(lines)

@@ -1,0 +1,111 @@
+"""The one tree of errors. Nothing here knows HTTP; `edge/problems.py` has the one table that turns a class into a status.
+
+VoteError
+├── ConfigError             the environment is missing or wrong; the process does not start
+├── InvalidInput            what was sent cannot be used; carries a message per field
+├── NotFound                nothing there, or not for you to know
+├── NotLoggedIn             who you are is not known
+├── NotAllowed              known, but this is not yours to do
+├── ForgedForm              a browser's form without the token of its session
+├── Conflict                the present state does not allow it
+│   ├── NameTaken           user name or e-mail in use
+│   └── AlreadyVoted        another choice is stored, and it may not be changed
+├── VotingNotOpen           before opening or after closing
+├── NoSuchOption            the competition has no such option
+├── TooLarge                more bytes than the named limit
+├── StaleVersion            If-Match names an older version
+├── VersionRequired         a change without If-Match
+└── Unavailable             a part we need is down or cold: not confirmed, try again
+    ├── LogUnavailable      the ballot log
+    └── DatabaseUnavailable PostgreSQL
+"""
+
+
+class VoteError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or (type(self).__doc__ or "").strip())
+
+    @property
+    def detail(self) -> str:
+        """A sentence a person can act on."""
+        return str(self)
+
+
+class ConfigError(VoteError):
+    """The settings are wrong."""
+
+
+class InvalidInput(VoteError):
+    """Some fields need another look."""
+
+    def __init__(self, fields: dict[str, str], detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.fields = fields
+
+
+class NotFound(VoteError):
+    """There is nothing at this address."""
+
+
+class NotLoggedIn(VoteError):
+    """Log in first."""
+
+
+class NotAllowed(VoteError):
+    """Your account may not do this."""
+
+
+class ForgedForm(VoteError):
+    """This form is too old or did not come from this site. Load the page again and send it once more."""
+
+
+class Conflict(VoteError):
+    """The present state does not allow this."""
+
+
+class NameTaken(Conflict):
+    """This user name or e-mail address is in use."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__()
+        self.fields = fields
+
+
+class AlreadyVoted(Conflict):
+    """You have already voted, and the vote cannot be changed here. Your first vote counts."""
+
+
+class VotingNotOpen(VoteError):
+    """Voting is not open."""
+
+
+class NoSuchOption(VoteError):
+    """This competition has no such option."""
+
+
+class TooLarge(VoteError):
+    """The request is larger than the limit."""
+
+
+class StaleVersion(VoteError):
+    """Somebody changed this in the meantime. Load it again and repeat your change."""
+
+
+class VersionRequired(VoteError):
+    """Send the ETag you read in an If-Match header, so that nobody's change is overwritten."""
+
+
+class Unavailable(VoteError):
+    """A part of the service is not answering. Try again in a moment."""
+
+    retry_after_s = 1
+
+
+class LogUnavailable(Unavailable):
+    """Not confirmed: your vote may be stored or not. Press again, it cannot count twice."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database is not answering. Try again in a moment."""
