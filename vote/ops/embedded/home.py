@@ -1,0 +1,115 @@
+"""The folders of an installation (VOTE_HOME) and the lock that keeps a second copy out.
+
+VOTE_HOME/            0700, whoever starts `vote up`
+  secrets/ logs/      ours
+  servers/            the servers' own; for root a link into /var/lib/vote-app, because the account that runs the
+                      servers then cannot enter VOTE_HOME
+    postgres/ valkey/ data
+    sockets/          0700; in the temporary folder when this path is too long for a socket
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vote.errors import ConfigError
+from vote.ops.account import Account
+
+DATA_OF_ROOT = Path("/var/lib/vote-app")
+SOCKET_PATH_BYTES = 103  # sun_path: 108 bytes on Linux, 104 on macOS, with the closing zero
+LONGEST_SOCKET_NAME = ".s.PGSQL.5432.lock"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one installation; all of them exist."""
+
+    path: Path
+    servers: Path
+    sockets: Path
+    account: Account | None
+
+    @property
+    def secrets(self) -> Path:
+        """Where generated secrets are kept."""
+        return self.path / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        """Where the servers' logs go."""
+        return self.path / "logs"
+
+
+def prepare(path: Path, account: Account | None) -> Home:
+    """Make the folders of an installation, or find them as they are; `account` runs the servers (None: we do).
+
+    Raises ConfigError when a folder cannot be made or belongs to an installation of somebody else.
+    """
+    try:
+        path = path.absolute()
+        _private_folder(path)
+        _private_folder(path / "secrets")
+        _private_folder(path / "logs")
+        servers = _servers_folder(path / "servers", account)
+        return Home(path, servers, _sockets_folder(servers, account), account)
+    except OSError as error:
+        raise ConfigError(f"VOTE_HOME {path} cannot be used: {error.strerror} ({error.filename}).") from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of `folder` (a file descriptor no child inherits). Raises ConfigError at once when it is taken."""
+    with (folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ConfigError(
+                f"Another copy (process {file.read().strip() or 'unknown'}) already uses {folder}. "
+                "Stop it first, or choose another VOTE_HOME."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _private_folder(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
+def _servers_folder(servers: Path, account: Account | None) -> Path:
+    if account is not None and not servers.is_symlink() and not servers.exists():
+        DATA_OF_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # A new name for each home: were it made from the path, a home deleted and made again would meet old data.
+        data = Path(tempfile.mkdtemp(dir=DATA_OF_ROOT, prefix=""))
+        account.give(data)
+        servers.symlink_to(data)
+    elif account is None:
+        servers.mkdir(mode=0o700, exist_ok=True)
+    maker = servers.lstat().st_uid
+    if maker != os.geteuid():
+        raise ConfigError(f"{servers} was made by user {maker}: start as that user, or choose another VOTE_HOME.")
+    return servers.resolve(strict=True)
+
+
+def _sockets_folder(servers: Path, account: Account | None) -> Path:
+    sockets = servers / "sockets"
+    if len(os.fsencode(sockets / LONGEST_SOCKET_NAME)) > SOCKET_PATH_BYTES:
+        ours = Path(tempfile.gettempdir()) / f"vote-app-{os.geteuid()}"
+        sockets = ours / hashlib.sha256(os.fsencode(servers)).hexdigest()[:12]
+        with contextlib.suppress(FileExistsError):
+            ours.mkdir(mode=0o700)
+        found = ours.lstat()  # the name can be guessed: what somebody else put there is not ours
+        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise ConfigError(f"{ours} is not private to this user: remove it, or choose a shorter VOTE_HOME.")
+    sockets.mkdir(mode=0o700, exist_ok=True)
+    if account is not None:
+        account.give(sockets)
+    return sockets

@@ -1,0 +1,50 @@
+"""Ends servers that outlived the supervisor which started them. A server is known by where it works and what it runs,
+never by its name alone: the servers of other homes are not ours to touch.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+SERVER_PROGRAMS = frozenset(
+    {"postgres", "valkey-server", "redis-server", "redis-check-rdb"}
+)  # Debian links the last two
+DEADLINE_S = 10
+
+
+def servers_in(data: Path) -> list[int]:
+    """Process ids of the servers working in `data` (both servers make their data folder their working folder)."""
+    folder = os.path.realpath(data)
+    return [pid for pid in _process_ids() if _works_in(pid, folder)]
+
+
+def end_servers_in(data: Path) -> None:
+    """Kill every server that works in `data` and wait until it is gone. Call it only while holding the home's lock."""
+    deadline = time.monotonic() + DEADLINE_S
+    while (pids := servers_in(data)) and time.monotonic() < deadline:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def can_look() -> bool:
+    """Whether this system shows processes under /proc; elsewhere leftovers are the servers' own business."""
+    return Path("/proc/self/exe").exists()
+
+
+def _process_ids() -> Iterator[int]:
+    if can_look():
+        yield from (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _works_in(pid: int, folder: str) -> bool:
+    # A zombie has neither link: it is dead already, and waits for its parent.
+    try:
+        program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+        return os.path.basename(program) in SERVER_PROGRAMS and os.readlink(f"/proc/{pid}/cwd") == folder
+    except OSError:
+        return False

@@ -1,0 +1,153 @@
+"""How the embedded PostgreSQL is made and run: one cluster in the home, on a private socket, with its roles' passwords.
+
+Tables and what each role may do are the migrations' business (`vote.db.migrate`); here roles only get a way in.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import pq, sql
+
+from vote.errors import ConfigError
+from vote.ops.account import credentials
+from vote.ops.embedded.home import Home
+from vote.ops.embedded.keyring import kept_secret
+from vote.ops.embedded.leftovers import can_look, end_servers_in
+from vote.ops.embedded.programs import Programs, server_environ
+from vote.ops.process import Part
+
+SUPERUSER = "postgres"
+OWNER = "vote_owner"
+DATABASE = "vote"
+PORT = 5432  # only a part of the socket's name
+
+SETTINGS = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "wal_level": "replica",
+    "log_lock_waits": "on",
+    "log_line_prefix": "%m [%p] %u@%d ",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+FAST_AND_FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The PostgreSQL of one home. With `durable=False` a crash of the machine may lose data: for tests only."""
+
+    home: Home
+    programs: Programs
+    durable: bool = True
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.home.servers / "postgres"
+
+    def part(self) -> Part:
+        """How to run it. Its first start makes the cluster."""
+        settings = SETTINGS | ({} if self.durable else FAST_AND_FORGETFUL)
+        settings["unix_socket_directories"] = '"{}"'.format(str(self.home.sockets).replace('"', '""'))
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return Part(
+            name="postgres",
+            command=[str(self.programs.postgres_bin / "postgres"), "-D", str(self.data), *options],
+            environ=server_environ(),
+            stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
+            orphan_signal=signal.SIGQUIT,  # "immediate": its own children end too, the next start recovers
+            grace_s=30,
+            account=self.home.account,
+            folder=self.home.servers,
+            log=self.home.logs / "postgres.log",
+            prepare=self._prepare,
+        )
+
+    def is_ready(self) -> bool:
+        """Whether it accepts connections (asked without logging in)."""
+        return pq.PGconn.ping(self._conninfo(SUPERUSER, "postgres").encode()) == pq.Ping.OK
+
+    def url(self, role: str, database: str = DATABASE) -> str:
+        """The URL with which `role` connects; its password is made at first use."""
+        return f"postgresql://{role}:{self._password(role)}@/{database}?{self._address()}"
+
+    def provide(self) -> None:
+        """See that the owner and the database are there. A repeat changes nothing."""
+        with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [OWNER]).fetchone():
+                connection.execute(sql.SQL("CREATE ROLE {} CREATEROLE CREATEDB").format(sql.Identifier(OWNER)))
+            self.let_in([OWNER], connection)
+            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                names = {"database": sql.Identifier(DATABASE), "owner": sql.Identifier(OWNER)}
+                connection.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**names))
+
+    def let_in(self, roles: Iterable[str], connection: psycopg.Connection | None = None) -> None:
+        """Give existing roles LOGIN and the password of their URL. A repeat changes nothing."""
+        if connection is None:
+            with psycopg.connect(self.url(SUPERUSER, "postgres")) as new:
+                return self.let_in(roles, new)
+        for role in roles:
+            # The server sees only the verifier: the password can reach neither its log nor pg_stat_activity.
+            verifier = connection.pgconn.encrypt_password(
+                self._password(role).encode(), role.encode(), b"scram-sha-256"
+            ).decode()
+            statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))
+            connection.execute(statement)
+        return None
+
+    def _password(self, role: str) -> str:
+        return kept_secret(self.home.secrets / f"postgres-{role}")
+
+    def _address(self) -> str:
+        return f"host={quote(str(self.home.sockets), safe='/')}&port={PORT}"
+
+    def _conninfo(self, role: str, database: str) -> str:
+        return f"postgresql://{role}@/{database}?{self._address()}"
+
+    def _prepare(self) -> None:
+        end_servers_in(self.data)
+        if can_look():
+            # No server works here: what they left is stale, even when its process id is in use again, or belongs to
+            # a zombie nobody reaps. PostgreSQL, which cannot know, would refuse to start.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            for stale in self.home.sockets.glob(".s.PGSQL.*"):
+                stale.unlink()
+        if not self.data.exists():
+            self._create()
+        made_by, runs = (self.data / "PG_VERSION").read_text().strip(), str(self.programs.postgres_major())
+        if made_by != runs:
+            raise ConfigError(f"{self.data} was made by PostgreSQL {made_by}; version {runs} cannot use it.")
+
+    def _create(self) -> None:
+        new, password = self.data.with_name("postgres.new"), self.home.servers / "password"
+        shutil.rmtree(new, ignore_errors=True)  # an attempt that was interrupted
+        password.unlink(missing_ok=True)
+        with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(self._password(SUPERUSER))
+        if self.home.account:
+            self.home.account.give(password)
+        command = [str(self.programs.postgres_bin / "initdb"), "-D", str(new), "-U", SUPERUSER, f"--pwfile={password}"]
+        command += ["--locale=C", "-E", "UTF8", "--auth=scram-sha-256", "--data-checksums"]
+        done = subprocess.run(
+            command if self.durable else [*command, "--no-sync"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=server_environ(),
+            cwd=self.home.servers,
+            **credentials(self.home.account),
+        )
+        password.unlink()
+        if done.returncode != 0:
+            raise ConfigError(f"initdb failed:\n{done.stderr.strip()}")
+        new.rename(self.data)

@@ -1,0 +1,83 @@
+"""How the embedded Valkey (or Debian's Redis) is run: a write is on disk before it is answered, none thrown away."""
+
+import contextlib
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from vote.ops.embedded.home import Home
+from vote.ops.embedded.leftovers import end_servers_in
+from vote.ops.embedded.programs import Programs, server_environ
+from vote.ops.process import Part
+
+ANSWER_S = 2
+
+SETTINGS = {
+    "port": "0",
+    "unixsocketperm": "700",
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+}
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """The Valkey of one home: ballot log and cache in one."""
+
+    home: Home
+    programs: Programs
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.home.servers / "valkey"
+
+    @property
+    def socket(self) -> Path:
+        """Its socket."""
+        return self.home.sockets / "valkey"
+
+    @property
+    def url(self) -> str:
+        """The URL with which everybody connects; the socket's folder is the guard."""
+        return f"unix://{quote(str(self.socket), safe='/')}?db=0"
+
+    def part(self) -> Part:
+        """How to run it."""
+        places = {"dir": str(self.data), "unixsocket": str(self.socket), "maxmemory": str(_half_of_memory())}
+        options = [word for name, value in (SETTINGS | places).items() for word in (f"--{name}", value)]
+        return Part(
+            name="valkey",
+            command=[str(self.programs.redis_server), *options],
+            environ=server_environ(),
+            account=self.home.account,
+            folder=self.home.servers,
+            log=self.home.logs / "valkey.log",
+            prepare=self._prepare,
+        )
+
+    def is_ready(self) -> bool:
+        """Whether it answers PING (while it reads its log it answers LOADING)."""
+        with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
+            connection.settimeout(ANSWER_S)
+            connection.connect(str(self.socket))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+        return False
+
+    def _prepare(self) -> None:
+        end_servers_in(self.data)
+        if not self.data.exists():
+            self.data.mkdir(mode=0o700)
+            if self.home.account:
+                self.home.account.give(self.data)
+
+
+def _half_of_memory() -> int:
+    """So that a full log answers "out of memory", which loses nothing, before the kernel kills the server."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
