@@ -11,13 +11,13 @@ from pathlib import Path
 
 from vote.ops.account import server_account
 from vote.ops.embedded import programs
-from vote.ops.embedded.home import Home, prepare
+from vote.ops.embedded.home import ServerRoom, make_room, prepare
 from vote.ops.embedded.leftovers import servers_in
 from vote.ops.embedded.postgres import SUPERUSER, Postgres
 from vote.ops.embedded.programs import Programs, Services
-from vote.ops.embedded.starting import start_server
 from vote.ops.embedded.valkey import Valkey
 from vote.ops.process import Process
+from vote.ops.starting import start_ready
 
 
 class Pair:
@@ -27,10 +27,10 @@ class Pair:
     only `postgres` may do. `programs.postgres_bin` has pg_dump, pgbench and the rest.
     """
 
-    def __init__(self, home: Home, programs: Programs, *, durable: bool) -> None:
-        self.home, self.programs = home, programs
-        self._postgres = Postgres(home, programs, durable=durable)
-        self._valkey = Valkey(home, programs)
+    def __init__(self, room: ServerRoom, programs: Programs, *, durable: bool) -> None:
+        self.room, self.programs = room, programs
+        self._postgres = Postgres(room, programs, durable=durable)
+        self._valkey = Valkey(room, programs)
         self._database, self._log = Process(self._postgres.part()), Process(self._valkey.part())
 
     @property
@@ -65,7 +65,7 @@ class Pair:
     def restart_database(self) -> None:
         """Kill it when it still runs, start it, and return when it answers."""
         self.kill_database()
-        start_server(self._database, self._postgres.is_ready)
+        start_ready(self._database)
 
     def freeze_database(self) -> None:
         """Stop all its processes in time: connections stay open and nobody answers."""
@@ -81,7 +81,7 @@ class Pair:
     def restart_log(self) -> None:
         """Kill it when it still runs, start it on the same data, and return when it answers."""
         self.kill_log()
-        start_server(self._log, self._valkey.is_ready)
+        start_ready(self._log)
 
     def lose_log(self) -> None:
         """Start Valkey again with nothing in it: the disk of the log is gone."""
@@ -114,8 +114,8 @@ class Pair:
         self.thaw_log()
         self._log.kill()
         self.kill_database()
-        shutil.rmtree(self.home.servers)
-        shutil.rmtree(self.home.sockets, ignore_errors=True)
+        shutil.rmtree(self.room.data)
+        shutil.rmtree(self.room.sockets, ignore_errors=True)
 
 
 def start_pair(services: Services, folder: Path, *, durable: bool = False) -> Pair:
@@ -124,7 +124,7 @@ def start_pair(services: Services, folder: Path, *, durable: bool = False) -> Pa
     `durable=False` turns PostgreSQL's fsync off: a crash of the server loses nothing, a crash of the machine would.
     """
     account = server_account()
-    pair = Pair(prepare(folder, account), programs.find(services, account), durable=durable)
+    pair = Pair(make_room(prepare(folder), account), programs.find(services, account), durable=durable)
     pair.start()
     return pair
 

@@ -20,8 +20,13 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def nothing_to_prepare() -> None:
+def no_preparation() -> None:
     """For parts that need nothing before a start."""
+
+
+def no_waiting() -> bool:
+    """For parts nobody waits for."""
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,8 @@ class Part:
     """How to run one part of the stack.
 
     `stop_signal` asks it to finish, and after `grace_s` it is killed. `orphan_signal` is what the kernel sends it when
-    we die without a word. `prepare` runs before every start. Without `log` it writes where we write.
+    we die without a word. `prepare` runs before every start, `is_ready` says when the start is over. Without `log` it
+    writes where we write.
     """
 
     name: str
@@ -41,7 +47,8 @@ class Part:
     account: Account | None = None
     folder: Path | None = None
     log: Path | None = None
-    prepare: Callable[[], None] = nothing_to_prepare
+    prepare: Callable[[], None] = no_preparation
+    is_ready: Callable[[], bool] = no_waiting
 
 
 def die_with_parent(parent: int, orphan_signal: signal.Signals) -> None:

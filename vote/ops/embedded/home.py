@@ -27,12 +27,9 @@ LONGEST_SOCKET_NAME = ".s.PGSQL.5432.lock"
 
 @dataclass(frozen=True)
 class Home:
-    """The folders of one installation; all of them exist."""
+    """The folder of one installation, where its secrets and logs are."""
 
     path: Path
-    servers: Path
-    sockets: Path
-    account: Account | None
 
     @property
     def secrets(self) -> Path:
@@ -45,20 +42,34 @@ class Home:
         return self.path / "logs"
 
 
-def prepare(path: Path, account: Account | None) -> Home:
-    """Make the folders of an installation, or find them as they are; `account` runs the servers (None: we do).
+@dataclass(frozen=True)
+class ServerRoom:
+    """Where the servers of a home work: `account` owns both folders, or we do when it is None."""
 
-    Raises ConfigError when a folder cannot be made or belongs to an installation of somebody else.
+    home: Home
+    data: Path
+    sockets: Path
+    account: Account | None
+
+
+def prepare(path: Path) -> Home:
+    """Make the folders of an installation, or find them as they are. Raises ConfigError when that cannot be."""
+    home = Home(path.absolute())
+    with _told(home):
+        for folder in (home.path, home.secrets, home.logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+    return home
+
+
+def make_room(home: Home, account: Account | None) -> ServerRoom:
+    """Make the servers' folders for `account`, or find them as they are.
+
+    Raises ConfigError when that cannot be, or when they were made by somebody else's start of the same home.
     """
-    try:
-        path = path.absolute()
-        _private_folder(path)
-        _private_folder(path / "secrets")
-        _private_folder(path / "logs")
-        servers = _servers_folder(path / "servers", account)
-        return Home(path, servers, _sockets_folder(servers, account), account)
-    except OSError as error:
-        raise ConfigError(f"VOTE_HOME {path} cannot be used: {error.strerror} ({error.filename}).") from error
+    with _told(home):
+        data = _data_folder(home.path / "servers", account)
+        return ServerRoom(home, data, _sockets_folder(data, account), account)
 
 
 @contextlib.contextmanager
@@ -79,12 +90,15 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _private_folder(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
+@contextlib.contextmanager
+def _told(home: Home) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"VOTE_HOME {home.path} cannot be used: {error.strerror} ({error.filename}).") from error
 
 
-def _servers_folder(servers: Path, account: Account | None) -> Path:
+def _data_folder(servers: Path, account: Account | None) -> Path:
     if account is not None and not servers.is_symlink() and not servers.exists():
         DATA_OF_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
         # A new name for each home: were it made from the path, a home deleted and made again would meet old data.
@@ -99,17 +113,23 @@ def _servers_folder(servers: Path, account: Account | None) -> Path:
     return servers.resolve(strict=True)
 
 
-def _sockets_folder(servers: Path, account: Account | None) -> Path:
-    sockets = servers / "sockets"
-    if len(os.fsencode(sockets / LONGEST_SOCKET_NAME)) > SOCKET_PATH_BYTES:
+def _sockets_folder(data: Path, account: Account | None) -> Path:
+    sockets = data / "sockets"
+    if _is_too_long(sockets):
         ours = Path(tempfile.gettempdir()) / f"vote-app-{os.geteuid()}"
-        sockets = ours / hashlib.sha256(os.fsencode(servers)).hexdigest()[:12]
+        sockets = ours / hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
         with contextlib.suppress(FileExistsError):
             ours.mkdir(mode=0o700)
         found = ours.lstat()  # the name can be guessed: what somebody else put there is not ours
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise ConfigError(f"{ours} is not private to this user: remove it, or choose a shorter VOTE_HOME.")
+        if _is_too_long(sockets):
+            raise ConfigError(f"{sockets} is too long for a socket: choose a shorter VOTE_HOME or TMPDIR.")
     sockets.mkdir(mode=0o700, exist_ok=True)
     if account is not None:
         account.give(sockets)
     return sockets
+
+
+def _is_too_long(sockets: Path) -> bool:
+    return len(os.fsencode(sockets / LONGEST_SOCKET_NAME)) > SOCKET_PATH_BYTES

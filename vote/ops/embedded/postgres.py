@@ -17,7 +17,7 @@ from psycopg import pq, sql
 
 from vote.errors import ConfigError
 from vote.ops.account import credentials
-from vote.ops.embedded.home import Home
+from vote.ops.embedded.home import ServerRoom
 from vote.ops.embedded.keyring import kept_secret
 from vote.ops.embedded.leftovers import can_look, end_servers_in
 from vote.ops.embedded.programs import Programs, server_environ
@@ -46,19 +46,19 @@ FAST_AND_FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 class Postgres:
     """The PostgreSQL of one home. With `durable=False` a crash of the machine may lose data: for tests only."""
 
-    home: Home
+    room: ServerRoom
     programs: Programs
     durable: bool = True
 
     @property
     def data(self) -> Path:
         """The data folder."""
-        return self.home.servers / "postgres"
+        return self.room.data / "postgres"
 
     def part(self) -> Part:
         """How to run it. Its first start makes the cluster."""
         settings = SETTINGS | ({} if self.durable else FAST_AND_FORGETFUL)
-        settings["unix_socket_directories"] = '"{}"'.format(str(self.home.sockets).replace('"', '""'))
+        settings["unix_socket_directories"] = '"{}"'.format(str(self.room.sockets).replace('"', '""'))
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Part(
             name="postgres",
@@ -67,10 +67,11 @@ class Postgres:
             stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
             orphan_signal=signal.SIGQUIT,  # "immediate": its own children end too, the next start recovers
             grace_s=30,
-            account=self.home.account,
-            folder=self.home.servers,
-            log=self.home.logs / "postgres.log",
+            account=self.room.account,
+            folder=self.room.data,
+            log=self.room.home.logs / "postgres.log",
             prepare=self._prepare,
+            is_ready=self.is_ready,
         )
 
     def is_ready(self) -> bool:
@@ -106,10 +107,10 @@ class Postgres:
         return None
 
     def _password(self, role: str) -> str:
-        return kept_secret(self.home.secrets / f"postgres-{role}")
+        return kept_secret(self.room.home.secrets / f"postgres-{role}")
 
     def _address(self) -> str:
-        return f"host={quote(str(self.home.sockets), safe='/')}&port={PORT}"
+        return f"host={quote(str(self.room.sockets), safe='/')}&port={PORT}"
 
     def _conninfo(self, role: str, database: str) -> str:
         return f"postgresql://{role}@/{database}?{self._address()}"
@@ -120,7 +121,7 @@ class Postgres:
             # No server works here: what they left is stale, even when its process id is in use again, or belongs to
             # a zombie nobody reaps. PostgreSQL, which cannot know, would refuse to start.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
-            for stale in self.home.sockets.glob(".s.PGSQL.*"):
+            for stale in self.room.sockets.glob(".s.PGSQL.*"):
                 stale.unlink()
         if not self.data.exists():
             self._create()
@@ -129,13 +130,13 @@ class Postgres:
             raise ConfigError(f"{self.data} was made by PostgreSQL {made_by}; version {runs} cannot use it.")
 
     def _create(self) -> None:
-        new, password = self.data.with_name("postgres.new"), self.home.servers / "password"
+        new, password = self.data.with_name("postgres.new"), self.room.data / "password"
         shutil.rmtree(new, ignore_errors=True)  # an attempt that was interrupted
         password.unlink(missing_ok=True)
         with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(self._password(SUPERUSER))
-        if self.home.account:
-            self.home.account.give(password)
+        if self.room.account:
+            self.room.account.give(password)
         command = [str(self.programs.postgres_bin / "initdb"), "-D", str(new), "-U", SUPERUSER, f"--pwfile={password}"]
         command += ["--locale=C", "-E", "UTF8", "--auth=scram-sha-256", "--data-checksums"]
         done = subprocess.run(
@@ -144,8 +145,8 @@ class Postgres:
             text=True,
             check=False,
             env=server_environ(),
-            cwd=self.home.servers,
-            **credentials(self.home.account),
+            cwd=self.room.data,
+            **credentials(self.room.account),
         )
         password.unlink()
         if done.returncode != 0:

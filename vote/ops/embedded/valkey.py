@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from vote.ops.embedded.home import Home
+from vote.ops.embedded.home import ServerRoom
 from vote.ops.embedded.leftovers import end_servers_in
 from vote.ops.embedded.programs import Programs, server_environ
 from vote.ops.process import Part
@@ -29,18 +29,18 @@ SETTINGS = {
 class Valkey:
     """The Valkey of one home: ballot log and cache in one."""
 
-    home: Home
+    room: ServerRoom
     programs: Programs
 
     @property
     def data(self) -> Path:
         """The data folder."""
-        return self.home.servers / "valkey"
+        return self.room.data / "valkey"
 
     @property
     def socket(self) -> Path:
         """Its socket."""
-        return self.home.sockets / "valkey"
+        return self.room.sockets / "valkey"
 
     @property
     def url(self) -> str:
@@ -55,10 +55,11 @@ class Valkey:
             name="valkey",
             command=[str(self.programs.redis_server), *options],
             environ=server_environ(),
-            account=self.home.account,
-            folder=self.home.servers,
-            log=self.home.logs / "valkey.log",
+            account=self.room.account,
+            folder=self.room.data,
+            log=self.room.home.logs / "valkey.log",
             prepare=self._prepare,
+            is_ready=self.is_ready,
         )
 
     def is_ready(self) -> bool:
@@ -74,8 +75,8 @@ class Valkey:
         end_servers_in(self.data)
         if not self.data.exists():
             self.data.mkdir(mode=0o700)
-            if self.home.account:
-                self.home.account.give(self.data)
+            if self.room.account:
+                self.room.account.give(self.data)
 
 
 def _half_of_memory() -> int:

@@ -1,0 +1,120 @@
+"""Keeps the parts of a stack alive and ends them in order. One thread: parts die with the thread that started them."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
+
+from vote.errors import VoteError
+from vote.ops.backoff import Backoff
+from vote.ops.process import Part, Process
+from vote.ops.starting import start_ready
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Supervisor:
+    """Runs parts inside a `with` block, whose end stops them all, the last started first.
+
+    Inside the block SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt wherever we are, also while a part starts.
+    `report` is told in a sentence when a part ended and when it is started again.
+    """
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._lives: list[_Life] = []
+        self._wakeup = _Wakeup()
+
+    def __enter__(self) -> Self:
+        self._wakeup.open()
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.default_int_handler)
+        return self
+
+    def start(self, part: Part) -> Process:
+        """Start a part, wait until it is ready and keep it running from then on. Raises ConfigError when it does not."""
+        life = _Life(Process(part), self._report)
+        self._lives.append(life)  # before the start: an interrupted start is stopped too
+        start_ready(life.process)
+        return life.process
+
+    def watch(self) -> NoReturn:
+        """Start parts again as they die, until a signal ends it with KeyboardInterrupt."""
+        while True:
+            due = [life.tend(time.monotonic()) for life in self._lives]
+            self._wakeup.wait(min((at for at in due if at is not None), default=None))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # impatience must not leave a part behind; each has its deadline
+        for life in reversed(self._lives):
+            life.process.stop()
+        self._wakeup.close()
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
+
+class _Life:
+    """A part, and when it is to be started again."""
+
+    def __init__(self, process: Process, report: Callable[[str], None]) -> None:
+        self.process = process
+        self._report = report
+        self._backoff = Backoff()
+        self._start_at: float | None = None
+
+    def tend(self, now: float) -> float | None:
+        """Start it when it is dead and its time has come. Returns when to come again, None: when something dies."""
+        if self._start_at is None and not self.process.is_alive():
+            how = _how(self.process.exit_code)
+            self._start_again(now, f"{self.process.part.name} ended ({how})", self.process.alive_s)
+        if self._start_at is not None and now >= self._start_at:
+            self._start_at = None
+            try:
+                self.process.start()
+            except (OSError, VoteError) as error:
+                self._start_again(now, f"{self.process.part.name} cannot be started: {error}", 0)
+        return self._start_at
+
+    def _start_again(self, now: float, why: str, alive_s: float) -> None:
+        delay_s = self._backoff.delay_s(alive_s)
+        self._start_at = now + delay_s
+        self._report(f"{why}; starting it again {f'in {delay_s:g} s' if delay_s else 'now'}.")
+
+
+class _Wakeup:
+    """Sleep that ends when a child does."""
+
+    def open(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+        signal.signal(signal.SIGCHLD, _wake)  # with the default action there would be no byte in the pipe
+        self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+
+    def wait(self, until: float | None) -> None:
+        """Return when a signal came since the last call, or at `until` (time.monotonic)."""
+        timeout = None if until is None else max(0, until - time.monotonic())
+        if select.select([self._read], [], [], timeout)[0]:
+            os.read(self._read, 4096)
+
+    def close(self) -> None:
+        signal.set_wakeup_fd(self._before)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(self._read)
+        os.close(self._write)
+
+
+def _wake(_number: int, _frame: FrameType | None) -> None:
+    """The byte in the pipe is the message."""
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"signal {-exit_code}"
+    return f"exit code {exit_code}"
