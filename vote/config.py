@@ -19,7 +19,7 @@ from vote.errors import ConfigError
 
 SECRETS = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
-HOW_TO_MAKE_A_SECRET = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -145,6 +145,6 @@ def _explain(error: ValidationError) -> str:
     lines = ["The settings are wrong:"]
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         name = ".".join(str(part) for part in problem["loc"][:1]).upper()
-        hint = f" Make one with: {HOW_TO_MAKE_A_SECRET}" if name in SECRETS else ""
+        hint = f" Make one with: {HOW_TO_MAKE_ONE}" if name in SECRETS else ""
         lines.append(f"  {name + ': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}.{hint}")
     return "\n".join(lines)

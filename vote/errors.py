@@ -1,4 +1,4 @@
-"""The one tree of errors. Nothing here knows HTTP; `edge/problems.py` has the one table that turns a class into a status.
+"""The one tree of errors. Nothing here knows HTTP; `edge/problems.py` has the one table from class to status.
 
 VoteError
 ├── ConfigError             the environment is missing or wrong; the process does not start

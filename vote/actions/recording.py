@@ -1,0 +1,136 @@
+"""Entries of the ballot log become votes: the one way in, used by the worker and by every replay.
+
+All of it happens in one transaction that holds the shard's row lock (R4): journal, votes, tallies, markers and the new
+position are committed together or not at all. A batch seen again changes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg.errors import ForeignKeyViolation
+
+from vote.ballotlog.entries import Entry, Rules, Unreadable
+from vote.db import ballots, competitions, positions, tallies
+from vote.db.ballots import Placed, Vote
+from vote.db.pool import Tx
+from vote.db.positions import Position
+from vote.domain.ballot import Ballot, receipt_code
+from vote.domain.competition import Competition
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What a batch did."""
+
+    ballots: int = 0
+    unmatched: int = 0
+    rejected: int = 0
+
+
+def record_entries(tx: Tx, at: Position, *, epoch: str, entries: Sequence[Entry]) -> Recorded:
+    """Record entries that follow `at` in its shard, and move the position behind them. Does not commit.
+
+    `at` is the position as claimed in this transaction. Under another epoch than `at`'s it leaves a gap row (R5).
+    """
+    if at.epoch is not None and at.epoch != epoch:
+        positions.insert_gap(tx, shard=at.shard, old_epoch=at.epoch, old_position=at.position, new_epoch=epoch)
+    done = Recorded()
+    # Ballots between two rules entries form one batch; the log's order decides which rules a marker follows.
+    batch: list[tuple[int, Ballot]] = []
+    for entry in entries:
+        match entry.content:
+            case Ballot() as ballot:
+                batch.append((entry.position, ballot))
+            case Rules() as rules:
+                _apply_rules(tx, at.shard, rules)
+            case Unreadable(text, reason):
+                ballots.insert_rejected(tx, at.shard, epoch, entry.position, entry=text, reason=reason)
+                done.rejected += 1
+    _record_ballots(tx, at.shard, epoch, batch, done)
+    if entries or at.epoch != epoch:
+        last = entries[-1] if entries else None
+        positions.move(
+            tx,
+            at.shard,
+            epoch=epoch,
+            position=last.position if last else 0,
+            last_entry=last.id if last else None,
+        )
+    return done
+
+
+def _record_ballots(tx: Tx, shard: int, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded) -> None:
+    if not batch:
+        return
+    known = {one.id: one for one in competitions.find_many(tx, {ballot.competition for _, ballot in batch})}
+    placed, unmatched = [], []
+    for position, ballot in batch:
+        competition = known.get(ballot.competition)
+        if competition is not None and any(option.key == ballot.choice for option in competition.options):
+            placed.append(Placed(ballot, position, receipt_code(competition.receipt_key, ballot.voter)))
+        else:
+            unmatched.append(Placed(ballot, position, ""))
+    try:
+        with tx.transaction():  # a savepoint: an unknown voter must not cost the others their vote
+            inserted = ballots.insert_journal(tx, shard, epoch, placed)
+    except ForeignKeyViolation:
+        voters = ballots.known_voters(tx, {one.ballot.voter for one in placed})
+        unmatched += [one for one in placed if one.ballot.voter not in voters]
+        placed = [one for one in placed if one.ballot.voter in voters]
+        inserted = ballots.insert_journal(tx, shard, epoch, placed)
+    ballots.insert_unmatched(tx, shard, epoch, unmatched)
+    done.ballots += len(inserted)
+    done.unmatched += len(unmatched)
+    _count(tx, shard, [one.ballot for one in placed if one.ballot.id in inserted], known)
+
+
+def _count(tx: Tx, shard: int, fresh: Sequence[Ballot], known: dict[int, Competition]) -> None:
+    """Votes and tally of the ballots that the journal really took (R4)."""
+    first: dict[tuple[int, int], Vote] = {}
+    last: dict[tuple[int, int], Vote] = {}
+    for ballot in fresh:
+        vote = Vote(ballot.competition, ballot.voter, ballot.choice, ballot.cast_at)
+        if known[ballot.competition].allow_change:
+            last[ballot.competition, ballot.voter] = vote
+        else:
+            first.setdefault((ballot.competition, ballot.voter), vote)
+    delta: Counter[tuple[int, str]] = Counter()
+    if first:
+        delta.update(ballots.insert_first_votes(tx, first.values()))
+    if last:
+        _replace_votes(tx, last, delta)
+    tallies.add(tx, shard, delta)
+
+
+def _replace_votes(tx: Tx, last: dict[tuple[int, int], Vote], delta: Counter[tuple[int, str]]) -> None:
+    # No other worker can touch these voters: each has one shard, and its lock is ours.
+    for competition in {competition for competition, _ in last}:
+        voters = [voter for one, voter in last if one == competition]
+        for choice in ballots.choices_of(tx, competition, voters).values():
+            delta[competition, choice] -= 1
+    ballots.upsert_last_votes(tx, last.values())
+    delta.update((vote.competition, vote.choice) for vote in last.values())
+
+
+def _apply_rules(tx: Tx, shard: int, rules: Rules) -> None:
+    """R7, R8: note a closing marker; after a restore, follow rules that are newer than the restored ones."""
+    competition = competitions.find(tx, rules.competition)
+    if competition is not None and rules.version > competition.rules_version:
+        # Locked only here, so that two workers never wait for each other over the competitions of a batch.
+        competition = competitions.lock(tx, rules.competition)
+    if competition is None:
+        return
+    if rules.version > competition.rules_version:
+        # Final is never taken from the log: it is reached again through the markers.
+        state = "closing" if rules.state == "closed" else rules.state
+        competitions.set_state(
+            tx,
+            competition.id,
+            state,
+            rules_version=rules.version,
+            opens_at=rules.opens_at,
+            closes_at=rules.closes_at,
+        )
+    if rules.state in ("closing", "closed", "archived"):
+        positions.set_marker(tx, competition=competition.id, shard=shard, version=rules.version)

@@ -1,0 +1,158 @@
+"""Tokens and password hashes. No Flask, no database: who is revoked is asked elsewhere (`edge/revoked.py`).
+
+Tokens are JWT, HS256, 24 hours, with exactly the claims of DESIGN §5; every check of RFC 8725 §3 that applies is made.
+Passwords are PBKDF2-HMAC-SHA256 with a salt and 600,000 rounds (OWASP Password Storage, 2025).
+"""
+
+import binascii
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import jwt
+
+from vote.errors import NotLoggedIn
+
+ALGORITHM = "HS256"
+ISSUER = "vote-app"
+AUDIENCE = "vote-app"
+TOKEN_HOURS = 24
+TOKEN_MAX_CHARS = 1_024  # ours have about 300; a longer one is not read at all
+CLAIMS = frozenset({"iss", "aud", "sub", "exp", "nbf", "iat", "jti"})
+JTI_BYTES = 16
+MAX_USER_ID = 2**31 - 1
+
+PBKDF2_ROUNDS = 600_000
+PBKDF2_MAX_ROUNDS = 10_000_000  # a stored hash may not make us work for minutes
+SALT_BYTES = 16
+PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never cut
+
+
+class Token(NamedTuple):
+    """What a valid token says."""
+
+    user_id: int
+    jti: str
+    issued_at: int
+    expires_at: int
+
+
+def create_jwt_token(user_id: int, *, secret: str, now: float | None = None) -> str:
+    """A token for this user, valid for TOKEN_HOURS from `now` (seconds since 1970; the clock's when not given)."""
+    issued = int(time.time() if now is None else now)
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(user_id),
+        "exp": issued + TOKEN_HOURS * 3600,
+        "nbf": issued,
+        "iat": issued,
+        "jti": secrets.token_urlsafe(JTI_BYTES),
+    }
+    return jwt.encode(claims, secret, algorithm=ALGORITHM)
+
+
+def read_jwt_token(token: str, *, secrets_: Sequence[str], now: float | None = None) -> Token:
+    """What the token says, when one of the secrets (newest first) signed it. Raises NotLoggedIn for every other cause.
+
+    Whether it was revoked is not looked at. There is no leeway: the second `exp` names is already too late.
+    """
+    if len(token) > TOKEN_MAX_CHARS:
+        raise NotLoggedIn("This token is not valid. Log in again.")
+    for secret in secrets_:
+        try:
+            claims = jwt.decode(
+                token,
+                secret,
+                algorithms=[ALGORITHM],
+                issuer=ISSUER,
+                audience=AUDIENCE,
+                # Times are compared below, by one clock that a test may set.
+                options={"require": sorted(CLAIMS), "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        except (jwt.InvalidTokenError, ValueError, RecursionError):
+            break
+        return check_claims(claims, now=time.time() if now is None else now)
+    raise NotLoggedIn("This token is not valid. Log in again.")
+
+
+def check_claims(claims: dict[str, object], *, now: float) -> Token:
+    """The claims of a token whose signature was right, or NotLoggedIn. Used by both readers of tokens."""
+    sub, jti = claims.get("sub"), claims.get("jti")
+    issued, begins, expires = claims.get("iat"), claims.get("nbf"), claims.get("exp")
+    if (
+        claims.keys() == CLAIMS
+        and claims["iss"] == ISSUER
+        and claims["aud"] == AUDIENCE
+        and isinstance(sub, str)
+        and sub.isascii()
+        and sub.isdigit()
+        and len(sub) <= 10
+        and sub == str(int(sub))
+        and 0 < int(sub) <= MAX_USER_ID
+        and isinstance(jti, str)
+        and type(issued) is type(begins) is type(expires) is int
+        and begins <= now < expires
+        and issued <= now
+        and expires - issued <= TOKEN_HOURS * 3600
+    ):
+        return Token(int(sub), jti, issued, expires)
+    raise NotLoggedIn("This token is not valid or no longer valid. Log in again.")
+
+
+def hash_password(password: str, *, rounds: int = PBKDF2_ROUNDS) -> str:
+    """`pbkdf2:sha256:<rounds>$<salt>$<hash>`, the form Werkzeug reads too. Takes about 0.3 s of a core."""
+    salt = secrets.token_urlsafe(SALT_BYTES)
+    return f"pbkdf2:sha256:{rounds}${salt}${_pbkdf2(password, salt, rounds).hex()}"
+
+
+def verify_password(password: str, stored: str) -> bool:
+    """Whether the password is the one that was hashed. A hash that cannot be read verifies nothing."""
+    try:
+        method, salt, digest = stored.split("$")
+        name, algorithm, rounds = method.split(":")
+        expected, count = binascii.unhexlify(digest), int(rounds)
+    except ValueError:
+        return False
+    if (name, algorithm) != ("pbkdf2", "sha256") or not 0 < count <= PBKDF2_MAX_ROUNDS:
+        return False
+    return hmac.compare_digest(_pbkdf2(password, salt, count), expected)
+
+
+def needs_rehash(stored: str) -> bool:
+    """Whether the hash was made with other parameters than today's."""
+    return not stored.startswith(f"pbkdf2:sha256:{PBKDF2_ROUNDS}$")
+
+
+def _pbkdf2(password: str, salt: str, rounds: int) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", password.encode("utf-8", "surrogatepass"), salt.encode("ascii"), rounds)
+
+
+class PasswordHasher:
+    """Hashes in a pool of few threads, so that a flood of logins waits in line and votes do not starve.
+
+    hashlib releases the interpreter lock while it works; the pool's size is what bounds the cores it may take.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hash")
+        # Verified when there is no such user, so that unknown and wrong take the same time.
+        self._nobody = f"pbkdf2:sha256:{PBKDF2_ROUNDS}${secrets.token_urlsafe(SALT_BYTES)}${bytes(32).hex()}"
+
+    def hash(self, password: str) -> str:
+        """hash_password, in line."""
+        return self._pool.submit(hash_password, password).result()
+
+    def verify(self, password: str, stored: str | None) -> bool:
+        """verify_password, in line; without a stored hash as slow, and False."""
+        return self._pool.submit(verify_password, password, stored or self._nobody).result() and stored is not None
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

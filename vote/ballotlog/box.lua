@@ -1,0 +1,196 @@
+#!lua name=votebox
+--[[
+The ballot log's functions. Every decision about a ballot is made here, in one atomic step with the append.
+`../../docs/adr` has the rules R1 to R10 that the comments name.
+
+Keys of shard n; the hash tag {n} keeps them in one slot of a cluster:
+  vote:{n}:log       stream. Entry `<position>-0` has one field `e`: the entry's text (see entries.py).
+  vote:{n}:state     hash. epoch: random name of this life of the shard; last: position of the newest entry;
+                     ready: run_id of the server instance the shard was made ready for (R5).
+  vote:{n}:rules     hash. competition -> "version|state|opens_ms|closes_ms|change|keys", the rules as pushed (R7).
+  vote:{n}:voters:c  hash. voter -> choice: the ballot stored in this shard for competition c (R2).
+
+Each call gives its deadline in this server's clock (R3) and answers {now_ms, word, ...}. Words of a whole call:
+  ok | expired: nothing was done, the deadline had passed | cold: nothing was done, the shard is not ready
+  foreign: nothing was done, the call was made for another epoch or server instance (R7).
+]]
+
+-- The instance's name cannot change while the server lives, and a restarted one loads this library anew.
+local instance = nil
+
+local function run_id()
+  if not instance then
+    instance = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  end
+  return instance
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function is_ready(state)
+  return redis.call('HGET', state, 'ready') == run_id()
+end
+
+local function append(log, position, text)
+  redis.call('XADD', log, string.format('%d-0', position), 'e', text)
+end
+
+local function parse_rules(text)
+  local version, state, opens, closes, change, keys = string.match(text, '^(%d+)|(%a+)|(%d*)|(%d*)|([01])|(%a*)$')
+  return {
+    version = tonumber(version),
+    state = state,
+    opens = tonumber(opens),
+    closes = tonumber(closes),
+    change = change == '1',
+    keys = keys,
+  }
+end
+
+local function decide(rules, had, choice, now)
+  if not rules then
+    return 'unknown'
+  elseif rules.state == 'scheduled' then
+    return 'early'
+  elseif rules.state ~= 'open' or (rules.closes and now >= rules.closes) then
+    return 'closed'  -- R8: the shard's own clock closes too, before any marker
+  elseif not string.find(rules.keys, choice, 1, true) then
+    return 'no_option'
+  elseif had and not rules.change then
+    return 'already'
+  end
+  return had and 'changed' or 'accepted'
+end
+
+--[[ Cast a batch of ballots.
+KEYS: log, state, rules, then the voters' hash of each competition of the batch.
+ARGV: deadline_ms, then per ballot: index of its voters' hash in KEYS, competition, voter, choice, ballot id.
+Answer: {now_ms, 'ok', position before the batch, word of each ballot}; appended ballots took the next positions in
+order. Words: accepted, changed (appended); again, already, early, closed, no_option, unknown (nothing was done). ]]
+local function cast(keys, args)
+  local log, state, now = keys[1], keys[2], now_ms()
+  if now > tonumber(args[1]) then
+    return { now, 'expired' }
+  elseif not is_ready(state) then
+    return { now, 'cold' }
+  end
+  local before = tonumber(redis.call('HGET', state, 'last') or 0)
+  local position, known, answer = before, {}, { now, 'ok', before }
+  for i = 2, #args, 5 do
+    local voters, competition, voter, choice, id = keys[tonumber(args[i])], unpack(args, i + 1, i + 4)
+    local had = redis.call('HGET', voters, voter)
+    local word
+    if had == choice then
+      word = 'again'  -- R2: the stored ballot comes before every other check
+    else
+      if known[competition] == nil then
+        local text = redis.call('HGET', keys[3], competition)
+        known[competition] = text and parse_rules(text) or false
+      end
+      word = decide(known[competition], had, choice, now)
+      if word == 'accepted' or word == 'changed' then
+        position = position + 1
+        append(log, position, table.concat({ 'ballot', id, competition, voter, choice, now }, ' '))
+        redis.call('HSET', voters, voter, choice)
+      end
+    end
+    answer[#answer + 1] = word
+  end
+  if position > before then
+    redis.call('HSET', state, 'last', position)
+  end
+  return answer
+end
+
+-- R7: a push is taken by the epoch and instance it was made for, in time; and by a ready shard, unless it warms it.
+local function refuse_push(state, now, deadline, epoch, made_for, warming)
+  if now > tonumber(deadline) then
+    return 'expired'
+  elseif redis.call('HGET', state, 'epoch') ~= epoch or run_id() ~= made_for then
+    return 'foreign'
+  elseif warming ~= '1' and not is_ready(state) then
+    return 'cold'
+  end
+end
+
+--[[ Push the rules of competitions; each taken one is also an entry of the log: opening, closing marker (R8), change.
+KEYS: log, state, rules. ARGV: deadline_ms, epoch, instance, warming (1 while the shard is made ready), then per
+competition: competition, rules, entry id. Answer: {now_ms, 'ok', number taken}. A version that is not higher than the
+one already here is left out (R7). ]]
+local function push_rules(keys, args)
+  local log, state, rules, now = keys[1], keys[2], keys[3], now_ms()
+  local refused = refuse_push(state, now, args[1], args[2], args[3], args[4])
+  if refused then
+    return { now, refused }
+  end
+  local position, taken = tonumber(redis.call('HGET', state, 'last') or 0), 0
+  for i = 5, #args, 3 do
+    local competition, text, id = unpack(args, i, i + 2)
+    local present = redis.call('HGET', rules, competition)
+    if not present or parse_rules(text).version > parse_rules(present).version then
+      position, taken = position + 1, taken + 1
+      redis.call('HSET', rules, competition, text)
+      append(log, position, table.concat({ 'rules', id, competition, text }, ' '))
+    end
+  end
+  if taken > 0 then
+    redis.call('HSET', state, 'last', position)
+  end
+  return { now, 'ok', taken }
+end
+
+--[[ Push voters that PostgreSQL has recorded, while a shard of a new epoch is made ready (R5).
+KEYS: state, the competition's voters. ARGV: deadline_ms, epoch, instance, then voter, choice, … ]]
+local function push_voters(keys, args)
+  local now = now_ms()
+  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '1')
+  if not refused and is_ready(keys[1]) then
+    refused = 'foreign'  -- somebody else has made it ready: its own voters are newer
+  end
+  if refused then
+    return { now, refused }
+  end
+  redis.call('HSET', keys[2], unpack(args, 4))
+  return { now, 'ok' }
+end
+
+--[[ Begin a new life of a shard: after the very first start, a wiped log or a lost tail (R5, R6). It is cold afterwards.
+KEYS: state. ARGV: deadline_ms, the epoch it had ('' for none), instance, the new epoch. ]]
+local function begin_epoch(keys, args)
+  local now = now_ms()
+  if now > tonumber(args[1]) then
+    return { now, 'expired' }
+  elseif (redis.call('HGET', keys[1], 'epoch') or '') ~= args[2] or run_id() ~= args[3] then
+    return { now, 'foreign' }
+  end
+  redis.call('HSET', keys[1], 'epoch', args[4])
+  redis.call('HDEL', keys[1], 'ready')
+  return { now, 'ok' }
+end
+
+--[[ Mark a shard ready for this server instance (R5). KEYS: state. ARGV: deadline_ms, epoch, instance. ]]
+local function make_ready(keys, args)
+  local now = now_ms()
+  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '1')
+  if refused then
+    return { now, refused }
+  end
+  redis.call('HSET', keys[1], 'ready', run_id())
+  return { now, 'ok' }
+end
+
+--[[ What a shard says of itself. KEYS: state. Answer: {now_ms, 'ok', epoch ('' for none), instance, last position, ready? 1 | 0} ]]
+local function describe(keys)
+  local epoch, last = unpack(redis.call('HMGET', keys[1], 'epoch', 'last'))
+  return { now_ms(), 'ok', epoch or '', run_id(), tonumber(last or 0), is_ready(keys[1]) and 1 or 0 }
+end
+
+redis.register_function('vote_cast', cast)
+redis.register_function('vote_push_rules', push_rules)
+redis.register_function('vote_push_voters', push_voters)
+redis.register_function('vote_begin_epoch', begin_epoch)
+redis.register_function('vote_make_ready', make_ready)
+redis.register_function { function_name = 'vote_describe', callback = describe, flags = { 'no-writes' } }

@@ -1,0 +1,174 @@
+"""The ballot box: takes ballots one by one and casts them in batches, as group commit does.
+
+Ballots that arrive while a call is under way form the next call: one ballot alone waits for nobody, a thousand share a
+round trip and an fsync. The log's function decides (`box.lua`). One call for one press of the button: nothing is sent
+a second time from here, and an unknown outcome is told only after the call's deadline, when it can no longer land (R3).
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
+
+from redis.asyncio import Connection
+
+from vote.ballotlog import connection, keys
+from vote.ballotlog.clock import LogClock
+from vote.domain.ballot import shard_of
+from vote.errors import LogUnavailable
+from vote.metrics import BATCH_BALLOTS
+
+CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
+RETRY_CONNECT_S = 0.1  # a log that is down is asked at most this often; everybody between is told at once
+BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
+
+Word = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
+NOT_READY = "The ballot log is getting ready. Your vote is not stored yet: press again in a moment."
+
+
+class Outcome(NamedTuple):
+    """What the log decided. `position` is the ballot's place when it was appended."""
+
+    word: Word
+    shard: int
+    position: int | None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    competition: int
+    voter: int
+    choice: str
+    ballot_id: str
+    shard: int
+    outcome: "asyncio.Future[Outcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def fail(self, detail: str | None = None) -> None:
+        if not self.outcome.done():  # done: the client has gone away
+            self.outcome.set_exception(LogUnavailable(detail))
+
+
+class BallotBox:
+    """Casts ballots for one process, over one connection. Belongs to one event loop."""
+
+    def __init__(self, url: str, shards: int) -> None:
+        self._shards = shards
+        self._pool = connection.connect_async(url).connection_pool
+        self._connection: Connection | None = None
+        self._clock = LogClock()
+        self._queue: list[_Waiting] = []
+        self._running: asyncio.Task[None] | None = None
+        self._told_later: set[asyncio.Task[None]] = set()
+        self._next_connect = 0.0
+
+    async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
+        """Cast one ballot. Raises LogUnavailable when it is not confirmed; then it may be stored or not."""
+        waiting = _Waiting(competition, voter, choice, ballot_id, shard_of(competition, voter, self._shards))
+        self._queue.append(waiting)
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        return await waiting.outcome
+
+    async def close(self) -> None:
+        """Let everybody be told, then disconnect."""
+        if self._running is not None:
+            await self._running
+        if self._told_later:
+            await asyncio.wait(self._told_later)
+        await self._disconnect()
+
+    async def _run(self) -> None:
+        while self._queue:
+            batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
+            BATCH_BALLOTS.observe(len(batch))
+            await self._cast_batch(batch)
+
+    async def _cast_batch(self, batch: list[_Waiting]) -> None:
+        try:
+            open_connection = await self._connected()
+        except (*connection.LogError, TimeoutError):
+            self._next_connect = time.monotonic() + RETRY_CONNECT_S
+            await self._disconnect()
+            for ballot in batch:
+                ballot.fail()  # nothing was sent, so there is nothing to wait for
+            return
+        deadline_ms, passed_at = self._clock.deadline(CALL_BUDGET_S)
+        batch.sort(key=attrgetter("shard"))  # stable: ballots of one voter stay in order
+        by_shard = [list(group) for _, group in groupby(batch, key=attrgetter("shard"))]
+        try:
+            async with asyncio.timeout(CALL_BUDGET_S):
+                answers = await self._exchange(open_connection, [_command(group, deadline_ms) for group in by_shard])
+        except (*connection.LogError, TimeoutError):
+            await self._disconnect()
+            self._tell_later(batch, passed_at)
+            return
+        for group, answer in zip(by_shard, answers, strict=True):
+            _tell(group, answer)
+
+    async def _exchange(self, open_connection: Connection, commands: list[tuple[Any, ...]]) -> list[Any]:
+        began = time.monotonic()
+        await open_connection.send_packed_command(open_connection.pack_commands(commands), check_health=False)
+        answers = [await open_connection.read_response(disable_decoding=False) for _ in commands]
+        for answer in answers:
+            if isinstance(answer, list):
+                self._clock.learn(began, time.monotonic(), answer[0])
+        return answers
+
+    async def _connected(self) -> Connection:
+        if self._connection is None:
+            if time.monotonic() < self._next_connect:
+                raise ConnectionError
+            self._connection = self._pool.make_connection()
+            await self._connection.connect()
+            began = time.monotonic()
+            await self._connection.send_command("TIME")
+            seconds, micros = await self._connection.read_response()
+            self._clock.learn(began, time.monotonic(), int(seconds) * 1000 + int(micros) // 1000)
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        gone, self._connection = self._connection, None
+        if gone is not None:
+            await gone.disconnect(nowait=True)
+
+    def _tell_later(self, batch: list[_Waiting], passed_at: float) -> None:
+        """R3: a call stuck on the way may still land until its deadline; only then may its ballots be pressed again."""
+
+        async def tell() -> None:
+            await asyncio.sleep(max(0.0, passed_at - time.monotonic()))
+            for ballot in batch:
+                ballot.fail()
+
+        task = asyncio.create_task(tell())
+        self._told_later.add(task)
+        task.add_done_callback(self._told_later.discard)
+
+
+def _command(group: list[_Waiting], deadline_ms: int) -> tuple[Any, ...]:
+    shard = group[0].shard
+    names = [keys.log(shard), keys.state(shard), keys.rules(shard)]
+    place: dict[int, int] = {}
+    arguments: list[Any] = [deadline_ms]
+    for ballot in group:
+        if ballot.competition not in place:
+            names.append(keys.voters(shard, ballot.competition))
+            place[ballot.competition] = len(names)
+        index = place[ballot.competition]
+        arguments += [index, ballot.competition, ballot.voter, ballot.choice, ballot.ballot_id]
+    return ("FCALL", "vote_cast", len(names), *names, *arguments)
+
+
+def _tell(group: list[_Waiting], answer: Any) -> None:
+    if not isinstance(answer, list) or answer[1] != "ok":
+        # An error of the server (full, read-only, library not loaded yet), expired or cold: nothing was done.
+        for ballot in group:
+            ballot.fail(NOT_READY)
+        return
+    position, words = answer[2], answer[3:]
+    for ballot, word in zip(group, words, strict=True):
+        appended = word in ("accepted", "changed")
+        position += appended
+        if not ballot.outcome.done():
+            ballot.outcome.set_result(Outcome(word, ballot.shard, position if appended else None))

@@ -1,0 +1,111 @@
+"""The text of a log entry, read back. `box.lua` writes it; an entry that cannot be read is kept, with the reason.
+
+ballot <id> <competition> <voter> <choice> <cast_ms>
+rules <id> <competition> <version>|<state>|<opens_ms>|<closes_ms>|<change>|<keys>
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+from uuid import UUID
+
+from vote.domain.ballot import Ballot
+from vote.domain.competition import Competition, State
+
+STATES_OF_RULES: tuple[State, ...] = ("draft", "scheduled", "open", "closing", "closed", "archived")
+MAX_ID = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a shard knows of a competition."""
+
+    competition: int
+    version: int
+    state: State
+    opens_at: datetime | None
+    closes_at: datetime | None
+    allow_change: bool
+    keys: str
+
+    @classmethod
+    def of(cls, competition: Competition) -> Self:
+        """The rules of a competition as PostgreSQL has it."""
+        return cls(
+            competition.id,
+            competition.rules_version,
+            competition.state,
+            competition.opens_at,
+            competition.closes_at,
+            competition.allow_change,
+            "".join(option.key for option in competition.options),
+        )
+
+    def text(self) -> str:
+        """As `box.lua` stores them."""
+        opens, closes = _milliseconds(self.opens_at), _milliseconds(self.closes_at)
+        return f"{self.version}|{self.state}|{opens}|{closes}|{int(self.allow_change)}|{self.keys}"
+
+    @classmethod
+    def parse(cls, competition: int, text: str) -> Self:
+        """The reverse of `text`. Raises ValueError."""
+        version, state, opens, closes, change, keys = text.split("|")
+        known = next((known for known in STATES_OF_RULES if known == state), None)
+        if known is None:
+            raise ValueError(f"no such state: {state}")
+        return cls(competition, int(version), known, _moment(opens), _moment(closes), change == "1", keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry that can never be recorded."""
+
+    entry: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place in a shard. `id` is the entry's own random id, compared after a restart (R6)."""
+
+    position: int
+    id: str
+    content: Ballot | Rules | Unreadable
+
+
+def parse(stream_id: str, text: str) -> Entry:
+    """The entry at a stream id; never raises for what the text says."""
+    position = int(stream_id.partition("-")[0])
+    kind, _, rest = text.partition(" ")
+    entry_id = rest.partition(" ")[0][:64]
+    try:
+        if kind == "ballot":
+            return Entry(position, entry_id, _ballot(rest))
+        if kind == "rules":
+            _, competition, rules = rest.split(" ")
+            return Entry(position, entry_id, Rules.parse(int(competition), rules))
+        raise ValueError(f"no such kind of entry: {kind[:20]!r}")
+    except (ValueError, OverflowError, OSError) as error:
+        return Entry(position, entry_id, Unreadable(text, str(error)))
+
+
+def _ballot(rest: str) -> Ballot:
+    ballot_id, competition, voter, choice, cast_ms = rest.split(" ")
+    ballot = Ballot(UUID(hex=ballot_id), int(competition), int(voter), choice, _at(int(cast_ms)))
+    if not (0 < ballot.competition <= MAX_ID and 0 < ballot.voter <= MAX_ID):
+        raise ValueError("an id is out of range")
+    if not (len(choice) == 1 and "a" <= choice <= "z"):
+        raise ValueError("the choice is not an option key")
+    return ballot
+
+
+def _at(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _moment(milliseconds: str) -> datetime | None:
+    return _at(int(milliseconds)) if milliseconds else None
+
+
+def _milliseconds(moment: datetime | None) -> str:
+    return "" if moment is None else str(round(moment.timestamp() * 1000))

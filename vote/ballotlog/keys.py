@@ -1,0 +1,21 @@
+"""The names of the log's keys (`box.lua` says what each holds). The hash tag keeps a shard in one slot of a cluster."""
+
+
+def log(shard: int) -> str:
+    """The stream."""
+    return f"vote:{{{shard}}}:log"
+
+
+def state(shard: int) -> str:
+    """Epoch, last position, readiness."""
+    return f"vote:{{{shard}}}:state"
+
+
+def rules(shard: int) -> str:
+    """Rules per competition."""
+    return f"vote:{{{shard}}}:rules"
+
+
+def voters(shard: int, competition: int) -> str:
+    """The stored choice per voter of a competition."""
+    return f"vote:{{{shard}}}:voters:{competition}"

@@ -1,0 +1,152 @@
+"""The ballot log for code that waits: the worker reads it and makes it ready, the web pushes rules and asks what is stored.
+
+Casting is not here (`box.py`). Every call that changes something carries a deadline in the log's clock, and the epoch
+and server instance it was made for (R3, R7).
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from vote.ballotlog import connection, keys
+from vote.ballotlog.entries import Entry, Rules, parse
+from vote.domain.ballot import shard_of
+from vote.errors import LogUnavailable
+
+LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
+PUSH_BUDGET_MS = 2_000  # a push that takes longer than this does nothing (R7)
+VOTERS_PER_PUSH = 1_000  # Lua unpacks at most some 8,000 values
+READ_CHUNK = 1_000
+
+Word = Literal["ok", "expired", "foreign", "cold"]
+
+
+class Shard(NamedTuple):
+    """What a shard says of itself. `now_ms` is the log's clock at that moment."""
+
+    number: int
+    now_ms: int
+    epoch: str
+    instance: str
+    last: int
+    ready: bool
+
+
+class BallotLog:
+    """One client of the log. Raises LogUnavailable when the log does not answer; what a failed push did is unknown."""
+
+    def __init__(self, url: str, shards: int) -> None:
+        self.shards = shards
+        self._redis: Redis = connection.connect(url)
+
+    # --- what it says ------------------------------------------------------------------------------------------------
+    def describe(self, shard: int) -> Shard:
+        """The present state of one shard."""
+        now, _, epoch, instance, last, ready = self._fcall("vote_describe", [keys.state(shard)])
+        return Shard(shard, now, epoch, instance, last, ready == 1)
+
+    def describe_all(self) -> list[Shard]:
+        """The present state of every shard."""
+        return [self.describe(shard) for shard in range(self.shards)]
+
+    def read_after(self, shard: int, position: int, count: int) -> list[Entry]:
+        """At most `count` entries after `position`, in order."""
+        rows = self._call("XRANGE", keys.log(shard), f"({position}-0", "+", "COUNT", count)
+        return [parse(stream_id, fields[1]) for stream_id, fields in rows]
+
+    def entry_at(self, shard: int, position: int) -> Entry | None:
+        """The entry at exactly this position, None when it is not (or no longer) there."""
+        rows = self._call("XRANGE", keys.log(shard), f"{position}-0", f"{position}-0")
+        return parse(rows[0][0], rows[0][1][1]) if rows else None
+
+    def wait_for_news(self, positions: Mapping[int, int]) -> None:
+        """Return when some shard has an entry after its position, or after connection.BLOCK_MS."""
+        streams = [keys.log(shard) for shard in positions]
+        ids = [f"{position}-0" for position in positions.values()]
+        self._call("XREAD", "COUNT", 1, "BLOCK", connection.BLOCK_MS, "STREAMS", *streams, *ids)
+
+    def stored_choice(self, competition: int, voter: int) -> str | None:
+        """The choice stored for this voter in the log, recorded or not yet."""
+        shard = shard_of(competition, voter, self.shards)
+        choice = self._call("HGET", keys.voters(shard, competition), voter)
+        return None if choice is None else str(choice)
+
+    def unsafe_settings(self) -> list[str]:
+        """Why this server may not hold ballots; empty when it may (DESIGN §3.3)."""
+        wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+        found = self._call("CONFIG GET", *wanted)
+        present = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+        return [
+            f"the ballot log runs {name} {present.get(name)}, it needs {value}"
+            for name, value in wanted.items()
+            if present.get(name) != value
+        ]
+
+    # --- what is written to it -----------------------------------------------------------------------------------------
+    def load_library(self) -> None:
+        """Load `box.lua`, in place of any older one."""
+        self._call("FUNCTION LOAD", "REPLACE", LIBRARY)
+
+    def push_rules(self, shard: Shard, rules: Iterable[Rules], *, warming: bool = False) -> Word:
+        """Tell a shard the rules of competitions; those it has in this or a higher version stay as they are (R7)."""
+        arguments: list[Any] = []
+        for one in rules:
+            arguments += [one.competition, one.text(), secrets.token_hex(16)]
+        names = [keys.log(shard.number), keys.state(shard.number), keys.rules(shard.number)]
+        return self._push("vote_push_rules", names, shard, int(warming), *arguments)
+
+    def push_voters(self, shard: Shard, competition: int, choices: Mapping[int, str]) -> Word:
+        """Tell a shard of a new epoch whose votes PostgreSQL has (R5)."""
+        names = [keys.state(shard.number), keys.voters(shard.number, competition)]
+        pairs = list(choices.items())
+        for start in range(0, len(pairs), VOTERS_PER_PUSH):
+            flat = [value for pair in pairs[start : start + VOTERS_PER_PUSH] for value in pair]
+            word = self._push("vote_push_voters", names, self.describe(shard.number), *flat)
+            if word != "ok":
+                return word
+        return "ok"
+
+    def begin_epoch(self, shard: Shard, new_epoch: str) -> Word:
+        """Give a shard a new life under this name (R5, R6)."""
+        deadline = shard.now_ms + PUSH_BUDGET_MS
+        names = [keys.state(shard.number)]
+        return self._word("vote_begin_epoch", names, deadline, shard.epoch, shard.instance, new_epoch)
+
+    def make_ready(self, shard: Shard) -> Word:
+        """Let a shard take ballots, under this epoch and instance (R5)."""
+        return self._push("vote_make_ready", [keys.state(shard.number)], shard)
+
+    def announce(self, rules: Iterable[Rules]) -> bool:
+        """Push rules to every shard that is ready. True when all took them; else the worker's schedule goes on trying."""
+        pushed = list(rules)
+        try:
+            return all([self.push_rules(shard, pushed) == "ok" for shard in self.describe_all()])
+        except LogUnavailable:
+            return False
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._redis.close()
+
+    def _push(self, function: str, names: list[str], shard: Shard, *arguments: Any) -> Word:
+        return self._word(function, names, shard.now_ms + PUSH_BUDGET_MS, shard.epoch, shard.instance, *arguments)
+
+    def _word(self, function: str, names: list[str], *arguments: Any) -> Word:
+        word: Word = self._fcall(function, names, *arguments)[1]
+        return word
+
+    def _fcall(self, function: str, names: list[str], *arguments: Any) -> list[Any]:
+        answer: list[Any] = self._call("FCALL", function, len(names), *names, *arguments)
+        return answer
+
+    def _call(self, *command: Any) -> Any:
+        try:
+            return self._redis.execute_command(*command)
+        except ResponseError as error:
+            raise LogUnavailable(f"The ballot log refused {command[0]}: {error}") from error
+        except connection.LogError as error:
+            raise LogUnavailable from error

@@ -1,0 +1,145 @@
+"""The journal and the votes that follow from it; written by the worker only, in batches."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from vote.db.pool import Tx
+from vote.domain.ballot import Ballot
+
+
+class Placed(NamedTuple):
+    """A ballot at its place in a shard, with its receipt."""
+
+    ballot: Ballot
+    position: int
+    receipt: str
+
+
+class Vote(NamedTuple):
+    """A vote to be counted."""
+
+    competition: int
+    voter: int
+    choice: str
+    cast_at: datetime
+
+
+def insert_journal(tx: Tx, shard: int, epoch: str, placed: Sequence[Placed]) -> set[UUID]:
+    """Append ballots to the journal. Returns the ids that were not there before: only they may count (R4)."""
+    ballots = [one.ballot for one in placed]
+    rows = tx.execute(
+        """
+        INSERT INTO ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position, receipt)
+        SELECT id, competition_id, user_id, choice, cast_at, %s, %s, position, receipt
+        FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[])
+            AS b (id, competition_id, user_id, choice, cast_at, position, receipt)
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id
+        """,
+        (
+            shard,
+            epoch,
+            [ballot.id for ballot in ballots],
+            [ballot.competition for ballot in ballots],
+            [ballot.voter for ballot in ballots],
+            [ballot.choice for ballot in ballots],
+            [ballot.cast_at for ballot in ballots],
+            [one.position for one in placed],
+            [one.receipt for one in placed],
+        ),
+        binary=True,
+    )
+    return {row[0] for row in rows}
+
+
+def insert_first_votes(tx: Tx, votes: Iterable[Vote]) -> list[tuple[int, str]]:
+    """Where the first ballot counts. Returns (competition, choice) of each vote that is new."""
+    rows = tx.execute(
+        """
+        INSERT INTO votes (competition_id, user_id, choice, created_at)
+        SELECT * FROM unnest(%s::int[], %s::int[], %s::text[], %s::timestamptz[])
+        ON CONFLICT (competition_id, user_id) DO NOTHING
+        RETURNING competition_id, choice
+        """,
+        _columns(votes),
+        binary=True,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def choices_of(tx: Tx, competition: int, voters: Iterable[int]) -> dict[int, str]:
+    """The recorded choice of each of these voters that has one."""
+    rows = tx.execute(
+        "SELECT user_id, choice FROM votes WHERE competition_id = %s AND user_id = ANY(%s)", (competition, list(voters))
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def upsert_last_votes(tx: Tx, votes: Iterable[Vote]) -> None:
+    """Where the last ballot counts. At most one vote per voter and competition."""
+    tx.execute(
+        """
+        INSERT INTO votes (competition_id, user_id, choice, created_at)
+        SELECT * FROM unnest(%s::int[], %s::int[], %s::text[], %s::timestamptz[])
+        ON CONFLICT (competition_id, user_id)
+        DO UPDATE SET choice = excluded.choice, changed_at = excluded.created_at
+        """,
+        _columns(votes),
+        binary=True,
+    )
+
+
+def insert_unmatched(tx: Tx, shard: int, epoch: str, placed: Iterable[Placed]) -> None:
+    """Keep ballots aside whose voter, competition or option is not known here (R9)."""
+    for ballot, position, _ in placed:
+        tx.execute(
+            """
+            INSERT INTO unmatched_ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING
+            """,
+            (
+                ballot.id,
+                ballot.competition,
+                ballot.voter,
+                ballot.choice,
+                ballot.cast_at,
+                shard,
+                epoch,
+                position,
+            ),
+        )
+
+
+def insert_rejected(tx: Tx, shard: int, epoch: str, position: int, *, entry: str, reason: str) -> None:
+    """Set an entry aside that can never be recorded."""
+    tx.execute(
+        """
+        INSERT INTO rejected_ballots (shard, epoch, position, entry, reason) VALUES (%s, %s, %s, %s, %s)
+        ON CONFLICT (shard, epoch, position) DO NOTHING
+        """,
+        (shard, epoch, position, entry.replace("\0", "\N{REPLACEMENT CHARACTER}"), reason),
+    )
+
+
+def known_voters(tx: Tx, voters: Iterable[int]) -> set[int]:
+    """Those of these voters that exist here, erased or not."""
+    return {row[0] for row in tx.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(voters),))}
+
+
+def count_recorded(tx: Tx) -> int:
+    """How many ballots the journal holds; an estimate is not enough for a metric that must never go back."""
+    row = tx.execute("SELECT count(*) FROM ballots").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _columns(votes: Iterable[Vote]) -> tuple[list[int], list[int], list[str], list[datetime]]:
+    rows = list(votes)
+    return (
+        [vote.competition for vote in rows],
+        [vote.voter for vote in rows],
+        [vote.choice for vote in rows],
+        [vote.cast_at for vote in rows],
+    )

@@ -1,0 +1,196 @@
+"""Competitions and their options."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, LiteralString
+
+from psycopg.rows import dict_row
+
+from vote.db.pool import Tx
+from vote.domain.competition import Competition, Option, State
+
+_COMPETITION: LiteralString = """
+    SELECT c.id, c.name, c.description, c.status AS state, c.opens_at, c.closes_at, c.allow_change,
+           c.results_visibility, c.receipt_key, c.rules_version, c.revision, c.organiser_id,
+           c.created_at, c.opened_at, c.closed_at,
+           ARRAY(SELECT ARRAY[o.key, o.label, o.description] FROM options o
+                 WHERE o.competition_id = c.id ORDER BY o.key) AS options
+    FROM competitions c
+"""
+
+
+def _all(tx: Tx, query: LiteralString, parameters: tuple[Any, ...] = ()) -> list[Competition]:
+    rows = tx.cursor(row_factory=dict_row).execute(query, parameters)
+    return [Competition(**{**row, "options": tuple(Option(*option) for option in row["options"])}) for row in rows]
+
+
+def find(tx: Tx, competition_id: int) -> Competition | None:
+    """The competition with this id, whatever its state."""
+    return next(iter(_all(tx, _COMPETITION + " WHERE c.id = %s", (competition_id,))), None)
+
+
+def lock(tx: Tx, competition_id: int) -> Competition | None:
+    """The same, held against other changes until the transaction ends."""
+    # The row is locked first by itself: the array of options must be read after the lock is had.
+    tx.execute("SELECT 1 FROM competitions WHERE id = %s FOR NO KEY UPDATE", (competition_id,))
+    return find(tx, competition_id)
+
+
+def find_many(tx: Tx, ids: Iterable[int]) -> list[Competition]:
+    """Those of these competitions that exist."""
+    return _all(tx, _COMPETITION + " WHERE c.id = ANY(%s)", (list(ids),))
+
+
+def listed(tx: Tx) -> list[Competition]:
+    """What anybody may find: scheduled, open, closing, closed; newest first."""
+    return _all(
+        tx, _COMPETITION + " WHERE c.status IN ('scheduled', 'open', 'closing', 'closed') ORDER BY c.id DESC LIMIT 500"
+    )
+
+
+def managed(tx: Tx, organiser_id: int | None) -> list[Competition]:
+    """What somebody runs: their own, or all when no organiser is named; archived ones left out, newest first."""
+    return _all(
+        tx,
+        _COMPETITION + " WHERE c.status <> 'archived' AND (%s::int IS NULL OR c.organiser_id = %s)"
+        " ORDER BY c.id DESC LIMIT 500",
+        (organiser_id, organiser_id),
+    )
+
+
+def known_to_log(tx: Tx) -> list[Competition]:
+    """What every shard must know: all that may have or get ballots."""
+    return _all(
+        tx, _COMPETITION + " WHERE c.status IN ('scheduled', 'open', 'closing', 'closed') OR c.opened_at IS NOT NULL"
+    )
+
+
+def due(tx: Tx) -> list[tuple[int, State]]:
+    """Competitions whose time has come, with the state they should take (DESIGN §3.4)."""
+    rows = tx.execute("""
+        SELECT id, 'open' FROM competitions WHERE status = 'scheduled' AND opens_at <= now()
+        UNION ALL
+        SELECT id, 'closing' FROM competitions WHERE status = 'open' AND closes_at <= now()
+    """)
+    return [(row[0], row[1]) for row in rows]
+
+
+def in_state(tx: Tx, state: State) -> list[int]:
+    """Ids of the competitions in this state."""
+    return [row[0] for row in tx.execute("SELECT id FROM competitions WHERE status = %s ORDER BY id", (state,))]
+
+
+def any_exist(tx: Tx) -> bool:
+    """Whether there is any competition at all."""
+    return tx.execute("SELECT 1 FROM competitions LIMIT 1").fetchone() is not None
+
+
+def insert(
+    tx: Tx,
+    *,
+    name: str,
+    description: str,
+    state: State,
+    opens_at: datetime | None,
+    closes_at: datetime | None,
+    allow_change: bool,
+    results_visibility: str,
+    receipt_key: bytes,
+    rules_version: int,
+    organiser_id: int | None,
+    options: Iterable[Option],
+) -> int:
+    """A new competition's id."""
+    row = tx.execute(
+        """
+        INSERT INTO competitions (name, description, status, opens_at, closes_at, allow_change, results_visibility,
+                                  receipt_key, rules_version, organiser_id, opened_at)
+        VALUES (%(name)s, %(description)s, %(state)s, %(opens_at)s, %(closes_at)s, %(allow_change)s,
+                %(results_visibility)s, %(receipt_key)s, %(rules_version)s, %(organiser_id)s,
+                CASE WHEN %(state)s = 'open' THEN now() END)
+        RETURNING id
+        """,
+        {
+            "name": name,
+            "description": description,
+            "state": state,
+            "opens_at": opens_at,
+            "closes_at": closes_at,
+            "allow_change": allow_change,
+            "results_visibility": results_visibility,
+            "receipt_key": receipt_key,
+            "rules_version": rules_version,
+            "organiser_id": organiser_id,
+        },
+    ).fetchone()
+    assert row is not None
+    replace_options(tx, row[0], options)
+    return int(row[0])
+
+
+def replace_options(tx: Tx, competition_id: int, options: Iterable[Option]) -> None:
+    """Give the competition these options instead. Only before voting: votes refer to them."""
+    tx.execute("DELETE FROM options WHERE competition_id = %s", (competition_id,))
+    for option in options:
+        tx.execute(
+            "INSERT INTO options (competition_id, key, label, description) VALUES (%s, %s, %s, %s)",
+            (competition_id, option.key, option.label, option.description),
+        )
+
+
+def update(
+    tx: Tx,
+    competition_id: int,
+    *,
+    name: str,
+    description: str,
+    opens_at: datetime | None,
+    closes_at: datetime | None,
+    allow_change: bool,
+    results_visibility: str,
+    rules_version: int,
+) -> None:
+    """Set what an organiser may change."""
+    tx.execute(
+        """
+        UPDATE competitions
+        SET name = %s, description = %s, opens_at = %s, closes_at = %s, allow_change = %s, results_visibility = %s,
+            rules_version = %s, revision = revision + 1, state_changes = state_changes + 1
+        WHERE id = %s
+        """,
+        (name, description, opens_at, closes_at, allow_change, results_visibility, rules_version, competition_id),
+    )
+
+
+def set_state(
+    tx: Tx,
+    competition_id: int,
+    state: State,
+    *,
+    rules_version: int,
+    opens_at: datetime | None,
+    closes_at: datetime | None,
+) -> None:
+    """Move to another state under a new rules version; the first opening and the closing leave their time."""
+    tx.execute(
+        """
+        UPDATE competitions
+        SET status = %(state)s, rules_version = %(version)s, opens_at = %(opens_at)s, closes_at = %(closes_at)s,
+            revision = revision + 1, state_changes = state_changes + 1,
+            opened_at = CASE WHEN %(state)s = 'open' THEN coalesce(opened_at, now()) ELSE opened_at END,
+            closed_at = CASE %(state)s WHEN 'open' THEN NULL WHEN 'closed' THEN now() ELSE closed_at END
+        WHERE id = %(id)s
+        """,
+        {
+            "id": competition_id,
+            "state": state,
+            "version": rules_version,
+            "opens_at": opens_at,
+            "closes_at": closes_at,
+        },
+    )
+
+
+def delete(tx: Tx, competition_id: int) -> None:
+    """Remove a competition that never opened, with its options."""
+    tx.execute("DELETE FROM competitions WHERE id = %s", (competition_id,))

@@ -1,0 +1,69 @@
+"""Brings a database to the newest schema. Alembic keeps the order; the migrations themselves are plain SQL files."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from vote.errors import ConfigError, DatabaseUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK = 0x766F7465  # "vote": two migrations of one database wait for each other
+LOCK_TIMEOUT = "4s"  # a migration that cannot get its lock gives up before the queue behind it hurts
+OLDEST_POSTGRESQL = 150000
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def newest() -> str:
+    """The revision this code needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def upgrade(url: str) -> tuple[str | None, str]:
+    """Apply what is missing to the database at `url` (a postgresql:// URL of its owner).
+
+    Returns the revisions before and after; called twice it changes nothing. Raises DatabaseUnavailable when it
+    cannot connect, ConfigError when the server is older than PostgreSQL 15.
+    """
+    engine = create_engine(_for_alchemy(url), poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            before = _prepare(connection)
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+            return before, newest()
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"The database cannot be migrated: {error.orig}") from error
+    finally:
+        engine.dispose()
+
+
+def _prepare(connection: Connection) -> str | None:
+    version = connection.execute(text("SELECT current_setting('server_version_num')::int")).scalar_one()
+    if version < OLDEST_POSTGRESQL:
+        raise ConfigError("PostgreSQL 15 or newer is needed.")
+    connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.commit()
+    before = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    return before
+
+
+def _for_alchemy(url: str) -> str:
+    """SQLAlchemy names the driver in the URL; libpq does not."""
+    return "postgresql+psycopg://" + url.split("://", 1)[1]

@@ -1,0 +1,89 @@
+"""Connections to PostgreSQL: a bounded pool for one part of the system, and the two ways to use it.
+
+`read()` gives a connection that commits each statement by itself, `transaction(by=…)` one transaction that tells the
+audit triggers who acts. Both turn a lost, slow or exhausted database into DatabaseUnavailable.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import Connection, OperationalError, sql
+from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
+
+from vote.config import DatabaseTarget
+from vote.errors import DatabaseUnavailable
+
+Tx = Connection[tuple[Any, ...]]
+
+WAIT_FOR_CONNECTION_S = 2.0  # the longest a request waits for its turn; then 503, never a hang
+CONNECT_TIMEOUT_S = 2  # libpq: whole seconds, at least 2
+STATEMENT_TIMEOUT_MS = 5_000  # nothing a person waits for takes longer
+IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks within this (R4)
+
+
+class Database:
+    """A pool of at most `size` connections to `target`. Opening it does no work; the first use connects."""
+
+    def __init__(self, target: DatabaseTarget, *, size: int, name: str) -> None:
+        self._set_role = target.set_role
+        self._pool: ConnectionPool[Tx] = ConnectionPool(
+            target.url,
+            min_size=1,
+            max_size=size,
+            max_waiting=size * 20,  # more would wait longer than WAIT_FOR_CONNECTION_S in any case
+            timeout=WAIT_FOR_CONNECTION_S,
+            reconnect_timeout=0,  # one try each time somebody asks, so that it is back the moment the server is
+            open=False,
+            check=ConnectionPool.check_connection,
+            configure=self._configure,
+            name=name,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "application_name": name,
+                # PgBouncer in transaction mode hands each transaction another server connection.
+                "prepare_threshold": None,
+            },
+        )
+
+    def _configure(self, connection: Tx) -> None:
+        if self._set_role:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._set_role)))
+        connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A connection in autocommit: for single statements that only read."""
+        with self._connection() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self, *, by: int | str) -> Iterator[Tx]:
+        """One transaction, committed at the end and rolled back on any error. `by`: a user id or the name of a part."""
+        actor = f"user:{by}" if isinstance(by, int) else by
+        with self._connection() as connection, connection.transaction():
+            connection.execute(
+                "SELECT set_config('vote.actor', %s, true),"
+                " set_config('idle_in_transaction_session_timeout', %s, true)",
+                (actor, str(IDLE_IN_TRANSACTION_MS)),
+            )
+            yield connection
+
+    @contextmanager
+    def _connection(self) -> Iterator[Tx]:
+        if self._pool.closed:
+            self._pool.open()
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (OperationalError, PoolTimeout, TooManyRequests) as error:
+            raise DatabaseUnavailable from error
+
+    def stats(self) -> dict[str, int]:
+        """Size, use and waiting of the pool, as psycopg_pool names them."""
+        return self._pool.get_stats()
+
+    def close(self) -> None:
+        """Close every connection. A second call does nothing."""
+        self._pool.close()

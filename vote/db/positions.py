@@ -1,0 +1,108 @@
+"""How far each shard of the ballot log is recorded. The row of a shard is its lock: who holds it may commit (R4)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from vote.db.pool import Tx
+
+
+class Position(NamedTuple):
+    """The place up to which a shard is recorded. `epoch` is None before its first life was seen."""
+
+    shard: int
+    epoch: str | None
+    position: int
+    last_entry: str | None
+
+
+class Gap(NamedTuple):
+    """A break between two lives of a shard, not yet decided on."""
+
+    id: int
+    shard: int
+    old_epoch: str
+    old_position: int
+    new_epoch: str
+
+
+def ensure_shards(tx: Tx, shards: int) -> int:
+    """Fix the number of shards at the first start. Returns the number this database was made for, which never changes."""
+    tx.execute("INSERT INTO settings (key, value) VALUES ('shards', %s) ON CONFLICT DO NOTHING", (str(shards),))
+    row = tx.execute("SELECT value::int FROM settings WHERE key = 'shards'").fetchone()
+    assert row is not None
+    tx.execute(
+        "INSERT INTO log_positions (shard) SELECT generate_series(0, %s - 1) ON CONFLICT DO NOTHING", (int(row[0]),)
+    )
+    return int(row[0])
+
+
+def claim(tx: Tx, shard: int) -> Position | None:
+    """Lock the shard for this transaction; None when another worker holds it."""
+    row = tx.execute(
+        "SELECT shard, epoch, position, last_entry FROM log_positions WHERE shard = %s FOR UPDATE SKIP LOCKED", (shard,)
+    ).fetchone()
+    return None if row is None else Position(*row)
+
+
+def all_positions(tx: Tx) -> dict[int, Position]:
+    """Where every shard is recorded up to."""
+    rows = tx.execute("SELECT shard, epoch, position, last_entry FROM log_positions ORDER BY shard")
+    return {row[0]: Position(*row) for row in rows}
+
+
+def move(tx: Tx, shard: int, *, epoch: str, position: int, last_entry: str | None) -> None:
+    """Set the position of a claimed shard, in the transaction that records what lies before it."""
+    tx.execute(
+        "UPDATE log_positions SET epoch = %s, position = %s, last_entry = %s, moved_at = now() WHERE shard = %s",
+        (epoch, position, last_entry, shard),
+    )
+
+
+def insert_gap(tx: Tx, *, shard: int, old_epoch: str, old_position: int, new_epoch: str) -> None:
+    """Leave a gap row: entries of the old epoch after its position may be lost."""
+    tx.execute(
+        """
+        INSERT INTO log_gaps (shard, old_epoch, old_position, new_epoch) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (shard, old_epoch, new_epoch) DO NOTHING
+        """,
+        (shard, old_epoch, old_position, new_epoch),
+    )
+
+
+def is_new_epoch(tx: Tx, shard: int, epoch: str) -> bool:
+    """Whether this epoch began after another one that held ballots."""
+    row = tx.execute("SELECT 1 FROM log_gaps WHERE shard = %s AND new_epoch = %s LIMIT 1", (shard, epoch)).fetchone()
+    return row is not None
+
+
+def open_gaps(tx: Tx) -> list[Gap]:
+    """Gaps that no operator has decided on."""
+    rows = tx.execute(
+        "SELECT id, shard, old_epoch, old_position, new_epoch FROM log_gaps WHERE decided_at IS NULL ORDER BY id"
+    )
+    return [Gap(*row) for row in rows]
+
+
+def set_marker(tx: Tx, *, competition: int, shard: int, version: int) -> None:
+    """Note that this shard's closing marker of this version is recorded (R8)."""
+    tx.execute(
+        """
+        INSERT INTO log_markers AS m (competition_id, shard, version) VALUES (%s, %s, %s)
+        ON CONFLICT (competition_id, shard) DO UPDATE SET version = greatest(m.version, excluded.version)
+        """,
+        (competition, shard, version),
+    )
+
+
+def markers(tx: Tx, competition: int) -> Mapping[int, int]:
+    """The newest recorded marker version per shard."""
+    return dict(
+        tx.execute("SELECT shard, version FROM log_markers WHERE competition_id = %s", (competition,)).fetchall()
+    )
+
+
+def count_unmatched(tx: Tx, competition: int) -> int:
+    """Ballots of this competition that are kept aside."""
+    row = tx.execute("SELECT count(*) FROM unmatched_ballots WHERE competition_id = %s", (competition,)).fetchone()
+    assert row is not None
+    return int(row[0])

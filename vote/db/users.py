@@ -1,0 +1,115 @@
+"""People: accounts, roles, and what is revoked before its time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString, NamedTuple
+
+from psycopg.errors import UniqueViolation
+from psycopg.rows import class_row
+
+from vote.db.pool import Tx
+from vote.domain.person import Person, Role
+from vote.errors import NameTaken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One row of users that is not erased."""
+
+    id: int
+    username: str
+    email: str
+    password_hash: str
+    role: Role
+    created_at: datetime
+    disabled_at: datetime | None
+
+    @property
+    def person(self) -> Person:
+        """The account as the rules see it."""
+        return Person(self.id, self.username, self.role)
+
+
+class Revocation(NamedTuple):
+    """Something dead before its time: `jti:…`, `sid:…` or `user:…` (all that began before `revoked_at`)."""
+
+    id: int
+    subject: str
+    revoked_at: datetime
+
+
+_ACCOUNT: LiteralString = (
+    "SELECT id, username, email, password_hash, role, created_at, disabled_at FROM users WHERE erased_at IS NULL"
+)
+
+
+def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role) -> int:
+    """A new account's id. Raises NameTaken, with the field, when the name or the e-mail is in use."""
+    try:
+        row = tx.execute(
+            "INSERT INTO users (username, email, password_hash, role) VALUES (%s, %s, %s, %s) RETURNING id",
+            (username, email, password_hash, role),
+        ).fetchone()
+    except UniqueViolation as error:
+        field = "email" if error.diag.constraint_name == "users_email_key" else "username"
+        what = "e-mail address" if field == "email" else "user name"
+        raise NameTaken({field: f"This {what} is in use. Choose another, or log in if it is yours."}) from error
+    assert row is not None
+    return int(row[0])
+
+
+def find(tx: Tx, user_id: int) -> Account | None:
+    """The account with this id."""
+    return tx.cursor(row_factory=class_row(Account)).execute(f"{_ACCOUNT} AND id = %s", (user_id,)).fetchone()
+
+
+def find_by_username(tx: Tx, username: str) -> Account | None:
+    """The account with this name, upper and lower case alike."""
+    query = f"{_ACCOUNT} AND lower(username) = lower(%s)"
+    return tx.cursor(row_factory=class_row(Account)).execute(query, (username,)).fetchone()
+
+
+def set_role(tx: Tx, user_id: int, role: Role) -> None:
+    """Give the account this role."""
+    tx.execute("UPDATE users SET role = %s WHERE id = %s", (role, user_id))
+
+
+def set_password_hash(tx: Tx, user_id: int, password_hash: str) -> None:
+    """Replace the stored hash."""
+    tx.execute("UPDATE users SET password_hash = %s WHERE id = %s", (password_hash, user_id))
+
+
+def erase(tx: Tx, user_id: int) -> None:
+    """Blank the person; the number that the vote carries stays."""
+    tx.execute(
+        "UPDATE users SET username = NULL, email = NULL, password_hash = NULL, role = 'voter', erased_at = now()"
+        " WHERE id = %s AND erased_at IS NULL",
+        (user_id,),
+    )
+
+
+def any_admin(tx: Tx) -> bool:
+    """Whether somebody can administer."""
+    return tx.execute("SELECT 1 FROM users WHERE role = 'admin' LIMIT 1").fetchone() is not None
+
+
+def revoke(tx: Tx, subject: str, *, keep_hours: int) -> None:
+    """Make a token, a session or all of a person's dead; the row is needed as long as what it kills could live."""
+    tx.execute(
+        "INSERT INTO revocations (subject, expires_at) VALUES (%s, now() + make_interval(hours => %s))",
+        (subject, keep_hours),
+    )
+
+
+def revocations_after(tx: Tx, last_id: int) -> list[Revocation]:
+    """What was revoked since `last_id`, oldest first.
+
+    Ids become visible out of order when transactions overlap, so callers ask again for a little of the past.
+    """
+    query = "SELECT id, subject, revoked_at FROM revocations WHERE id > %s AND expires_at > now() ORDER BY id"
+    return tx.cursor(row_factory=class_row(Revocation)).execute(query, (last_id,)).fetchall()
+
+
+def forget_expired_revocations(tx: Tx) -> int:
+    """Delete what has no effect any more; returns how many."""
+    return tx.execute("DELETE FROM revocations WHERE expires_at < now() - interval '1 hour'").rowcount

@@ -1,0 +1,60 @@
+"""What people may ask about votes and receipts. Nothing here writes."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from vote.db.pool import Tx
+
+CHUNK = 5_000
+
+
+class OwnVote(NamedTuple):
+    """A person's own vote, as they may see it."""
+
+    competition: int
+    name: str
+    choice: str
+    created_at: datetime
+    changed_at: datetime | None
+    receipt_key: bytes
+
+
+def choice_of(tx: Tx, competition: int, voter: int) -> str | None:
+    """The recorded choice of a voter."""
+    row = tx.execute(
+        "SELECT choice FROM votes WHERE competition_id = %s AND user_id = %s", (competition, voter)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def of_person(tx: Tx, voter: int) -> list[OwnVote]:
+    """All votes of one person, newest first."""
+    rows = tx.execute(
+        """
+        SELECT v.competition_id, c.name, v.choice, v.created_at, v.changed_at, c.receipt_key
+        FROM votes v JOIN competitions c ON c.id = v.competition_id
+        WHERE v.user_id = %s ORDER BY v.created_at DESC
+        """,
+        (voter,),
+    )
+    return [OwnVote(*row) for row in rows]
+
+
+def is_recorded(tx: Tx, receipt: str) -> bool:
+    """Whether the journal holds a ballot with this receipt."""
+    return tx.execute("SELECT 1 FROM ballots WHERE receipt = %s LIMIT 1", (receipt,)).fetchone() is not None
+
+
+def all_choices(tx: Tx, competition: int) -> Iterator[dict[int, str]]:
+    """Every voter's choice in a competition, in chunks, by voter: what a shard of a new epoch is told (R5)."""
+    after = 0
+    while True:
+        rows = tx.execute(
+            "SELECT user_id, choice FROM votes WHERE competition_id = %s AND user_id > %s ORDER BY user_id LIMIT %s",
+            (competition, after, CHUNK),
+        ).fetchall()
+        if not rows:
+            return
+        after = rows[-1][0]
+        yield {row[0]: row[1] for row in rows}

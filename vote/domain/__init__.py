@@ -1,0 +1,1 @@
+"""The pure rules: standard library only, no clock, no input or output; `now` is an argument."""

@@ -1,0 +1,80 @@
+"""A competition: a question, its options, its state, and what may follow what."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+State = Literal["draft", "scheduled", "open", "closing", "closed", "archived"]
+Visibility = Literal["live", "after_vote", "after_close"]
+
+OPTION_KEYS = "abcdefghijklmnopqrstuvwxyz"
+MIN_OPTIONS = 2
+MAX_OPTIONS = len(OPTION_KEYS)
+
+MAY_BECOME: dict[State, frozenset[State]] = {
+    "draft": frozenset({"scheduled", "open", "archived"}),
+    "scheduled": frozenset({"draft", "open", "archived"}),
+    "open": frozenset({"closing", "archived"}),
+    "closing": frozenset({"closed", "open"}),
+    "closed": frozenset({"open", "archived"}),
+    "archived": frozenset(),
+}
+FINAL_STATES: frozenset[State] = frozenset({"closed", "archived"})
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One answer. `key` is `a`, `b`, … in the order the organiser gave them."""
+
+    key: str
+    label: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Competition:
+    """A competition as PostgreSQL holds it. Times are aware, in UTC.
+
+    `rules_version` grows with every change the ballot log must know (R7), `revision` with every change at all (ETag).
+    """
+
+    id: int
+    name: str
+    description: str
+    state: State
+    options: tuple[Option, ...]
+    opens_at: datetime | None
+    closes_at: datetime | None
+    allow_change: bool
+    results_visibility: Visibility
+    receipt_key: bytes
+    rules_version: int
+    revision: int
+    organiser_id: int | None
+    created_at: datetime
+    opened_at: datetime | None
+    closed_at: datetime | None
+
+    @property
+    def etag(self) -> str:
+        """Strong entity tag (RFC 9110 §8.8.3) of this revision."""
+        return f'"{self.id}-{self.revision}"'
+
+    def label_of(self, key: str) -> str:
+        """The label of an option key; the key itself when there is no such option."""
+        return next((option.label for option in self.options if option.key == key), key)
+
+
+def state_to_begin_with(*, opens_at: datetime | None, now: datetime) -> State:
+    """A new competition is open at once, unless it opens later (DESIGN §5)."""
+    return "open" if opens_at is None or opens_at <= now else "scheduled"
+
+
+def next_version(previous: int, now: datetime) -> int:
+    """A rules version that was never used, also not before a restore took PostgreSQL back in time (R7)."""
+    return max(previous + 1, int(now.timestamp() * 1000))
+
+
+def keyed_options(labels: list[str]) -> tuple[Option, ...]:
+    """Options `a`, `b`, … from their labels, in order."""
+    return tuple(Option(key, label) for key, label in zip(OPTION_KEYS, labels, strict=False))

@@ -1,0 +1,61 @@
+"""Where does a request come from: a browser or another client, our own page or a stranger's.
+
+The rule for requests that change something and rest on a cookie (after Go's CrossOriginProtection and OWASP): fetch
+metadata first, then Origin; and a token bound to the session in every form. A Bearer token cannot be sent by a stranger's
+page, and a client without Cookie, Origin and Sec-Fetch-* is no browser: neither needs a token.
+"""
+
+import hmac
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from vote.config import Settings
+from vote.errors import ForgedForm
+
+Header = Callable[[str], str | None]
+
+FIELD = "csrf_token"
+BROWSER_HEADERS = ("cookie", "origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
+
+
+def is_browser(header: Header) -> bool:
+    """Whether the client behaves like a browser; `header` gives a header by its lower-case name, or None."""
+    return any(header(name) is not None for name in BROWSER_HEADERS)
+
+
+def keys_of(settings: Settings) -> Sequence[bytes]:
+    """Keys of CSRF tokens, newest first."""
+    both = (settings.flask_secret_key, settings.flask_secret_key_previous)
+    return [hmac.digest(key.encode("utf-8"), b"csrf", "sha256") for key in both if key]
+
+
+def csrf_token(key: bytes, sid: str) -> str:
+    """The token of a session, for its forms: an HMAC of the sid, so there is nothing to store."""
+    return hmac.new(key, sid.encode("utf-8"), sha256).hexdigest()
+
+
+def check_same_origin(header: Header, *, allowed_hosts: Sequence[str]) -> None:
+    """Raises ForgedForm when a browser says that another site sends this request."""
+    site = header("sec-fetch-site")
+    if site is not None:
+        if site not in ("same-origin", "none"):
+            raise ForgedForm
+        return
+    origin = header("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() not in allowed_hosts:
+        raise ForgedForm
+
+
+def check_csrf(keys: Sequence[bytes], sid: str | None, given: str | None) -> None:
+    """Raises ForgedForm unless the token is the one of this session."""
+    if not sid or not given or not given.isascii():
+        raise ForgedForm
+    if not any(hmac.compare_digest(csrf_token(key, sid), given) for key in keys):
+        raise ForgedForm
+
+
+def allowed_hosts(settings: Settings, host: str | None) -> list[str]:
+    """Hosts whose pages are ours: the one asked for, and PUBLIC_URL's."""
+    public = urlsplit(settings.public_url).netloc if settings.public_url else ""
+    return [name.lower() for name in (host, public) if name]

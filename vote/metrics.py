@@ -1,0 +1,27 @@
+"""Every Prometheus metric, declared in one place. All processes of the web are summed by the multiprocess directory.
+
+Names follow the glossary: accepted is on disk in the log, recorded is committed. No voter or competition is a label.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter(
+    "vote_requests_total", "Requests answered, by route, method and status.", ["route", "method", "status"]
+)
+REQUEST_SECONDS = Histogram(
+    "vote_request_seconds",
+    "Time to answer a request.",
+    ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
+)
+BALLOTS = Counter("vote_ballots_total", "Ballots cast, by what the log decided.", ["outcome"])
+ACCEPTED = Counter("vote_accepted_total", "Ballots accepted: on disk in the ballot log.")
+BATCH_BALLOTS = Histogram(
+    "vote_batch_ballots", "Ballots that shared one call to the log.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+)
+RECORDED = Gauge("vote_recorded_ballots", "Ballots recorded: committed in the journal.", multiprocess_mode="max")
+PENDING = Gauge("vote_pending_ballots", "Entries of the log that are not recorded yet.", multiprocess_mode="max")
+LAG_SECONDS = Gauge(
+    "vote_lag_seconds", "Age of the oldest ballot that is accepted and not recorded.", multiprocess_mode="max"
+)
+WATCHERS = Gauge("vote_watchers", "Open live-result sockets.", multiprocess_mode="livesum")
