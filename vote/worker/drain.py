@@ -1,0 +1,76 @@
+"""Records one batch of one shard: lock its row, read after its position, write everything, commit (R4).
+
+A crash anywhere before the commit repeats the batch; a crash after it has nothing left to do.
+"""
+
+import time
+from typing import NamedTuple
+
+from vote.actions.recording import Recorded, record_entries
+from vote.ballotlog.entries import Entry
+from vote.ballotlog.log import BallotLog, Shard
+from vote.db import positions
+from vote.db.pool import Database
+from vote.db.positions import Position
+from vote.domain.ballot import Ballot
+
+BATCH_ENTRIES = 2_000  # some 100 ms of work under the shard's lock
+ACTOR = "worker"
+
+
+class Batch(NamedTuple):
+    """What one transaction did. `more`: the shard held at least a full batch."""
+
+    shard: int
+    epoch: str
+    after: int
+    upto: int
+    recorded: Recorded
+    seconds: float
+    oldest_ms: int | None
+    more: bool
+
+
+def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
+    """Record the next batch of a shard. None when there is nothing new, or when another worker holds the shard."""
+    began = time.perf_counter()
+    with db.transaction(by=ACTOR) as tx:
+        at = positions.claim(tx, shard)
+        if at is None:
+            return None
+        state = log.describe(shard)
+        if not state.epoch or is_other_life(at, state):
+            return None  # nothing here is trusted before it was compared (ready.py)
+        entries = unread(log, at, state)
+        if not entries and at.epoch == state.epoch:
+            return None
+        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries)
+    upto = entries[-1].position if entries else 0
+    return Batch(
+        shard=shard,
+        epoch=state.epoch,
+        after=at.position,
+        upto=upto,
+        recorded=recorded,
+        seconds=time.perf_counter() - began,
+        oldest_ms=_oldest_ms(entries),
+        more=len(entries) == BATCH_ENTRIES,
+    )
+
+
+def is_other_life(at: Position, state: Shard) -> bool:
+    """Whether the log stands where this position cannot be: in the same epoch, it ends before it."""
+    return at.epoch == state.epoch and state.last < at.position
+
+
+def unread(log: BallotLog, at: Position, state: Shard) -> list[Entry]:
+    """The next entries of a claimed shard; another epoch is read from its start (R5)."""
+    after = at.position if at.epoch == state.epoch else 0
+    return log.read_after(state.number, after, BATCH_ENTRIES)
+
+
+def _oldest_ms(entries: list[Entry]) -> int | None:
+    for entry in entries:
+        if isinstance(entry.content, Ballot):
+            return int(entry.content.cast_at.timestamp() * 1000)
+    return None

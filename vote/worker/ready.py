@@ -1,0 +1,77 @@
+"""Makes a cold shard ready (R5): compare (R6), drain to the end, push rules and voters, mark. All under its row lock.
+
+A shard is cold after the first start, a restart, a promotion or a loss of the log; until it is ready it takes no ballot.
+"""
+
+import secrets
+from enum import Enum
+
+from vote.ballotlog.entries import Rules
+from vote.ballotlog.log import BallotLog, Shard
+from vote.db import competitions, positions, votes
+from vote.db.pool import Database, Tx
+from vote.db.positions import Position
+from vote.domain.ballot import shard_of
+from vote.worker.drain import ACTOR, unread
+
+EPOCH_BYTES = 8
+
+
+class Step(Enum):
+    """What making ready came to."""
+
+    BUSY = "another worker holds the shard"
+    AGAIN = "something changed on the way; look again"
+    NEW_EPOCH = "a new epoch began"
+    DRAIN = "the shard must be drained first"
+    READY = "the shard takes ballots"
+
+
+def make_ready(db: Database, log: BallotLog, shard: int) -> Step:
+    """Take the next step towards a ready shard. Call it, and drain, until it says READY."""
+    with db.transaction(by=ACTOR) as tx:
+        at = positions.claim(tx, shard)
+        if at is None:
+            return Step.BUSY
+        state = log.describe(shard)
+        if state.ready:
+            return Step.READY
+        if not state.epoch or _lost_its_tail(log, at, state):
+            word = log.begin_epoch(state, secrets.token_hex(EPOCH_BYTES))
+            return Step.NEW_EPOCH if word == "ok" else Step.AGAIN
+        if at.epoch != state.epoch or unread(log, at, state):
+            # The position of a new epoch and its gap row are committed before anything is pushed:
+            # whoever still holds a batch of the old one can no longer commit it.
+            return Step.DRAIN
+        return _push_and_mark(tx, log, state)
+
+
+def _lost_its_tail(log: BallotLog, at: Position, state: Shard) -> bool:
+    """R6: whether the entry at the stored position is not the one that was recorded there."""
+    if at.epoch != state.epoch or at.position == 0:
+        return False
+    entry = log.entry_at(state.number, at.position)
+    return entry is None or (at.last_entry is not None and entry.id != at.last_entry)
+
+
+def _push_and_mark(tx: Tx, log: BallotLog, state: Shard) -> Step:
+    known = competitions.known_to_log(tx)
+    if positions.is_new_epoch(tx, state.number, state.epoch):
+        for competition in known:
+            if not _push_voters(tx, log, state, competition.id):
+                return Step.AGAIN
+    # Described anew for each push: the deadline counts from the log's clock at that moment.
+    if log.push_rules(log.describe(state.number), [Rules.of(one) for one in known], warming=True) != "ok":
+        return Step.AGAIN
+    word = log.make_ready(log.describe(state.number)._replace(epoch=state.epoch, instance=state.instance))
+    return Step.READY if word == "ok" else Step.AGAIN
+
+
+def _push_voters(tx: Tx, log: BallotLog, state: Shard, competition: int) -> bool:
+    for chunk in votes.all_choices(tx, competition):
+        mine = {
+            voter: choice for voter, choice in chunk.items() if shard_of(competition, voter, log.shards) == state.number
+        }
+        if mine and log.push_voters(state, competition, mine) != "ok":
+            return False
+    return True

@@ -1,0 +1,41 @@
+"""Opens and closes competitions on time, tells ready shards what they do not know yet, and finishes closings (R7, R8)."""
+
+from vote.actions import competitions as change
+from vote.ballotlog.entries import Rules
+from vote.ballotlog.log import BallotLog, Shard
+from vote.db import competitions
+from vote.db.pool import Database
+from vote.errors import Conflict, NotFound
+
+ACTOR = "schedule"
+
+
+def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
+    """Open and close what is due. Several workers may try: the second finds it done. Returns what was changed."""
+    with db.read() as tx:
+        due = competitions.due(tx)
+    done: list[tuple[int, str]] = []
+    for competition_id, state in due:
+        verb = change.open_voting if state == "open" else change.close_voting
+        try:
+            verb(db, log, competition_id, by=ACTOR)
+        except (Conflict, NotFound):
+            continue  # somebody changed it in between; the next look sees how it stands
+        done.append((competition_id, state))
+    return done
+
+
+def finish_closings(db: Database) -> list[int]:
+    """Make the tallies of drained closings final. Returns the competitions that are closed now."""
+    with db.read() as tx:
+        closing = competitions.in_state(tx, "closing")
+    return [one for one in closing if change.finish_closing(db, one, by=ACTOR) is not None]
+
+
+def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard]) -> None:
+    """Tell every ready shard the rules of every competition; it takes those that are newer than its own (R7)."""
+    with db.read() as tx:
+        known = [Rules.of(one) for one in competitions.known_to_log(tx)]
+    for shard in shards:
+        if shard.ready and known:
+            log.push_rules(shard, known)

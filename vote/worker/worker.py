@@ -1,0 +1,121 @@
+"""One worker: its parts, and the steps that the loop (or a test) takes one by one."""
+
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from vote.ballotlog.log import BallotLog, Shard
+from vote.config import Settings
+from vote.db import positions
+from vote.db.pool import Database
+from vote.errors import ConfigError
+from vote.worker import schedule
+from vote.worker.drain import Batch, drain
+from vote.worker.ready import Step, make_ready
+
+SCHEDULE_EVERY_S = 0.5  # opening and closing happen within a second of their time (DESIGN §3.4)
+REPUSH_EVERY_S = 1.0  # how often shards are told again what a lost announcement may have missed
+POOL = 2
+
+lines = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Worker:
+    """Drains shards, makes cold ones ready, runs the schedule. Each step may raise Unavailable and be taken again."""
+
+    db: Database
+    log: BallotLog
+    _next_schedule: float = 0.0
+    _next_push: float = 0.0
+    _turn: int = 0
+    _ends: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Worker":
+        """A worker for these settings. Connects to nothing yet."""
+        db = Database(settings.database("worker"), size=POOL, name="vote worker")
+        return cls(db, BallotLog(settings.log_url, settings.vote_shards))
+
+    def prepare(self) -> None:
+        """Load the log's functions and make the shards' rows. Raises ConfigError when VOTE_SHARDS does not fit the data."""
+        self.log.load_library()
+        with self.db.transaction(by="worker") as tx:
+            made_for = positions.ensure_shards(tx, self.log.shards)
+        if made_for != self.log.shards:
+            raise ConfigError(
+                f"VOTE_SHARDS is {self.log.shards}, but this database was made with {made_for}."
+                " A voter's shard must never change: set it back."
+            )
+
+    def step(self) -> int:
+        """Look at every shard once, record what is there, run the schedule when it is time. Returns ballots recorded."""
+        shards = self.log.describe_all()
+        self._turn += 1  # workers that share shards do not all begin with the same one
+        recorded = sum(self.tend(shards[(self._turn + i) % len(shards)]) for i in range(len(shards)))
+        self._run_schedule()
+        return recorded
+
+    def tend(self, shard: Shard) -> int:
+        """Make a shard ready when it is cold, then record all it holds. Returns ballots recorded."""
+        recorded = 0
+        while not shard.ready:
+            step = make_ready(self.db, self.log, shard.number)
+            if step is Step.NEW_EPOCH:
+                lines.warning("epoch", shard=shard.number, what=step.value)
+            recorded += self.drain(shard.number)
+            if step in (Step.BUSY, Step.READY):
+                break
+        return recorded + self.drain(shard.number)
+
+    def drain(self, shard: int) -> int:
+        """Record what a shard holds now. Returns ballots recorded."""
+        recorded = 0
+        while batch := drain(self.db, self.log, shard):
+            self._tell(batch)
+            recorded += batch.recorded.ballots
+            if not batch.more:
+                break
+        return recorded
+
+    def wait(self) -> None:
+        """Return when the log has news, or after half a second."""
+        with self.db.read() as tx:
+            now = positions.all_positions(tx)
+        self.log.wait_for_news({shard: position.position for shard, position in now.items()})
+
+    def close(self) -> None:
+        """Let everything go."""
+        self.log.close()
+        self.db.close()
+
+    def _run_schedule(self) -> None:
+        now = time.monotonic()
+        if now < self._next_schedule:
+            return
+        self._next_schedule = now + SCHEDULE_EVERY_S
+        for competition, state in schedule.run_due(self.db, self.log):
+            lines.info("schedule", competition=competition, state=state)
+        for competition in schedule.finish_closings(self.db):
+            lines.info("final", competition=competition)
+        if now >= self._next_push:
+            self._next_push = now + REPUSH_EVERY_S
+            schedule.push_what_is_missing(self.db, self.log, self.log.describe_all())
+
+    def _tell(self, batch: Batch) -> None:
+        """One line per batch; the request lines of its ballots carry shard and position too."""
+        oldest = None if batch.oldest_ms is None else round(time.time() * 1000) - batch.oldest_ms
+        tell = lines.error if batch.recorded.rejected or batch.recorded.unmatched else lines.info
+        tell(
+            "batch",
+            shard=batch.shard,
+            epoch=batch.epoch,
+            after=batch.after,
+            upto=batch.upto,
+            ballots=batch.recorded.ballots,
+            unmatched=batch.recorded.unmatched,
+            rejected=batch.recorded.rejected,
+            ms=round(batch.seconds * 1000, 1),
+            oldest_ms=oldest,
+        )
