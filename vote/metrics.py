@@ -19,9 +19,4 @@ ACCEPTED = Counter("vote_accepted_total", "Ballots accepted: on disk in the ball
 BATCH_BALLOTS = Histogram(
     "vote_batch_ballots", "Ballots that shared one call to the log.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
-RECORDED = Gauge("vote_recorded_ballots", "Ballots recorded: committed in the journal.", multiprocess_mode="max")
-PENDING = Gauge("vote_pending_ballots", "Entries of the log that are not recorded yet.", multiprocess_mode="max")
-LAG_SECONDS = Gauge(
-    "vote_lag_seconds", "Age of the oldest ballot that is accepted and not recorded.", multiprocess_mode="max"
-)
 WATCHERS = Gauge("vote_watchers", "Open live-result sockets.", multiprocess_mode="livesum")

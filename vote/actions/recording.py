@@ -56,6 +56,7 @@ def record_entries(tx: Tx, at: Position, *, epoch: str, entries: Sequence[Entry]
             epoch=epoch,
             position=last.position if last else 0,
             last_entry=last.id if last else None,
+            recorded=done.ballots,
         )
     return done
 

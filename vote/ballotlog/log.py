@@ -5,7 +5,7 @@ and server instance it was made for (R3, R7).
 """
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -46,22 +46,24 @@ class BallotLog:
     # --- what it says ------------------------------------------------------------------------------------------------
     def describe(self, shard: int) -> Shard:
         """The present state of one shard."""
-        now, _, epoch, instance, last, ready = self._fcall("vote_describe", [keys.state(shard)])
-        return Shard(shard, now, epoch, instance, last, ready == 1)
+        return _shard(shard, self._fcall("vote_describe", [keys.state(shard)]))
 
     def describe_all(self) -> list[Shard]:
-        """The present state of every shard."""
-        return [self.describe(shard) for shard in range(self.shards)]
+        """The present state of every shard, in one round trip."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard in range(self.shards):
+            pipeline.execute_command("FCALL", "vote_describe", 1, keys.state(shard))
+        return [_shard(shard, answer) for shard, answer in enumerate(_told(pipeline.execute))]
 
     def read_after(self, shard: int, position: int, count: int) -> list[Entry]:
         """At most `count` entries after `position`, in order."""
         rows = self._call("XRANGE", keys.log(shard), f"({position}-0", "+", "COUNT", count)
-        return [parse(stream_id, fields[1]) for stream_id, fields in rows]
+        return [parse(stream_id, fields.get("e", "")) for stream_id, fields in rows]
 
     def entry_at(self, shard: int, position: int) -> Entry | None:
         """The entry at exactly this position, None when it is not (or no longer) there."""
         rows = self._call("XRANGE", keys.log(shard), f"{position}-0", f"{position}-0")
-        return parse(rows[0][0], rows[0][1][1]) if rows else None
+        return parse(rows[0][0], rows[0][1].get("e", "")) if rows else None
 
     def wait_for_news(self, positions: Mapping[int, int]) -> None:
         """Return when some shard has an entry after its position, or after connection.BLOCK_MS."""
@@ -144,9 +146,19 @@ class BallotLog:
         return answer
 
     def _call(self, *command: Any) -> Any:
-        try:
-            return self._redis.execute_command(*command)
-        except ResponseError as error:
-            raise LogUnavailable(f"The ballot log refused {command[0]}: {error}") from error
-        except connection.LogError as error:
-            raise LogUnavailable from error
+        return _told(lambda: self._redis.execute_command(*command))
+
+
+def _shard(number: int, answer: list[Any]) -> Shard:
+    now, _, epoch, instance, last, ready = answer
+    return Shard(number, now, epoch, instance, last, ready == 1)
+
+
+def _told(call: Callable[[], Any]) -> Any:
+    """What the log answers, or LogUnavailable with the reason."""
+    try:
+        return call()
+    except ResponseError as error:
+        raise LogUnavailable(f"The ballot log refused: {error}") from error
+    except connection.LogError as error:
+        raise LogUnavailable from error

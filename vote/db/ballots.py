@@ -128,13 +128,6 @@ def known_voters(tx: Tx, voters: Iterable[int]) -> set[int]:
     return {row[0] for row in tx.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(voters),))}
 
 
-def count_recorded(tx: Tx) -> int:
-    """How many ballots the journal holds; an estimate is not enough for a metric that must never go back."""
-    row = tx.execute("SELECT count(*) FROM ballots").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def _columns(votes: Iterable[Vote]) -> tuple[list[int], list[int], list[str], list[datetime]]:
     rows = list(votes)
     return (

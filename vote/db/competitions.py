@@ -65,6 +65,15 @@ def known_to_log(tx: Tx) -> list[Competition]:
     )
 
 
+def receipt_keys(tx: Tx, wanted: list[int] | None, *, known_up_to: int) -> dict[int, bytes]:
+    """The receipt keys of these competitions, or of all with an id above `known_up_to`."""
+    rows = tx.execute(
+        "SELECT id, receipt_key FROM competitions WHERE id = ANY(%s) OR (%s::int[] IS NULL AND id > %s)",
+        (wanted, wanted, known_up_to),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def due(tx: Tx) -> list[tuple[int, State]]:
     """Competitions whose time has come, with the state they should take (DESIGN §3.4)."""
     rows = tx.execute("""

@@ -50,12 +50,23 @@ def all_positions(tx: Tx) -> dict[int, Position]:
     return {row[0]: Position(*row) for row in rows}
 
 
-def move(tx: Tx, shard: int, *, epoch: str, position: int, last_entry: str | None) -> None:
-    """Set the position of a claimed shard, in the transaction that records what lies before it."""
+def move(tx: Tx, shard: int, *, epoch: str, position: int, last_entry: str | None, recorded: int) -> None:
+    """Set the position of a claimed shard, in the transaction that records `recorded` ballots before it."""
     tx.execute(
-        "UPDATE log_positions SET epoch = %s, position = %s, last_entry = %s, moved_at = now() WHERE shard = %s",
-        (epoch, position, last_entry, shard),
+        """
+        UPDATE log_positions
+        SET epoch = %s, position = %s, last_entry = %s, recorded = recorded + %s, moved_at = now()
+        WHERE shard = %s
+        """,
+        (epoch, position, last_entry, recorded, shard),
     )
+
+
+def count_recorded(tx: Tx) -> int:
+    """Ballots in the journal, without counting them."""
+    row = tx.execute("SELECT coalesce(sum(recorded), 0)::bigint FROM log_positions").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def insert_gap(tx: Tx, *, shard: int, old_epoch: str, old_position: int, new_epoch: str) -> None:

@@ -36,6 +36,11 @@ class Revoked:
         """End the thread."""
         self._stop.set()
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the list was read at least once."""
+        return self._loaded
+
     def add(self, subject: str) -> None:
         """Know it here at once, without waiting for the next reading."""
         self._since[subject] = time.time()

@@ -39,8 +39,8 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
         if at is None:
             return None
         state = log.describe(shard)
-        if not state.epoch or is_other_life(at, state):
-            return None  # nothing here is trusted before it was compared (ready.py)
+        if not state.epoch or (not state.ready and has_lost_its_tail(log, at, state)):
+            return None  # nothing here is trusted before a new epoch has begun (ready.py)
         entries = unread(log, at, state)
         if not entries and at.epoch == state.epoch:
             return None
@@ -58,9 +58,12 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
     )
 
 
-def is_other_life(at: Position, state: Shard) -> bool:
-    """Whether the log stands where this position cannot be: in the same epoch, it ends before it."""
-    return at.epoch == state.epoch and state.last < at.position
+def has_lost_its_tail(log: BallotLog, at: Position, state: Shard) -> bool:
+    """R6: whether the entry at the stored position is not the one that was recorded there."""
+    if at.epoch != state.epoch or at.position == 0:
+        return False
+    entry = log.entry_at(state.number, at.position)
+    return entry is None or (at.last_entry is not None and entry.id != at.last_entry)
 
 
 def unread(log: BallotLog, at: Position, state: Shard) -> list[Entry]:

@@ -10,9 +10,8 @@ from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog, Shard
 from vote.db import competitions, positions, votes
 from vote.db.pool import Database, Tx
-from vote.db.positions import Position
 from vote.domain.ballot import shard_of
-from vote.worker.drain import ACTOR, unread
+from vote.worker.drain import ACTOR, has_lost_its_tail, unread
 
 EPOCH_BYTES = 8
 
@@ -36,7 +35,7 @@ def make_ready(db: Database, log: BallotLog, shard: int) -> Step:
         state = log.describe(shard)
         if state.ready:
             return Step.READY
-        if not state.epoch or _lost_its_tail(log, at, state):
+        if not state.epoch or has_lost_its_tail(log, at, state):
             word = log.begin_epoch(state, secrets.token_hex(EPOCH_BYTES))
             return Step.NEW_EPOCH if word == "ok" else Step.AGAIN
         if at.epoch != state.epoch or unread(log, at, state):
@@ -44,14 +43,6 @@ def make_ready(db: Database, log: BallotLog, shard: int) -> Step:
             # whoever still holds a batch of the old one can no longer commit it.
             return Step.DRAIN
         return _push_and_mark(tx, log, state)
-
-
-def _lost_its_tail(log: BallotLog, at: Position, state: Shard) -> bool:
-    """R6: whether the entry at the stored position is not the one that was recorded there."""
-    if at.epoch != state.epoch or at.position == 0:
-        return False
-    entry = log.entry_at(state.number, at.position)
-    return entry is None or (at.last_entry is not None and entry.id != at.last_entry)
 
 
 def _push_and_mark(tx: Tx, log: BallotLog, state: Shard) -> Step:

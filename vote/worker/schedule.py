@@ -9,6 +9,9 @@ from vote.errors import Conflict, NotFound
 
 ACTOR = "schedule"
 
+# Rules versions that were pushed, per life of a shard (number, epoch, instance) and competition.
+Told = dict[tuple[int, str, str], dict[int, int]]
+
 
 def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
     """Open and close what is due. Several workers may try: the second finds it done. Returns what was changed."""
@@ -32,10 +35,13 @@ def finish_closings(db: Database) -> list[int]:
     return [one for one in closing if change.finish_closing(db, one, by=ACTOR) is not None]
 
 
-def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard]) -> None:
-    """Tell every ready shard the rules of every competition; it takes those that are newer than its own (R7)."""
+def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard], told: Told) -> None:
+    """Tell every ready shard the rules it was not told yet by this worker; it takes those newer than its own (R7)."""
     with db.read() as tx:
         known = [Rules.of(one) for one in competitions.known_to_log(tx)]
     for shard in shards:
-        if shard.ready and known:
-            log.push_rules(shard, known)
+        life = (shard.number, shard.epoch, shard.instance)
+        versions = told.setdefault(life, {})
+        news = [rules for rules in known if versions.get(rules.competition, 0) < rules.version]
+        if shard.ready and news and log.push_rules(shard, news) == "ok":
+            versions.update((rules.competition, rules.version) for rules in news)

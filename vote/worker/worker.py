@@ -30,7 +30,7 @@ class Worker:
     _next_schedule: float = 0.0
     _next_push: float = 0.0
     _turn: int = 0
-    _ends: dict[int, int] = field(default_factory=dict)
+    _told: schedule.Told = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> "Worker":
@@ -50,10 +50,17 @@ class Worker:
             )
 
     def step(self) -> int:
-        """Look at every shard once, record what is there, run the schedule when it is time. Returns ballots recorded."""
+        """Tend every shard that has news, run the schedule when it is time. Returns ballots recorded."""
         shards = self.log.describe_all()
+        with self.db.read() as tx:
+            at = positions.all_positions(tx)
+        news = [
+            shard
+            for shard in shards
+            if not shard.ready or (shard.epoch, shard.last) != (at[shard.number].epoch, at[shard.number].position)
+        ]
         self._turn += 1  # workers that share shards do not all begin with the same one
-        recorded = sum(self.tend(shards[(self._turn + i) % len(shards)]) for i in range(len(shards)))
+        recorded = sum(self.tend(news[(self._turn + i) % len(news)]) for i in range(len(news)))
         self._run_schedule()
         return recorded
 
@@ -101,7 +108,7 @@ class Worker:
             lines.info("final", competition=competition)
         if now >= self._next_push:
             self._next_push = now + REPUSH_EVERY_S
-            schedule.push_what_is_missing(self.db, self.log, self.log.describe_all())
+            schedule.push_what_is_missing(self.db, self.log, self.log.describe_all(), self._told)
 
     def _tell(self, batch: Batch) -> None:
         """One line per batch; the request lines of its ballots carry shard and position too."""

@@ -4,13 +4,15 @@
 DO $$
 DECLARE
     name text;
+    -- Since PostgreSQL 16 a member may lack the right to SET ROLE; before, every member had it.
+    may_set text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
     FOREACH name IN ARRAY ARRAY['vote_web', 'vote_worker', 'vote_reports', 'vote_backup'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
         END IF;
         -- Lets the owner SET ROLE where the parts share one URL (DESIGN §4).
-        IF NOT pg_has_role(current_user, name, 'MEMBER') THEN
+        IF NOT pg_has_role(current_user, name, may_set) THEN
             EXECUTE format('GRANT %I TO %I', name, current_user);
         END IF;
     END LOOP;
@@ -121,9 +123,11 @@ CREATE TABLE log_positions (
     epoch text,
     position bigint NOT NULL DEFAULT 0,
     last_entry text,
+    recorded bigint NOT NULL DEFAULT 0,
     moved_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE log_positions IS 'How far each shard of the ballot log is recorded. Its row is the lock of the shard (R4).';
+COMMENT ON COLUMN log_positions.recorded IS 'Ballots the journal took from this shard, counted in the same transactions.';
 COMMENT ON COLUMN log_positions.last_entry IS 'Id of the entry at the position, to notice a lost tail (R6).';
 
 CREATE TABLE log_gaps (

@@ -1,0 +1,134 @@
+"""The front door: casts votes, shows live results and answers probes by itself; all other paths go to Flask.
+
+One process of it serves everything; nginx may route `/vote` and `/live` to processes of their own, same image. Making
+`app` reads the settings and connects to nothing; the server's lifespan opens and closes the parts.
+"""
+
+import asyncio
+import json
+import re
+
+from a2wsgi import WSGIMiddleware
+
+from vote import config, logs
+from vote.app import create_app
+from vote.ballotlog.box import BallotBox
+from vote.casting.endpoint import Casting
+from vote.config import Settings
+from vote.edge import probes, problems, sessions
+from vote.edge.envelope import REQUEST_ID, App, Envelope, Receive, Scope, Send, answer
+from vote.edge.identity import Identifier
+from vote.edge.parts import Parts
+from vote.errors import NotFound, VoteError
+from vote.live.sockets import Live
+from vote.web.errors import render_error_page
+
+VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
+MAX_ID = 2**31 - 1
+READY_TIMEOUT_S = 2.0  # a probe that hangs is a probe that fails
+NOT_STORED = "Your vote is not stored."
+IN_DOUBT = "Your vote may be stored or not. Press again: it cannot count twice."
+
+
+class FrontDoor:
+    """The ASGI application of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._parts = Parts.of(settings)
+        self._flask = create_app(self._parts)
+        self._pages = WSGIMiddleware(self._flask, workers=settings.vote_page_threads)
+        signer, identifier = sessions.signer(settings), Identifier(settings, self._parts.revoked)
+        self._box = BallotBox(settings.log_url, settings.vote_shards)
+        self._casting = Casting(self._parts, self._box, identifier, signer, self._error_page)
+        self._live = Live(self._parts, identifier, signer)
+        self._following: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one connection."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await self._live(scope, receive, send)
+        elif scope["method"] == "POST" and (match := VOTE_PATH.fullmatch(scope["path"])):
+            await self._vote(scope, receive, send, int(match[1]))
+        elif scope["path"] in ("/health", "/ready", "/metrics") and scope["method"] in ("GET", "HEAD"):
+            await self._probe(scope["path"], send)
+        else:
+            await self._pages(scope, receive, send)
+
+    async def _vote(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
+        if 0 < competition <= MAX_ID:
+            await self._casting(scope, receive, send, competition)
+            return
+        body = json.dumps(problems.problem_of(NotFound("There is no such competition."), request_id=scope[REQUEST_ID]))
+        await answer(send, 404, body.encode("utf-8"), content_type=problems.CONTENT_TYPE)
+
+    async def _probe(self, path: str, send: Send) -> None:
+        if path == "/health":  # touches no dependency: a restart would not mend one
+            await answer(send, 200, b'{"status":"ok"}', content_type="application/json")
+        elif path == "/metrics":
+            body = await asyncio.to_thread(probes.metrics_text, self._parts)
+            await answer(send, 200, body, content_type=probes.METRICS_TYPE)
+        else:
+            reasons = await self._why_not_ready()
+            said = {"status": "not ready", "reasons": reasons} if reasons else {"status": "ready"}
+            body = json.dumps(said).encode("utf-8")
+            await answer(send, 503 if reasons else 200, body, content_type="application/json")
+
+    async def _why_not_ready(self) -> list[str]:
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                return await asyncio.to_thread(probes.why_not_ready, self._parts)
+        except TimeoutError:
+            return [f"the ballot log did not answer within {READY_TIMEOUT_S:g} s"]
+
+    async def _error_page(self, error: VoteError, scope: Scope) -> bytes:
+        status = problems.status_of(error)
+        cookie = next((value for name, value in scope["headers"] if name == b"cookie"), b"")
+        return await asyncio.to_thread(
+            render_error_page,
+            self._flask,
+            status=status,
+            detail=error.detail,
+            request_id=scope[REQUEST_ID],
+            back=scope["path"],
+            safe=IN_DOUBT if status == 503 else NOT_STORED,
+            cookie=cookie.decode("latin-1"),
+        )
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self._parts.start)
+        self._following = asyncio.create_task(self._casting.receipt_keys.follow())
+        await self._live.start()
+
+    async def _stop(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+        await self._live.stop()
+        await self._box.close()
+        await asyncio.to_thread(self._parts.close)
+
+
+def create_asgi_app(settings: Settings) -> App:
+    """The front door in its envelope."""
+    logs.configure("web")
+    return Envelope(FrontDoor(settings), settings)
+
+
+def __getattr__(name: str) -> App:
+    """`vote.asgi:app`, made from the environment when a server asks for it: importing this module does no work."""
+    if name == "app":
+        globals()["app"] = made = create_asgi_app(config.load())
+        return made
+    raise AttributeError(name)

@@ -1,0 +1,48 @@
+"""What a voter is told for what the log decided (DESIGN §5; the words are those of docs/glossary.md).
+
+Only an append that is on disk is called accepted (R1). A 4xx is a promise: this ballot is not and will not be counted.
+"""
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from vote.ballotlog.box import Outcome
+from vote.errors import AlreadyVoted, NoSuchOption, VoteError, VotingNotOpen
+
+
+class Told(NamedTuple):
+    """A confirmed ballot: status and body of the answer."""
+
+    status: int
+    body: dict[str, object]
+
+
+def confirmed(outcome: Outcome, *, competition: int, receipt: str, is_recorded: bool) -> Told:
+    """The answer for a ballot that is stored: accepted, changed, or there already."""
+    body: dict[str, object] = {"status": "accepted", "competition": competition, "receipt": receipt}
+    if outcome.word == "again":
+        return Told(200, {**body, "status": "recorded" if is_recorded else "accepted"})
+    if outcome.word == "changed":
+        body["changed"] = True
+    return Told(202, body)
+
+
+def refusal(outcome: Outcome) -> VoteError | None:
+    """The error for a ballot that is not stored; None when it is, or when the log does not know the competition."""
+    match outcome.word:
+        case "already":
+            return AlreadyVoted()
+        case "early":
+            return VotingNotOpen("Voting has not opened yet. Nothing was stored; come back when it opens.")
+        case "closed":
+            return VotingNotOpen("Voting has closed. This vote was not stored and is not counted.")
+        case "no_option":
+            return NoSuchOption("This competition has no such option. Nothing was stored; choose one that is listed.")
+        case _:
+            return None
+
+
+def log_in_url(competition: int, choice: str | None) -> str:
+    """Where a browser goes to log in, and comes back from with its choice kept."""
+    back = f"/vote/{competition}" + (f"?choice={quote(choice, safe='')}" if choice else "")
+    return f"/login?next={quote(back, safe='')}"

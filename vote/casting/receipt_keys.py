@@ -1,0 +1,47 @@
+"""The receipt keys of the competitions, kept in memory: a voter gets a receipt also while PostgreSQL is away.
+
+A key never changes, so what is known stays known. New competitions are read every second, and when first asked for.
+"""
+
+import asyncio
+import contextlib
+
+from vote.db import competitions
+from vote.db.pool import Database
+from vote.errors import DatabaseUnavailable, NotFound
+
+REFRESH_S = 1.0
+OVERLAP_IDS = 100  # ids become visible out of order when transactions overlap
+
+
+class ReceiptKeys:
+    """The keys known to one process."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._keys: dict[int, bytes] = {}
+        self._followed_to = 0
+
+    async def key_of(self, competition: int) -> bytes:
+        """The key of a competition. Raises NotFound, or DatabaseUnavailable when it is not known and cannot be asked."""
+        key = self._keys.get(competition)
+        if key is None:
+            await asyncio.to_thread(self._load, [competition])
+            key = self._keys.get(competition)
+        if key is None:
+            raise NotFound("There is no such competition.")
+        return key
+
+    async def follow(self) -> None:
+        """Read new competitions for ever."""
+        while True:
+            with contextlib.suppress(DatabaseUnavailable):  # what is known stays known
+                await asyncio.to_thread(self._load, None)
+            await asyncio.sleep(REFRESH_S)
+
+    def _load(self, wanted: list[int] | None) -> None:
+        with self._db.read() as tx:
+            found = competitions.receipt_keys(tx, wanted, known_up_to=self._followed_to - OVERLAP_IDS)
+        self._keys.update(found)
+        if wanted is None:
+            self._followed_to = max(self._followed_to, max(found, default=0))
