@@ -1,0 +1,64 @@
+"""The Flask app: `create_app()`, and `app` for a server that is given `vote.app:app`.
+
+Casting, live results and probes are not here but in the front door (`asgi.py`), which also adds the headers and the log
+line of every answer.
+"""
+
+from datetime import timedelta
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from flask import Flask
+
+from vote import config
+from vote.edge.parts import Parts
+from vote.edge.sessions import ABSOLUTE_S, COOKIE
+from vote.web import context, errors, gate, visitor
+from vote.web.ids import IdConverter
+
+BODY_MAX_BYTES = 64 * 1024
+FORM_MAX_PARTS = 100
+
+
+def create_app(parts: Parts | None = None) -> Flask:
+    """A Flask app on these parts; without any, on its own, made from the environment and started."""
+    if parts is None:
+        parts = Parts.of(config.load())
+        parts.start()
+    settings = parts.settings
+    app = Flask("vote.web")
+    app.config["SECRET_KEY"] = settings.flask_secret_key  # FLASK_SECRET_KEY
+    app.config["SECRET_KEY_FALLBACKS"] = [key for key in [settings.flask_secret_key_previous] if key]
+    app.config["SESSION_COOKIE_NAME"] = COOKIE
+    app.config["SESSION_COOKIE_SECURE"] = settings.vote_cookie_secure  # True, unless VOTE_COOKIE_SECURE=off
+    app.config["SESSION_COOKIE_HTTPONLY"] = True
+    app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
+    app.config["PERMANENT_SESSION_LIFETIME"] = timedelta(seconds=ABSOLUTE_S)
+    app.config["PREFERRED_URL_SCHEME"] = "https"
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = BODY_MAX_BYTES
+    app.config["MAX_FORM_PARTS"] = FORM_MAX_PARTS
+    app.config["TEMPLATES_AUTO_RELOAD"] = False
+    app.extensions[visitor.EXTENSION] = parts
+    app.url_map.converters["id"] = IdConverter
+    for name in ("pages", "desk", "accounts", "me", "api", "admin_api", "receipts", "openapi"):
+        if find_spec(f"vote.web.{name}"):
+            app.register_blueprint(getattr(import_module(f"vote.web.{name}"), name))
+    app.context_processor(context.values)
+    gate.guard(app)
+    errors.register(app)
+    return app
+
+
+@cache
+def _app() -> Flask:
+    return create_app()
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, made when a server asks for it, so that importing this module connects to nothing."""
+    if name == "app":
+        return _app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

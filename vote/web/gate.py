@@ -1,0 +1,45 @@
+"""What every Flask request passes before its view: forged forms are refused, then the route's access rule is kept."""
+
+from flask import Flask, request, session
+
+from vote.edge import origin
+from vote.web import access, visitor
+from vote.web.access import UNASKED, Rule
+
+CSRF_HEADER = "X-CSRF-Token"
+
+
+def guard(app: Flask) -> None:
+    """Put the gate before every route of this app. Raises RuntimeError when a route has no access rule."""
+    table = access.table_of(app)
+
+    @app.before_request
+    def pass_gate() -> None:
+        check_form()
+        wanted = table.get(request.endpoint or "", UNASKED)  # without an endpoint the answer is 404 or 405
+        check_access(wanted)
+
+
+def check_access(wanted: Rule) -> None:
+    """Raises NotLoggedIn or NotAllowed unless who is asking may pass."""
+    if wanted is UNASKED:
+        return
+    if visitor.identity() is None:
+        access.check(wanted, None)
+    elif wanted is not access.PUBLIC:
+        access.check(wanted, visitor.person())
+
+
+def check_form() -> None:
+    """Raises ForgedForm when a browser sends a change that does not come from a form of this session.
+
+    A Bearer token proves more than a form's token, and a client that is no browser has no session to misuse.
+    """
+    if request.method not in visitor.UNSAFE_METHODS or visitor.sends_bearer() or not visitor.is_browser():
+        return
+    settings = visitor.parts().settings
+    origin.check_same_origin(
+        request.headers.get, allowed_hosts=origin.allowed_hosts(settings, request.headers.get("Host"))
+    )
+    given = request.headers.get(CSRF_HEADER) or request.form.get(origin.FIELD)
+    origin.check_csrf(origin.keys_of(settings), session.get("sid"), given)

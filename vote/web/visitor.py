@@ -1,0 +1,128 @@
+"""Who is asking, as far as one request needs to know: identity, account, session, the token of its forms.
+
+Everything is found out at the first question and kept for the rest of the request. Raising and refusing is for
+`gate.py`; what a person may do is for `access.py` and `domain/policy.py`.
+"""
+
+import re
+import time
+import uuid
+from typing import cast
+
+from flask import current_app, g, request, session
+
+from vote.db import users
+from vote.db.users import Account
+from vote.domain.person import Person
+from vote.edge import origin, sessions
+from vote.edge.identity import Identifier, Identity
+from vote.edge.parts import Parts
+from vote.errors import NotLoggedIn
+
+EXTENSION = "vote"
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def parts() -> Parts:
+    """The parts this app was made with."""
+    return cast(Parts, current_app.extensions[EXTENSION])
+
+
+def request_id() -> str:
+    """The id the front door gave this request; one of our own where there is no front door."""
+    given = request.headers.get("X-Request-ID", "")
+    if not REQUEST_ID.fullmatch(given):
+        given = g.setdefault("request_id", uuid.uuid4().hex)
+    return str(given)
+
+
+def sends_bearer() -> bool:
+    """Whether the request carries a Bearer token, valid or not: no stranger's page can make a browser send one."""
+    return request.headers.get("Authorization", "").lower().startswith("bearer ")
+
+
+def is_browser() -> bool:
+    """Whether the client behaves like a browser (DESIGN §5)."""
+    return origin.is_browser(request.headers.get)
+
+
+def wants_page() -> bool:
+    """Whether the answer should be a page for people; else it is JSON."""
+    if request.path.startswith("/api/") or "Authorization" in request.headers:
+        return False
+    accept = request.headers.get("Accept", "")
+    if "application/json" in accept and "text/html" not in accept:
+        return False
+    return is_browser() or (request.method in ("GET", "HEAD") and "text/html" in accept)
+
+
+def identity() -> Identity | None:
+    """Who is logged in; None for nobody. Raises NotLoggedIn when a token was sent that is not valid."""
+    if "identity" not in g:
+        g.identity = _identify(time.time())
+    return cast("Identity | None", g.identity)
+
+
+def account() -> Account | None:
+    """The account of who is logged in; None for nobody, and for one that is disabled or erased."""
+    if "account" not in g:
+        g.account = _load()
+    return cast("Account | None", g.account)
+
+
+def person() -> Person | None:
+    """The same, as the rules see it."""
+    found = account()
+    return None if found is None else found.person
+
+
+def me() -> Account:
+    """The account of who is logged in. Raises NotLoggedIn."""
+    found = account()
+    if found is None:
+        raise NotLoggedIn
+    return found
+
+
+def csrf_token() -> str:
+    """The token for the forms of this session; gives a stranger a session of their own first."""
+    if not isinstance(session.get("sid"), str):
+        session["sid"] = sessions.new_sid()
+    return origin.csrf_token(origin.keys_of(parts().settings)[0], session["sid"])
+
+
+def log_in(user_id: int, *, now: float) -> None:
+    """Begin a fresh session for this person; the rest of this request knows them too."""
+    sessions.begin(session, user_id, now=now)
+    forget()
+
+
+def forget() -> None:
+    """Find out anew who is asking: the session has just changed."""
+    g.pop("identity", None)
+    g.pop("account", None)
+
+
+def _identify(now: float) -> Identity | None:
+    identifier = Identifier(parts().settings, parts().revoked)
+    if "Authorization" in request.headers:
+        return identifier.by_bearer(request.headers["Authorization"].encode("utf-8", "replace"), now=now)
+    if "uid" not in session:
+        return None
+    try:
+        found = identifier.by_session(session, now=now)
+    except NotLoggedIn:
+        return None  # it ended; whoever needs it to be alive asks for somebody who is logged in
+    if now - session["seen"] >= 1:
+        session["seen"] = now
+    return found
+
+
+def _load() -> Account | None:
+    who = identity()
+    if who is None:
+        return None
+    with parts().db.read() as tx:
+        found = users.find(tx, who.user_id)
+    return None if found is None or found.disabled_at is not None else found
