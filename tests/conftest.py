@@ -15,8 +15,10 @@ import pytest
 import redis
 
 from tests.services import Pair, start_pair
+from tests.stack import Stack, running
 from vote import config
 from vote.actions import accounts, competitions
+from vote.auth import create_jwt_token
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db import migrate, positions, users
@@ -180,3 +182,16 @@ def make_competition(owner: Database, log: BallotLog, organiser: Person) -> Call
         return competitions.create(owner, log, **wanted)
 
     return make
+
+
+@pytest.fixture
+def stack(environment: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
+    """The running system: two web processes, one worker, a fresh database and log."""
+    with running(environment, tmp_path / "stack") as one:
+        yield one
+
+
+@pytest.fixture
+def token_of() -> Callable[[Account], str]:
+    """A token as a login would give it."""
+    return lambda account: create_jwt_token(account.id, secret=JWT_SECRET)

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from redis.asyncio import Connection
+from redis.exceptions import ResponseError
 
 from vote.ballotlog import connection, keys
 from vote.ballotlog.clock import LogClock
@@ -77,7 +78,7 @@ class BallotBox:
             await self._running
         if self._told_later:
             await asyncio.wait(self._told_later)
-        await self._disconnect()
+        await self._disconnect(nowait=False)
 
     async def _run(self) -> None:
         while self._queue:
@@ -110,7 +111,7 @@ class BallotBox:
     async def _exchange(self, open_connection: Connection, commands: list[tuple[Any, ...]]) -> list[Any]:
         began = time.monotonic()
         await open_connection.send_packed_command(open_connection.pack_commands(commands), check_health=False)
-        answers = [await open_connection.read_response(disable_decoding=False) for _ in commands]
+        answers = [await _answer(open_connection) for _ in commands]
         for answer in answers:
             if isinstance(answer, list):
                 self._clock.learn(began, time.monotonic(), answer[0])
@@ -128,10 +129,10 @@ class BallotBox:
             self._clock.learn(began, time.monotonic(), int(seconds) * 1000 + int(micros) // 1000)
         return self._connection
 
-    async def _disconnect(self) -> None:
+    async def _disconnect(self, *, nowait: bool = True) -> None:
         gone, self._connection = self._connection, None
         if gone is not None:
-            await gone.disconnect(nowait=True)
+            await gone.disconnect(nowait=nowait)  # a frozen log would keep who waits for its goodbye
 
     def _tell_later(self, batch: list[_Waiting], passed_at: float) -> None:
         """R3: a call stuck on the way may still land until its deadline; only then may its ballots be pressed again."""
@@ -144,6 +145,14 @@ class BallotBox:
         task = asyncio.create_task(tell())
         self._told_later.add(task)
         task.add_done_callback(self._told_later.discard)
+
+
+async def _answer(open_connection: Connection) -> Any:
+    """The next answer; an error of the server is an answer too, and leaves the ones behind it to be read."""
+    try:
+        return await open_connection.read_response()
+    except ResponseError as error:
+        return error
 
 
 def _command(group: list[_Waiting], deadline_ms: int) -> tuple[Any, ...]:
@@ -162,9 +171,10 @@ def _command(group: list[_Waiting], deadline_ms: int) -> tuple[Any, ...]:
 
 def _tell(group: list[_Waiting], answer: Any) -> None:
     if not isinstance(answer, list) or answer[1] != "ok":
-        # An error of the server (full, read-only, library not loaded yet), expired or cold: nothing was done.
+        # Expired and cold: nothing was done. An error of the server (full, read-only, no library) promises nothing.
+        is_cold = isinstance(answer, list) and answer[1] == "cold"
         for ballot in group:
-            ballot.fail(NOT_READY)
+            ballot.fail(NOT_READY if is_cold else None)
         return
     position, words = answer[2], answer[3:]
     for ballot, word in zip(group, words, strict=True):
