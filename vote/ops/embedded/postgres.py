@@ -85,10 +85,10 @@ class Postgres:
     def provide(self) -> None:
         """See that the owner and the database are there. A repeat changes nothing."""
         with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [OWNER]).fetchone():
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [OWNER]).fetchone() is None:
                 connection.execute(sql.SQL("CREATE ROLE {} CREATEROLE CREATEDB").format(sql.Identifier(OWNER)))
             self.let_in([OWNER], connection)
-            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
                 names = {"database": sql.Identifier(DATABASE), "owner": sql.Identifier(OWNER)}
                 connection.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**names))
 

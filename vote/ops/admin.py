@@ -1,0 +1,80 @@
+"""`vote admin`: people who may administer, for operators who cannot log in (yet)."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from vote import config
+from vote.actions import accounts
+from vote.db.pool import Database
+from vote.domain.person import Role
+from vote.ops import environment
+
+BY = "vote admin"
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+
+
+@click.group()
+def admin() -> None:
+    """Create admins, give roles, reset passwords.
+
+    Works on the database of DATABASE_URL, or on the running `vote up` of VOTE_HOME.
+    """
+
+
+@admin.command()
+@click.argument("username")
+@click.option("--email", required=True, help="Their e-mail address.")
+@as_json_option
+def create(username: str, email: str, as_json: bool) -> None:
+    """Create an admin. The password is asked for, or read from standard input when that is not a terminal."""
+    password = _password()
+    with _database() as db:
+        user_id = accounts.create_admin(db, username=username, email=email, password=password, by=BY)
+    _answer(as_json, f"{username} is an admin now.", id=user_id, username=username, role="admin")
+
+
+@admin.command()
+@click.argument("username")
+@click.option("--role", type=click.Choice(["voter", "organiser", "admin"]), default="admin", show_default=True)
+@as_json_option
+def promote(username: str, role: Role, as_json: bool) -> None:
+    """Give an existing account a role."""
+    with _database() as db:
+        accounts.promote(db, username=username, role=role, by=BY)
+    _answer(as_json, f"{username} is {role} now.", username=username, role=role)
+
+
+@admin.command()
+@click.argument("username")
+@as_json_option
+def reset(username: str, as_json: bool) -> None:
+    """Set a new password for an account and log it out everywhere. The password is asked for as in `create`."""
+    password = _password()
+    with _database() as db:
+        accounts.reset_password(db, username=username, password=password, by=BY)
+    _answer(as_json, f"{username} has the new password and is logged out everywhere.", username=username)
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    db = Database(config.load(environment.read_with_notes()).database("owner"), size=1, name=BY)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _answer(as_json: bool, sentence: str, **fields: Any) -> None:
+    click.echo(json.dumps(fields) if as_json else sentence)

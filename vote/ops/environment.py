@@ -1,0 +1,54 @@
+"""The environment as names and values: what commands start from, and what each part is given. What the values mean is
+`vote.config`'s business.
+
+`vote up` notes what it made (secrets, URLs of its servers) in VOTE_HOME/environment, so that a command in another
+terminal finds the running stack.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import dotenv
+
+from vote.ops.embedded.keyring import write_private
+
+NOTES = "environment"
+DATABASES = ("DATABASE_URL_WEB", "DATABASE_URL_WORKER", "DATABASE_URL_REPORTS", "DATABASE_URL_BACKUP")
+
+
+def read() -> dict[str, str]:
+    """`.env` of the working folder, overruled by the environment; empty values count as unset."""
+    return _named(dotenv.dotenv_values(".env")) | _named(os.environ)
+
+
+def read_with_notes() -> dict[str, str]:
+    """The same over what `vote up` noted in VOTE_HOME: for commands that work on an installation."""
+    environ = read()
+    return _named(dotenv.dotenv_values(home_path(environ) / NOTES, interpolate=False)) | environ
+
+
+def home_path(environ: Mapping[str, str]) -> Path:
+    """VOTE_HOME, which is needed before there are secrets, and so before there can be settings."""
+    return Path(environ.get("VOTE_HOME", ".vote"))
+
+
+def note(home: Path, made: Mapping[str, str]) -> None:
+    """Write down what was made, for `read_with_notes`."""
+    write_private(home / NOTES, "".join(f"{name}='{value}'\n" for name, value in made.items()))
+
+
+def of_part(environ: Mapping[str, str], databases: Iterable[str]) -> dict[str, str]:
+    """`environ` without the database URLs a part does not need.
+
+    The owner's DATABASE_URL is handed on only when the part lacks one of its own.
+    """
+    own = [name for name in databases if environ.get(name)]
+    others = {name for name in DATABASES if name not in own}
+    if len(own) == len(list(databases)):
+        others.add("DATABASE_URL")
+    return {name: value for name, value in environ.items() if name not in others}
+
+
+def _named(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}

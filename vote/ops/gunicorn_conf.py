@@ -1,0 +1,47 @@
+"""How gunicorn serves the front door: read by gunicorn itself (`-c python:vote.ops.gunicorn_conf`).
+
+Names here are gunicorn's. Address and number of processes come from the settings, on the command line (`web.py`).
+"""
+
+import signal
+from typing import Any, ClassVar
+
+from prometheus_client import multiprocess
+from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
+
+from vote.ops.process import die_with_parent
+
+DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
+SOCKET_MESSAGE_BYTES = 4096  # watchers have nothing to say
+
+
+class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carries no types
+    """uvicorn that trusts no forwarding header and does not outlive its master."""
+
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "loop": "uvloop",
+        "http": "httptools",
+        "lifespan": "on",
+        "proxy_headers": False,  # TRUSTED_PROXIES is applied by the app, hop by hop
+        "server_header": False,
+        "access_log": False,  # the app writes its own line per request
+        "ws_max_size": SOCKET_MESSAGE_BYTES,
+        "ws_per_message_deflate": False,  # a snapshot is small; thousands of compressors are not
+        "timeout_graceful_shutdown": DRAIN_S,
+    }
+
+    def init_process(self) -> None:
+        """Tie this process to the master first: an orphan would hold the port and keep the next master out."""
+        die_with_parent(self.ppid, signal.SIGKILL)
+        super().init_process()
+
+
+worker_class = FrontDoorWorker
+control_socket_disable = True
+graceful_timeout = DRAIN_S + 2
+keepalive = 75  # longer than nginx keeps its connections to us
+
+
+def child_exit(_server: object, worker: Any) -> None:
+    """Take the gauges of a process that is gone out of the sums."""
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,22 @@
+"""`vote migrate`: brings the database to the schema this version needs."""
+
+import json
+
+import click
+
+from vote import config
+from vote.db.migrate import upgrade
+from vote.ops import environment
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def migrate(as_json: bool) -> None:
+    """Apply the migrations that are missing, as the owner (DATABASE_URL). A repeat changes nothing."""
+    before, after = upgrade(config.load(environment.read_with_notes()).database("owner").url)
+    if as_json:
+        click.echo(json.dumps({"before": before, "after": after}))
+    elif before == after:
+        click.echo(f"The database is at {after}; nothing to do.")
+    else:
+        click.echo(f"The database went from {before or 'nothing'} to {after}.")

@@ -1,0 +1,41 @@
+"""`vote web`: becomes gunicorn serving the front door. How gunicorn serves it is said in `gunicorn_conf.py`."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from vote import config
+from vote.config import Settings
+from vote.errors import ConfigError
+
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # the name prometheus_client reads
+
+
+@click.command()
+def web() -> None:
+    """Serve pages, API, votes and live results on HOST:PORT with WEB_CONCURRENCY processes."""
+    settings = config.load()
+    os.environ[MULTIPROCESS] = str(_fresh_metrics_folder(settings))
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:vote.ops.gunicorn_conf"]
+    command += ["--bind", f"{host}:{settings.port}", "--workers", str(settings.web_concurrency), "vote.asgi:app"]
+    os.execv(sys.executable, command)  # noqa: S606  # the same process from here on: signals reach gunicorn itself
+
+
+def _fresh_metrics_folder(settings: Settings) -> Path:
+    """Where the web processes add up their metrics. What processes of an earlier start left would be counted again."""
+    own = settings.vote_home.absolute() / f"metrics-{settings.port}"
+    folder = Path(os.environ.get(MULTIPROCESS) or own)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in folder.glob("*.db"):
+            with contextlib.suppress(FileNotFoundError):
+                left.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be used for metrics ({error.strerror}). Set {MULTIPROCESS} to a folder of its own."
+        ) from error
+    return folder
