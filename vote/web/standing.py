@@ -1,0 +1,49 @@
+"""Where a voter stands in a competition: nothing stored, accepted, recorded, or not known because the log is away."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vote.db import votes
+from vote.db.pool import Tx
+from vote.domain.ballot import receipt_code
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+from vote.edge.parts import Parts
+from vote.errors import LogUnavailable
+
+Word = Literal["none", "accepted", "recorded", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is stored for a voter. `choice` and `receipt` are there when `has_voted`."""
+
+    word: Word
+    choice: str | None = None
+    receipt: str | None = None
+
+    @property
+    def has_voted(self) -> bool:
+        """Whether a ballot of theirs is stored for certain."""
+        return self.word in ("accepted", "recorded")
+
+
+NONE = Standing("none")
+
+
+def of(parts: Parts, tx: Tx, person: Person | None, competition: Competition) -> Standing:
+    """Ask the journal's votes first, then the log, which may hold a newer choice on its way."""
+    if person is None or competition.opened_at is None:
+        return NONE
+    recorded = votes.choice_of(tx, competition.id, person.id)
+    try:
+        stored = parts.log.stored_choice(competition.id, person.id)
+    except LogUnavailable:
+        if recorded is None:
+            return Standing("unknown")
+        stored = recorded
+    choice = stored or recorded
+    if choice is None:
+        return NONE
+    receipt = receipt_code(competition.receipt_key, person.id)
+    return Standing("recorded" if choice == recorded else "accepted", choice, receipt)
