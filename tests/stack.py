@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 T = TypeVar("T")
 
 DEADLINE_S = 30.0  # for anything that should happen soon; a deadline is not a timing assertion
-VOTE = [sys.executable, "-m", "vote.ops.cli"]
+VOTE = [str(Path(sys.executable).with_name("vote"))]
 
 
 class Answer(NamedTuple):
