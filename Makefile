@@ -1,1 +1,94 @@
-lock:
+# Every chore of the project. On a fresh machine: `make run`, `make test`. What needs explaining is in README.md.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint bench mutants lock clean
+
+PYTHON ?= python3
+SERVICES ?= embedded
+JOBS ?= 2
+BIN := .venv/bin
+
+# pip of the environment, or, where Python came without ensurepip, the system's pip working on the environment.
+PIP = $$($(BIN)/python -m pip --version >/dev/null 2>&1 && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
+INSTALL = $(PIP) install --disable-pip-version-check --progress-bar off
+PROJECT = $(INSTALL) --quiet --no-deps --no-build-isolation --editable .
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/.runtime ## Start everything and open a demo competition (SERVICES=system: servers of this machine)
+	@$(BIN)/vote up --services $(SERVICES)
+
+test: .venv/.dev ## Run the suite (SERVICES=system: on this machine's PostgreSQL and Redis; ARGS="-k …" for some)
+	@$(NEEDED)
+	@set --; $(FOUND_BROWSER) || { \
+	  echo "make test: the browser suite is deselected: it needs chromium and libatomic1 (as root on Debian they are installed)."; \
+	  set -- -m "not browser"; }; \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --services=$(SERVICES) "$$@" $(ARGS)
+
+lint: .venv/.dev ## Check style, format, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/.dev ## Measure speed side by side with plain servers
+	@$(BIN)/python -m bench $(ARGS)
+
+mutants: .venv/.dev ## Prove the tests: break the code on purpose and see them fail
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+lock: .venv/.dev ## Resolve pyproject.toml into the two lock files (ARGS="--upgrade" for newer versions)
+	@$(LOCK) --output-file requirements.txt $(ARGS)
+	@$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt $(ARGS)
+
+clean: ## Remove the environment and caches; data in .vote stays
+	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header pyproject.toml
+
+# --- the environment: made once, filled again only when a lock file changed -------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip --clear .venv
+	@$(PIP) --version >/dev/null 2>&1 || { rm -rf .venv; echo "pip is needed: apt-get install python3-venv (or python3-pip)."; exit 1; }
+
+.venv/.runtime: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what vote-app needs (half a minute) …"
+	@$(INSTALL) --require-hashes --requirement requirements.txt
+	@$(PROJECT)
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.runtime
+	@echo "Installing what its tests need …"
+	@$(INSTALL) --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+# --- programs of the suite that pip does not bring ---------------------------------------------------------------------
+
+FOUND_BROWSER = { command -v chromium && $(PYTHON) -c 'import ctypes; ctypes.CDLL("libatomic.so.1")'; } >/dev/null 2>&1
+FOUND_SERVERS = { [ $(SERVICES) != system ] || { ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server; }; } >/dev/null 2>&1
+
+# As root on Debian: install what is missing. Packages of servers would start them and make a cluster; ours are started
+# from the programs, so both are prevented (policy-rc.d: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt).
+define NEEDED
+$(FOUND_BROWSER) && $(FOUND_SERVERS) && exit 0; \
+if [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; then \
+  export DEBIAN_FRONTEND=noninteractive; \
+  get() { apt-get install -y --no-install-recommends "$$@" >/dev/null || echo "make test: $$* could not be installed."; }; \
+  echo "Installing programs the suite needs …"; \
+  apt-get update -q >/dev/null || echo "make test: apt-get update failed; trying what is known."; \
+  $(FOUND_BROWSER) || get chromium libatomic1; \
+  $(FOUND_SERVERS) || { \
+    policy=/usr/sbin/policy-rc.d; \
+    [ -e $$policy ] || { trap 'rm -f '$$policy EXIT INT TERM; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; }; \
+    get postgresql-common; \
+    sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf; \
+    get postgresql-15 redis-server; }; \
+fi; \
+$(FOUND_SERVERS) || { echo "make test SERVICES=system: postgresql-15 or redis-server is missing (apt-get install them)."; exit 1; }
+endef

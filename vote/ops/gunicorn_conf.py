@@ -38,6 +38,7 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
 
 worker_class = FrontDoorWorker
 control_socket_disable = True
+loglevel = "warning"  # that it started and stopped is said by `vote up`, or by whoever runs it
 graceful_timeout = DRAIN_S + 2
 keepalive = 75  # longer than nginx keeps its connections to us
 

@@ -30,8 +30,7 @@ class Supervisor:
 
     def __enter__(self) -> Self:
         self._wakeup.open()
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.default_int_handler)
+        self._before = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
         return self
 
     def start(self, part: Part) -> Process:
@@ -55,8 +54,8 @@ class Supervisor:
         for life in reversed(self._lives):
             life.process.stop()
         self._wakeup.close()
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 class _Life:
