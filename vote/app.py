@@ -16,10 +16,17 @@ from vote import config
 from vote.edge.parts import Parts
 from vote.edge.sessions import ABSOLUTE_S, COOKIE
 from vote.web import context, errors, gate, visitor
+from vote.web.account_page import account_page
+from vote.web.accounts import accounts
+from vote.web.admin_api import admin_api
+from vote.web.api import api
 from vote.web.ids import IdConverter
+from vote.web.me import me
+from vote.web.receipts import receipts
 
 BODY_MAX_BYTES = 64 * 1024
 FORM_MAX_PARTS = 100
+BLUEPRINTS = (accounts, account_page, me, api, admin_api, receipts)
 
 
 def create_app(parts: Parts | None = None) -> Flask:
@@ -43,7 +50,9 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.config["TEMPLATES_AUTO_RELOAD"] = False
     app.extensions[visitor.EXTENSION] = parts
     app.url_map.converters["id"] = IdConverter
-    for name in ("pages", "desk", "accounts", "me", "api", "admin_api", "receipts", "openapi"):
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    for name in ("pages", "desk"):
         if find_spec(f"vote.web.{name}"):
             app.register_blueprint(getattr(import_module(f"vote.web.{name}"), name))
     app.context_processor(context.values)

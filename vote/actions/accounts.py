@@ -5,13 +5,13 @@ from vote.db import users
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.person import Role
-from vote.errors import NotFound, NotLoggedIn
+from vote.errors import InvalidInput, NotFound, NotLoggedIn
 
 ADMIN_EMAIL = "admin@localhost.invalid"  # RFC 2606: surely nobody's
 
 
 def register(db: Database, hasher: PasswordHasher, *, username: str, email: str, password: str) -> Account:
-    """A new voter. Raises NameTaken with the field. The fields were checked before (`web/forms.py`)."""
+    """A new voter. Raises NameTaken with the field. The fields were checked before (`web/models.py`)."""
     password_hash = hasher.hash(password)
     with db.transaction(by="register") as tx:
         user_id = users.insert(tx, username=username, email=email, password_hash=password_hash, role="voter")
@@ -34,15 +34,20 @@ def check_login(db: Database, hasher: PasswordHasher, *, username: str, password
 
 
 def change_password(db: Database, hasher: PasswordHasher, *, by: int, current: str, new: str) -> None:
-    """Replace one's own password and end every session. Raises NotLoggedIn when `current` is wrong."""
-    with db.read() as tx:
-        account = users.find(tx, by)
-    if account is None or not hasher.verify(current, account.password_hash):
-        raise NotLoggedIn("The current password is wrong.")
+    """Replace one's own password and end every session. Raises InvalidInput when `current` is wrong."""
+    check_password(db, hasher, by=by, password=current, field="current_password")
     password_hash = hasher.hash(new)
     with db.transaction(by=by) as tx:
         users.set_password_hash(tx, by, password_hash)
         users.revoke(tx, f"user:{by}", keep_hours=TOKEN_HOURS)
+
+
+def check_password(db: Database, hasher: PasswordHasher, *, by: int, password: str, field: str) -> None:
+    """Raises InvalidInput, naming the field, unless this is one's own password."""
+    with db.read() as tx:
+        account = users.find(tx, by)
+    if not hasher.verify(password, account.password_hash if account else None):
+        raise InvalidInput({field: "This is not your password."})
 
 
 def revoke(db: Database, *, by: int, subject: str) -> None:

@@ -18,6 +18,7 @@ class OwnVote(NamedTuple):
     created_at: datetime
     changed_at: datetime | None
     receipt_key: bytes
+    choice_label: str
 
 
 def choice_of(tx: Tx, competition: int, voter: int) -> str | None:
@@ -32,8 +33,10 @@ def of_person(tx: Tx, voter: int) -> list[OwnVote]:
     """All votes of one person, newest first."""
     rows = tx.execute(
         """
-        SELECT v.competition_id, c.name, v.choice, v.created_at, v.changed_at, c.receipt_key
-        FROM votes v JOIN competitions c ON c.id = v.competition_id
+        SELECT v.competition_id, c.name, v.choice, v.created_at, v.changed_at, c.receipt_key, o.label
+        FROM votes v
+        JOIN competitions c ON c.id = v.competition_id
+        JOIN options o ON o.competition_id = v.competition_id AND o.key = v.choice
         WHERE v.user_id = %s ORDER BY v.created_at DESC
         """,
         (voter,),

@@ -1,6 +1,6 @@
 """What every Flask request passes before its view: forged forms are refused, then the route's access rule is kept."""
 
-from flask import Flask, request, session
+from flask import Flask, Response, request, session
 
 from vote.edge import origin
 from vote.web import access, visitor
@@ -18,6 +18,13 @@ def guard(app: Flask) -> None:
         check_form()
         wanted = table.get(request.endpoint or "", UNASKED)  # without an endpoint the answer is 404 or 405
         check_access(wanted)
+
+    @app.after_request
+    def keep_private(response: Response) -> Response:
+        # An answer may be of one person only; who wants theirs to be kept longer says so.
+        if request.endpoint != "static":
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
 
 def check_access(wanted: Rule) -> None:

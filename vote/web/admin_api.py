@@ -1,0 +1,192 @@
+"""Running competitions by API. What an organiser may do to which is decided in the actions and in `domain/policy.py`."""
+
+from flask import Blueprint, Response, request
+
+from vote.actions import competitions as actions
+from vote.db import competitions
+from vote.domain import policy
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+from vote.errors import NotFound, StaleVersion, VersionRequired
+from vote.web import body, visitor
+from vote.web.access import ORGANISER, rule
+from vote.web.competition_models import CompetitionChange, ManagedCompetition, ManagedList, NewCompetition
+from vote.web.models import Nothing
+from vote.web.operations import Operation, answer, describe, nothing
+
+admin_api = Blueprint("admin_api", __name__, url_prefix="/api/admin/competitions")
+
+IF_MATCH = {"If-Match": "The ETag you read, or *."}
+ETAG = {"ETag": "Names this revision; send it back as If-Match."}
+
+
+@admin_api.get("")
+@rule(ORGANISER)
+@describe(Operation(summary="Competitions I run", tag="administration", answers={200: ManagedList}))
+def listed() -> Response:
+    """An admin's are all there are."""
+    person = _person()
+    with visitor.parts().db.read() as tx:
+        found = competitions.managed(tx, None if person.role == "admin" else person.id)
+    return answer(ManagedList(competitions=[ManagedCompetition.model_validate(one) for one in found]))
+
+
+@admin_api.post("")
+@rule(ORGANISER)
+@describe(
+    Operation(
+        summary="Make a competition",
+        tag="administration",
+        body=NewCompetition,
+        answers={201: ManagedCompetition},
+        description="It is open at once, unless opens_at says otherwise or it is a draft.",
+        response_headers={"Location": "Its address.", **ETAG},
+    )
+)
+def create() -> Response:
+    """A new competition."""
+    wanted, parts = body.read(NewCompetition), visitor.parts()
+    made = actions.create(
+        parts.db,
+        parts.log,
+        by=_person(),
+        name=wanted.name,
+        options=wanted.options,
+        description=wanted.description,
+        opens_at=wanted.opens_at,
+        closes_at=wanted.closes_at,
+        allow_change=wanted.allow_change,
+        results_visibility=wanted.results_visibility,
+        draft=wanted.draft,
+    )
+    response = _tell(made, 201)
+    response.headers["Location"] = f"/api/competitions/{made.id}"
+    return response
+
+
+@admin_api.get("/<id:competition_id>")
+@rule(ORGANISER)
+@describe(
+    Operation(
+        summary="One competition I run",
+        tag="administration",
+        answers={200: ManagedCompetition},
+        response_headers=ETAG,
+    )
+)
+def show(competition_id: int) -> Response:
+    """One that who is asking runs."""
+    return _tell(_managed(competition_id))
+
+
+@admin_api.patch("/<id:competition_id>")
+@rule(ORGANISER)
+@describe(
+    Operation(
+        summary="Change a competition",
+        tag="administration",
+        body=CompetitionChange,
+        answers={200: ManagedCompetition},
+        problems=(409, 412, 428),
+        description="Once voting has begun, what voters were promised stays.",
+        request_headers=IF_MATCH,
+        response_headers=ETAG,
+    )
+)
+def change(competition_id: int) -> Response:
+    """The fields that were sent take their new value."""
+    if_match = _check_if_match(_managed(competition_id))
+    wanted, parts = body.read(CompetitionChange), visitor.parts()
+    changed = actions.change(parts.db, parts.log, competition_id, by=_person(), if_match=if_match, **wanted.changes())
+    return _tell(changed)
+
+
+@admin_api.delete("/<id:competition_id>")
+@rule(ORGANISER)
+@describe(
+    Operation(
+        summary="Take a competition away",
+        tag="administration",
+        answers={204: None},
+        problems=(409, 412, 428),
+        description="One that has opened keeps its votes and is only hidden.",
+        request_headers=IF_MATCH,
+    )
+)
+def delete(competition_id: int) -> Response:
+    """It is gone for everybody."""
+    if_match = _check_if_match(_managed(competition_id))
+    parts = visitor.parts()
+    actions.delete(parts.db, parts.log, competition_id, by=_person(), if_match=if_match)
+    return nothing()
+
+
+@admin_api.post("/<id:competition_id>/open")
+@rule(ORGANISER)
+@describe(
+    Operation(
+        summary="Open voting",
+        tag="administration",
+        body=Nothing,
+        body_optional=True,
+        answers={200: ManagedCompetition},
+        problems=(409,),
+        description="Opens now, or opens again. Asking twice changes nothing.",
+        response_headers=ETAG,
+    )
+)
+def open_voting(competition_id: int) -> Response:
+    """It is open."""
+    parts = visitor.parts()
+    body.read(Nothing)
+    return _tell(actions.open_voting(parts.db, parts.log, competition_id, by=_person()))
+
+
+@admin_api.post("/<id:competition_id>/close")
+@rule(ORGANISER)
+@describe(
+    Operation(
+        summary="Close voting",
+        tag="administration",
+        body=Nothing,
+        body_optional=True,
+        answers={200: ManagedCompetition, 202: ManagedCompetition},
+        problems=(409,),
+        description="202 while accepted ballots are still being recorded (closing), 200 once it is final (closed).",
+        response_headers=ETAG,
+    )
+)
+def close_voting(competition_id: int) -> Response:
+    """It takes no more ballots; final when those accepted before are recorded."""
+    parts = visitor.parts()
+    body.read(Nothing)
+    closed = actions.close_voting(parts.db, parts.log, competition_id, by=_person())
+    return _tell(closed, 200 if closed.state == "closed" else 202)
+
+
+def _person() -> Person:
+    return visitor.me().person
+
+
+def _managed(competition_id: int) -> Competition:
+    with visitor.parts().db.read() as tx:
+        found = competitions.find(tx, competition_id)
+    if found is None or found.state == "archived":
+        raise NotFound("There is no such competition.")
+    policy.check_manage(_person(), found)
+    return found
+
+
+def _check_if_match(competition: Competition) -> str:
+    """The ETag to hold the change against. Raises VersionRequired, or StaleVersion when none of those sent is present."""
+    if "If-Match" not in request.headers:
+        raise VersionRequired
+    if request.if_match.star_tag:
+        return "*"
+    if not request.if_match.is_strong(competition.etag.strip('"')):
+        raise StaleVersion
+    return competition.etag
+
+
+def _tell(competition: Competition, status: int = 200) -> Response:
+    return answer(ManagedCompetition.model_validate(competition), status, headers={"ETag": competition.etag})

@@ -1,0 +1,75 @@
+"""Competitions and their results for API clients. Who may see which is decided in `domain/policy.py`."""
+
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from vote.db import competitions, tallies, votes
+from vote.db.pool import Tx
+from vote.domain import policy
+from vote.domain.competition import Competition
+from vote.errors import LogUnavailable, NotFound
+from vote.web import visitor
+from vote.web.access import PUBLIC, rule
+from vote.web.competition_models import CompetitionList, CompetitionOut, Results
+from vote.web.operations import Operation, answer, describe
+
+api = Blueprint("api", __name__, url_prefix="/api/competitions")
+
+
+@api.get("")
+@rule(PUBLIC)
+@describe(Operation(summary="All competitions", tag="competitions", answers={200: CompetitionList}))
+def listed() -> Response:
+    """What anybody may find, newest first; drafts and archived ones are left out."""
+    with visitor.parts().db.read() as tx:
+        found = competitions.listed(tx)
+    return answer(CompetitionList(competitions=[CompetitionOut.of(one) for one in found]))
+
+
+@api.get("/<id:competition_id>")
+@rule(PUBLIC)
+@describe(Operation(summary="One competition", tag="competitions", answers={200: CompetitionOut}))
+def show(competition_id: int) -> Response:
+    """One that who is asking may see."""
+    with visitor.parts().db.read() as tx:
+        found = policy.check_see(visitor.person(), competitions.find(tx, competition_id))
+    return answer(CompetitionOut.of(found))
+
+
+@api.get("/<id:competition_id>/results")
+@rule(PUBLIC)
+@describe(
+    Operation(
+        summary="Results",
+        tag="competitions",
+        answers={200: Results, 304: None},
+        problems=(403,),
+        description="The tally, when its time to be shown has come. With If-None-Match only when it changed.",
+        request_headers={"If-None-Match": "The ETag of the version you have."},
+        response_headers={"ETag": "Names this version."},
+    )
+)
+def results(competition_id: int) -> AnyResponse:
+    """The snapshot; 304 when the client has this version."""
+    with visitor.parts().db.read() as tx:
+        competition = policy.check_see(visitor.person(), competitions.find(tx, competition_id))
+        policy.check_see_results(visitor.person(), competition, has_voted=_has_voted(tx, competition))
+        tally = tallies.read(tx, [competition_id]).get(competition_id)
+    if tally is None:
+        raise NotFound("There is no such competition.")  # taken away between the two questions
+    response = answer(Results.model_validate(tally.snapshot()), headers={"Cache-Control": "private, no-cache"})
+    response.set_etag(f"{competition_id}-{tally.version}")
+    return response.make_conditional(request)
+
+
+def _has_voted(tx: Tx, competition: Competition) -> bool:
+    """Only asked where it decides. A ballot that is accepted and not yet recorded counts; a log that is down does not."""
+    person = visitor.person()
+    if person is None or competition.results_visibility != "after_vote":
+        return False
+    if votes.choice_of(tx, competition.id, person.id) is not None:
+        return True
+    try:
+        return visitor.parts().log.stored_choice(competition.id, person.id) is not None
+    except LogUnavailable:
+        return False

@@ -1,0 +1,111 @@
+"""Reads the body of a request into a model, whatever its form; what does not fit becomes a sentence per field."""
+
+import json
+from typing import Any, NoReturn, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from vote.domain.competition import OPTION_KEYS
+from vote.edge import origin
+from vote.errors import InvalidInput
+
+Model = TypeVar("Model", bound=BaseModel)
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+OF_PAGES = (origin.FIELD, "next")  # fields that pages add to every form
+TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
+SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
+    "missing": "This is needed.",
+    "extra_forbidden": "There is no such field here. Take it out, or check how it is written.",
+    "string_type": "Write this as text.",
+    "string_unicode": "This has characters that are no text.",
+    "string_too_short": "At least {min_length} characters.",
+    "string_too_long": "At most {max_length} characters.",
+    "too_short": "Give at least {min_length}.",
+    "too_long": "Give at most {max_length}.",
+    "bool_type": "Say true or false.",
+    "bool_parsing": "Say true or false.",
+    "list_type": "Write this as a list.",
+    "literal_error": "Say one of {expected}.",
+    "datetime_parsing": TIME,
+    "datetime_from_date_parsing": TIME,
+    "timezone_aware": TIME,
+}
+OTHERWISE = "This cannot be used as it is written."
+
+
+def read(model: type[Model]) -> Model:
+    """The body as this model. Raises InvalidInput with a sentence per field; BadRequest or UnsupportedMediaType before."""
+    return check(model, fields(model))
+
+
+def check(model: type[Model], given: dict[str, Any]) -> Model:
+    """These fields as this model. Raises InvalidInput with a sentence per field."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInput(_sentences(model, error)) from None
+
+
+def fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The body's fields as they were sent, before any check."""
+    if request.is_json:
+        return _json(model)
+    if request.mimetype in FORMS or (not request.mimetype and not request.content_length):
+        return _form(model)
+    raise UnsupportedMediaType
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    text = request.get_data()
+    if not text and not model.model_fields:
+        return {}  # some clients name a type although they send nothing
+    try:
+        given = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not JSON. Check quotes and commas, and send it as UTF-8.") from None
+    if not isinstance(given, dict):
+        raise BadRequest("The JSON must be an object with named fields.")
+    return given
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _form(model: type[BaseModel]) -> dict[str, Any]:
+    given: dict[str, Any] = {name: value for name, value in request.form.items() if name not in OF_PAGES}
+    for name in given.keys() & {"options"} & model.model_fields.keys():
+        given[name] = request.form.getlist(name)
+    return given
+
+
+def _sentences(model: type[BaseModel], error: ValidationError) -> dict[str, str]:
+    sentences: dict[str, str] = {}
+    for problem in error.errors(include_url=False, include_input=False):
+        sentences.setdefault(_field(problem), _sentence(model, problem))
+    return sentences
+
+
+def _field(problem: ErrorDetails) -> str:
+    match problem["loc"]:
+        case ("options", int(index), *_) if index < len(OPTION_KEYS):
+            return f"option_{OPTION_KEYS[index]}"
+        case (str(name), *_):
+            return name
+        case _:
+            return "options"  # the only check over several fields (`competition_models.py`)
+
+
+def _sentence(model: type[BaseModel], problem: ErrorDetails) -> str:
+    context, kind = problem.get("ctx", {}), problem["type"]
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch":
+        return model.model_fields[str(problem["loc"][0])].description or OTHERWISE
+    if kind == "string_too_short" and context["min_length"] == 1:
+        return SENTENCES["missing"]
+    return SENTENCES.get(kind, OTHERWISE).format_map(context)

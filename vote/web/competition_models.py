@@ -1,0 +1,200 @@
+"""Competitions, results and receipts as the API takes and gives them. The desk's forms may use the same models."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, State, Visibility
+from vote.web.models import Input, Output
+
+NAME_MAX_CHARS = 200
+DESCRIPTION_MAX_CHARS = 2000
+LABEL_MAX_CHARS = 200
+FIRST_YEAR, LAST_YEAR = 2000, 2199  # beyond these a time is a slip of the pen, and every store can hold what is between
+NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+LETTERED = tuple(f"option_{key}" for key in OPTION_KEYS)
+TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
+
+
+def _one_line(value: str) -> str:
+    if LINE_BREAKS.search(value):
+        raise ValueError("Write this in one line, without control characters.")
+    return value
+
+
+def _readable(value: str) -> str:
+    if NOT_SHOWN.search(value):
+        raise ValueError("This has control characters that nobody could see. Take them out.")
+    return value.replace("\r\n", "\n")
+
+
+def _time_text(value: object) -> object:
+    if value == "" or value is None:
+        return None
+    if not isinstance(value, str | datetime) or (
+        isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value)
+    ):
+        raise ValueError(TIME)
+    return value
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"Choose a time between {FIRST_YEAR} and {LAST_YEAR}.")
+    return value.astimezone(UTC)
+
+
+def _different(labels: list[str]) -> list[str]:
+    if len({label.casefold() for label in labels}) < len(labels):
+        raise ValueError("Two options have the same text. Give each its own.")
+    return labels
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_MAX_CHARS),
+    AfterValidator(_one_line),
+]
+Description = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_MAX_CHARS), AfterValidator(_readable)
+]
+Label = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_MAX_CHARS),
+    AfterValidator(_one_line),
+]
+Labels = Annotated[list[Label], Field(min_length=MIN_OPTIONS, max_length=MAX_OPTIONS), AfterValidator(_different)]
+Time = Annotated[AwareDatetime | None, BeforeValidator(_time_text), AfterValidator(_in_utc)]
+
+
+def _gather_options(given: Any) -> Any:
+    """`option_a`, `option_b`, … become `options`. Empty ones at the end are left out, as a form sends them."""
+    if not isinstance(given, Mapping) or not any(name in given for name in LETTERED):
+        return given
+    if "options" in given:
+        raise ValueError("Send either options or option_a, option_b and so on, not both.")
+    labels = [given.get(name) for name in LETTERED]
+    while len(labels) > MIN_OPTIONS and labels[-1] in (None, ""):
+        labels.pop()
+    return {
+        **{name: value for name, value in given.items() if name not in LETTERED},
+        "options": ["" if label is None else label for label in labels],
+    }
+
+
+def _say_lettered(schema: dict[str, Any]) -> None:
+    label = {"type": "string", "minLength": 1, "maxLength": LABEL_MAX_CHARS}
+    for name in LETTERED:
+        schema["properties"][name] = label
+    if "options" in schema.get("required", []):
+        schema["required"].remove("options")
+        schema["anyOf"] = [{"required": ["options"]}, {"required": list(LETTERED[:MIN_OPTIONS])}]
+
+
+class NewCompetition(Input):
+    """A competition to be made. Options are given as `options`, or as `option_a`, `option_b`, … up to `option_z`."""
+
+    model_config = ConfigDict(json_schema_extra=_say_lettered)
+
+    name: Name
+    options: Labels
+    description: Description = ""
+    opens_at: Time = Field(default=None, description="Opens at once when not given.")
+    closes_at: Time = Field(default=None, description="Closes when somebody closes it, when not given.")
+    allow_change: bool = Field(default=False, description="Whether voters may change their vote while it is open.")
+    results_visibility: Visibility = "live"
+    draft: bool = Field(default=False, description="Keep it to yourself until it is opened.")
+
+    _gather = model_validator(mode="before")(_gather_options)
+
+
+class CompetitionChange(Input):
+    """What should change; everything else stays."""
+
+    model_config = ConfigDict(json_schema_extra=_say_lettered)
+
+    name: Name = ""
+    options: Labels = Field(default_factory=list)
+    description: Description = ""
+    opens_at: Time = None
+    closes_at: Time = None
+    allow_change: bool = False
+    results_visibility: Visibility = "live"
+
+    _gather = model_validator(mode="before")(_gather_options)
+
+    def changes(self) -> dict[str, Any]:
+        """Only what was sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class OptionOut(Output):
+    """One answer."""
+
+    key: str
+    label: str
+    description: str
+
+
+class CompetitionOut(Output):
+    """A competition as everybody sees it."""
+
+    id: int
+    name: str
+    description: str
+    state: State
+    options: list[OptionOut]
+    opens_at: datetime | None
+    closes_at: datetime | None
+    allow_change: bool
+    results_visibility: Visibility
+
+    @classmethod
+    def of(cls, competition: Competition) -> Self:
+        """From the domain's one."""
+        return cls.model_validate(competition)
+
+
+class ManagedCompetition(CompetitionOut):
+    """A competition as those who run it see it."""
+
+    organiser_id: int | None
+    created_at: datetime
+    opened_at: datetime | None
+    closed_at: datetime | None
+
+
+class CompetitionList(Output):
+    """What is there, newest first."""
+
+    competitions: list[CompetitionOut]
+
+
+class ManagedList(Output):
+    """What somebody runs, newest first."""
+
+    competitions: list[ManagedCompetition]
+
+
+class Results(Output):
+    """A tally. Every option is present; the version only grows."""
+
+    competition: int
+    version: int
+    state: State
+    total: int
+    options: dict[str, int]

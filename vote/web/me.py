@@ -1,0 +1,70 @@
+"""What the API tells people about themselves: the account, everything that is kept about them, and the end of it."""
+
+from flask import Blueprint, Response, session
+
+from vote.actions import accounts as actions
+from vote.db import exports
+from vote.web import visitor
+from vote.web.access import LOGGED_IN, rule
+from vote.web.me_models import AuditLine, CastBallot, Export, OrganisedCompetition
+from vote.web.models import User
+from vote.web.operations import Operation, answer, describe, nothing
+from vote.web.own_votes import own_votes
+
+me = Blueprint("me", __name__, url_prefix="/api/me")
+
+
+@me.get("")
+@rule(LOGGED_IN)
+@describe(Operation(summary="Who am I", tag="accounts", answers={200: User}))
+def show() -> Response:
+    """The account."""
+    return answer(User.of(visitor.me()))
+
+
+@me.get("/export")
+@rule(LOGGED_IN)
+@describe(
+    Operation(
+        summary="Everything that is kept about me",
+        tag="accounts",
+        answers={200: Export},
+        description="The account, votes with their receipts, every ballot cast, competitions run, and what was done.",
+    )
+)
+def export() -> Response:
+    """All data of the person, as a file (GDPR Article 20)."""
+    account = visitor.me()
+    with visitor.parts().db.read() as tx:
+        everything = Export(
+            user=User.of(account),
+            votes=own_votes(tx, account.id),
+            ballots=[CastBallot.model_validate(one) for one in exports.ballots_of(tx, account.id)],
+            competitions=[OrganisedCompetition.model_validate(one) for one in exports.competitions_of(tx, account.id)],
+            audit=[AuditLine.model_validate(one) for one in exports.audit_of(tx, account.id)],
+        )
+    return answer(everything, headers={"Content-Disposition": 'attachment; filename="vote-my-data.json"'})
+
+
+@me.delete("")
+@rule(LOGGED_IN)
+@describe(
+    Operation(
+        summary="Erase me",
+        tag="accounts",
+        answers={204: None},
+        description="Name, e-mail and password are erased for good. Votes stay in the count and carry only a number.",
+    )
+)
+def erase() -> Response:
+    """Blank the account and end everything of it."""
+    erase_account(visitor.me().id)
+    return nothing()
+
+
+def erase_account(user_id: int) -> None:
+    """Erase who is asking; this process knows it at once, every other within a second."""
+    parts = visitor.parts()
+    actions.erase(parts.db, by=user_id)
+    parts.revoked.add(f"user:{user_id}")
+    session.clear()

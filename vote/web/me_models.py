@@ -1,0 +1,58 @@
+"""What people are told about themselves."""
+
+from datetime import datetime
+from typing import Any
+
+from vote.web.models import Output, User
+
+
+class OwnVote(Output):
+    """A vote of one's own. Only its owner is ever shown the choice."""
+
+    competition: int
+    name: str
+    choice: str
+    choice_label: str
+    created_at: datetime
+    changed_at: datetime | None
+    receipt: str
+
+
+class CastBallot(Output):
+    """One time of voting: where a vote may be changed there can be several."""
+
+    competition: int
+    choice: str
+    cast_at: datetime
+    recorded_at: datetime
+    receipt: str
+
+
+class OrganisedCompetition(Output):
+    """A competition one runs."""
+
+    id: int
+    name: str
+    created_at: datetime
+
+
+class AuditLine(Output):
+    """Something that was done to the account, or that its owner did."""
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    subject_id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class Export(Output):
+    """All of it."""
+
+    user: User
+    votes: list[OwnVote]
+    ballots: list[CastBallot]
+    competitions: list[OrganisedCompetition]
+    audit: list[AuditLine]

@@ -1,0 +1,22 @@
+"""A person's own votes with their receipts, for the account page and the export."""
+
+from vote.db import votes
+from vote.db.pool import Tx
+from vote.domain.ballot import receipt_code
+from vote.web.me_models import OwnVote
+
+
+def own_votes(tx: Tx, person: int) -> list[OwnVote]:
+    """All votes of one person, newest first."""
+    return [
+        OwnVote(
+            competition=vote.competition,
+            name=vote.name,
+            choice=vote.choice,
+            choice_label=vote.choice_label,
+            created_at=vote.created_at,
+            changed_at=vote.changed_at,
+            receipt=receipt_code(vote.receipt_key, person),
+        )
+        for vote in votes.of_person(tx, person)
+    ]
