@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime
 
-from flask import Flask
+from flask.sansio.app import App
+
+from vote.web.deeds import deed
 
 HUES = 8  # colours in the stylesheet, told apart by colour-blind people too; the ninth option begins again
 
 
-def register(app: Flask) -> None:
+def register(app: App) -> None:
     """Give the templates of this app their filters."""
-    for name, written in (("iso", iso), ("utc", utc), ("number", number), ("share", share), ("hue", hue)):
-        app.add_template_filter(written, name)
+    for written in (iso, utc, number, share, hue, deed):
+        app.add_template_filter(written, written.__name__)
 
 
 def iso(at: datetime) -> str:

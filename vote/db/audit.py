@@ -1,0 +1,36 @@
+"""The audit log, as it is read. Triggers write it; nobody may change it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from vote.db.pool import Tx
+
+
+class AuditRow(NamedTuple):
+    """One change. `who` is a user name, the name of a part or command, or `user <id>` when the person was erased."""
+
+    at: datetime
+    who: str
+    action: str
+    subject: str
+    subject_id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+def of_competition(tx: Tx, competition_id: int, *, limit: int = 200) -> list[AuditRow]:
+    """What was done to a competition and its options, newest first."""
+    rows = tx.execute(
+        """
+        SELECT a.at, coalesce(u.username, replace(a.actor, ':', ' ')), a.action, a.subject, a.subject_id,
+               a.before, a.after
+        FROM audit_log a
+        LEFT JOIN users u ON a.actor = 'user:' || u.id
+        WHERE (a.subject = 'competitions' AND a.subject_id = %(id)s::text)
+           OR (a.subject = 'options' AND a.subject_id = ANY(ARRAY(
+                   SELECT %(id)s::text || '/' || chr(97 + n) FROM generate_series(0, 25) n)))
+        ORDER BY a.id DESC LIMIT %(limit)s
+        """,
+        {"id": competition_id, "limit": limit},
+    )
+    return [AuditRow(*row) for row in rows]

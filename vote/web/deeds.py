@@ -1,0 +1,58 @@
+"""Rows of the audit log in words: what somebody did to a competition."""
+
+from typing import Any
+
+from vote.db.audit import AuditRow
+
+BOOKKEEPING = frozenset({"rules_version", "revision", "state_changes", "opened_at", "closed_at", "id", "receipt_key"})
+STATES = {
+    "scheduled": "scheduled it",
+    "open": "opened voting",
+    "closing": "began to close voting",
+    "closed": "made the result final: every accepted ballot is counted",
+    "archived": "took it away",
+    "draft": "made it a draft",
+}
+FIELDS = {
+    "name": "name",
+    "description": "description",
+    "opens_at": "opening time",
+    "closes_at": "closing time",
+    "allow_change": "whether votes may change",
+    "results_visibility": "who sees the results",
+    "organiser_id": "organiser",
+}
+
+
+def deed(row: AuditRow) -> str:
+    """One row as a sentence without its subject: "opened voting", "changed closing time: … → …"."""
+    if row.subject == "options":
+        return _of_option(row)
+    if row.action == "insert":
+        return f"made it, {_plain((row.after or {}).get('status'))}"
+    if row.action == "delete":
+        return "deleted it"
+    before, after = row.before or {}, row.after or {}
+    parts = []
+    if "status" in after:
+        again = after["status"] == "open" and before.get("status") in ("closing", "closed")
+        parts.append("opened voting again" if again else STATES.get(after["status"], str(after["status"])))
+    for name in after.keys() - BOOKKEEPING - {"status"}:
+        parts.append(f"changed {FIELDS.get(name, name)}: {_plain(before.get(name))} → {_plain(after[name])}")
+    return "; ".join(sorted(parts, key=lambda part: part.startswith("changed"))) or "told the ballot log anew"
+
+
+def _of_option(row: AuditRow) -> str:
+    key = row.subject_id.rpartition("/")[2]
+    label = ((row.after or {}) or (row.before or {})).get("label", "")
+    words = {"insert": "set option", "delete": "took out option", "update": "changed option"}
+    return f"{words.get(row.action, row.action)} {key}: {_plain(label)}"
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value).replace("_", " ") if value in ("after_vote", "after_close") else str(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,0 +1,173 @@
+"""The organiser's desk: pages and forms that do what the admin API does, through the same actions.
+
+A step that voters feel is asked about once, on a page of its own that says what will happen (`desk_steps.py`). A form
+that was overtaken by another change loses nothing: what was typed stays, what is stored stands beside it.
+"""
+
+from flask import Blueprint, Response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from vote.actions import competitions as actions
+from vote.db import audit, competitions, tallies
+from vote.db.pool import Tx
+from vote.domain import policy
+from vote.domain.competition import Competition
+from vote.edge import problems
+from vote.errors import Conflict, InvalidInput, NotFound, StaleVersion, VoteError
+from vote.web import access, desk_form, pending, visitor
+from vote.web.access import ORGANISER
+from vote.web.desk_form import Typed
+from vote.web.desk_steps import STEPS, Step, steps_of
+
+desk = Blueprint("desk", __name__, url_prefix="/admin")
+
+DONE = {
+    "created": "The competition is made.",
+    "saved": "Saved.",
+    "same": "Nothing was different, so nothing was changed.",
+    **{step.name: step.done for step in STEPS.values()},
+    "delete": "The competition is taken away.",
+}
+OVERTAKEN = (
+    "Somebody changed this competition while you were typing. Nothing of yours is lost: where your text differs from what"
+    " is stored now, the stored one stands beside it. Save again to put yours in its place."
+)
+
+
+@desk.get("")
+@access.rule(ORGANISER)
+def show() -> str:
+    """What somebody runs, with the figures that matter tonight."""
+    me, parts = visitor.me(), visitor.parts()
+    with parts.db.read() as tx:
+        found = competitions.managed(tx, None if me.role == "admin" else me.id)
+        counts = tallies.read(tx, [one.id for one in found])
+        waiting = pending.entries(parts, tx)
+    return render_template("desk.html", found=found, counts=counts, waiting=waiting, steps_of=steps_of, done=_done())
+
+
+@desk.get("/competitions/new")
+@access.rule(ORGANISER)
+def new() -> str:
+    """An empty form."""
+    return render_template("desk-new.html", typed=Typed(), errors={})
+
+
+@desk.post("/competitions")
+@access.rule(ORGANISER)
+def create() -> AnyResponse:
+    """A new competition, or the form again with what is missing."""
+    parts, typed = visitor.parts(), Typed.read(request.form)
+    if "more" in request.form:
+        return Response(render_template("desk-new.html", typed=typed.with_more_options(), errors={}))
+    try:
+        wanted = desk_form.new(typed)
+        created = actions.create(parts.db, parts.log, by=visitor.me().person, **wanted.model_dump())
+    except InvalidInput as error:
+        page = render_template("desk-new.html", typed=typed, errors=error.fields)
+        return Response(page, problems.status_of(error))
+    return redirect(f"/admin/competitions/{created.id}?done=created", 303)
+
+
+@desk.get("/competitions/<id:competition_id>")
+@access.rule(ORGANISER)
+def edit(competition_id: int) -> str:
+    """One competition: where it stands, what can be done now, its form, and what was done to it."""
+    with visitor.parts().db.read() as tx:
+        competition = _managed(tx, competition_id)
+        return _page(tx, competition, Typed.of(competition))
+
+
+@desk.post("/competitions/<id:competition_id>")
+@access.rule(ORGANISER)
+def change(competition_id: int) -> AnyResponse:
+    """Change what the form says is different."""
+    parts, typed = visitor.parts(), Typed.read(request.form)
+    with parts.db.read() as tx:
+        before = _managed(tx, competition_id)
+    if "more" in request.form:
+        return _again(competition_id, typed.with_more_options(), {}, None, 200)
+    if_match = request.form.get("if_match", "")
+    try:
+        fields = desk_form.changes(typed, before)
+        if fields:
+            person = visitor.me().person
+            actions.change(parts.db, parts.log, competition_id, by=person, if_match=if_match, **fields)
+    except StaleVersion as error:
+        return _again(competition_id, typed, {}, OVERTAKEN, problems.status_of(error))
+    except InvalidInput as error:
+        return _again(competition_id, typed, error.fields, None, problems.status_of(error))
+    except Conflict as error:
+        return _again(competition_id, typed, {}, error.detail, problems.status_of(error))
+    return redirect(f"/admin/competitions/{competition_id}?done={'saved' if fields else 'same'}", 303)
+
+
+@desk.get("/competitions/<id:competition_id>/<any(open, close, schedule, reopen, delete):name>")
+@access.rule(ORGANISER)
+def ask(competition_id: int, name: str) -> AnyResponse:
+    """Say what a step will do, and ask once."""
+    with visitor.parts().db.read() as tx:
+        competition = _managed(tx, competition_id)
+        votes = tallies.read(tx, [competition_id])[competition_id].total
+    step = STEPS[name]
+    if not step.fits(competition):
+        return redirect(f"/admin/competitions/{competition_id}", 303)
+    return Response(render_template("desk-step.html", competition=competition, step=step, votes=votes))
+
+
+@desk.post("/competitions/<id:competition_id>/<any(open, close, schedule, reopen, delete):name>")
+@access.rule(ORGANISER)
+def take(competition_id: int, name: str) -> AnyResponse:
+    """Take the step that was asked about."""
+    step: Step = STEPS[name]
+    try:
+        step.take(visitor.parts(), competition_id, visitor.me().person)
+    except (Conflict, InvalidInput) as error:
+        with visitor.parts().db.read() as tx:
+            typed = Typed.of(_managed(tx, competition_id))
+        return _again(competition_id, typed, {}, _sentence(error), problems.status_of(error))
+    here = "" if name == "delete" else f"/competitions/{competition_id}"
+    return redirect(f"/admin{here}?done={name}", 303)
+
+
+def _managed(tx: Tx, competition_id: int) -> Competition:
+    """The competition, when this person runs it. Raises NotFound or NotAllowed."""
+    person = visitor.person()
+    found = competitions.find(tx, competition_id)
+    if found is None or found.state == "archived":
+        raise NotFound("There is no such competition.")
+    policy.check_manage(person, found)
+    return found
+
+
+def _again(competition_id: int, typed: Typed, errors: dict[str, str], message: str | None, status: int) -> Response:
+    with visitor.parts().db.read() as tx:
+        page = _page(tx, _managed(tx, competition_id), typed, errors=errors, message=message)
+    return Response(page, status)
+
+
+def _page(
+    tx: Tx, competition: Competition, typed: Typed, *, errors: dict[str, str] | None = None, message: str | None = None
+) -> str:
+    return render_template(
+        "desk-competition.html",
+        competition=competition,
+        typed=typed,
+        stored=None if typed.is_fresh else Typed.of(competition),
+        fixed=desk_form.fixed_fields(competition),
+        tally=tallies.read(tx, [competition.id])[competition.id],
+        waiting=pending.entries(visitor.parts(), tx),
+        steps=steps_of(competition),
+        rows=audit.of_competition(tx, competition.id),
+        errors=errors or {},
+        message=message,
+        done=_done(),
+    )
+
+
+def _done() -> str | None:
+    return DONE.get(request.args.get("done", ""))
+
+
+def _sentence(error: VoteError) -> str:
+    return " ".join(error.fields.values()) if isinstance(error, InvalidInput) else error.detail

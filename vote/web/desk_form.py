@@ -1,0 +1,144 @@
+"""The competition form of the desk: what was typed, kept as it was typed, and what it means.
+
+Checks are those of the API (`competition_models.py`). Times are typed without a zone and meant in the zone that stands
+beside them: the script puts the reader's, without it the field says UTC.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from werkzeug.datastructures import MultiDict
+
+from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, Competition
+from vote.errors import InvalidInput
+from vote.web import body
+from vote.web.competition_models import CompetitionChange, NewCompetition
+
+FIELDS_AT_FIRST = 4  # two options and room for two more, for who has no script
+FIELDS_MORE = 4
+TEXT_MAX_CHARS = 64
+WITHOUT_ZONE = "%Y-%m-%dT%H:%M"
+TIMES = ("opens_at", "closes_at")
+ONLY_BEFORE_VOTING = frozenset({"options", "allow_change", "opens_at"})
+ONLY_BEFORE_CLOSING = ONLY_BEFORE_VOTING | {"closes_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The fields of the form as text, to be shown again until they are right."""
+
+    name: str = ""
+    description: str = ""
+    labels: tuple[str, ...] = ("",) * FIELDS_AT_FIRST
+    opens_at: str = ""
+    closes_at: str = ""
+    zone: str = "UTC"
+    allow_change: bool = False
+    results_visibility: str = "live"
+    draft: bool = False
+    is_fresh: bool = field(default=True)  # nothing was typed yet: the script may put the reader's zone
+
+    @classmethod
+    def of(cls, competition: Competition) -> Self:
+        """The form of a competition as it is stored, times in UTC."""
+        return cls(
+            name=competition.name,
+            description=competition.description,
+            labels=_padded(option.label for option in competition.options),
+            opens_at=_local(competition.opens_at),
+            closes_at=_local(competition.closes_at),
+            allow_change=competition.allow_change,
+            results_visibility=competition.results_visibility,
+        )
+
+    @classmethod
+    def read(cls, form: MultiDict[str, str]) -> Self:
+        """The form as it was sent. Empty options between others are left out."""
+        return cls(
+            name=form.get("name", ""),
+            description=form.get("description", ""),
+            labels=_padded(label for label in form.getlist("option")[:MAX_OPTIONS] if label.strip()),
+            opens_at=form.get("opens_at", "").strip()[:TEXT_MAX_CHARS],
+            closes_at=form.get("closes_at", "").strip()[:TEXT_MAX_CHARS],
+            zone=form.get("zone", "").strip()[:TEXT_MAX_CHARS] or "UTC",
+            allow_change="allow_change" in form,
+            results_visibility=form.get("results_visibility", "live"),
+            draft="draft" in form,
+            is_fresh=False,
+        )
+
+    def with_more_options(self) -> Self:
+        """The same with room for more options."""
+        return replace(self, labels=(self.labels + ("",) * FIELDS_MORE)[:MAX_OPTIONS])
+
+
+def new(typed: Typed) -> NewCompetition:
+    """The competition that was typed. Raises InvalidInput with a sentence per field."""
+    times = _times(typed)
+    return body.check(NewCompetition, {**_texts(typed), **times, "draft": typed.draft})
+
+
+def changes(typed: Typed, before: Competition) -> dict[str, Any]:
+    """What is to change of `before`, and may at this stage. Raises InvalidInput with a sentence per field."""
+    fixed = fixed_fields(before)
+    given = {name: value for name, value in {**_texts(typed), **_times(typed)}.items() if name not in fixed}
+    wanted = body.check(CompetitionChange, given).changes()
+    present = {name: getattr(before, name) for name in wanted if name != "options"}
+    present["options"] = [option.label for option in before.options]
+    return {name: value for name, value in wanted.items() if value != present[name]}
+
+
+def fixed_fields(competition: Competition) -> frozenset[str]:
+    """Fields that can no longer change, because voters were promised so or voting is over."""
+    if competition.state in ("closing", "closed"):
+        return ONLY_BEFORE_CLOSING
+    return ONLY_BEFORE_VOTING if competition.opened_at is not None else frozenset()
+
+
+def _texts(typed: Typed) -> dict[str, Any]:
+    labels = [label for label in typed.labels if label.strip()]
+    return {
+        "name": typed.name,
+        "description": typed.description,
+        "options": labels + [""] * (MIN_OPTIONS - len(labels)),
+        "allow_change": typed.allow_change,
+        "results_visibility": typed.results_visibility,
+    }
+
+
+def _times(typed: Typed) -> Mapping[str, datetime | None]:
+    zone = _zone(typed.zone)
+    times: dict[str, datetime | None] = {}
+    wrong: dict[str, str] = {}
+    for name in TIMES:
+        text = getattr(typed, name)
+        try:
+            times[name] = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) if text else None
+        except (ValueError, OverflowError):
+            wrong[name] = "Write date and time as 2030-01-31T18:00, or choose them from the calendar."
+    if wrong:
+        raise InvalidInput(wrong)
+    return times
+
+
+def _zone(name: str) -> tzinfo:
+    if name.upper() == "UTC":
+        return UTC  # known also where the machine has no table of time zones
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidInput({"zone": "This time zone is not known. Write it as in Europe/Berlin, or UTC."}) from None
+
+
+def _local(at: datetime | None) -> str:
+    if at is None:
+        return ""
+    return f"{at.astimezone(UTC):{WITHOUT_ZONE + (':%S' if at.second else '')}}"
+
+
+def _padded(labels: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(labels)
+    return found + ("",) * (FIELDS_AT_FIRST - len(found))

@@ -1,0 +1,127 @@
+"""The steps in a competition's life that an organiser can take by hand, with what each will do in plain words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vote.actions import competitions as actions
+from vote.db import competitions
+from vote.domain.competition import Competition, State
+from vote.domain.person import Person
+from vote.edge.parts import Parts
+
+Take = Callable[[Parts, int, Person], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step. `button` is what the button says; `will` what happens then, one sentence each."""
+
+    name: str
+    button: str
+    title: str
+    will: Sequence[str]
+    done: str
+    from_states: frozenset[State]
+    take: Take
+    is_grave: bool = False
+    needs_opens_at: bool = False
+
+    def fits(self, competition: Competition) -> bool:
+        """Whether the step can be taken now."""
+        return competition.state in self.from_states and (not self.needs_opens_at or competition.opens_at is not None)
+
+
+def _open(parts: Parts, competition_id: int, person: Person) -> object:
+    return actions.open_voting(parts.db, parts.log, competition_id, by=person)
+
+
+def _close(parts: Parts, competition_id: int, person: Person) -> object:
+    return actions.close_voting(parts.db, parts.log, competition_id, by=person)
+
+
+def _schedule(parts: Parts, competition_id: int, person: Person) -> object:
+    with parts.db.read() as tx:
+        found = competitions.find(tx, competition_id)
+    opens_at = found.opens_at if found else None
+    return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, opens_at=opens_at)
+
+
+def _delete(parts: Parts, competition_id: int, person: Person) -> object:
+    return actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None)
+
+
+STEPS = {
+    step.name: step
+    for step in (
+        Step(
+            name="open",
+            button="Open now",
+            title="Open voting now?",
+            will=(
+                "Everybody with an account can vote from this moment on.",
+                "The options, and whether a vote may be changed, are fixed from then on.",
+                "A closing time that lies ahead stays; without one you close by hand.",
+            ),
+            done="Voting is open.",
+            from_states=frozenset({"draft", "scheduled"}),
+            take=_open,
+        ),
+        Step(
+            name="schedule",
+            button="Schedule",
+            title="Let it open by itself?",
+            will=("Everybody sees that it is coming, and when.", "It opens by itself at its opening time."),
+            done="It opens by itself at its opening time.",
+            from_states=frozenset({"draft"}),
+            take=_schedule,
+            needs_opens_at=True,
+        ),
+        Step(
+            name="close",
+            button="Close now",
+            title="Close voting now?",
+            will=(
+                "From this moment on no more ballots are taken; voters are told that voting has closed.",
+                "Every ballot accepted before is still counted, usually within a second. Only then is the result final.",
+                "You can open it again afterwards; the audit list keeps both.",
+            ),
+            done="Voting is closing. The result is final when every accepted ballot is counted.",
+            from_states=frozenset({"open"}),
+            take=_close,
+            is_grave=True,
+        ),
+        Step(
+            name="reopen",
+            button="Open again",
+            title="Open voting again?",
+            will=(
+                "People can vote again; votes already recorded stay.",
+                "A result that people may have seen as final will move. The audit list keeps who opened it again and when.",
+                "A closing time that has passed is taken away: set a new one, or close by hand.",
+            ),
+            done="Voting is open again.",
+            from_states=frozenset({"closing", "closed"}),
+            take=_open,
+            is_grave=True,
+        ),
+        Step(
+            name="delete",
+            button="Delete",
+            title="Take this competition away?",
+            will=(
+                "It disappears for everybody, you included.",
+                "One that has never opened is gone for good. One that has opened keeps its votes in the database, but this"
+                " desk cannot bring it back.",
+            ),
+            done="The competition is taken away.",
+            from_states=frozenset({"draft", "scheduled", "open", "closed"}),
+            take=_delete,
+            is_grave=True,
+        ),
+    )
+}
+
+
+def steps_of(competition: Competition) -> list[Step]:
+    """The steps that can be taken now, the likeliest first."""
+    return [step for step in STEPS.values() if step.fits(competition)]

@@ -1,0 +1,165 @@
+// Results that move: snapshots over a WebSocket with growing versions; older ones are dropped. After two failures in a row
+// the page also asks the API every three seconds, until a socket is open again.
+
+import { clock } from "./times.js";
+import { backoff, number, say, share } from "./words.js";
+
+const POLL_MS = 3_000;
+const POLL_AFTER_FAILURES = 2;
+const SPEAK_EVERY_MS = 10_000;
+const FINAL = new Set(["closed", "archived"]);
+const STATE_WORDS = { open: "Open", closing: "Closing", closed: "Closed" };
+
+class Results {
+  constructor(root) {
+    this.root = root;
+    this.id = root.dataset.live;
+    this.version = Number(root.dataset.version);
+    this.state = root.dataset.state;
+    this.failures = 0;
+    this.spokenAt = Date.now();
+    this.labels = new Map(
+      [...root.querySelectorAll("[data-label]")].map((label) => [label.dataset.label, label.textContent]),
+    );
+    this.writeNumbers();
+    if (!FINAL.has(this.state)) this.connect();
+  }
+
+  connect() {
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live/${this.id}`);
+    socket.addEventListener("message", (event) => {
+      this.failures = 0;
+      this.stopPolling();
+      this.take(JSON.parse(event.data));
+      this.tell("live");
+    });
+    socket.addEventListener("close", () => this.lose());
+  }
+
+  lose() {
+    if (FINAL.has(this.state)) return;
+    this.failures += 1;
+    if (this.failures >= POLL_AFTER_FAILURES) this.startPolling();
+    else this.tell("lost");
+    setTimeout(() => this.connect(), backoff(this.failures, { first: 400, most: 15_000 }));
+  }
+
+  startPolling() {
+    if (this.polling) return;
+    this.polling = setInterval(() => this.poll(), POLL_MS);
+    this.poll();
+  }
+
+  stopPolling() {
+    clearInterval(this.polling);
+    this.polling = null;
+  }
+
+  async poll() {
+    try {
+      const response = await fetch(`/api/competitions/${this.id}/results`, { headers: { Accept: "application/json" } });
+      if (!response.ok) throw new Error(response.statusText);
+      this.take(await response.json());
+      this.tell("polling");
+    } catch {
+      this.tell("lost");
+    }
+  }
+
+  /** Shows a snapshot, unless a newer one was shown already. */
+  take(snapshot) {
+    if (snapshot.version < this.version) return;
+    this.version = snapshot.version;
+    this.state = snapshot.state;
+    this.figures = snapshot;
+    this.updatedAt = new Date();
+    this.write(snapshot);
+    this.speak();
+    if (FINAL.has(this.state)) this.stopPolling();
+  }
+
+  write({ options, total }) {
+    for (const [key, votes] of Object.entries(options)) {
+      this.set(`[data-votes="${key}"]`, number(votes));
+      this.set(`[data-share="${key}"]`, share(votes, total));
+      const width = `${total ? (100 * votes) / total : 0}%`;
+      this.root.querySelectorAll(`[data-bar="${key}"]`).forEach((bar) => bar.setAttribute("width", width));
+    }
+    this.set("[data-total]", number(total));
+    this.set("[data-votes-word]", total === 1 ? "vote" : "votes");
+    const verdict = this.verdict(options, total);
+    this.set("[data-verdict]", verdict);
+    this.root.querySelector("[data-verdict]").hidden = !verdict;
+    this.root.querySelectorAll("[data-waiting]").forEach((line) => (line.hidden = true));
+    this.writeState();
+  }
+
+  /** The server wrote 1,234; the reader may write it another way. */
+  writeNumbers() {
+    const options = {};
+    for (const key of this.labels.keys()) {
+      options[key] = Number(this.root.querySelector(`[data-votes="${key}"]`).textContent.replaceAll(",", ""));
+    }
+    const total = Object.values(options).reduce((sum, votes) => sum + votes, 0);
+    for (const [key, votes] of Object.entries(options)) {
+      this.set(`[data-votes="${key}"]`, number(votes));
+      this.set(`[data-share="${key}"]`, share(votes, total));
+    }
+    this.set("[data-total]", number(total));
+  }
+
+  /** The line at the head of the page says the state too. */
+  writeState() {
+    const line = document.querySelector("main > [data-state]");
+    if (!line || line.dataset.state === this.state || !(this.state in STATE_WORDS)) return;
+    line.dataset.state = this.state;
+    line.querySelector("[data-state-word]").textContent = STATE_WORDS[this.state];
+    line.querySelector(".dot").className = `dot ${this.state}`;
+    line.querySelectorAll("span:not(.dot, [data-state-word])").forEach((old) => old.remove());
+  }
+
+  /** Only what is certain; the templates say the same. */
+  verdict(options, total) {
+    if (this.state !== "closed") return total ? "" : "No votes yet.";
+    const best = Math.max(...Object.values(options));
+    const leaders = Object.keys(options).filter((key) => best > 0 && options[key] === best);
+    const names = leaders.map((key) => this.labels.get(key));
+    if (!names.length) return "Nobody voted.";
+    if (names.length === 1) return `${names[0]} has the most votes.`;
+    return `A tie: ${new Intl.ListFormat("en").format(names)} have equally many votes.`;
+  }
+
+  /** How the figures come, and of when they are. */
+  tell(word) {
+    const shown = FINAL.has(this.state) ? "final" : this.state === "closing" && word === "live" ? "closing" : word;
+    say(this.root, shown);
+    const updated = this.root.querySelector("[data-updated]");
+    updated.hidden = shown === "final" || !this.updatedAt;
+    if (this.updatedAt) updated.textContent = `updated ${clock(this.updatedAt)}`;
+  }
+
+  /** Says the result to a screen reader, not more often than every ten seconds. */
+  speak() {
+    const wait = this.spokenAt + SPEAK_EVERY_MS - Date.now();
+    if (wait > 0) {
+      this.speaking ??= setTimeout(() => this.speak(), wait);
+      return;
+    }
+    this.speaking = undefined;
+    this.spokenAt = Date.now();
+    const { options, total } = this.figures;
+    const parts = Object.entries(options).map(([key, votes]) => `${this.labels.get(key)} ${number(votes)}`);
+    this.set("[data-announce]", `${number(total)} votes. ${parts.join(", ")}.`);
+  }
+
+  set(selector, text) {
+    this.root.querySelectorAll(selector).forEach((place) => {
+      if (place.textContent !== text) place.textContent = text;
+    });
+  }
+}
+
+/** Starts every result under `root`. */
+export function startLive(root) {
+  root.querySelectorAll("[data-live]").forEach((results) => new Results(results));
+}

@@ -1,0 +1,15 @@
+// Starts what the page has: each module looks for its own marks in the document and does nothing where there are none.
+
+import { startCopying } from "./copy.js";
+import { startDesk } from "./desk.js";
+import { startLive } from "./live.js";
+import { startReceipts } from "./receipts.js";
+import { startTimes } from "./times.js";
+import { startVoting } from "./vote.js";
+
+startTimes(document);
+startCopying(document);
+startVoting(document);
+startLive(document);
+startReceipts(document);
+startDesk(document);

@@ -1,0 +1,59 @@
+// Receipts: follows one from accepted to recorded, and answers the form of the page where anybody may check one.
+
+import { backoff, pause, say } from "./words.js";
+
+const GIVE_UP_AFTER = 60; // questions; a worker that is away so long is an operator's matter, the vote is safe meanwhile
+
+/** "accepted", "recorded", "missing", or "unknown" when nobody answers. */
+async function ask(code) {
+  try {
+    const response = await fetch(`/api/receipts/${encodeURIComponent(code)}`, { headers: { Accept: "application/json" } });
+    if (response.status === 404) return "missing";
+    return response.ok ? (await response.json()).status : "unknown";
+  } catch {
+    return "unknown";
+  }
+}
+
+/** Asks until the receipt is recorded and says so in the slip. Resolves when it is. */
+export async function follow(slip) {
+  const code = slip.querySelector("[data-receipt]").textContent.trim();
+  for (let asked = 1; asked <= GIVE_UP_AFTER; asked += 1) {
+    await pause(asked === 1 ? 400 : backoff(asked - 1, { first: 700, most: 5_000 }));
+    if ((await ask(code)) === "recorded") {
+      slip.dataset.slip = "recorded";
+      say(slip, "recorded");
+      return true;
+    }
+  }
+  return false;
+}
+
+function startForm(form) {
+  const tell = (word, code) => {
+    for (const answer of document.querySelectorAll("[data-told]")) {
+      answer.hidden = answer.dataset.told !== word;
+      answer.querySelectorAll("[data-code]").forEach((place) => (place.textContent = code));
+    }
+  };
+  const check = async () => {
+    const plain = form.elements.code.value.replace(/[\s-]/g, "").toUpperCase();
+    const code = (plain.match(/.{1,4}/g) ?? []).join("-");
+    if (!code) {
+      form.elements.code.focus();
+      return;
+    }
+    form.elements.code.value = code;
+    tell(await ask(code), code);
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    check();
+  });
+}
+
+/** Starts the form and follows a slip that is accepted only. */
+export function startReceipts(root) {
+  root.querySelectorAll("[data-receipts]").forEach(startForm);
+  root.querySelectorAll('[data-slip="accepted"]').forEach(follow);
+}

@@ -1,0 +1,173 @@
+// Casting a vote. The button says what it does; one press is one ballot on its way; and the voter is told what is known:
+// stored, refused, or not confirmed. While it is not confirmed the page keeps the choice and asks again by itself, which
+// is safe: the same person cannot count twice.
+
+import { startLive } from "./live.js";
+import { follow } from "./receipts.js";
+import { backoff, pause } from "./words.js";
+
+const ANSWER_WITHIN_MS = 8_000; // longer than the server ever takes to say that it does not know
+const TRY_AGAIN = new Set([429, 500, 502, 503, 504]);
+const NOT_CONFIRMED =
+  "Your vote is not confirmed yet: the service is not answering. Your choice is kept and this page keeps trying. Leave it open; it cannot count twice.";
+
+class Ballot {
+  constructor(form) {
+    this.form = form;
+    this.id = form.dataset.cast;
+    this.button = form.querySelector("[data-vote-button]");
+    this.isSending = false;
+    this.memory = `vote:${this.id}`;
+    form.noValidate = true; // this script says itself what is missing
+    form.addEventListener("change", () => this.name());
+    form.addEventListener("submit", (event) => this.press(event));
+    this.recall();
+    this.name();
+  }
+
+  get chosen() {
+    return this.form.querySelector('[name="vote"]:checked');
+  }
+
+  /** Names the choice on the button, and in the links that lead through registering. */
+  name() {
+    const { chosen } = this;
+    if (chosen) this.form.querySelector("[data-choose]").hidden = true;
+    const isKnown = "voter" in this.form.dataset;
+    const verb = "again" in this.form.dataset ? "Change to" : "Vote for";
+    this.button.textContent = chosen
+      ? `${isKnown ? verb : "Log in to vote for"} ${chosen.dataset.name}`
+      : isKnown
+        ? "Choose, then vote"
+        : "Choose, then log in to vote";
+    const back = `/vote/${this.id}${chosen ? `?choice=${chosen.value}` : ""}`;
+    document.querySelectorAll("[data-keeps-choice]").forEach((link) => {
+      link.href = `/register?next=${encodeURIComponent(back)}`;
+    });
+  }
+
+  /** A choice that was being sent when the page was closed or loaded again. */
+  recall() {
+    const key = sessionStorage.getItem(this.memory);
+    const option = key && this.form.querySelector(`[name="vote"][value="${CSS.escape(key)}"]`);
+    if (option && "voter" in this.form.dataset) option.checked = true;
+  }
+
+  press(event) {
+    if (!this.chosen) {
+      event.preventDefault();
+      this.form.querySelector("[data-choose]").hidden = false;
+      this.form.querySelector('[name="vote"]').focus();
+      return;
+    }
+    if (!("voter" in this.form.dataset)) return; // the server leads through log in and keeps the choice
+    event.preventDefault();
+    if (!this.isSending) this.send(this.chosen);
+  }
+
+  async send(option) {
+    this.begin(option);
+    for (let failures = 0; ; ) {
+      const answer = await this.ask(option.value);
+      if (!TRY_AGAIN.has(answer.status)) {
+        this.settle(answer, option);
+        return;
+      }
+      failures += 1;
+      this.tell("[data-trouble]", NOT_CONFIRMED);
+      await pause(Math.max(answer.waitMs, backoff(failures)));
+    }
+  }
+
+  begin(option) {
+    this.isSending = true;
+    sessionStorage.setItem(this.memory, option.value);
+    this.form.dataset.sending = "";
+    this.button.setAttribute("aria-disabled", "true");
+    this.button.textContent = "Sending…";
+    this.tell("[data-refused]", "");
+    this.lock(true);
+  }
+
+  lock(isLocked) {
+    this.form.querySelectorAll('[name="vote"]').forEach((option) => (option.disabled = isLocked && !option.checked));
+  }
+
+  /** One ballot, one answer. A network that fails or hangs is status 503: not confirmed. */
+  async ask(choice) {
+    const body = new URLSearchParams({ vote: choice, csrf_token: this.form.elements.csrf_token.value });
+    try {
+      const response = await fetch(this.form.action, {
+        method: "POST",
+        body,
+        headers: { Accept: "application/json" },
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      });
+      const said = await response.json();
+      return { status: response.status, said, waitMs: 1000 * (Number(response.headers.get("Retry-After")) || 0) };
+    } catch {
+      return { status: 503, said: {}, waitMs: 0 };
+    }
+  }
+
+  settle({ status, said }, option) {
+    sessionStorage.removeItem(this.memory);
+    if (status === 200 || status === 202) {
+      showStored(this, said, option.dataset.name);
+    } else if (status === 401) {
+      location.assign(`/login?next=${encodeURIComponent(`/vote/${this.id}?choice=${option.value}`)}`);
+    } else {
+      this.isSending = false;
+      delete this.form.dataset.sending;
+      this.button.removeAttribute("aria-disabled");
+      this.lock(false);
+      this.name();
+      this.tell("[data-trouble]", "");
+      this.tell("[data-refused]", said.detail ?? "This vote was not stored. Load the page again and press once more.");
+    }
+  }
+
+  tell(place, text) {
+    const notice = this.form.querySelector(place);
+    notice.querySelector("p").textContent = text;
+    notice.hidden = !text;
+  }
+}
+
+/** Puts the slip in the place of the ballot. It needs nothing more from the network to say what is certain. */
+function showStored(ballot, said, name) {
+  const main = ballot.form.closest("main");
+  const piece = main.querySelector("template[data-stored]").content.cloneNode(true);
+  const slip = piece.querySelector("[data-slip]");
+  slip.querySelector("[data-receipt]").textContent = said.receipt;
+  slip.querySelector("[data-choice]").textContent = name;
+  main.querySelectorAll(":scope > :not(h1, .state, [data-results], template)").forEach((old) => old.remove());
+  main.querySelector("h1").after(piece);
+  document.dispatchEvent(new CustomEvent("page:changed"));
+  slip.querySelector("h2").focus();
+  scrollTo({ top: 0 });
+  const isRecorded = said.status === "recorded" ? Promise.resolve(true) : follow(slip);
+  if (said.status === "recorded") slip.querySelectorAll("[data-when]").forEach((e) => (e.hidden = e.dataset.when !== "recorded"));
+  isRecorded.then(() => showResults(ballot.id, main));
+}
+
+/** The results as the server shows them to somebody who has voted. Without an answer the page stays as it is. */
+async function showResults(id, main) {
+  const place = main.querySelector("[data-results-later]");
+  try {
+    const response = await fetch(`/vote/${id}`, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const results = response.ok && page.querySelector("[data-results]");
+    if (!results || !place) return;
+    place.replaceWith(results);
+    document.dispatchEvent(new CustomEvent("page:changed"));
+    startLive(results);
+  } catch {
+    // The vote is safe and told; the results are a link away.
+  }
+}
+
+/** Starts every ballot paper under `root`. */
+export function startVoting(root) {
+  root.querySelectorAll("[data-cast]").forEach((form) => new Ballot(form));
+}

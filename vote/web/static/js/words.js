@@ -1,0 +1,24 @@
+// Shows one of several prepared sentences: the words stand in the page, the script only chooses among them.
+
+/** Shows the `data-when` pieces under `root` that carry this word, and hides the others. */
+export function say(root, word) {
+  for (const piece of root.querySelectorAll("[data-when]")) {
+    piece.hidden = piece.dataset.when !== word;
+  }
+}
+
+/** A number in the reader's locale. */
+export const number = (value) => new Intl.NumberFormat().format(value);
+
+/** A part of a total in per cent with one decimal, in the reader's locale; 0 where nobody has voted. */
+export const share = (part, total) =>
+  new Intl.NumberFormat(undefined, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(
+    total ? part / total : 0,
+  );
+
+/** Waits this many milliseconds. */
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** The next wait after a failure: doubled up to `most`, and spread so that not everybody comes back at once. */
+export const backoff = (failures, { first = 500, most = 10_000 } = {}) =>
+  Math.min(most, first * 2 ** Math.max(0, failures - 1)) * (0.5 + Math.random());
