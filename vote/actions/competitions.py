@@ -134,12 +134,12 @@ def finish_closing(db: Database, competition_id: int, *, by: str) -> Competition
 
 
 def delete(db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None) -> None:
-    """Take a competition away. One that has opened keeps its votes and is archived; others go for good."""
+    """Take a competition away: nobody finds it any more, and what was voted stays in the books.
+
+    Raises Conflict while people are voting in it: close it first.
+    """
     with db.transaction(by=by.id) as tx:
         before = _manage(tx, competition_id, by, if_match)
-        if before.opened_at is None:
-            competitions.delete(tx, competition_id)
-            return
         if before.state in ("open", "closing") and tallies.read(tx, [competition_id])[competition_id].total:
             raise Conflict("People are voting in this competition. Close it first; then it can be taken away.")
         archived = _become(tx, before, "archived", now=datetime.now(UTC))

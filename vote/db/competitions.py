@@ -198,8 +198,3 @@ def set_state(
             "closes_at": closes_at,
         },
     )
-
-
-def delete(tx: Tx, competition_id: int) -> None:
-    """Remove a competition that never opened, with its options."""
-    tx.execute("DELETE FROM competitions WHERE id = %s", (competition_id,))

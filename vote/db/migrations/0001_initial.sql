@@ -262,7 +262,8 @@ GRANT SELECT ON settings, users, competitions, options, votes, ballots, tallies,
     unmatched_ballots, rejected_ballots, revocations, audit_log, backups TO vote_web;
 GRANT INSERT ON users, competitions, options, revocations TO vote_web;
 GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at) ON users TO vote_web;
-GRANT UPDATE, DELETE ON competitions, options TO vote_web;
+GRANT UPDATE ON competitions TO vote_web;
+GRANT DELETE ON options TO vote_web;
 GRANT UPDATE (decided_at, decided_by, reason) ON log_gaps TO vote_web;
 
 GRANT SELECT ON settings, competitions, options, tallies, votes, ballots, log_positions, log_gaps, log_markers,

@@ -1,0 +1,184 @@
+"""The schema: migrations and schema file agree, the seed's indexes exist, the roles can do what they need and no more."""
+
+import re
+import secrets
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.conftest import in_database
+from tests.services import Pair
+from vote.config import DatabaseTarget
+from vote.db import migrate
+from vote.db.pool import Database
+from vote.db.users import Account
+from vote.domain.competition import Competition
+from vote.errors import DatabaseUnavailable
+
+SCHEMA = Path(migrate.__file__).with_name("schema.sql")
+
+
+def dump(servers: Pair, database: str) -> list[str]:
+    """The schema as the server's own pg_dump writes it, without what differs between two dumps of the same thing."""
+    command = [str(servers.programs.postgres_bin / "pg_dump"), "--schema-only", "--exclude-table=alembic_version"]
+    text = subprocess.run(
+        [*command, in_database(servers.owner_url, database)], check=True, capture_output=True, text=True
+    ).stdout
+    return [line for line in text.splitlines() if line and not line.startswith(("--", "\\"))]
+
+
+def test_the_schema_file_builds_the_same_database_as_the_migrations(servers: Pair, template: str) -> None:
+    name = f"schema_{secrets.token_hex(4)}"
+    with psycopg.connect(servers.owner_url, autocommit=True) as owner:
+        owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        with psycopg.connect(in_database(servers.owner_url, name), autocommit=True) as fresh:
+            fresh.execute(SCHEMA.read_bytes())
+        by_file, by_migrations = dump(servers, name), dump(servers, template)
+        owner.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+    assert by_file == by_migrations
+
+
+def test_migrating_twice_changes_nothing(database_url: str) -> None:
+    assert migrate.upgrade(database_url) == (migrate.newest(), migrate.newest())
+
+
+def test_a_database_that_is_not_there_is_a_clear_error() -> None:
+    with pytest.raises(DatabaseUnavailable, match="cannot be migrated"):
+        migrate.upgrade("postgresql://nobody@127.0.0.1:1/vote")
+
+
+def test_the_seeds_four_indexes_exist_by_name(owner: Database) -> None:
+    with owner.read() as tx:
+        rows = tx.execute("SELECT indexname, tablename FROM pg_indexes WHERE indexname LIKE 'idx\\_%'").fetchall()
+
+    assert dict(rows) == {
+        "idx_votes_competition_id": "votes",
+        "idx_votes_user_id": "votes",
+        "idx_votes_created_at": "votes",
+        "idx_competitions_status": "competitions",
+    }
+
+
+def test_every_foreign_key_has_an_index_to_be_checked_by(owner: Database) -> None:
+    """Every column of a foreign key leads an index, or its table is small and written by operators only."""
+    with owner.read() as tx:
+        rows = tx.execute(
+            """
+            SELECT con.conrelid::regclass::text, a.attname FROM pg_constraint con
+            JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = con.conkey[1]
+            WHERE con.contype = 'f' AND NOT EXISTS (
+                SELECT FROM pg_index i WHERE i.indrelid = con.conrelid AND i.indkey[0] = con.conkey[1])
+            """
+        ).fetchall()
+
+    # Users and competitions are never deleted (test below), so no check ever looks these up.
+    assert set(rows) == {("ballots", "competition_id"), ("ballots", "user_id"), ("log_gaps", "decided_by")}
+
+
+FORBIDDEN = {
+    "web": [
+        "INSERT INTO votes (competition_id, user_id, choice, created_at) VALUES (1, 1, 'a', now())",
+        "UPDATE votes SET choice = 'b'",
+        "DELETE FROM votes",
+        "UPDATE ballots SET choice = 'b'",
+        "DELETE FROM ballots",
+        "UPDATE tallies SET votes = 7",
+        "INSERT INTO tallies VALUES (1, 1, 'a', 1, 1)",
+        "UPDATE log_positions SET position = 0",
+        "INSERT INTO audit_log (actor, action, subject, subject_id) VALUES ('a', 'b', 'c', 'd')",
+        "UPDATE audit_log SET actor = 'nobody'",
+        "DELETE FROM audit_log",
+        "DELETE FROM users",
+        "DELETE FROM competitions",
+        "TRUNCATE votes",
+        "CREATE TABLE mine (x int)",
+        "ALTER TABLE votes DISABLE TRIGGER ALL",
+        "DROP TABLE votes",
+    ],
+    "worker": [
+        "SELECT password_hash FROM users",
+        "SELECT email FROM users",
+        "INSERT INTO users (username, email, password_hash) VALUES ('a', 'b', 'c')",
+        "UPDATE users SET role = 'admin'",
+        "UPDATE ballots SET choice = 'b'",
+        "DELETE FROM ballots",
+        "DELETE FROM votes",
+        "UPDATE competitions SET name = 'x'",
+        "UPDATE competitions SET receipt_key = 'x'",
+        "DELETE FROM audit_log",
+        "SELECT * FROM audit_log",
+        "CREATE TABLE mine (x int)",
+    ],
+    "reports": [
+        "SELECT password_hash FROM users",
+        "SELECT username FROM users",
+        "UPDATE competitions SET name = 'x'",
+        "DELETE FROM votes",
+        "SELECT * FROM audit_log",
+    ],
+    "backup": ["DELETE FROM ballots", "UPDATE votes SET choice = 'b'", "DROP TABLE votes"],
+}
+
+
+@pytest.mark.parametrize(("part", "statement"), [(part, one) for part, many in FORBIDDEN.items() for one in many])
+def test_a_part_may_not_do_what_it_does_not_need(database_url: str, part: str, statement: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(f"vote_{part}")))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement.encode())
+
+
+def test_every_change_of_people_and_competitions_is_audited(
+    owner: Database, make_user: Callable[..., Account], make_competition: Callable[..., Competition]
+) -> None:
+    who = make_user(username="mara")
+    competition = make_competition()
+    with owner.transaction(by=who.id) as tx:
+        tx.execute("UPDATE users SET role = 'organiser', password_hash = 'secret' WHERE id = %s", (who.id,))
+
+    with owner.read() as tx:
+        rows = tx.execute(
+            "SELECT actor, action, subject, subject_id, before, after FROM audit_log ORDER BY id"
+        ).fetchall()
+    mine = [row for row in rows if row[2:4] == ("users", str(who.id))]
+    assert [row[:2] for row in mine] == [("tests", "insert"), (f"user:{who.id}", "update")]
+    assert mine[1][4:] == (
+        {"role": "voter", "password_hash": "(not kept here)"},
+        {"role": "organiser", "password_hash": "(not kept here)"},
+    )
+    assert not re.search(r"mara|secret|example\.com", str(rows)), "no name, address or hash outlives an erasure here"
+    assert {("competitions", str(competition.id)), ("options", f"{competition.id}/a")} <= {row[2:4] for row in rows}
+
+
+def test_an_unset_actor_is_the_database_role(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SET ROLE vote_web")
+        connection.execute("INSERT INTO users (username, email, password_hash) VALUES ('a', 'b', 'c')")
+        connection.execute("RESET ROLE")
+        row = connection.execute("SELECT actor FROM audit_log").fetchone()
+
+    assert row == ("vote_web",)
+
+
+def test_a_transaction_that_sleeps_lets_go_of_its_locks(owner: Database) -> None:
+    """R4: a frozen worker must not hold its shard for ever."""
+    with owner.transaction(by="tests") as tx:
+        row = tx.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+
+    assert row == ("3s",)
+
+
+def test_a_pool_that_is_exhausted_is_an_error_and_not_a_hang(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vote.db.pool.WAIT_FOR_CONNECTION_S", 0.05)
+    db = Database(DatabaseTarget(database_url, None), size=1, name="tests")
+
+    with db.read(), pytest.raises(DatabaseUnavailable), db.read():
+        pass
+    db.close()

@@ -1,0 +1,287 @@
+-- The whole schema as the migrations leave it, for readers. A test proves that both build the same database:
+-- change it together with a new migration.
+
+-- Roles are of the cluster, not of the database: another database may have made them already.
+DO $$
+DECLARE
+    name text;
+    -- Since PostgreSQL 16 a member may lack the right to SET ROLE; before, every member had it.
+    may_set text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['vote_web', 'vote_worker', 'vote_reports', 'vote_backup'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+        END IF;
+        -- Lets the owner SET ROLE where the parts share one URL (DESIGN §4).
+        IF NOT pg_has_role(current_user, name, may_set) THEN
+            EXECUTE format('GRANT %I TO %I', name, current_user);
+        END IF;
+    END LOOP;
+END
+$$;
+
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+CREATE TABLE settings (
+    key text PRIMARY KEY,
+    value text NOT NULL
+);
+COMMENT ON TABLE settings IS 'Facts that every part must agree on, such as the number of shards.';
+
+CREATE TABLE users (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    username text,
+    email text,
+    password_hash text,
+    role text NOT NULL DEFAULT 'voter' CHECK (role IN ('voter', 'organiser', 'admin')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    disabled_at timestamptz,
+    erased_at timestamptz,
+    CHECK (erased_at IS NOT NULL OR (username IS NOT NULL AND email IS NOT NULL AND password_hash IS NOT NULL)),
+    CHECK (erased_at IS NULL OR (username IS NULL AND email IS NULL AND password_hash IS NULL))
+);
+COMMENT ON TABLE users IS 'People. An erased person keeps the number that the vote carries, and nothing else.';
+CREATE UNIQUE INDEX users_username_key ON users (lower(username));
+CREATE UNIQUE INDEX users_email_key ON users (lower(email));
+
+CREATE TABLE competitions (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    description text NOT NULL DEFAULT '' CHECK (length(description) <= 2000),
+    status text NOT NULL CHECK (status IN ('draft', 'scheduled', 'open', 'closing', 'closed', 'archived')),
+    opens_at timestamptz,
+    closes_at timestamptz,
+    allow_change boolean NOT NULL DEFAULT false,
+    results_visibility text NOT NULL DEFAULT 'live'
+        CHECK (results_visibility IN ('live', 'after_vote', 'after_close')),
+    receipt_key bytea NOT NULL CHECK (octet_length(receipt_key) = 32),
+    rules_version bigint NOT NULL,
+    revision integer NOT NULL DEFAULT 1,
+    state_changes bigint NOT NULL DEFAULT 0,
+    organiser_id integer REFERENCES users,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    opened_at timestamptz,
+    closed_at timestamptz,
+    CHECK (closes_at > opens_at)
+);
+COMMENT ON COLUMN competitions.rules_version IS 'What the ballot log must know; never used twice (R7).';
+COMMENT ON COLUMN competitions.revision IS 'Every change at all: the ETag.';
+COMMENT ON COLUMN competitions.state_changes IS 'Its part of the snapshot version, so that a change of state is news too.';
+CREATE INDEX idx_competitions_status ON competitions (status);
+CREATE INDEX competitions_organiser_id ON competitions (organiser_id);
+
+CREATE TABLE options (
+    competition_id integer NOT NULL REFERENCES competitions ON DELETE CASCADE,
+    key text NOT NULL CHECK (key ~ '^[a-z]$'),
+    label text NOT NULL CHECK (length(label) BETWEEN 1 AND 200),
+    description text NOT NULL DEFAULT '' CHECK (length(description) <= 500),
+    PRIMARY KEY (competition_id, key)
+);
+
+CREATE TABLE votes (
+    competition_id integer NOT NULL REFERENCES competitions,
+    user_id integer NOT NULL REFERENCES users,
+    choice text NOT NULL,
+    created_at timestamptz NOT NULL,
+    changed_at timestamptz,
+    PRIMARY KEY (competition_id, user_id),
+    FOREIGN KEY (competition_id, choice) REFERENCES options (competition_id, key)
+);
+COMMENT ON TABLE votes IS 'What counts. The primary key, not an isolation level, makes one person one vote.';
+CREATE INDEX idx_votes_competition_id ON votes (competition_id);
+CREATE INDEX idx_votes_user_id ON votes (user_id);
+CREATE INDEX idx_votes_created_at ON votes (created_at);
+
+CREATE TABLE ballots (
+    id uuid PRIMARY KEY,
+    competition_id integer NOT NULL REFERENCES competitions,
+    user_id integer NOT NULL REFERENCES users,
+    choice text NOT NULL,
+    cast_at timestamptz NOT NULL,
+    shard smallint NOT NULL,
+    epoch text NOT NULL,
+    position bigint NOT NULL,
+    receipt text NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE ballots IS 'The journal: every accepted ballot, append-only. Its key is the ballot''s own random id (R4).';
+CREATE UNIQUE INDEX ballots_place ON ballots (shard, epoch, position);
+CREATE INDEX ballots_receipt ON ballots (receipt);
+
+CREATE TABLE tallies (
+    competition_id integer NOT NULL,
+    shard smallint NOT NULL,
+    option_key text NOT NULL,
+    votes bigint NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (competition_id, shard, option_key),
+    FOREIGN KEY (competition_id, option_key) REFERENCES options (competition_id, key)
+);
+COMMENT ON TABLE tallies IS 'Counts per option and shard, so that no worker waits for another. A tally is their sum, and so is its version.';
+
+CREATE TABLE log_positions (
+    shard smallint PRIMARY KEY,
+    epoch text,
+    position bigint NOT NULL DEFAULT 0,
+    last_entry text,
+    recorded bigint NOT NULL DEFAULT 0,
+    moved_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE log_positions IS 'How far each shard of the ballot log is recorded. Its row is the lock of the shard (R4).';
+COMMENT ON COLUMN log_positions.recorded IS 'Ballots the journal took from this shard, counted in the same transactions.';
+COMMENT ON COLUMN log_positions.last_entry IS 'Id of the entry at the position, to notice a lost tail (R6).';
+
+CREATE TABLE log_gaps (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    shard smallint NOT NULL,
+    old_epoch text NOT NULL,
+    old_position bigint NOT NULL,
+    new_epoch text NOT NULL,
+    noticed_at timestamptz NOT NULL DEFAULT now(),
+    decided_at timestamptz,
+    decided_by integer REFERENCES users,
+    reason text,
+    UNIQUE (shard, old_epoch, new_epoch)
+);
+COMMENT ON TABLE log_gaps IS 'Breaks between two lives of a shard: what was accepted after the old position may be lost (R5, R6).';
+
+CREATE TABLE log_markers (
+    competition_id integer NOT NULL REFERENCES competitions ON DELETE CASCADE,
+    shard smallint NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (competition_id, shard)
+);
+COMMENT ON TABLE log_markers IS 'The newest closing marker recorded per shard (R8).';
+
+CREATE TABLE unmatched_ballots (
+    id uuid PRIMARY KEY,
+    competition_id integer NOT NULL,
+    user_id integer NOT NULL,
+    choice text NOT NULL,
+    cast_at timestamptz NOT NULL,
+    shard smallint NOT NULL,
+    epoch text NOT NULL,
+    position bigint NOT NULL,
+    noticed_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE unmatched_ballots IS 'Accepted ballots whose voter, competition or option this database does not know (R9): shown, never dropped.';
+CREATE INDEX unmatched_ballots_competition_id ON unmatched_ballots (competition_id);
+
+CREATE TABLE rejected_ballots (
+    shard smallint NOT NULL,
+    epoch text NOT NULL,
+    position bigint NOT NULL,
+    entry text NOT NULL,
+    reason text NOT NULL,
+    rejected_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (shard, epoch, position)
+);
+COMMENT ON TABLE rejected_ballots IS 'Log entries that can never be recorded, with the reason. Each one pages somebody.';
+
+CREATE TABLE revocations (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject text NOT NULL,
+    revoked_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL
+);
+COMMENT ON TABLE revocations IS 'Tokens (jti:…), sessions (sid:…) and everything of a person (user:…) that is dead before its time.';
+
+CREATE TABLE audit_log (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    subject_id text NOT NULL,
+    before jsonb,
+    after jsonb
+);
+COMMENT ON COLUMN audit_log.actor IS 'user:<id>, the name of a command or part, or the database role when nobody said.';
+CREATE INDEX audit_log_subject ON audit_log (subject, subject_id);
+
+CREATE TABLE backups (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    label text NOT NULL UNIQUE,
+    positions jsonb,
+    verified_at timestamptz,
+    verdict text
+);
+COMMENT ON TABLE backups IS 'Backups, and what a real restore of each has shown (R9).';
+
+-- Audit. What names or unlocks a person never enters the log: it would outlive an erasure.
+CREATE FUNCTION audit_row(changed jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT jsonb_object_agg(key, CASE WHEN key IN ('username', 'email', 'password_hash', 'receipt_key')
+                                           AND value <> 'null'::jsonb
+                                      THEN '"(not kept here)"'::jsonb ELSE value END)
+    FROM jsonb_each(changed)
+$$;
+
+CREATE FUNCTION audit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+DECLARE
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    whole jsonb := coalesce(new_row, old_row);
+    who text := nullif(current_setting('vote.actor', true), '');
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        -- Only what changed: a row tells what was done, not what there was.
+        SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(n.key, n.value) INTO old_row, new_row
+        FROM jsonb_each(old_row) o JOIN jsonb_each(new_row) n USING (key) WHERE o.value IS DISTINCT FROM n.value;
+        IF new_row IS NULL THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    IF who IS NULL THEN
+        who := CASE current_setting('role') WHEN 'none' THEN session_user::text ELSE current_setting('role') END;
+    END IF;
+    INSERT INTO audit_log (actor, action, subject, subject_id, before, after)
+    VALUES (who, lower(TG_OP), TG_TABLE_NAME,
+            coalesce(whole ->> 'id', whole ->> 'competition_id' || '/' || (whole ->> 'key'), whole ->> 'key'),
+            audit_row(old_row), audit_row(new_row));
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION audit() FROM PUBLIC;
+
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON users FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON competitions FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON options FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON settings FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER UPDATE ON log_gaps FOR EACH ROW EXECUTE FUNCTION audit();
+
+-- Each part has the least it needs. Nobody but the owner may change the journal or the audit log.
+GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup;
+
+GRANT SELECT ON settings, users, competitions, options, votes, ballots, tallies, log_positions, log_gaps, log_markers,
+    unmatched_ballots, rejected_ballots, revocations, audit_log, backups TO vote_web;
+GRANT INSERT ON users, competitions, options, revocations TO vote_web;
+GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at) ON users TO vote_web;
+GRANT UPDATE ON competitions TO vote_web;
+GRANT DELETE ON options TO vote_web;
+GRANT UPDATE (decided_at, decided_by, reason) ON log_gaps TO vote_web;
+
+GRANT SELECT ON settings, competitions, options, tallies, votes, ballots, log_positions, log_gaps, log_markers,
+    unmatched_ballots, rejected_ballots TO vote_worker;
+GRANT SELECT (id) ON users TO vote_worker;
+GRANT INSERT ON settings, votes, ballots, tallies, log_positions, log_gaps, log_markers, unmatched_ballots, rejected_ballots
+    TO vote_worker;
+GRANT UPDATE ON tallies, log_positions, log_markers TO vote_worker;
+GRANT UPDATE (choice, changed_at) ON votes TO vote_worker;
+GRANT UPDATE (status, rules_version, revision, state_changes, opens_at, closes_at, opened_at, closed_at)
+    ON competitions TO vote_worker;
+GRANT DELETE ON revocations TO vote_worker;
+GRANT SELECT ON revocations TO vote_worker;
+
+GRANT SELECT ON competitions, options, tallies, votes, ballots, log_positions, log_gaps, unmatched_ballots,
+    rejected_ballots, backups TO vote_reports;
+GRANT SELECT (id, role, created_at, disabled_at, erased_at) ON users TO vote_reports;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO vote_backup;
+GRANT INSERT, UPDATE ON backups TO vote_backup;
