@@ -40,8 +40,8 @@ Username = Annotated[
 ]
 Email = Annotated[
     str,
-    AfterValidator(_email),
     Field(max_length=EMAIL_MAX_CHARS, description="Checked by its syntax only.", json_schema_extra={"format": "email"}),
+    AfterValidator(_email),
 ]
 NewPassword = Annotated[
     str,
