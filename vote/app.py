@@ -6,8 +6,6 @@ line of every answer.
 
 from datetime import timedelta
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from flask import Flask
@@ -20,13 +18,16 @@ from vote.web.account_page import account_page
 from vote.web.accounts import accounts
 from vote.web.admin_api import admin_api
 from vote.web.api import api
+from vote.web.desk import desk
 from vote.web.ids import IdConverter
 from vote.web.me import me
+from vote.web.openapi import openapi
+from vote.web.pages import pages
 from vote.web.receipts import receipts
 
 BODY_MAX_BYTES = 64 * 1024
 FORM_MAX_PARTS = 100
-BLUEPRINTS = (accounts, account_page, me, api, admin_api, receipts)
+BLUEPRINTS = (pages, desk, accounts, account_page, me, api, admin_api, receipts, openapi)
 
 
 def create_app(parts: Parts | None = None) -> Flask:
@@ -47,14 +48,11 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = BODY_MAX_BYTES
     app.config["MAX_FORM_PARTS"] = FORM_MAX_PARTS
-    app.config["TEMPLATES_AUTO_RELOAD"] = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of their models
     app.extensions[visitor.EXTENSION] = parts
     app.url_map.converters["id"] = IdConverter
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    for name in ("pages", "desk"):
-        if find_spec(f"vote.web.{name}"):
-            app.register_blueprint(getattr(import_module(f"vote.web.{name}"), name))
     app.context_processor(context.values)
     gate.guard(app)
     errors.register(app)

@@ -127,7 +127,7 @@ class CompetitionChange(Input):
 
     model_config = ConfigDict(json_schema_extra=_say_lettered)
 
-    name: Name = ""
+    name: Name = Field(default_factory=str)  # never seen: `changes` gives only what was sent
     options: Labels = Field(default_factory=list)
     description: Description = ""
     opens_at: Time = None

@@ -119,6 +119,12 @@ class Nothing(Input):
     """A body without fields."""
 
 
+class Sparse(Output):
+    """An answer whose fields with a default are only there when they say something."""
+
+    model_config = ConfigDict(json_schema_mode_override="validation")
+
+
 class User(Output):
     """An account, as its owner sees it."""
 
@@ -148,7 +154,7 @@ class Registered(Token):
     user: User
 
 
-class Problem(Output):
+class Problem(Sparse):
     """An error (RFC 9457). `detail` says what to do next, `errors` has a sentence per field that needs another look."""
 
     type: str = "about:blank"

@@ -48,8 +48,8 @@ def is_browser() -> bool:
 
 
 def wants_page() -> bool:
-    """Whether the answer should be a page for people; else it is JSON."""
-    if request.path.startswith("/api/") or "Authorization" in request.headers:
+    """Whether the answer should be a page for people; else it is JSON, as for who sends JSON, a token, or asks for it."""
+    if request.path.startswith("/api/") or "Authorization" in request.headers or request.is_json:
         return False
     accept = request.headers.get("Accept", "")
     if "application/json" in accept and "text/html" not in accept:

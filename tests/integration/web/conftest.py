@@ -23,6 +23,7 @@ class ApiClient:
     """A client that is no browser: no cookies, no Origin; with a token when it has one."""
 
     def __init__(self, app: Flask, token: str | None = None) -> None:
+        self.app = app
         self._client = app.test_client(use_cookies=False)
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 

@@ -1,0 +1,76 @@
+"""Asks the front door without a server around it."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+from vote.asgi import create_asgi_app
+from vote.config import Settings
+
+
+class Answered(NamedTuple):
+    """An answer of the front door."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Request(NamedTuple):
+    """A request to it."""
+
+    method: str
+    path: str
+    headers: dict[str, str] = {}  # noqa: RUF012  # never changed
+    body: bytes = b""
+
+
+def ask(settings: Settings, requests: list[Request]) -> list[Answered]:
+    """Start the front door, ask one after the other, stop it."""
+    return asyncio.run(_ask(settings, requests))
+
+
+async def _ask(settings: Settings, requests: list[Request]) -> list[Answered]:
+    app = create_asgi_app(settings)
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    outbox: asyncio.Queue[Any] = asyncio.Queue()
+    lifespan = asyncio.create_task(app({"type": "lifespan", "asgi": {"version": "3.0"}}, inbox.get, outbox.put))
+    await inbox.put({"type": "lifespan.startup"})
+    assert (await outbox.get())["type"] == "lifespan.startup.complete"
+    try:
+        return [await _one(app, request) for request in requests]
+    finally:
+        await inbox.put({"type": "lifespan.shutdown"})
+        await lifespan
+
+
+async def _one(app: Any, request: Request) -> Answered:
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "https",
+        "method": request.method,
+        "path": request.path,
+        "raw_path": request.path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [
+            (b"host", b"localhost"),
+            (b"content-length", str(len(request.body)).encode()),
+            *((name.lower().encode(), value.encode()) for name, value in request.headers.items()),
+        ],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8080),
+        "state": {},
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": request.body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Answered(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
