@@ -101,6 +101,7 @@ def environment(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, 
         "VOTE_HOME": str(tmp_path / "home"),
         "WEB_CONCURRENCY": "2",
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # where the faults of tests/faults are planted
     }
 
 

@@ -61,7 +61,7 @@ def read_jwt_token(token: str, *, secrets_: Sequence[str], now: float | None = N
 
     Whether it was revoked is not looked at. There is no leeway: the second `exp` names is already too late.
     """
-    if len(token) > TOKEN_MAX_CHARS:
+    if len(token) > TOKEN_MAX_CHARS or "=" in token:  # RFC 7515 §2: base64url without padding; PyJWT is lenient
         raise NotLoggedIn("This token is not valid. Log in again.")
     for secret in secrets_:
         try:

@@ -51,8 +51,8 @@ local function parse_rules(text)
 end
 
 local function decide(rules, had, choice, now)
-  if not rules then
-    return 'unknown'
+  if not rules or rules.state == 'archived' then
+    return 'unknown'  -- the web asks PostgreSQL what to say
   elseif rules.state == 'scheduled' then
     return 'early'
   elseif rules.state ~= 'open' or (rules.closes and now >= rules.closes) then

@@ -1,0 +1,65 @@
+"""Plants each fault into a copy of the tree and runs the tests that must catch it. Exit code 1 when one goes unseen."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults.planted import PLANTED, Fault
+
+ROOT = Path(__file__).parents[2]
+TEST_WITHIN_S = 180  # a fault may also show as a test that never ends
+
+
+def plant(fault: Fault, tree: Path) -> None:
+    """Break the copy. Raises when the code the fault replaces is not there exactly once: the table must follow the code."""
+    path = tree / fault.path
+    text = path.read_text(encoding="utf-8")
+    if text.count(fault.before) != 1:
+        raise SystemExit(f"{fault.name}: {fault.path} holds the code to be replaced {text.count(fault.before)} times")
+    path.write_text(text.replace(fault.before, fault.after), encoding="utf-8")
+
+
+def caught_by(fault: Fault, tree: Path) -> str | None:
+    """The test that went red, None when all stayed green."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *sys.argv[2:], *fault.tests]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    try:
+        run = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=TEST_WITHIN_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "a test that did not end"
+    if run.returncode not in (0, 1):
+        raise SystemExit(f"{fault.name}: the tests did not run\n{run.stdout[-3000:]}{run.stderr[-1000:]}")
+    red = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
+    return red[1] if red and run.returncode else None
+
+
+def main() -> int:
+    """All faults, or those whose name contains the first argument."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    faults, unseen = [fault for fault in PLANTED if wanted in fault.name], 0
+    for number, fault in enumerate(faults, 1):
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder) / "tree"
+            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", ".vote", "__pycache__", "docs"))
+            plant(fault, tree)
+            began = time.monotonic()
+            test = caught_by(fault, tree)
+        unseen += test is None
+        verdict = f"caught by {test}" if test else "NOT SEEN"
+        print(
+            f"{number:2}/{len(faults)}  {fault.name} ({fault.rule}): {verdict}, {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
+    print(f"\n{len(faults)} planted, {len(faults) - unseen} caught, {unseen} not seen")
+    return 1 if unseen or not faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
