@@ -1,0 +1,167 @@
+"""Who may open a socket: the right address, a page of ours, somebody who may see the results. Nobody is let in to wait.
+
+A browser sends cookies from any page along with a handshake, so they count only when Origin says that the page is ours.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from itsdangerous import URLSafeTimedSerializer
+
+from vote.db import users, votes
+from vote.db.users import Account
+from vote.domain import policy
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+from vote.edge import origin, sessions
+from vote.edge.envelope import Scope
+from vote.edge.identity import Identifier, Identity
+from vote.edge.origin import Header
+from vote.edge.parts import Parts
+from vote.errors import LogUnavailable, NotAllowed, NotFound, NotLoggedIn, Unavailable
+from vote.live.feed import Board, Feed
+
+PREFIX = "/live/"
+MAX_ID = 2**31 - 1  # PostgreSQL's integer
+ID_DIGITS = 10
+LOOKUPS_AT_ONCE = 3  # the threads are few and the feed needs one; people who come back after an outage come all at once
+
+
+@dataclass(slots=True)
+class Viewer:
+    """Who is behind a socket. `check_login` raises NotLoggedIn once the login it rests on has ended; None: nobody's."""
+
+    check_login: Callable[[float], Identity] | None = None
+    person: Person | None = None
+    has_voted: bool = False
+
+    def is_logged_in(self, now: float) -> bool:
+        """Whether the login still holds; always true when it rests on none."""
+        if self.check_login is None:
+            return True
+        try:
+            self.check_login(now)
+        except NotLoggedIn:
+            return False
+        return True
+
+    def may_see(self, competition: Competition) -> bool:
+        """The one visibility rule (DESIGN §3.8), with what is known of this person."""
+        return policy.can_see_results(self.person, competition, has_voted=self.has_voted)
+
+
+class Admitted(NamedTuple):
+    """Somebody who may watch, and what they see first."""
+
+    viewer: Viewer
+    board: Board
+
+
+class Admission:
+    """Judges handshakes for one process."""
+
+    def __init__(self, parts: Parts, identifier: Identifier, serializer: URLSafeTimedSerializer, feed: Feed) -> None:
+        self._parts = parts
+        self._identifier = identifier
+        self._serializer = serializer
+        self._feed = feed
+        self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+
+    async def admit(self, scope: Scope) -> Admitted:
+        """Let somebody in. Raises NotFound, NotAllowed, NotLoggedIn (a token that is not valid) or Unavailable."""
+        competition = competition_of(scope["path"])
+        header = _header_of(scope)
+        from_page = self._check_origin(scope, header)
+        viewer, user_id = self._identify(header, with_cookies=from_page)
+        board = await self._board(competition)
+        if user_id is not None and not viewer.may_see(board.competition):
+            async with self._lookups:
+                viewer.person, viewer.has_voted = await asyncio.to_thread(self._look_up, user_id, board.competition)
+            board = await self._board(competition)  # it may have changed meanwhile
+        policy.check_see(viewer.person, board.competition)
+        policy.check_see_results(viewer.person, board.competition, has_voted=viewer.has_voted)
+        return Admitted(viewer, board)
+
+    async def _board(self, competition: int) -> Board:
+        board = await self._feed.board(competition)
+        if board is None:
+            raise NotFound("There is no such competition.")
+        return board
+
+    def _check_origin(self, scope: Scope, header: Header) -> bool:
+        """True for a page of ours, False for a client that is no browser. Raises NotAllowed for a page of others."""
+        given = [value for name, value in scope["headers"] if name == b"origin"]
+        if not given:
+            return False
+        # A page cannot set this header, and whoever can needs no forged Origin: it is safe to believe here.
+        forwarded = (header("x-forwarded-proto") or "").partition(",")[0].strip().lower()
+        is_secure = scope.get("scheme") == "wss" or forwarded in ("https", "wss")
+        host, public_url = header("host"), self._parts.settings.public_url
+        hosts = origin.allowed_hosts(self._parts.settings, host)
+        if len(given) > 1 or not is_own_page(given[0].decode("latin-1"), hosts, is_secure, public_url):
+            raise NotAllowed("This page may not open live results of another site.")
+        return True
+
+    def _identify(self, header: Header, *, with_cookies: bool) -> tuple[Viewer, int | None]:
+        authorization, now = header("authorization"), time.time()
+        if authorization is not None:
+            given = authorization.encode("latin-1")
+            return self._viewer(lambda at: self._identifier.by_bearer(given, now=at), now)
+        session = sessions.read(self._serializer, header("cookie") or "") if with_cookies else {}
+        if not sessions.is_alive(session, now=now):
+            return Viewer(), None
+        try:
+            return self._viewer(lambda at: self._identifier.by_session(session, now=at), now)
+        except NotLoggedIn:  # logged out: what anybody may see is still to be seen
+            return Viewer(), None
+
+    def _viewer(self, check: Callable[[float], Identity], now: float) -> tuple[Viewer, int]:
+        return Viewer(check), check(now).user_id
+
+    def _look_up(self, user_id: int, competition: Competition) -> tuple[Person | None, bool]:
+        with self._parts.db.read() as tx:
+            account = users.find(tx, user_id)
+            has_voted = votes.choice_of(tx, competition.id, user_id) is not None
+        if not has_voted and competition.results_visibility == "after_vote":
+            try:
+                has_voted = self._parts.log.stored_choice(competition.id, user_id) is not None
+            except LogUnavailable:
+                raise Unavailable("Whether you have voted cannot be seen at the moment. Try again.") from None
+        return person_of(account), has_voted
+
+
+def person_of(account: Account | None) -> Person | None:
+    """The person of an account that may act; an erased or disabled one is nobody."""
+    return account.person if account is not None and account.disabled_at is None else None
+
+
+def competition_of(path: str) -> int:
+    """The id in `/live/<id>`. Raises NotFound."""
+    digits = path.removeprefix(PREFIX)
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= ID_DIGITS and digits[0] != "0"
+    if not path.startswith(PREFIX) or not is_number or int(digits) > MAX_ID:
+        raise NotFound("There is no such competition.")
+    return int(digits)
+
+
+def is_own_page(given: str, hosts: list[str], is_secure: bool, public_url: str | None) -> bool:
+    """Whether an Origin is that of PUBLIC_URL or of the host asked for, scheme and port included (RFC 6454 §4)."""
+    schemes = dict.fromkeys(hosts, "https" if is_secure else "http")
+    if public_url is not None:
+        public = urlsplit(public_url)
+        schemes[public.netloc.lower()] = public.scheme
+    return given.lower() in [f"{scheme}://{host}" for host, scheme in schemes.items()]
+
+
+def _header_of(scope: Scope) -> Header:
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+
+    def header(name: str) -> str | None:
+        value = headers.get(name.encode("ascii"))
+        return None if value is None else value.decode("latin-1")
+
+    return header

@@ -1,0 +1,103 @@
+"""One open socket: sends what the hub has for it, hears that it is gone, and ends politely.
+
+A reader that does not read costs one waiting snapshot and its own deadline, never anybody else's time.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from vote.edge.envelope import Message, Receive, Send
+from vote.live.admission import Viewer
+from vote.live.hub import Hub, Watcher
+
+SEND_DEADLINE_S = 10.0  # a phone that takes longer for some hundred bytes is better off with a new connection
+GOODBYE_S = 0.5  # an end that must come at once (log-out) does not wait for a reader that is stuck
+MAX_MESSAGE_BYTES = 1024  # watchers have nothing to say; a keep-alive of some library fits
+MESSAGES_A_SECOND = 4
+
+NORMAL, POLICY, TOO_BIG, RESTARTING = 1000, 1008, 1009, 1012  # RFC 6455 §7.4.1 and its registry
+LOGGED_OUT, HIDDEN, GONE = 4401, 4403, 4404  # our own, after the HTTP statuses
+
+
+class Connection(Watcher):
+    """A socket that has been accepted, and the watcher it is to the hub."""
+
+    __slots__ = ("_code", "_deadline", "_has_news", "_hub", "_is_over", "_is_sending", "viewer")
+
+    def __init__(self, competition: int, viewer: Viewer, hub: "Hub[Connection]") -> None:
+        super().__init__(competition)
+        self.viewer = viewer
+        self._hub = hub
+        self._has_news = asyncio.Event()
+        self._is_over = self._is_sending = False
+        self._code: int | None = None
+        self._deadline = asyncio.timeout(None)
+
+    def wake(self) -> None:
+        """There is something to send."""
+        self._has_news.set()
+
+    def end(self, code: int | None) -> None:
+        """Send nothing more; close with `code`, or without a word when the client is gone (None). The first end counts."""
+        self._hub.leave(self)
+        if self._is_over:
+            return
+        self._is_over, self._code = True, code
+        self.wake()
+        if self._is_sending:  # it is stuck: between two sends this cannot be seen from outside
+            self._give(0.0 if code is None else GOODBYE_S)
+
+    async def serve(self, receive: Receive, send: Send) -> None:
+        """Send until the end. Returns when the socket may be let go."""
+        listening = asyncio.create_task(self._listen(receive))
+        try:
+            async with self._deadline:
+                await self._send_news(send)
+                if self._code is not None:
+                    self._give(GOODBYE_S)
+                    await send({"type": "websocket.close", "code": self._code})
+        except (TimeoutError, OSError):
+            pass  # too slow, or gone: the server drops the connection when we return
+        finally:
+            self.end(None)
+            listening.cancel()
+            await asyncio.wait([listening])
+
+    async def _send_news(self, send: Send) -> None:
+        while not self._is_over:
+            news = self._hub.take(self)
+            if news is None:
+                self._has_news.clear()
+                await self._has_news.wait()
+                continue
+            self._give(SEND_DEADLINE_S)
+            self._is_sending = True
+            try:
+                await send({"type": "websocket.send", "text": news.text})
+            finally:
+                self._is_sending = False
+            self._deadline.reschedule(None)
+
+    def _give(self, seconds: float) -> None:
+        if not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    async def _listen(self, receive: Receive) -> None:
+        second, heard = 0, 0
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                self.end(None)
+                return
+            now = int(time.monotonic())
+            second, heard = now, heard + 1 if now == second else 1
+            if _size(message) > MAX_MESSAGE_BYTES:
+                self.end(TOO_BIG)
+            elif heard > MESSAGES_A_SECOND:
+                self.end(POLICY)
+
+
+def _size(message: Message) -> int:
+    text: Any = message.get("text")
+    return len(text.encode("utf-8")) if text is not None else len(message.get("bytes") or b"")

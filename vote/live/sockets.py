@@ -1,0 +1,190 @@
+"""`WS /live/<id>`: lets watchers in, gives them what changed, and ends sockets that may no longer be open.
+
+Whether a login still holds is looked at in memory several times a second, whether an organiser still is one every few
+seconds. Codes: 4401 logged out, 4403 hidden from now on, 4404 gone, 1012 we restart (come back).
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from typing import Literal
+
+import structlog
+from itsdangerous import URLSafeTimedSerializer
+
+from vote.db import users
+from vote.domain.person import Person
+from vote.edge import problems
+from vote.edge.envelope import Receive, Scope, Send, route_of
+from vote.edge.headers import security_headers
+from vote.edge.identity import Identifier
+from vote.edge.parts import Parts
+from vote.errors import DatabaseUnavailable, Unavailable, VoteError
+from vote.live.admission import Admission, Admitted, Viewer, person_of
+from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
+from vote.live.feed import Board, Feed
+from vote.live.hub import Hub
+from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
+
+MAX_WATCHERS = 20_000  # some 20 KB each with its connection: 400 MB; a process beyond that serves nobody well
+LOGIN_CHECK_S = 0.25  # with the reading of what is revoked (0.4 s) a log-out counts within a second
+CHECKED_AT_ONCE = 500  # some milliseconds of tokens; then others have their turn
+ROLE_CHECK_S = 5.0  # somebody who runs a competition no more sees its hidden results no longer than this
+CLOSING_S = 1.0  # what sockets have to say goodbye
+
+lines = structlog.get_logger()
+
+
+class Live:
+    """The endpoint of one process. Belongs to one event loop, between `start` and `stop`."""
+
+    def __init__(self, parts: Parts, identifier: Identifier, serializer: URLSafeTimedSerializer) -> None:
+        self._parts = parts
+        self._hub: Hub[Connection] = Hub()
+        self._feed = Feed(parts.reports, self._hub.watched, self._hear)
+        self._admission = Admission(parts, identifier, serializer, self._feed)
+        self._headers = security_headers(parts.settings)
+        self._open: dict[Connection, asyncio.Task[None] | None] = {}
+        self._arriving = 0
+        self._checks: list[asyncio.Task[None]] = []
+        self._is_stopping = True
+
+    async def start(self) -> None:
+        """Begin to follow tallies and logins."""
+        self._is_stopping = False
+        self._feed.start()
+        self._checks = [asyncio.create_task(check()) for check in (self._check_logins, self._check_roles)]
+
+    async def stop(self) -> None:
+        """Close every socket (1012: come back, to another process) and end what `start` began."""
+        self._is_stopping = True
+        for connection in list(self._open):
+            connection.end(RESTARTING)
+        tasks = [task for task in self._open.values() if task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING_S)
+        for check in self._checks:
+            check.cancel()
+        if self._checks:
+            await asyncio.wait(self._checks)
+        await self._feed.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One socket, from handshake to end."""
+        await receive()  # websocket.connect
+        began, request_id = time.perf_counter(), secrets.token_hex(16)
+        self._arriving += 1
+        try:
+            connection = self._join(await self._admit(scope))
+        except VoteError as error:
+            _tell(scope, problems.status_of(error), request_id, began)
+            await self._refuse(scope, send, error, request_id)
+            return
+        finally:
+            self._arriving -= 1
+        _tell(scope, 101, request_id, began)
+        try:
+            await send({"type": "websocket.accept", "headers": [(b"x-request-id", request_id.encode("ascii"))]})
+            await connection.serve(receive, send)
+        except OSError:
+            pass  # gone before it was accepted
+        finally:
+            connection.end(None)
+            del self._open[connection]
+            WATCHERS.dec()
+
+    async def _admit(self, scope: Scope) -> Admitted:
+        if self._is_stopping or len(self._open) + self._arriving > MAX_WATCHERS:
+            raise Unavailable("Too many people watch at the moment. The results page shows the numbers too.")
+        return await self._admission.admit(scope)
+
+    def _join(self, admitted: Admitted) -> Connection:
+        """Without waiting between the judgement and this, so that no change of the rules falls between them."""
+        if self._is_stopping:
+            raise Unavailable
+        news = admitted.board.news
+        connection = Connection(news.competition, admitted.viewer, self._hub)
+        self._open[connection] = asyncio.current_task()
+        WATCHERS.inc()
+        self._hub.join(connection, news)
+        self._feed.wake()
+        return connection
+
+    def _hear(self, competition: int, what: Board | Literal["gone", "rewound"]) -> None:
+        """Something changed: end those who may not see it, give it to the others."""
+        if not isinstance(what, Board):
+            for connection in self._hub.watchers(competition):
+                connection.end(GONE if what == "gone" else RESTARTING)
+            return
+        if not Viewer().may_see(what.competition):
+            for connection in self._hub.watchers(competition):
+                if not connection.viewer.may_see(what.competition):
+                    connection.end(GONE if what.competition.state in ("archived", "draft") else HIDDEN)
+        for connection in self._hub.publish(what.news):
+            connection.wake()
+
+    async def _check_logins(self) -> None:
+        while True:
+            await asyncio.sleep(LOGIN_CHECK_S)
+            logged_in = [one for one in self._open if one.viewer.check_login is not None]
+            for number, connection in enumerate(logged_in, 1):
+                if not connection.viewer.is_logged_in(time.time()):
+                    connection.end(LOGGED_OUT)
+                if number % CHECKED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    async def _check_roles(self) -> None:
+        while True:
+            await asyncio.sleep(ROLE_CHECK_S)
+            by_role = {one: one.viewer.person.id for one in self._open if one.viewer.person is not None}
+            if not by_role:
+                continue
+            try:
+                people = await asyncio.to_thread(self._people, set(by_role.values()))
+            except DatabaseUnavailable:
+                continue  # nobody can have been given another role meanwhile
+            for connection, user_id in by_role.items():
+                connection.viewer.person = people[user_id]
+                board = self._feed.known(connection.competition)
+                if board is not None and not connection.viewer.may_see(board.competition):
+                    connection.end(HIDDEN)
+
+    def _people(self, ids: set[int]) -> dict[int, Person | None]:
+        with self._parts.db.read() as tx:
+            return {user_id: person_of(users.find(tx, user_id)) for user_id in ids}
+
+    async def _refuse(self, scope: Scope, send: Send, error: VoteError, request_id: str) -> None:
+        """An HTTP answer where the server can give one, else a close before the handshake is done."""
+        status = problems.status_of(error)
+        try:
+            if "websocket.http.response" not in scope.get("extensions", {}):
+                await send({"type": "websocket.close", "code": 4000 + status, "reason": ""})
+                return
+            body = json.dumps(problems.problem_of(error, request_id=request_id)).encode("utf-8")
+            headers = [
+                (b"content-type", problems.CONTENT_TYPE.encode("ascii")),
+                (b"cache-control", b"no-store"),
+                (b"x-request-id", request_id.encode("ascii")),
+                *((name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)),
+                *self._headers,
+            ]
+            await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": body})
+        except OSError:
+            pass  # gone already
+
+
+def _tell(scope: Scope, status: int, request_id: str, began: float) -> None:
+    """The line and the metrics of a handshake; `vote.edge.envelope` does this for HTTP."""
+    seconds = time.perf_counter() - began
+    REQUESTS.labels(route_of(scope["path"]), "GET", str(status)).inc()
+    REQUEST_SECONDS.labels(route_of(scope["path"])).observe(seconds)
+    lines.info(
+        "request",
+        request_id=request_id,
+        method="GET",
+        path=scope["path"][:200],
+        status=status,
+        ms=round(seconds * 1000, 2),
+    )
