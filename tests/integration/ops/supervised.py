@@ -1,6 +1,6 @@
 """A supervisor over shell commands, for tests that kill it: `python -m tests.integration.ops.supervised name=command …`.
 
-Each part appends its name and process id to $STARTED when it starts.
+A command says `started` when it is ready to be killed: that appends its name and process id to $STARTED.
 """
 
 import os
@@ -19,7 +19,7 @@ if __name__ == "__main__":
     parts = [argument.split("=", 1) for argument in sys.argv[1:]]
     with Supervisor(say) as supervisor:
         for name, command in parts:
-            script = f'echo "{name} $$" >> "$STARTED"; {command}'
+            script = f'started() {{ echo "{name} $$" >> "$STARTED"; }}; {command}'
             part = Part(
                 name=name,
                 command=["/bin/sh", "-c", script],

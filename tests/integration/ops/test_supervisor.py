@@ -11,6 +11,8 @@ import pytest
 
 from tests.stack import wait_until
 
+SLEEP = "started; exec sleep 1000"
+
 
 class Supervised:
     """A running supervisor and what its parts wrote."""
@@ -67,7 +69,7 @@ def is_alive(pid: int) -> bool:
 
 
 def test_a_part_that_is_killed_comes_back_and_the_others_are_left_alone(supervise: Supervise) -> None:
-    one = supervise("db=exec sleep 1000", "web=exec sleep 1000")
+    one = supervise(f"db={SLEEP}", f"web={SLEEP}")
     first = one.wait_for_life("web", 1)
 
     os.kill(first, signal.SIGKILL)
@@ -82,7 +84,7 @@ def test_a_part_that_is_killed_comes_back_and_the_others_are_left_alone(supervis
 
 
 def test_a_part_that_ends_by_itself_is_told_with_its_exit_code(supervise: Supervise) -> None:
-    one = supervise('web=[ -e "$FOLDER/tried" ] && exec sleep 1000; touch "$FOLDER/tried"; exit 3')
+    one = supervise('web=started; [ -e "$FOLDER/tried" ] && exec sleep 1000; touch "$FOLDER/tried"; exit 3')
 
     one.wait_for_life("web", 2)
 
@@ -90,7 +92,7 @@ def test_a_part_that_ends_by_itself_is_told_with_its_exit_code(supervise: Superv
 
 
 def test_what_a_dead_part_left_is_ended_before_it_starts_again(supervise: Supervise) -> None:
-    one = supervise('web=sleep 1000 & echo "child $!" >> "$STARTED"; wait')
+    one = supervise('web=sleep 1000 & echo "child $!" >> "$STARTED"; started; wait')
     master = one.wait_for_life("web", 1)
     child = one.wait_for_life("child", 1)
 
@@ -102,8 +104,8 @@ def test_what_a_dead_part_left_is_ended_before_it_starts_again(supervise: Superv
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_parts_last_first_and_kills_the_deaf(supervise: Supervise, number: signal.Signals) -> None:
-    polite = 'trap \'echo "end-{0} 0" >> "$STARTED"; exit\' TERM; while :; do sleep 0.02; done'
-    deaf = "trap '' TERM; exec sleep 1000"
+    polite = 'trap \'echo "end-{0} 0" >> "$STARTED"; exit\' TERM; started; while :; do sleep 0.02; done'
+    deaf = "trap '' TERM; started; exec sleep 1000"
     one = supervise(f"db={polite.format('db')}", f"deaf={deaf}", f"web={polite.format('web')}")
     pids = [one.wait_for_life(name, 1) for name in ("db", "deaf", "web")]
 
@@ -116,7 +118,7 @@ def test_a_signal_ends_the_parts_last_first_and_kills_the_deaf(supervise: Superv
 
 
 def test_no_part_outlives_a_supervisor_that_was_killed(supervise: Supervise) -> None:
-    one = supervise("db=exec sleep 1000", "frozen=exec sleep 1000")
+    one = supervise(f"db={SLEEP}", f"frozen={SLEEP}")
     db, frozen = one.wait_for_life("db", 1), one.wait_for_life("frozen", 1)
     os.kill(frozen, signal.SIGSTOP)
 

@@ -103,6 +103,7 @@ def _data_folder(servers: Path, account: Account | None) -> Path:
         DATA_OF_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
         # A new name for each home: were it made from the path, a home deleted and made again would meet old data.
         data = Path(tempfile.mkdtemp(dir=DATA_OF_ROOT, prefix=""))
+        (data / "belongs-to").write_text(f"{servers.parent}\n")  # for people who find the folder
         account.give(data)
         servers.symlink_to(data)
     elif account is None:
