@@ -1,0 +1,1 @@
+"""What people see, in Debian's Chromium, against the running system."""

@@ -44,9 +44,13 @@ def deed(row: AuditRow) -> str:
 
 def _of_option(row: AuditRow) -> str:
     key = row.subject_id.rpartition("/")[2]
-    label = ((row.after or {}) or (row.before or {})).get("label", "")
-    words = {"insert": "set option", "delete": "took out option", "update": "changed option"}
-    return f"{words.get(row.action, row.action)} {key}: {_plain(label)}"
+    if row.action == "update":
+        before, after = row.before or {}, row.after or {}
+        return f"changed option {key}: " + ", ".join(
+            f"{name} {_plain(before.get(name))} → {_plain(value)}" for name, value in sorted(after.items())
+        )
+    label = (row.after or row.before or {}).get("label")
+    return f"{'set' if row.action == 'insert' else 'took out'} option {key}: {_plain(label)}"
 
 
 def _plain(value: Any) -> str:

@@ -46,8 +46,8 @@ def _schedule(parts: Parts, competition_id: int, person: Person) -> object:
     return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, opens_at=opens_at)
 
 
-def _delete(parts: Parts, competition_id: int, person: Person) -> object:
-    return actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None)
+def _delete(parts: Parts, competition_id: int, person: Person) -> None:
+    actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None)
 
 
 STEPS = {

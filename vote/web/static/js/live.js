@@ -120,7 +120,7 @@ class Results {
 
   /** Only what is certain; the templates say the same. */
   verdict(options, total) {
-    if (this.state !== "closed") return total ? "" : "No votes yet.";
+    if (this.state !== "closed") return total ? "" : "No votes counted yet.";
     const best = Math.max(...Object.values(options));
     const leaders = Object.keys(options).filter((key) => best > 0 && options[key] === best);
     const names = leaders.map((key) => this.labels.get(key));

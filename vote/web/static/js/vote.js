@@ -34,7 +34,8 @@ class Ballot {
     const { chosen } = this;
     if (chosen) this.form.querySelector("[data-choose]").hidden = true;
     const isKnown = "voter" in this.form.dataset;
-    const verb = "again" in this.form.dataset ? "Change to" : "Vote for";
+    const { again } = this.form.dataset;
+    const verb = again === undefined ? "Vote for" : again === chosen?.value ? "Keep" : "Change to";
     this.button.textContent = chosen
       ? `${isKnown ? verb : "Log in to vote for"} ${chosen.dataset.name}`
       : isKnown

@@ -1,0 +1,185 @@
+"""A house full of competitions in every state, and the list of all pages: checked by tests, photographed for the docs."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import redis
+
+from vote.actions import competitions
+from vote.ballotlog import keys
+from vote.ballotlog.log import BallotLog
+from vote.db import users
+from vote.db.pool import Database
+from vote.domain.ballot import shard_of
+from vote.domain.person import Person
+
+PASSWORD_HASH = "pbkdf2:sha256:600000$tests$" + "00" * 32
+SONGS = [
+    "Slow trains",
+    "Paper boats",
+    "The long way home",
+    "Harbour lights",
+    "No signal",
+    "Tin roof",
+    "Maps",
+    "Northbound",
+    "Everything at once",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A page as somebody sees it. `who`: nobody, mara (a voter), noor (an organiser) or ines (one with an empty desk)."""
+
+    name: str
+    path: str
+    who: str | None = None
+    status: int = 200
+
+
+class House:
+    """Makes what the scenes need, straight in the stores where the way there is another test's matter."""
+
+    def __init__(self, db: Database, log: BallotLog, redis_url: str) -> None:
+        self._db, self._log, self._redis_url = db, log, redis_url
+        self.people: dict[str, Person] = {}
+        self.ids: dict[str, int] = {}
+
+    def furnish(self) -> None:
+        """All people and competitions."""
+        for name, role in (("mara", "voter"), ("noor", "organiser"), ("ines", "organiser")):
+            self.people[name] = self._person(name, role)
+        now = datetime.now(UTC)
+        soon, later = now + timedelta(hours=3, minutes=12, seconds=30), now + timedelta(days=6)
+        self._make(
+            "logo", "Logo of the city run", ["Bridge", "Runner", "River"], tally=[9_410, 6_115, 2_679], state="closed"
+        )
+        self._make("tie", "Colour of the new trams", ["Blue", "Green", "Yellow"], tally=[812, 812, 377], state="closed")
+        self._make("empty", "Name of the kitten", ["Pixel", "Biscuit"], closes_at=later)
+        self._make(
+            "songs", "Song of the year", SONGS, tally=[12_345_678 - 1_234_567 * n for n in range(9)], closes_at=later
+        )
+        self._make(
+            "hidden",
+            "Best film of the week",
+            ["The ferry", "Two rooms"],
+            results_visibility="after_close",
+            closes_at=later,
+            tally=[41, 66],
+        )
+        self._make(
+            "poster",
+            "Poster for the summer",
+            ["Lighthouse", "Swallows"],
+            allow_change=True,
+            closes_at=later,
+            tally=[301, 287],
+        )
+        self._make(
+            "mascot", "Mascot 2027", ["Otter", "Heron", "Hedgehog"], closes_at=later, tally=[3_110, 2_404, 1_526]
+        )
+        self._make(
+            "stages",
+            "Which stage was the best of the festival?",
+            ["River stage", "Hall stage"],
+            closes_at=soon,
+            tally=[6_214, 4_447],
+            more=["Jazz, folk and everything at sunset", "The loud one"],
+        )
+        self._make("final", "Song of the year, final", ["Slow trains", "Paper boats"], opens_at=now + timedelta(days=3))
+        self._make("draft", "Menu for the crew", ["Stew", "Curry", "Pizza"], draft=True)
+        self._vote("mascot", "mara", "b")
+        self._vote("poster", "mara", "a")
+        self._vote("hidden", "mara", "b")
+        self._vote("logo", "mara", "a")
+
+    def accept(self, name: str, who: str, choice: str) -> None:
+        """A ballot that the log holds and no worker has recorded."""
+        person, competition = self.people[who], self.ids[name]
+        with redis.Redis.from_url(self._redis_url) as client:
+            shard = shard_of(competition, person.id, self._log.shards)
+            client.hset(keys.voters(shard, competition), str(person.id), choice)
+
+    def scenes(self) -> list[Scene]:
+        """Every page that needs nothing but to be opened."""
+        at = self.ids
+        return [
+            Scene("competitions", "/", "mara"),
+            Scene("competitions-stranger", "/"),
+            Scene("vote", f"/vote/{at['stages']}", "mara"),
+            Scene("vote-chosen", f"/vote/{at['stages']}?choice=a", "mara"),
+            Scene("vote-stranger", f"/vote/{at['stages']}?choice=a"),
+            Scene("vote-many-options", f"/vote/{at['songs']}", "mara"),
+            Scene("vote-not-open", f"/vote/{at['final']}", "mara"),
+            Scene("vote-closed", f"/vote/{at['tie']}", "mara"),
+            Scene("recorded", f"/vote/{at['mascot']}", "mara"),
+            Scene("recorded-may-change", f"/vote/{at['poster']}", "mara"),
+            Scene("recorded-results-later", f"/vote/{at['hidden']}", "mara"),
+            Scene("recorded-closed", f"/vote/{at['logo']}", "mara"),
+            Scene("results", f"/results/{at['stages']}"),
+            Scene("results-none", f"/results/{at['empty']}"),
+            Scene("results-big", f"/results/{at['songs']}"),
+            Scene("results-hidden", f"/results/{at['hidden']}"),
+            Scene("results-final", f"/results/{at['logo']}"),
+            Scene("results-tie", f"/results/{at['tie']}"),
+            Scene("receipts", "/receipts"),
+            Scene("receipts-missing", "/receipts?code=ABCD-EFGH-IJKL-MNOP"),
+            Scene("how-it-counts", "/how-it-counts"),
+            Scene("privacy", "/privacy"),
+            Scene("login", f"/login?next=/vote/{at['stages']}%3Fchoice%3Da"),
+            Scene("register", "/register"),
+            Scene("account", "/account", "mara"),
+            Scene("desk", "/admin", "noor"),
+            Scene("desk-empty", "/admin", "ines"),
+            Scene("desk-new", "/admin/competitions/new", "noor"),
+            Scene("desk-competition", f"/admin/competitions/{at['stages']}", "noor"),
+            Scene("desk-draft", f"/admin/competitions/{at['draft']}", "noor"),
+            Scene("desk-close", f"/admin/competitions/{at['stages']}/close", "noor"),
+            Scene("desk-reopen", f"/admin/competitions/{at['logo']}/reopen", "noor"),
+            Scene("desk-delete", f"/admin/competitions/{at['draft']}/delete", "noor"),
+            Scene("error-403", "/admin", "mara", 403),
+            Scene("error-404", "/vote/99999", "mara", 404),
+        ]
+
+    def _person(self, name: str, role: Any) -> Person:
+        with self._db.transaction(by="tests") as tx:
+            user_id = users.insert(
+                tx, username=name, email=f"{name}@example.com", password_hash=PASSWORD_HASH, role=role
+            )
+        return Person(user_id, name, role)
+
+    def _make(
+        self,
+        key: str,
+        name: str,
+        options: list[str],
+        *,
+        tally: list[int] | None = None,
+        state: str | None = None,
+        more: list[str] | None = None,
+        **fields: Any,
+    ) -> None:
+        made = competitions.create(self._db, self._log, by=self.people["noor"], name=name, options=options, **fields)
+        self.ids[key] = made.id
+        with self._db.transaction(by="tests") as tx:
+            for option, votes in zip(made.options, tally or [], strict=False):
+                tx.execute("INSERT INTO tallies VALUES (%s, 0, %s, %s, %s)", (made.id, option.key, votes, votes))
+            for option, text in zip(made.options, more or [], strict=False):
+                tx.execute(
+                    "UPDATE options SET description = %s WHERE competition_id = %s AND key = %s",
+                    (text, made.id, option.key),
+                )
+            if state == "closed":
+                tx.execute(
+                    "UPDATE competitions SET status = 'closed', closed_at = now() - interval '12 days',"
+                    " state_changes = state_changes + 2 WHERE id = %s",
+                    (made.id,),
+                )
+
+    def _vote(self, key: str, who: str, choice: str) -> None:
+        with self._db.transaction(by="tests") as tx:
+            tx.execute(
+                "INSERT INTO votes (competition_id, user_id, choice, created_at) VALUES (%s, %s, %s, now())",
+                (self.ids[key], self.people[who].id, choice),
+            )

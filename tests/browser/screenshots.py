@@ -1,0 +1,159 @@
+"""`python -m tests.browser.screenshots [name …]`: pictures of each page, wide, on a phone and dark, into docs/screenshots/.
+
+Starts servers, web and worker of its own and ends them.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Route
+
+from tests.browser.chromium import PHONE, WIDE, chromium, log_in, window
+from tests.browser.scenes import House, Scene
+from tests.browser.small_png import small
+from tests.services import start_pair
+from tests.stack import Stack, running
+from vote import config
+from vote.ballotlog.log import BallotLog
+from vote.config import Settings
+from vote.db import migrate
+from vote.db.pool import Database
+
+FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
+KINDS: dict[str, dict[str, Any]] = {
+    "wide": {"viewport": WIDE},
+    "phone": {"viewport": PHONE},
+    "dark": {"viewport": WIDE, "color_scheme": "dark"},
+}
+SETTLED_MS = 350  # sockets are open and times are rewritten by then
+
+
+def main(wanted: list[str]) -> None:
+    """Take the pictures whose names begin with one of these; all when none is named."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="vote-pictures-") as folder, _system(Path(folder)) as (stack, settings):
+        db = Database(settings.database("owner"), size=2, name="vote pictures")
+        log = BallotLog(settings.log_url, settings.vote_shards)
+        house = House(db, log, settings.log_url)
+        house.furnish()
+        with chromium() as browser:
+            studio = _Studio(browser, stack, settings, house)
+            for scene, before in [*((scene, None) for scene in house.scenes()), *_acted(house)]:
+                if not wanted or any(scene.name.startswith(name) for name in wanted):
+                    studio.take(scene, before)
+            house.accept("empty", "mara", "a")
+            studio.take(Scene("accepted", f"/vote/{house.ids['empty']}", "mara"), None)
+        db.close()
+        log.close()
+
+
+class _Studio:
+    def __init__(self, browser: Browser, stack: Stack, settings: Settings, house: House) -> None:
+        self._browser, self._stack, self._settings, self._house = browser, stack, settings, house
+        self._blank = browser.new_page()
+
+    def take(self, scene: Scene, act: Callable[[Page], None] | None) -> None:
+        """One scene in every kind."""
+        for kind, how in KINDS.items():
+            context = window(self._browser, self._stack.url, **how)
+            if scene.who:
+                log_in(context, self._stack.url, self._settings, self._house.people[scene.who].id)
+            page = context.new_page()
+            page.goto(scene.path)
+            page.wait_for_timeout(SETTLED_MS)
+            if act:
+                act(page)
+            picture = small(page.screenshot(full_page=True), self._blank)
+            (FOLDER / f"{scene.name}-{kind}.png").write_bytes(picture)
+            page.unroute_all(behavior="ignoreErrors")
+            context.close()
+        print(scene.name, flush=True)
+
+
+def _acted(house: House) -> Iterator[tuple[Scene, Callable[[Page], None]]]:
+    """Scenes that somebody has to bring about."""
+    stages = f"/vote/{house.ids['stages']}"
+    yield Scene("vote-not-confirmed", f"{stages}?choice=a", "mara"), _press_while_down
+    yield Scene("vote-sending", f"{stages}?choice=a", "mara"), _press_and_wait
+    yield Scene("register-wrong", "/register"), _register_wrongly
+    yield Scene("login-wrong", "/login"), _log_in_wrongly
+    yield Scene("desk-new-wrong", "/admin/competitions/new", "noor"), _make_wrongly
+    yield Scene("results-reconnecting", f"/results/{house.ids['stages']}"), _lose_connection
+    yield Scene("recorded-change", f"/vote/{house.ids['poster']}", "mara"), lambda page: page.click("summary")
+
+
+def _press_while_down(page: Page) -> None:
+    page.route("**/vote/*", lambda route: _refuse(route) if route.request.method == "POST" else route.continue_())
+    page.click("[data-vote-button]")
+    page.wait_for_selector("[data-trouble]:not([hidden])")
+
+
+def _refuse(route: Route) -> None:
+    route.fulfill(status=503, headers={"Retry-After": "60"}, json={"status": 503})
+
+
+def _press_and_wait(page: Page) -> None:
+    page.route("**/vote/*", lambda route: None if route.request.method == "POST" else route.continue_())
+    page.click("[data-vote-button]")
+    page.wait_for_timeout(100)
+
+
+def _register_wrongly(page: Page) -> None:
+    page.fill("#username", "m")
+    page.fill("#email", "mara at example")
+    page.fill("#password", "short")
+    page.fill("#confirm_password", "other")
+    page.click("main button.primary")
+    page.wait_for_selector("[aria-invalid]")
+
+
+def _log_in_wrongly(page: Page) -> None:
+    page.fill("#username", "mara")
+    page.fill("#password", "not her password")
+    page.click("main button.primary")
+    page.wait_for_selector(".notice")
+
+
+def _make_wrongly(page: Page) -> None:
+    page.fill("#name", "Best dish of the night")
+    page.fill("#option-a", "Dumplings")
+    page.fill("#opens_at", "2020-01-31T18:00")
+    page.fill("#closes_at", "2020-01-31T12:00")
+    page.click("main button.primary")
+    page.wait_for_selector("[aria-invalid]")
+
+
+def _lose_connection(page: Page) -> None:
+    page.route_web_socket("**/live/*", lambda socket: socket.close())
+    page.route("**/api/competitions/**", lambda route: route.abort())
+    page.reload()
+    page.wait_for_selector('[data-when="lost"]:not([hidden])')
+
+
+@contextlib.contextmanager
+def _system(folder: Path) -> Iterator[tuple[Stack, Settings]]:
+    pair = start_pair("embedded", folder / "servers")
+    try:
+        migrate.upgrade(pair.owner_url)
+        environment = {
+            "FLASK_SECRET_KEY": "flask-secret-of-the-pictures-0123456789",
+            "JWT_SECRET": "jwt-secret-of-the-pictures-0123456789abc",
+            "DATABASE_URL": pair.owner_url,
+            "REDIS_URL": pair.redis_url,
+            "VOTE_HOME": str(folder / "home"),
+            "WEB_CONCURRENCY": "1",
+            "PATH": os.environ["PATH"],
+        }
+        with running(environment, folder / "stack") as stack:
+            yield stack, config.load(environment)
+    finally:
+        pair.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
