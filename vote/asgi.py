@@ -7,6 +7,7 @@ One process of it serves everything; nginx may route `/vote` and `/live` to proc
 import asyncio
 import json
 import re
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
@@ -36,7 +37,8 @@ class FrontDoor:
     def __init__(self, settings: Settings) -> None:
         self._parts = Parts.of(settings)
         self._flask = create_app(self._parts)
-        self._pages = WSGIMiddleware(self._flask, workers=settings.vote_page_threads)
+        # a2wsgi spells the types of WSGI and ASGI out in its own way.
+        self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
         signer, identifier = sessions.signer(settings), Identifier(settings, self._parts.revoked)
         self._box = BallotBox(settings.log_url, settings.vote_shards)
         self._casting = Casting(self._parts, self._box, identifier, signer, self._error_page)
