@@ -1,0 +1,324 @@
+"""The repository itself: settings, documents, versions and habits agree with each other and with the code."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from vote import config, errors
+from vote.ballotlog.box import Word
+from vote.config import SECRETS, Settings
+from vote.db import migrate
+from vote.domain.competition import State, Visibility
+from vote.domain.person import Role
+from vote.edge.problems import STATUS, TITLES
+from vote.errors import VoteError
+from vote.ops.cli import cli
+
+ROOT = Path(__file__).parents[2]
+MODULE_MAX_LINES = 300
+VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
+SETTING = re.compile(r"^([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)|!\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"#]+)\"")
+PLACE = re.compile(r"`((?:vote|tests|bench|deploy|docs)/[\w./-]*\w)(?::(\w+))?`")
+
+
+def read(path: str) -> str:
+    """The text of a file of the repository."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A git command on this repository, whoever owns it."""
+    command = ["git", "-c", "safe.directory=*", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def tracked(pattern: str = "*") -> list[Path]:
+    """Files that git knows and that are there."""
+    return [path for name in git("ls-files", "-z", pattern).stdout.split("\0") if (path := ROOT / name).is_file()]
+
+
+def modules() -> list[Path]:
+    """Every Python module of the package."""
+    return sorted((ROOT / "vote").rglob("*.py"))
+
+
+def named(path: Path) -> str:
+    """How a failing test names a file."""
+    return str(path.relative_to(ROOT))
+
+
+def pyproject() -> dict[str, Any]:
+    """The project's own description."""
+    return tomllib.loads(read("pyproject.toml"))
+
+
+def subclasses(root: type[VoteError]) -> Iterator[type[VoteError]]:
+    """The tree of errors."""
+    yield root
+    for child in root.__subclasses__():
+        yield from subclasses(child)
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_setting_is_in_the_example_and_nothing_else() -> None:
+    known = {name.upper() for name in Settings.model_fields} | {f"{name}_FILE" for name in SECRETS}
+
+    shown = [name for name, _ in SETTING.findall(read(".env.example"))]
+
+    assert sorted(shown) == sorted(known)
+
+
+def test_every_setting_of_the_example_is_explained() -> None:
+    blocks = re.split(r"\n\s*\n", read(".env.example"))
+
+    unexplained = [block for block in blocks if SETTING.search(block) and not block.lstrip().startswith("# ")]
+
+    assert unexplained == []
+
+
+def test_the_values_of_the_example_are_the_defaults() -> None:
+    needed = {"FLASK_SECRET_KEY": "f" * 32, "JWT_SECRET": "j" * 32}
+    shown = {name: value for name, value in SETTING.findall(read(".env.example")) if value}
+
+    assert config.load(needed | shown) == config.load(needed)
+    assert not shown.keys() & needed.keys(), "a secret has no place in the example"
+
+
+def test_the_file_of_settings_is_never_committed() -> None:
+    assert git("check-ignore", "--quiet", ".env").returncode == 0
+    assert git("check-ignore", "--quiet", ".env.example").returncode == 1
+    assert git("ls-files", ".env").stdout == ""
+
+
+# --- code -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_error_class_has_a_status_with_a_title() -> None:
+    tree = {one for one in subclasses(VoteError) if one.__module__.startswith("vote.")}
+
+    assert STATUS.keys() == tree
+    assert set(STATUS.values()) <= TITLES.keys()
+
+
+def test_every_error_class_is_in_the_drawing_of_the_tree() -> None:
+    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
+
+    assert sorted(drawn) == sorted(one.__name__ for one in subclasses(VoteError) if one is not VoteError)
+
+
+@pytest.mark.parametrize("path", modules(), ids=named)
+def test_a_module_says_what_it_is_and_stays_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+
+    assert ast.get_docstring(ast.parse(text)), "a module begins with what lives in it"
+    assert len(text.splitlines()) <= MODULE_MAX_LINES, "split it by subject"
+    assert path.stem not in VAGUE, "name what is in it"
+
+
+@pytest.mark.parametrize("path", modules(), ids=named)
+def test_a_module_imports_at_its_top_only(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+    inside = [
+        node.lineno
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+
+    assert inside == []
+
+
+def test_silenced_checks_name_what_they_silence() -> None:
+    vague = re.compile(r"#\s*(?:type:\s*ignore(?!\[)|noqa(?!:))")
+    files = [path for path in tracked("*.py") if path != Path(__file__)]
+
+    found = [
+        f"{named(path)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if vague.search(line)
+    ]
+
+    assert found == []
+
+
+def test_every_part_of_the_package_has_its_layer() -> None:
+    layers = pyproject()["tool"]["importlinter"]["contracts"][0]["layers"]
+    placed = {name.strip() for layer in layers for name in layer.split("|")}
+    parts = {f"vote.{path.stem}" for path in (ROOT / "vote").glob("*.py") if path.stem != "__init__"}
+    parts |= {f"vote.{path.parent.name}" for path in (ROOT / "vote").glob("*/__init__.py")}
+
+    assert placed == parts
+
+
+def test_the_checks_before_a_change_are_the_targets_people_run() -> None:
+    script = ROOT / ".ci" / "run"
+
+    assert script.stat().st_mode & 0o111
+    assert {"make lint", "make test"} <= set(re.findall(r"\bmake \w+", script.read_text(encoding="utf-8")))
+    assert "tests SERVICES=system" in script.read_text(encoding="utf-8")
+
+
+# --- versions and locks -----------------------------------------------------------------------------------------------
+
+
+def test_python_is_the_same_version_everywhere() -> None:
+    project = pyproject()
+    version = project["project"]["requires-python"].removeprefix(">=")
+
+    assert project["tool"]["mypy"]["python_version"] == version
+    assert project["tool"]["ruff"]["target-version"] == "py" + version.replace(".", "")
+    assert f"--python-version {version}" in read("Makefile")
+    assert f"Python {version}" in read("README.md")
+
+
+def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
+    oldest = f"PostgreSQL {migrate.OLDEST_POSTGRESQL // 10_000}"
+
+    assert f"# --- {oldest} or newer" in read(".env.example")
+    assert oldest in read("README.md")
+
+
+def locked(path: str) -> dict[str, str]:
+    """Requirement to version, of a lock file in which each carries hashes."""
+    joined = re.sub(r"\\\n\s*", " ", read(path))
+    lines = [line.strip() for line in joined.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    for line in lines:
+        assert re.match(r"[\w.\-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line), f"not pinned with a hash: {line[:80]}"
+    return dict(line.split(" ", 1)[0].split("==") for line in lines)
+
+
+def test_locks_pin_every_requirement_with_hashes_and_agree() -> None:
+    runtime, development = locked("requirements.txt"), locked("requirements-dev.txt")
+    project = pyproject()["project"]
+
+    def names(requirements: list[str]) -> set[str]:
+        return {re.split(r"[\[<>=!~ ]", one)[0].lower() for one in requirements}
+
+    assert names(project["dependencies"]) <= runtime.keys()
+    assert names(project["optional-dependencies"]["dev"]) <= development.keys()
+    assert {name: development.get(name) for name in runtime} == runtime
+
+
+def test_locks_name_no_server_to_fetch_from() -> None:
+    assert "://" not in read("requirements.txt") + read("requirements-dev.txt")
+
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+
+def test_the_changelog_tells_of_this_version_or_the_next() -> None:
+    version = pyproject()["project"]["version"]
+
+    assert re.search(rf"^## \[(Unreleased|{re.escape(version)})\]", read("CHANGELOG.md"), re.MULTILINE)
+
+
+def test_the_readme_lists_every_make_target_and_command() -> None:
+    readme = read("README.md")
+    targets = re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.MULTILINE)
+
+    assert sorted(re.findall(r"^\| `make ([a-z]+)` ", readme, re.MULTILINE)) == sorted(targets)
+    assert sorted(re.findall(r"^\| `vote ([a-z]+)` ", readme, re.MULTILINE)) == sorted(cli.commands)
+
+
+def decisions() -> list[Path]:
+    """The decision records."""
+    return sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("path", decisions(), ids=lambda path: path.name)
+def test_a_decision_is_complete_and_in_the_index(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+
+    assert headings == ["Context", "Decision", "Consequences"]
+    assert text.startswith(f"# {int(path.name[:4])}. ")
+    assert re.search(r"^Status: (accepted|accepted, not built yet|superseded by \[\d+\].*)$", text, re.MULTILINE)
+    assert f"]({path.name})" in read("docs/adr/README.md")
+
+
+def test_decisions_are_numbered_without_a_hole() -> None:
+    assert [int(path.name[:4]) for path in decisions()] == list(range(1, len(decisions()) + 1))
+
+
+def test_the_glossary_has_every_word_of_the_code() -> None:
+    explained = {
+        word
+        for cell in re.findall(r"^\| \*\*(.+?)\*\*", read("docs/glossary.md"), re.MULTILINE)
+        for word in cell.split("**, **")
+    }
+    in_code = {*get_args(State), *get_args(Visibility), *get_args(Role), *get_args(Word)}
+    tables_and_log = {"competition", "ballot", "vote", "tally", "receipt", "snapshot", "journal", "revision", "revoked"}
+    tables_and_log |= {
+        "ballot log",
+        "shard",
+        "entry",
+        "position",
+        "epoch",
+        "instance",
+        "cold",
+        "gap",
+        "marker",
+        "rules",
+    }
+    told = {"accepted", "recorded", "rules version", "unmatched", "rejected"}
+
+    assert in_code | tables_and_log | told <= explained
+
+
+def test_every_rule_that_the_code_names_is_written_down() -> None:
+    sources = [*modules(), *(ROOT / "vote").rglob("*.lua"), *(ROOT / "vote").rglob("*.sql")]
+    in_code = {int(rule) for path in sources for rule in re.findall(r"\bR(\d{1,2})\b", path.read_text("utf-8"))}
+
+    written = [int(rule) for rule in re.findall(r"^### R(\d+) ", read("docs/protocol.md"), re.MULTILINE)]
+
+    assert written == list(range(1, 11))
+    assert in_code <= set(written)
+
+
+def documents() -> list[Path]:
+    """Every Markdown file that git knows."""
+    return tracked("*.md")
+
+
+@pytest.mark.parametrize("path", documents(), ids=named)
+def test_a_document_points_at_what_is_there(path: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = [next(filter(None, groups)) for groups in LINK.findall(text)]
+    files = [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+    missing = [target for target in files if not (path.parent / target).exists()]
+    missing += [name for name, _ in PLACE.findall(text) if not (ROOT / name).exists()]
+    missing += [
+        f"{name}:{symbol}"
+        for name, symbol in PLACE.findall(text)
+        if symbol and (ROOT / name).exists() and not re.search(rf"\b{symbol}\b", read(name))
+    ]
+
+    assert missing == []
+
+
+def test_no_file_names_a_place_of_one_machine() -> None:
+    place = re.compile(rb"(?<![\w.~-])/(?:work|farm|root|home/\w+)/")  # a path, not the middle of another one
+    files = [path for path in tracked() if path != Path(__file__)]
+
+    found = [
+        f"{named(path)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_bytes().splitlines(), 1)
+        if b"\0" not in line and place.search(line)
+    ]
+
+    assert found == []
