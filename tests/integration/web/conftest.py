@@ -1,6 +1,7 @@
 """The Flask app under test, its clients, and people who are logged in."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,13 @@ class Browser:
     def log_in(self, account: Account, password: str = PASSWORD) -> None:
         answer = self.submit("/login", "/login", username=account.username, password=password)
         assert answer.status_code == 303
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
+    """Return when the condition holds. Fails after `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "it did not happen in time"
 
 
 @pytest.fixture
