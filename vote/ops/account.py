@@ -37,8 +37,18 @@ def credentials(account: Account | None) -> Credentials:
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
+def owner_of(path: Path) -> Account:
+    """Whose `path` is. Raises ConfigError when that account is gone."""
+    uid = path.stat().st_uid
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise ConfigError(f"{path} belongs to user {uid}, who is not there any more.") from None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
 def server_account() -> Account | None:
-    """The account for the servers when we are root; None otherwise: then they run as we do."""
+    """The account for new servers when we are root; None otherwise: then they run as we do."""
     if os.geteuid() != 0:
         return None
     for name in CANDIDATES:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dotenv
 
-from vote.ops.embedded.keyring import write_private
+from vote.ops.embedded.disk import write_private
 
 NOTES = "environment"
 DATABASES = ("DATABASE_URL_WEB", "DATABASE_URL_WORKER", "DATABASE_URL_REPORTS", "DATABASE_URL_BACKUP")

@@ -117,6 +117,16 @@ class Process:
         """The exit status of the last life, negative for a signal; None while it runs."""
         return self._child.returncode if self._child else None
 
+    def run_to_end(self) -> int:
+        """Start it, wait, and return its exit status; it does not survive an interruption."""
+        self.start()
+        try:
+            while self.is_alive():
+                time.sleep(0.01)
+        finally:
+            self.kill()
+        return self._child.returncode if self._child else 0
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the leader, when it runs."""
         if self.is_alive():

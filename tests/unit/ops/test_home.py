@@ -46,6 +46,17 @@ def test_another_account_gets_a_room_it_can_reach_and_the_home_a_link(
     assert [mode(path) for path in (tmp_path / "var", one.data, one.sockets)] == [0o755, 0o700, 0o700]
 
 
+def test_a_room_stays_with_the_account_it_was_made_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homes, "DATA_OF_ROOT", tmp_path / "var")
+    room = make_room(prepare(tmp_path / "home"), Account("nobody", os.geteuid(), os.getegid()))
+
+    again = make_room(prepare(tmp_path / "home"), Account("postgres", os.geteuid() + 1, os.getegid()))
+
+    assert again.account == room.account
+    assert again.account is not None
+    assert again.account.uid == os.geteuid()
+
+
 def test_a_home_that_was_deleted_and_made_again_does_not_meet_the_old_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from vote.ops.embedded.keyring import kept_secret, write_private
+from vote.ops.embedded.disk import write_private
+from vote.ops.embedded.keyring import kept_secret
 
 
 def test_a_secret_is_made_once_and_only_we_can_read_it(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vote.errors import ConfigError
-from vote.ops.account import Account
+from vote.ops.account import Account, owner_of
+from vote.ops.embedded.disk import sync_names
 
 DATA_OF_ROOT = Path("/var/lib/vote-app")
 SOCKET_PATH_BYTES = 103  # sun_path: 108 bytes on Linux, 104 on macOS, with the closing zero
@@ -63,12 +64,15 @@ def prepare(path: Path) -> Home:
 
 
 def make_room(home: Home, account: Account | None) -> ServerRoom:
-    """Make the servers' folders for `account`, or find them as they are.
+    """Make the servers' folders for `account`, or find them as they are: then they stay with the account they were
+    made for, also when a better one (`postgres`) has been installed since.
 
     Raises ConfigError when that cannot be, or when they were made by somebody else's start of the same home.
     """
     with _told(home):
         data = _data_folder(home.path / "servers", account)
+        sync_names(home.path)
+        account = owner_of(data) if account else None
         return ServerRoom(home, data, _sockets_folder(data, account), account)
 
 
@@ -106,6 +110,7 @@ def _data_folder(servers: Path, account: Account | None) -> Path:
         (data / "belongs-to").write_text(f"{servers.parent}\n")  # for people who find the folder
         account.give(data)
         servers.symlink_to(data)
+        sync_names(DATA_OF_ROOT)
     elif account is None:
         servers.mkdir(mode=0o700, exist_ok=True)
     maker = servers.lstat().st_uid

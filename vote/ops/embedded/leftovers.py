@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from vote.errors import ConfigError
+
 SERVER_PROGRAMS = frozenset(
     {"postgres", "valkey-server", "redis-server", "redis-check-rdb"}
 )  # Debian links the last two
@@ -22,9 +24,14 @@ def servers_in(data: Path) -> list[int]:
 
 
 def end_servers_in(data: Path) -> None:
-    """Kill every server that works in `data` and wait until it is gone. Call it only while holding the home's lock."""
+    """Kill every server that works in `data` and wait until it is gone. Call it only while holding the room's lock.
+
+    Raises ConfigError when one does not go: two servers on the same data would destroy it.
+    """
     deadline = time.monotonic() + DEADLINE_S
-    while (pids := servers_in(data)) and time.monotonic() < deadline:
+    while pids := servers_in(data):
+        if time.monotonic() > deadline:
+            raise ConfigError(f"A server of an earlier start does not end (process {pids[0]}, working in {data}).")
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

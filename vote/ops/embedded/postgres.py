@@ -6,7 +6,6 @@ Tables and what each role may do are the migrations' business (`vote.db.migrate`
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,12 @@ import psycopg
 from psycopg import pq, sql
 
 from vote.errors import ConfigError
-from vote.ops.account import credentials
+from vote.ops.embedded.disk import sync_names
 from vote.ops.embedded.home import ServerRoom
 from vote.ops.embedded.keyring import kept_secret
 from vote.ops.embedded.leftovers import can_look, end_servers_in
 from vote.ops.embedded.programs import Programs, server_environ
-from vote.ops.process import Part
+from vote.ops.process import Part, Process
 
 SUPERUSER = "postgres"
 OWNER = "vote_owner"
@@ -139,16 +138,18 @@ class Postgres:
             self.room.account.give(password)
         command = [str(self.programs.postgres_bin / "initdb"), "-D", str(new), "-U", SUPERUSER, f"--pwfile={password}"]
         command += ["--locale=C", "-E", "UTF8", "--auth=scram-sha-256", "--data-checksums"]
-        done = subprocess.run(
-            command if self.durable else [*command, "--no-sync"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=server_environ(),
-            cwd=self.room.data,
-            **credentials(self.room.account),
+        log = self.room.home.logs / "initdb.log"
+        initdb = Part(
+            name="initdb",
+            command=command if self.durable else [*command, "--no-sync"],
+            environ=server_environ(),
+            account=self.room.account,
+            folder=self.room.data,
+            log=log,
         )
+        exit_code = Process(initdb).run_to_end()
         password.unlink()
-        if done.returncode != 0:
-            raise ConfigError(f"initdb failed:\n{done.stderr.strip()}")
+        if exit_code != 0:
+            raise ConfigError(f"initdb failed; its log is {log}.")
         new.rename(self.data)
+        sync_names(self.room.data)  # else a crash of the machine could bring the old name back, which we delete

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from vote.ops.embedded.disk import sync_names
 from vote.ops.embedded.home import ServerRoom
 from vote.ops.embedded.leftovers import end_servers_in
 from vote.ops.embedded.programs import Programs, server_environ
@@ -77,6 +78,7 @@ class Valkey:
             self.data.mkdir(mode=0o700)
             if self.room.account:
                 self.room.account.give(self.data)
+            sync_names(self.room.data)
 
 
 def _half_of_memory() -> int:
