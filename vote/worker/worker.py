@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from vote.actions.recording import Recorded
 from vote.ballotlog.log import BallotLog, Shard
 from vote.config import Settings
 from vote.db import positions
@@ -70,7 +71,7 @@ class Worker:
         while not shard.ready:
             step = make_ready(self.db, self.log, shard.number)
             if step is Step.NEW_EPOCH:
-                lines.warning("epoch", shard=shard.number, what=step.value)
+                lines.warning("epoch", shard=shard.number, what=step.value, before=shard.epoch or None)
             recorded += self.drain(shard.number)
             if step in (Step.BUSY, Step.READY):
                 break
@@ -111,7 +112,9 @@ class Worker:
             schedule.push_what_is_missing(self.db, self.log, self.log.describe_all(), self._told)
 
     def _tell(self, batch: Batch) -> None:
-        """One line per batch; the request lines of its ballots carry shard and position too."""
+        """One line per batch of ballots; the request lines of its ballots carry shard and position too."""
+        if batch.recorded == Recorded():
+            return  # rules only: who changed them has told so
         oldest = None if batch.oldest_ms is None else round(time.time() * 1000) - batch.oldest_ms
         tell = lines.error if batch.recorded.rejected or batch.recorded.unmatched else lines.info
         tell(
