@@ -26,11 +26,13 @@ SONGS = [
     "Northbound",
     "Everything at once",
 ]
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitaen"
+LONG_NAME = "m" * 40  # as long as a user name may be
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A page as somebody sees it. `who`: nobody, mara (a voter), noor (an organiser) or ines (one with an empty desk)."""
+    """A page as somebody sees it. `who`: nobody, mara (a voter), noor (an organiser), ines (one with an empty desk), LONG_NAME."""
 
     name: str
     path: str
@@ -48,12 +50,19 @@ class House:
 
     def furnish(self) -> None:
         """All people and competitions."""
-        for name, role in (("mara", "voter"), ("noor", "organiser"), ("ines", "organiser")):
+        for name, role in (("mara", "voter"), ("noor", "organiser"), ("ines", "organiser"), (LONG_NAME, "admin")):
             self.people[name] = self._person(name, role)
         now = datetime.now(UTC)
         soon, later = now + timedelta(hours=3, minutes=12, seconds=30), now + timedelta(days=6)
         self._make(
             "logo", "Logo of the city run", ["Bridge", "Runner", "River"], tally=[9_410, 6_115, 2_679], state="closed"
+        )
+        self._make(
+            "long",
+            LONG_WORD * 4,
+            [LONG_WORD * 2, f"{LONG_WORD} {LONG_WORD}"],
+            description=LONG_WORD * 3,
+            tally=[9_999_999_999, 1],
         )
         self._make("tie", "Colour of the new trams", ["Blue", "Green", "Yellow"], tally=[812, 812, 377], state="closed")
         self._make("empty", "Name of the kitten", ["Pixel", "Biscuit"], closes_at=later)
@@ -123,6 +132,11 @@ class House:
             Scene("results-hidden", f"/results/{at['hidden']}"),
             Scene("results-final", f"/results/{at['logo']}"),
             Scene("results-tie", f"/results/{at['tie']}"),
+            Scene("vote-long-words", f"/vote/{at['long']}", LONG_NAME),
+            Scene("results-long-words", f"/results/{at['long']}", LONG_NAME),
+            Scene("desk-long-words", "/admin", LONG_NAME),
+            Scene("desk-competition-long-words", f"/admin/competitions/{at['long']}", LONG_NAME),
+            Scene("account-long-words", "/account", LONG_NAME),
             Scene("receipts", "/receipts"),
             Scene("receipts-missing", "/receipts?code=ABCD-EFGH-IJKL-MNOP"),
             Scene("how-it-counts", "/how-it-counts"),

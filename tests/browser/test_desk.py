@@ -1,0 +1,100 @@
+"""An organiser runs a night from the desk: make, edit, open, close, open again, take away."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenWindow
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+
+pytestmark = pytest.mark.browser
+
+MakeCompetition = Callable[..., Competition]
+
+
+def test_a_night_at_the_desk(open_window: OpenWindow, organiser: Person) -> None:
+    page = open_window(organiser)
+    page.goto("/admin")
+    page.get_by_role("link", name="New competition").click()
+    page.fill("#name", "Best dish of the night")
+    page.fill("#option-a", "Dumplings")
+    page.get_by_role("button", name="Make this competition").click()
+    expect(page.locator("#option-b")).to_be_focused()
+    expect(page.locator("#option-b-error")).to_contain_text("This is needed.")
+    expect(page.locator("#name")).to_have_value("Best dish of the night")
+
+    page.fill("#option-b", "Ramen")
+    page.get_by_role("button", name="More options").click()
+    page.fill("#option-c", "Pho")
+    page.get_by_label("Keep it as a draft").check()
+    page.get_by_role("button", name="Make this competition").click()
+    expect(page.get_by_text("The competition is made.")).to_be_visible()
+
+    page.get_by_role("button", name="Take out option b").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.locator("#option-b")).to_have_value("Pho")
+    for step in ("Open now", "Close now"):
+        page.get_by_role("link", name=step).click()
+        page.get_by_role("button", name=step).click()
+    expect(page.get_by_text("Voting is closing.")).to_be_visible()
+    page.get_by_role("link", name="Open again").click()
+    page.get_by_role("button", name="Open again").click()
+    expect(page.get_by_text("opened voting again")).to_be_visible()
+    page.get_by_role("link", name="Delete this competition").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("The competition is taken away.")).to_be_visible()
+
+
+def test_times_are_meant_in_the_organisers_zone(
+    open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person
+) -> None:
+    competition = make_competition()
+    page = open_window(organiser, timezone_id="Asia/Tokyo")
+    page.goto(f"/admin/competitions/{competition.id}")
+    expect(page.locator("#zone")).to_have_value("Asia/Tokyo")
+    page.fill("#closes_at", "2035-06-01T09:00")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.locator("#closes_at")).to_have_value("2035-06-01T09:00")
+    without_script = open_window(organiser, javascript=False)
+    without_script.goto(f"/admin/competitions/{competition.id}")
+    expect(without_script.locator("#zone")).to_have_value("UTC")
+    expect(without_script.locator("#closes_at")).to_have_value("2035-06-01T00:00")
+
+
+def test_a_form_that_was_overtaken_loses_nothing(
+    open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person
+) -> None:
+    competition = make_competition()
+    mine, other = open_window(organiser), open_window(organiser)
+    for page in (mine, other):
+        page.goto(f"/admin/competitions/{competition.id}")
+    other.fill("#name", "Theirs")
+    other.get_by_role("button", name="Save").click()
+    expect(other.get_by_text("Saved.")).to_be_visible()
+
+    mine.fill("#name", "Mine")
+    mine.get_by_role("button", name="Save").click()
+
+    expect(mine.get_by_text("Somebody changed this competition while you were typing.")).to_be_visible()
+    expect(mine.locator("#name")).to_have_value("Mine")
+    expect(mine.get_by_text("Stored now: Theirs")).to_be_visible()
+    mine.get_by_role("button", name="Save").click()
+    expect(mine.get_by_role("heading", name="Mine")).to_be_visible()
+
+
+def test_options_can_be_added_without_a_script(open_window: OpenWindow, organiser: Person) -> None:
+    page = open_window(organiser, javascript=False)
+    page.goto("/admin/competitions/new")
+    page.fill("#option-d", "Fourth")
+    page.get_by_role("button", name="More options").click()
+    assert page.locator("input[name=option]").count() == 8
+    expect(page.locator("#option-a")).to_have_value("Fourth")
+    page.fill("#option-h", "Last")
+    page.fill("#name", "Many")
+    page.get_by_role("button", name="Make this competition").click()
+    expect(page.locator("h1")).to_have_text(re.compile("Many"))

@@ -1,0 +1,91 @@
+"""Results that move: live, reconnecting, polling, closing, final."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import WebSocketRoute, expect
+
+from tests.browser.conftest import OpenWindow
+from tests.stack import Stack
+from vote.db.users import Account
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+
+pytestmark = pytest.mark.browser
+
+MakeCompetition = Callable[..., Competition]
+MakeUser = Callable[..., Account]
+
+
+def snapshot(competition: int, version: int, a: int, b: int, state: str = "open") -> str:
+    told: dict[str, Any] = {"competition": competition, "version": version, "state": state, "total": a + b}
+    return json.dumps({**told, "options": {"a": a, "b": b}})
+
+
+def test_an_older_version_is_dropped_and_a_final_one_says_who_won(
+    open_window: OpenWindow, make_competition: MakeCompetition
+) -> None:
+    competition = make_competition()
+    sockets: list[WebSocketRoute] = []
+    page = open_window()
+    page.route_web_socket("**/live/*", lambda socket: sockets.append(socket))
+    page.goto(f"/results/{competition.id}")
+    while not sockets:
+        page.wait_for_timeout(20)
+
+    sockets[0].send(snapshot(competition.id, 20, 1234, 4))
+    expect(page.locator('.bars [data-votes="a"]')).to_have_text("1,234")
+    sockets[0].send(snapshot(competition.id, 19, 7, 7))
+    sockets[0].send(snapshot(competition.id, 21, 1234, 1234, "closed"))
+
+    expect(page.get_by_text("A tie: River stage and Hall stage have equally many votes.")).to_be_visible()
+    expect(page.locator("main > .state")).to_contain_text("Closed")
+    expect(page.locator('[data-when="final"]')).to_be_visible()
+
+
+def test_without_a_socket_the_page_asks_the_api(
+    open_window: OpenWindow,
+    make_competition: MakeCompetition,
+    make_user: MakeUser,
+    stack: Stack,
+    token_of: Callable[..., str],
+) -> None:
+    competition = make_competition()
+    page = open_window()
+    page.route_web_socket("**/live/*", lambda socket: socket.close())
+    page.goto(f"/results/{competition.id}")
+    expect(page.locator('[data-when="polling"]')).to_be_visible()
+
+    stack.vote(competition.id, "b", token_of(make_user()))
+
+    expect(page.locator('.bars [data-votes="b"]')).to_have_text("1")
+
+
+def test_closing_is_told_live_and_ends_as_final(
+    open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person
+) -> None:
+    competition = make_competition()
+    watching, desk = open_window(), open_window(organiser)
+    watching.goto(f"/results/{competition.id}")
+    expect(watching.locator('[data-when="live"]')).to_be_visible()
+
+    desk.goto(f"/admin/competitions/{competition.id}")
+    desk.get_by_role("link", name="Close now").click()
+    expect(desk.get_by_text("no more ballots are taken")).to_be_visible()
+    desk.get_by_role("button", name="Close now").click()
+
+    expect(watching.locator("main > .state")).to_contain_text("Closed")
+    expect(watching.get_by_text("Nobody voted.")).to_be_visible()
+
+
+def test_hidden_results_are_not_in_the_page(
+    open_window: OpenWindow, make_competition: MakeCompetition, make_user: MakeUser
+) -> None:
+    competition = make_competition(results_visibility="after_close")
+    page = open_window(make_user().person)
+    page.goto(f"/results/{competition.id}")
+
+    expect(page.get_by_text("The results appear here when voting has closed")).to_be_visible()
+    assert page.locator("[data-votes]").count() == 0
