@@ -79,7 +79,7 @@ def change(
             name: fields.get(name, getattr(before, name))
             for name in ("name", "description", "opens_at", "closes_at", "allow_change", "results_visibility")
         }
-        if "options" in fields:
+        if _changes_options(before, fields):  # the same ones again must not be deleted: votes refer to them
             competitions.replace_options(tx, competition_id, keyed_options(list(fields["options"])))
         competitions.update(tx, competition_id, rules_version=next_version(before.rules_version, now), **merged)
         changed = _found(tx, competition_id)
@@ -189,15 +189,22 @@ def _check_change(before: Competition, fields: dict[str, Any], now: datetime) ->
         raise Conflict("Voting is over: only name, description and visibility may still change. Open it again first.")
     policy.check_change_of_rules(
         before,
-        options="options" in fields and tuple(fields["options"]) != tuple(option.label for option in before.options),
+        options=_changes_options(before, fields),
         allow_change=fields.get("allow_change", before.allow_change) != before.allow_change,
     )
     policy.check_change_of_visibility(before, fields.get("results_visibility", before.results_visibility))
     if before.opened_at is not None and fields.get("opens_at", before.opens_at) != before.opens_at:
         raise Conflict("Voting has begun: the opening time can no longer change.")
+    if before.state == "scheduled" and fields.get("opens_at", before.opens_at) is None:
+        raise InvalidInput({"opens_at": "It waits for its opening time, so it needs one. To open it now, open it."})
     if "opens_at" in fields or "closes_at" in fields:
         opens_at = fields.get("opens_at", before.opens_at)
         check_times(opens_at=opens_at, closes_at=fields.get("closes_at", before.closes_at), now=now)
+
+
+def _changes_options(before: Competition, fields: dict[str, Any]) -> bool:
+    present = [option.label for option in before.options]
+    return list(fields.get("options", present)) != present
 
 
 def _manage(tx: Tx, competition_id: int, by: Person | str, if_match: str | None) -> Competition:

@@ -131,6 +131,29 @@ def test_a_draft_may_change_altogether(admin: ApiClient) -> None:
     assert without.get_json()["closes_at"] is None
 
 
+def test_the_same_options_again_are_no_change(
+    admin: ApiClient, settings: Settings, worker: Worker, made: dict[str, Any], make_user: Callable[..., Account]
+) -> None:
+    cast(settings, made["id"], make_user().id, "a")
+    worker.step()
+
+    same = admin.patch(made["path"], json={"options": ["River", "Hall"], "name": "N"}, headers={"If-Match": "*"})
+
+    assert same.status_code == 200
+    assert same.get_json()["options"] == made["options"]
+
+
+def test_what_is_scheduled_keeps_a_time_to_open(admin: ApiClient) -> None:
+    path = f"{ALL}/{admin.post(ALL, json={**QUESTION, 'opens_at': in_hours(1)}).get_json()['id']}"
+
+    answer = admin.patch(path, json={"opens_at": None}, headers={"If-Match": "*"})
+
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"].keys() == {"opens_at"}
+    later = admin.patch(path, json={"opens_at": in_hours(2)}, headers={"If-Match": "*"})
+    assert (later.status_code, later.get_json()["state"]) == (200, "scheduled")
+
+
 def test_opening_and_closing_twice_changes_nothing(admin: ApiClient) -> None:
     path = f"{ALL}/{admin.post(ALL, json={**QUESTION, 'draft': True}).get_json()['id']}"
 

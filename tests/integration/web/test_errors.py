@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -148,8 +149,7 @@ def test_odd_addresses_are_no_500(api: ApiClient, browser: Browser, subtests: py
         for client in (api, browser):
             with subtests.test(f"{path[:40]} {type(client).__name__}"), client.get(path) as answer:
                 assert answer.status_code in (200, 303, 308, 401, 404)
-                assert "evil" not in (answer.location or "").removeprefix("/evil").partition("?")[0]
-                assert not (answer.location or "").startswith("//")
+                assert urlsplit(answer.location or "").netloc in ("", "localhost")
 
 
 def test_with_the_database_down_pages_say_so(
