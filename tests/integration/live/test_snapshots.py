@@ -1,0 +1,282 @@
+"""What watchers are shown: the present first, then what changes, in order, and the truth again after an outage."""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.integration.live.conftest import Site, close_code, running, snapshot, snapshot_with
+from tests.services import Pair
+from tests.stack import wait_until
+from vote.actions import competitions
+from vote.ballotlog.log import BallotLog
+from vote.db.pool import Database, Tx
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+from vote.edge.parts import Parts
+from vote.live import feed
+from vote.live.feed import Board, Feed
+
+Make = Callable[..., Competition]
+Count = Callable[..., None]
+
+
+def test_the_present_snapshot_comes_first(site: Site, make_competition: Make, count_votes: Count) -> None:
+    competition = make_competition(options=["A", "B", "C"]).id
+    count_votes(competition, a=6, b=4)
+
+    first = snapshot(site.open(competition))
+
+    assert first.pop("version") >= 2
+    assert first == {"competition": competition, "state": "open", "total": 10, "options": {"a": 6, "b": 4, "c": 0}}
+
+
+def test_votes_move_the_bars_of_every_watcher(site: Site, make_competition: Make, count_votes: Count) -> None:
+    watched, other = make_competition().id, make_competition().id
+    watchers = [site.open(watched), site.open(watched), site.open(other)]
+    before = [snapshot(one) for one in watchers]
+
+    count_votes(watched, a=1)
+    count_votes(other, b=7)
+    after = [snapshot(one) for one in watchers]
+
+    assert [one["options"] for one in after] == [{"a": 1, "b": 0}, {"a": 1, "b": 0}, {"a": 0, "b": 7}]
+    assert all(new["version"] > old["version"] for new, old in zip(after, before, strict=True))
+
+
+def test_versions_only_grow_while_votes_rain(site: Site, make_competition: Make, count_votes: Count) -> None:
+    competition = make_competition().id
+    early = site.open(competition)
+
+    def rain() -> None:
+        for number in range(60):
+            count_votes(competition, shard=number % 3, a=1)
+
+    raining = threading.Thread(target=rain)
+    raining.start()
+    seen: list[list[Any]] = []
+    for opened in (early, site.open(competition), site.open(competition)):
+        seen.append([snapshot(opened)])
+        while seen[-1][-1]["total"] < 60:
+            seen[-1].append(snapshot(opened))
+    raining.join()
+
+    for snapshots in seen:
+        versions = [one["version"] for one in snapshots]
+        totals = [one["total"] for one in snapshots]
+        assert versions == sorted(set(versions))
+        assert totals == sorted(totals)
+        assert totals[-1] == 60
+
+
+def test_a_change_of_state_is_news(
+    site: Site, make_competition: Make, owner: Database, log: BallotLog, organiser: Person
+) -> None:
+    competition = make_competition()
+    opened = site.open(competition.id)
+    before = snapshot(opened)
+
+    competitions.close_voting(owner, log, competition.id, by=organiser)
+    after = snapshot(opened)
+
+    assert (before["state"], after["state"]) == ("open", "closing")
+    assert after["version"] > before["version"]
+
+
+def test_a_competition_that_is_taken_away_closes_its_sockets(
+    site: Site, make_competition: Make, owner: Database, log: BallotLog, organiser: Person
+) -> None:
+    archived = make_competition()
+    opened = site.open(archived.id)
+    snapshot(opened)
+
+    competitions.delete(owner, log, archived.id, by=organiser, if_match=None)
+
+    assert close_code(opened) == 4404
+    assert site.refused(archived.id) == 404
+
+
+def test_after_an_outage_of_the_database_the_right_tally_arrives(
+    site: Site, make_competition: Make, count_votes: Count, servers: Pair
+) -> None:
+    competition, other = make_competition().id, make_competition().id
+    opened = site.open(competition)
+    snapshot(opened)
+    try:
+        servers.kill_database()
+        assert wait_until(lambda: site.refused(other), what="the outage is noticed") == 503
+        assert snapshot(site.open(competition))["total"] == 0, "what was known last is still shown"
+    finally:
+        servers.restart_database()
+
+    wait_until(lambda: _counted(count_votes, competition), what="the test reaches the database again")
+
+    assert snapshot_with(opened, 5)["options"] == {"a": 5, "b": 0}
+    assert site.refused(other) == 101
+
+
+def _counted(count_votes: Count, competition: int) -> bool:
+    with contextlib.suppress(Exception):
+        count_votes(competition, a=5)
+        return True
+    return False
+
+
+def test_a_database_without_its_tables_ends_nothing(
+    site: Site, make_competition: Make, count_votes: Count, database_url: str
+) -> None:
+    """As in the middle of a migration."""
+    competition = make_competition().id
+    opened = site.open(competition)
+    snapshot(opened)
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE tallies RENAME TO tallies_away")
+        try:
+            assert wait_until(lambda: site.refused(competition + 1) == 503)
+        finally:
+            owner.execute("ALTER TABLE tallies_away RENAME TO tallies")
+
+    count_votes(competition, a=3)
+
+    assert snapshot_with(opened, 3)["total"] == 3
+
+
+def test_a_database_that_was_taken_back_in_time_brings_everybody_back(
+    site: Site, make_competition: Make, count_votes: Count, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restore versions are lower than those that were sent: without this, watchers would see nothing more."""
+    monkeypatch.setattr(feed, "REWOUND_S", 0.3)
+    competition = make_competition().id
+    count_votes(competition, a=1)
+    count_votes(competition, a=1)
+    opened = site.open(competition)
+    assert snapshot(opened)["total"] == 2
+
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("UPDATE tallies SET version = 1, votes = 1")
+
+    assert close_code(opened) == 1012
+    assert snapshot(site.open(competition))["total"] == 1
+
+
+class CountedDatabase(Database):
+    """Remembers when it was read."""
+
+    readings = 0
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Tx]:
+        self.readings += 1
+        with super().read() as tx:
+            yield tx
+
+
+def test_watchers_and_votes_cost_no_more_readings(
+    parts: Parts, make_competition: Make, count_votes: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "INTERVAL_S", 0.1)
+    counted = CountedDatabase(parts.settings.database("reports"), size=2, name="vote reports")
+    competition_ids = [make_competition().id for _ in range(3)]
+    with running(replace(parts, reports=counted)) as site:
+        watchers = [site.open(competition) for competition in competition_ids for _ in range(10)]
+        totals = [snapshot(one)["total"] for one in watchers]
+        before, rounds = counted.readings, 5
+        for number in range(1, rounds + 1):
+            for competition in competition_ids:
+                count_votes(competition, a=1)
+            for one in watchers:
+                snapshot_with(one, number)
+        readings = counted.readings - before
+
+        assert totals == [0] * 30
+        # Every round is at least one reading; thirty watchers and fifteen changes are not thirty or fifteen times it.
+        assert rounds <= readings <= 4 * rounds
+
+        for one in watchers:
+            one.close()
+        wait_until(lambda: not site.live._hub.watched(), what="all have left")
+        still = _settled(counted)
+        snapshot(site.open(competition_ids[0]))
+        assert counted.readings == still + 1 or counted.readings == still + 2
+    counted.close()
+
+
+def _settled(counted: CountedDatabase) -> int:
+    """The number of readings once it stays the same for several intervals: nobody watches, nothing is read."""
+    event, same, before = threading.Event(), 0, -1
+    while same < 5:
+        event.wait(feed.INTERVAL_S)
+        same, before = (same + 1 if counted.readings == before else 0), counted.readings
+    return before
+
+
+def test_a_crowd_that_comes_at_once_shares_a_reading(parts: Parts, make_competition: Make) -> None:
+    counted = CountedDatabase(parts.settings.database("reports"), size=2, name="vote reports")
+    competition = make_competition().id
+
+    async def run() -> list[Board | None]:
+        one = Feed(counted, list, lambda *_: None)
+        one.start()
+        try:
+            known = [one.board(competition) for _ in range(500)]
+            unknown = [one.board(number) for number in range(2**31 - 500, 2**31)]
+            return await asyncio.gather(*known, *unknown)
+        finally:
+            await one.stop()
+
+    boards = asyncio.run(run())
+    counted.close()
+
+    assert [board is not None for board in boards] == [True] * 500 + [False] * 500
+    assert {json.loads(board.news.text)["competition"] for board in boards if board} == {competition}
+    assert counted.readings <= 2
+
+
+def test_somebody_who_gives_up_takes_nobody_along(parts: Parts, make_competition: Make) -> None:
+    competition = make_competition().id
+
+    async def run() -> Board | None:
+        one = Feed(parts.reports, list, lambda *_: None)
+        impatient = asyncio.create_task(one.board(competition))
+        patient = asyncio.create_task(one.board(competition))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        one.start()
+        try:
+            return await patient
+        finally:
+            await one.stop()
+
+    assert asyncio.run(run()) is not None
+
+
+def test_an_error_nobody_expected_does_not_end_the_feed(
+    parts: Parts, make_competition: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "RESTART_S", 0.05)
+    competition = make_competition().id
+    told: list[int] = []
+
+    def tell(number: int, _what: Any) -> None:
+        told.append(number)
+        if len(told) == 1:
+            raise LookupError
+
+    async def run() -> Board | None:
+        one = Feed(parts.reports, list, tell)
+        one.start()
+        try:
+            with contextlib.suppress(feed.DatabaseUnavailable):
+                await one.board(competition + 1000)  # nothing is told of what is not there
+                await one.board(competition)
+            return await one.board(competition)
+        finally:
+            await one.stop()
+
+    assert asyncio.run(run()) is not None
