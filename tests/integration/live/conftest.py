@@ -20,18 +20,20 @@ from vote.edge import sessions
 from vote.edge.envelope import App, Receive, Scope, Send
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
+from vote.live.protocol import WatcherProtocol
 from vote.live.sockets import Live
 
 SOON_S = 15.0  # a deadline for what should happen at once, not a measurement
+GRACE_S = 5  # what the server gives connections that do not end
 
 
 @contextlib.contextmanager
-def serving(app: App) -> Iterator[int]:
+def serving(app: App, protocol: type[WatcherProtocol] = WatcherProtocol) -> Iterator[int]:
     """The port on which uvicorn serves `app`, with the settings of the front door."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, log_config=None, loop="uvloop", lifespan="on", ws_max_size=4096, ws_per_message_deflate=False,
-        proxy_headers=False, timeout_graceful_shutdown=5,
+        app, log_config=None, loop="uvloop", lifespan="on", ws=protocol, ws_max_size=4096, ws_per_message_deflate=False,
+        proxy_headers=False, timeout_graceful_shutdown=GRACE_S,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))

@@ -6,19 +6,22 @@ import contextlib
 import os
 import socket
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 import websocket
 
-from tests.integration.live.conftest import SOON_S, serving
+from tests.integration.live.conftest import GRACE_S, SOON_S, serving
 from tests.stack import wait_until
 from vote.edge.envelope import Receive, Scope, Send
 from vote.live import connection as module
 from vote.live.admission import Viewer
 from vote.live.connection import Connection
 from vote.live.hub import Hub, News
+from vote.live.protocol import WatcherProtocol
 
 NEWS_BYTES = 64 * 1024  # far more than a snapshot, so that the buffers of a stuck reader are full soon
 ROUNDS = 400
@@ -111,3 +114,50 @@ def test_a_reader_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) 
                 break
 
         assert site.hub.watched() == []
+
+
+class SeenProtocol(WatcherProtocol):
+    """Lets the test look at the server's side of each connection."""
+
+    seen: ClassVar[list["SeenProtocol"]] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.seen.append(self)
+
+
+PING = b"\x89\xfd\x00\x00\x00\x00" + b"x" * 125  # masked with zeros, the longest there is
+
+
+@pytest.fixture
+def seen() -> Iterator[list[SeenProtocol]]:
+    SeenProtocol.seen.clear()
+    yield SeenProtocol.seen
+    SeenProtocol.seen.clear()
+
+
+def test_pings_whose_answers_are_not_read_cost_nothing(seen: list[SeenProtocol]) -> None:
+    site = Broadcast()
+    with serving(site, SeenProtocol) as port, reader_that_never_reads(port) as noisy:
+        wait_until(lambda: site.hub.watchers(1), what="it watches")
+
+        for _ in range(200):
+            noisy.sendall(PING * 1000)
+        wait_until(lambda: not seen[0].writable.is_set(), what="it is stuck")
+
+        assert 0 < seen[0].transport.get_write_buffer_size() < MAY_COST_BYTES
+
+
+def test_a_reader_that_does_not_read_does_not_hold_up_the_end(seen: list[SeenProtocol]) -> None:
+    site = Broadcast()
+    with contextlib.ExitStack() as client, serving(site, SeenProtocol) as port:
+        client.enter_context(reader_that_never_reads(port))  # closed after the server has stopped
+        wait_until(lambda: site.hub.watchers(1), what="it watches")
+
+        def is_stuck() -> bool:
+            site.publish(site.hub.watchers(1)[0].given + 1)
+            return not seen[0].writable.is_set()
+
+        wait_until(is_stuck, what="it is stuck")
+        began = time.monotonic()
+    assert time.monotonic() - began < GRACE_S

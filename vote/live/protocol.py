@@ -1,0 +1,35 @@
+"""How the server speaks WebSocket to watchers: uvicorn's own protocol, and no patience with who does not read.
+
+uvicorn answers each ping at once, whether the answers are read or not, and waits for a stuck reader before it lets a
+connection go. Strangers can make both cost memory and time without end (`ws` in `vote.ops.gunicorn_conf` names this).
+"""
+
+import asyncio
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+
+class WatcherProtocol(WebSocketsSansIOProtocol):
+    """One connection. `writable` is uvicorn's: not set while the reader leaves too much unread."""
+
+    def handle_ping(self) -> None:
+        """Answer, unless earlier answers were not read."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # the answer is made already: drop it
+
+    def shutdown(self) -> None:
+        """Say goodbye; to a reader that is stuck in vain."""
+        super().shutdown()
+        self._drop_when_stuck()
+
+    def on_task_complete(self, task: "asyncio.Task[None]") -> None:
+        """The app is done with this connection."""
+        super().on_task_complete(task)
+        self._drop_when_stuck()
+
+    def _drop_when_stuck(self) -> None:
+        """What is unread would keep the connection open for as long as the reader likes."""
+        if not self.writable.is_set():
+            self.transport.abort()
