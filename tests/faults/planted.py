@@ -47,8 +47,8 @@ PLANTED = (
         "            with db._pool.connection() as other:\n"
         "                other.execute('SET lock_timeout = 1')\n"
         "                tx.execute('COMMIT')\n"
-        "                positions.move(other, shard, epoch=state.epoch, position=entries[-1].position,\n"
-        "                               last_entry=entries[-1].id, recorded=0)\n"
+        "                positions.move(other, at._replace(epoch=state.epoch, position=entries[-1].position,\n"
+        "                                                  last_entry=entries[-1].id))\n"
         "                tx.execute('BEGIN')\n"
         "        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries)\n",
         (f"{FAULTS}::test_ten_thousand_votes_survive_five_killed_workers",),
@@ -78,8 +78,8 @@ PLANTED = (
         "ballots that the journal had are counted again",
         "R4: only what the journal really took may count",
         "vote/actions/recording.py",
-        "[one.ballot for one in placed if one.ballot.id in inserted]",
-        "[one.ballot for one in placed]",
+        "    _count(tx, at.shard, [one.ballot for one in placed], known)\n",
+        "    _count(tx, at.shard, [ballot for _, ballot in batch], known)\n",
         (f"{EPOCHS}::test_a_half_replayed_log_brings_no_older_choice_back",),
     ),
     Fault(

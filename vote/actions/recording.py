@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from psycopg.errors import ForeignKeyViolation
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from vote.ballotlog.entries import Entry, Rules, Unreadable
 from vote.db import ballots, competitions, positions, tallies
 from vote.db.ballots import Placed, Vote
 from vote.db.pool import Tx
 from vote.db.positions import Position
+from vote.domain import chain
 from vote.domain.ballot import Ballot, receipt_code
+from vote.domain.chain import Link, ballot_digest
 from vote.domain.competition import Competition
 
 
@@ -47,43 +49,68 @@ def record_entries(tx: Tx, at: Position, *, epoch: str, entries: Sequence[Entry]
             case Unreadable(text, reason):
                 ballots.insert_rejected(tx, at.shard, epoch, entry.position, entry=text, reason=reason)
                 done.rejected += 1
-    _record_ballots(tx, at.shard, epoch, batch, done)
-    if entries or at.epoch != epoch:
-        last = entries[-1] if entries else None
-        positions.move(
-            tx,
-            at.shard,
-            epoch=epoch,
-            position=last.position if last else 0,
-            last_entry=last.id if last else None,
-            recorded=done.ballots,
-        )
+    head = _record_ballots(tx, at, epoch, batch, done)
+    last = entries[-1] if entries else None
+    if last or at.epoch != epoch:
+        position, last_entry = (last.position, last.id) if last else (0, None)
+        positions.move(tx, Position(at.shard, epoch, position, last_entry, head.seq, head.chain))
     return done
 
 
-def _record_ballots(tx: Tx, shard: int, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded) -> None:
+def _record_ballots(tx: Tx, at: Position, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded) -> Link:
+    """Journal, votes and tally of the ballots of a batch. Returns the head of the shard's journal afterwards."""
+    head = Link(at.recorded, b"", at.chain)
     if not batch:
-        return
+        return head
     known = {one.id: one for one in competitions.find_many(tx, {ballot.competition for _, ballot in batch})}
+    placed, unmatched = _match(batch, known)
+    try:
+        with tx.transaction():  # a savepoint: one ballot that does not fit must not cost the others their vote
+            head = _append(tx, at, epoch, placed)
+    except (UniqueViolation, ForeignKeyViolation):
+        placed, strangers = _sift(tx, placed)
+        unmatched += strangers
+        head = _append(tx, at, epoch, placed)
+    ballots.insert_unmatched(tx, at.shard, epoch, unmatched)
+    done.ballots += len(placed)
+    done.unmatched += len(unmatched)
+    _count(tx, at.shard, [one.ballot for one in placed], known)
+    return head
+
+
+def _match(batch: list[tuple[int, Ballot]], known: dict[int, Competition]) -> tuple[list[Placed], list[Placed]]:
+    """Ballots with their receipts, and those whose competition or option is not known here."""
+    keys = {one.id: {option.key for option in one.options} for one in known.values()}
     placed, unmatched = [], []
     for position, ballot in batch:
-        competition = known.get(ballot.competition)
-        if competition is not None and any(option.key == ballot.choice for option in competition.options):
-            placed.append(Placed(ballot, position, receipt_code(competition.receipt_key, ballot.voter)))
+        if ballot.choice in keys.get(ballot.competition, ()):
+            receipt = receipt_code(known[ballot.competition].receipt_key, ballot.voter)
+            placed.append(Placed(ballot, position, receipt))
         else:
             unmatched.append(Placed(ballot, position, ""))
-    try:
-        with tx.transaction():  # a savepoint: an unknown voter must not cost the others their vote
-            inserted = ballots.insert_journal(tx, shard, epoch, placed)
-    except ForeignKeyViolation:
-        voters = ballots.known_voters(tx, {one.ballot.voter for one in placed})
-        unmatched += [one for one in placed if one.ballot.voter not in voters]
-        placed = [one for one in placed if one.ballot.voter in voters]
-        inserted = ballots.insert_journal(tx, shard, epoch, placed)
-    ballots.insert_unmatched(tx, shard, epoch, unmatched)
-    done.ballots += len(inserted)
-    done.unmatched += len(unmatched)
-    _count(tx, shard, [one.ballot for one in placed if one.ballot.id in inserted], known)
+    return placed, unmatched
+
+
+def _append(tx: Tx, at: Position, epoch: str, placed: Sequence[Placed]) -> Link:
+    """Append to the journal and its chain. Returns the new head."""
+    digests = (
+        ballot_digest(one.ballot, shard=at.shard, epoch=epoch, position=one.position, receipt=one.receipt)
+        for one in placed
+    )
+    links = list(chain.links(at.recorded, at.chain, digests))
+    ballots.insert_journal(tx, at.shard, epoch, placed, links)
+    return links[-1] if links else Link(at.recorded, b"", at.chain)
+
+
+def _sift(tx: Tx, placed: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
+    """What the journal does not have yet (R4: only that counts), and ballots of voters not known here (R9)."""
+    seen = ballots.in_journal(tx, [one.ballot.id for one in placed])
+    fresh = list({one.ballot.id: one for one in placed if one.ballot.id not in seen}.values())
+    voters = ballots.known_voters(tx, {one.ballot.voter for one in fresh})
+    return (
+        [one for one in fresh if one.ballot.voter in voters],
+        [one for one in fresh if one.ballot.voter not in voters],
+    )
 
 
 def _count(tx: Tx, shard: int, fresh: Sequence[Ballot], known: dict[int, Competition]) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from vote.db.pool import Tx
 from vote.domain.ballot import Ballot
+from vote.domain.chain import Link
 
 
 class Placed(NamedTuple):
@@ -26,17 +27,17 @@ class Vote(NamedTuple):
     cast_at: datetime
 
 
-def insert_journal(tx: Tx, shard: int, epoch: str, placed: Sequence[Placed]) -> set[UUID]:
-    """Append ballots to the journal. Returns the ids that were not there before: only they may count (R4)."""
+def insert_journal(tx: Tx, shard: int, epoch: str, placed: Sequence[Placed], links: Sequence[Link]) -> None:
+    """Append ballots to the journal, all or none. Raises UniqueViolation when it has one of them already."""
     ballots = [one.ballot for one in placed]
-    rows = tx.execute(
+    tx.execute(
         """
-        INSERT INTO ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position, receipt)
-        SELECT id, competition_id, user_id, choice, cast_at, %s, %s, position, receipt
-        FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[])
-            AS b (id, competition_id, user_id, choice, cast_at, position, receipt)
-        ON CONFLICT (id) DO NOTHING
-        RETURNING id
+        INSERT INTO ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position, receipt,
+                             seq, digest, chain)
+        SELECT id, competition_id, user_id, choice, cast_at, %s, %s, position, receipt, seq, digest, chain
+        FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[],
+                    %s::bigint[], %s::bytea[], %s::bytea[])
+            AS b (id, competition_id, user_id, choice, cast_at, position, receipt, seq, digest, chain)
         """,
         (
             shard,
@@ -48,10 +49,17 @@ def insert_journal(tx: Tx, shard: int, epoch: str, placed: Sequence[Placed]) -> 
             [ballot.cast_at for ballot in ballots],
             [one.position for one in placed],
             [one.receipt for one in placed],
+            [link.seq for link in links],
+            [link.digest for link in links],
+            [link.chain for link in links],
         ),
         binary=True,
     )
-    return {row[0] for row in rows}
+
+
+def in_journal(tx: Tx, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these ballots that the journal has already."""
+    return {row[0] for row in tx.execute("SELECT id FROM ballots WHERE id = ANY(%s)", (list(ids),))}
 
 
 def insert_first_votes(tx: Tx, votes: Iterable[Vote]) -> list[tuple[int, str]]:

@@ -1,18 +1,23 @@
 """How far each shard of the ballot log is recorded. The row of a shard is its lock: who holds it may commit (R4)."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from vote.db.pool import Tx
 
 
 class Position(NamedTuple):
-    """The place up to which a shard is recorded. `epoch` is None before its first life was seen."""
+    """The place up to which a shard is recorded. `epoch` is None before its first life was seen.
+
+    `recorded` and `chain` are number and chain value of the newest row of the shard's journal.
+    """
 
     shard: int
     epoch: str | None
     position: int
     last_entry: str | None
+    recorded: int
+    chain: bytes
 
 
 class Gap(NamedTuple):
@@ -23,6 +28,9 @@ class Gap(NamedTuple):
     old_epoch: str
     old_position: int
     new_epoch: str
+
+
+_POSITION: LiteralString = "SELECT shard, epoch, position, last_entry, recorded, chain FROM log_positions"
 
 
 def ensure_shards(tx: Tx, shards: int) -> int:
@@ -38,27 +46,25 @@ def ensure_shards(tx: Tx, shards: int) -> int:
 
 def claim(tx: Tx, shard: int) -> Position | None:
     """Lock the shard for this transaction; None when another worker holds it."""
-    row = tx.execute(
-        "SELECT shard, epoch, position, last_entry FROM log_positions WHERE shard = %s FOR UPDATE SKIP LOCKED", (shard,)
-    ).fetchone()
+    row = tx.execute(_POSITION + " WHERE shard = %s FOR UPDATE SKIP LOCKED", (shard,)).fetchone()
     return None if row is None else Position(*row)
 
 
 def all_positions(tx: Tx) -> dict[int, Position]:
     """Where every shard is recorded up to."""
-    rows = tx.execute("SELECT shard, epoch, position, last_entry FROM log_positions ORDER BY shard")
+    rows = tx.execute(_POSITION + " ORDER BY shard")
     return {row[0]: Position(*row) for row in rows}
 
 
-def move(tx: Tx, shard: int, *, epoch: str, position: int, last_entry: str | None, recorded: int) -> None:
-    """Set the position of a claimed shard, in the transaction that records `recorded` ballots before it."""
+def move(tx: Tx, to: Position) -> None:
+    """Move a claimed shard, in the transaction that records what lies before the new position."""
     tx.execute(
         """
         UPDATE log_positions
-        SET epoch = %s, position = %s, last_entry = %s, recorded = recorded + %s, moved_at = now()
+        SET epoch = %s, position = %s, last_entry = %s, recorded = %s, chain = %s, moved_at = now()
         WHERE shard = %s
         """,
-        (epoch, position, last_entry, recorded, shard),
+        (to.epoch, to.position, to.last_entry, to.recorded, to.chain, to.shard),
     )
 
 

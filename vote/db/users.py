@@ -81,11 +81,7 @@ def set_password_hash(tx: Tx, user_id: int, password_hash: str) -> None:
 
 def erase(tx: Tx, user_id: int) -> None:
     """Blank the person; the number that the vote carries stays."""
-    tx.execute(
-        "UPDATE users SET username = NULL, email = NULL, password_hash = NULL, role = 'voter', erased_at = now()"
-        " WHERE id = %s AND erased_at IS NULL",
-        (user_id,),
-    )
+    tx.execute("SELECT erase_person(%s)", (user_id,))
 
 
 def any_admin(tx: Tx) -> bool:

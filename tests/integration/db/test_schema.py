@@ -77,7 +77,12 @@ def test_every_foreign_key_has_an_index_to_be_checked_by(owner: Database) -> Non
         ).fetchall()
 
     # Users and competitions are never deleted (test below), so no check ever looks these up.
-    assert set(rows) == {("ballots", "competition_id"), ("ballots", "user_id"), ("log_gaps", "decided_by")}
+    assert set(rows) == {
+        ("ballots", "competition_id"),
+        ("ballots", "user_id"),
+        ("log_gaps", "decided_by"),
+        ("decisions", "decided_by"),
+    }
 
 
 FORBIDDEN = {

@@ -94,17 +94,26 @@ CREATE INDEX idx_votes_created_at ON votes (created_at);
 CREATE TABLE ballots (
     id uuid PRIMARY KEY,
     competition_id integer NOT NULL REFERENCES competitions,
-    user_id integer NOT NULL REFERENCES users,
-    choice text NOT NULL,
+    user_id integer REFERENCES users,
+    choice text,
     cast_at timestamptz NOT NULL,
     shard smallint NOT NULL,
     epoch text NOT NULL,
     position bigint NOT NULL,
-    receipt text NOT NULL,
-    recorded_at timestamptz NOT NULL DEFAULT now()
+    receipt text,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    seq bigint NOT NULL,
+    digest bytea NOT NULL CHECK (octet_length(digest) = 32),
+    chain bytea NOT NULL CHECK (octet_length(chain) = 32),
+    retired_at timestamptz,
+    CHECK (retired_at IS NOT NULL OR (user_id IS NOT NULL AND choice IS NOT NULL AND receipt IS NOT NULL))
 );
 COMMENT ON TABLE ballots IS 'The journal: every accepted ballot, append-only. Its key is the ballot''s own random id (R4).';
-CREATE UNIQUE INDEX ballots_place ON ballots (shard, epoch, position);
+COMMENT ON COLUMN ballots.seq IS 'Place in the journal of the shard: 1, 2, 3 … without a hole.';
+COMMENT ON COLUMN ballots.digest IS 'SHA-256 of the row''s content (domain/chain.py).';
+COMMENT ON COLUMN ballots.chain IS 'SHA-256 of the chain before and this digest: one edited, removed or swapped row breaks it.';
+COMMENT ON COLUMN ballots.retired_at IS 'When retention took who voted what away; digest and chain stay.';
+CREATE UNIQUE INDEX ballots_seq ON ballots (shard, seq);
 CREATE INDEX ballots_receipt ON ballots (receipt);
 
 CREATE TABLE tallies (
@@ -124,11 +133,22 @@ CREATE TABLE log_positions (
     position bigint NOT NULL DEFAULT 0,
     last_entry text,
     recorded bigint NOT NULL DEFAULT 0,
+    chain bytea NOT NULL DEFAULT '\x0000000000000000000000000000000000000000000000000000000000000000',
     moved_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE log_positions IS 'How far each shard of the ballot log is recorded. Its row is the lock of the shard (R4).';
 COMMENT ON COLUMN log_positions.recorded IS 'Ballots the journal took from this shard, counted in the same transactions.';
+COMMENT ON COLUMN log_positions.chain IS 'Chain of the newest journal row of this shard.';
 COMMENT ON COLUMN log_positions.last_entry IS 'Id of the entry at the position, to notice a lost tail (R6).';
+
+CREATE TABLE position_marks (
+    shard smallint NOT NULL,
+    marked_at timestamptz NOT NULL DEFAULT now(),
+    epoch text NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (shard, marked_at)
+);
+COMMENT ON TABLE position_marks IS 'Where each shard stood at a time: what is older than the log must keep may be trimmed (R9).';
 
 CREATE TABLE log_gaps (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -177,6 +197,36 @@ CREATE TABLE rejected_ballots (
 );
 COMMENT ON TABLE rejected_ballots IS 'Log entries that can never be recorded, with the reason. Each one pages somebody.';
 
+CREATE TABLE decisions (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    competition_id integer NOT NULL REFERENCES competitions,
+    decided_at timestamptz NOT NULL DEFAULT now(),
+    decided_by integer NOT NULL REFERENCES users,
+    reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 2000),
+    gaps integer[] NOT NULL,
+    unmatched bigint NOT NULL
+);
+COMMENT ON TABLE decisions IS 'An operator''s word that a tally is final over gaps or unmatched ballots, with the reason (R8).';
+CREATE INDEX decisions_competition_id ON decisions (competition_id);
+
+CREATE TABLE erasures (
+    user_id integer PRIMARY KEY REFERENCES users,
+    asked_at timestamptz NOT NULL DEFAULT now(),
+    recorded_at timestamptz
+);
+COMMENT ON TABLE erasures IS 'People who asked to be erased; done once the entry in the ballot log is recorded (R10).';
+
+CREATE TABLE checkpoints (
+    subject text NOT NULL,
+    seq bigint NOT NULL,
+    chain bytea NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT now(),
+    key_id text NOT NULL,
+    signature bytea NOT NULL,
+    PRIMARY KEY (subject, seq)
+);
+COMMENT ON TABLE checkpoints IS 'Signed heads of the chains, `shard:<n>` and `audit`: a chain made anew after a change does not pass them.';
+
 CREATE TABLE revocations (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject text NOT NULL,
@@ -193,8 +243,10 @@ CREATE TABLE audit_log (
     subject text NOT NULL,
     subject_id text NOT NULL,
     before jsonb,
-    after jsonb
+    after jsonb,
+    chain bytea NOT NULL CHECK (octet_length(chain) = 32)
 );
+COMMENT ON TABLE audit_log IS 'Who changed what, append-only; each row is chained to the one before it.';
 COMMENT ON COLUMN audit_log.actor IS 'user:<id>, the name of a command or part, or the database role when nobody said.';
 CREATE INDEX audit_log_subject ON audit_log (subject, subject_id);
 
@@ -219,6 +271,15 @@ AS $$
     FROM jsonb_each(changed)
 $$;
 
+CREATE FUNCTION audit_chain(
+    previous bytea, at timestamptz, actor text, action text, subject text, subject_id text, before jsonb, after jsonb
+) RETURNS bytea
+LANGUAGE sql STABLE
+AS $$
+    SELECT sha256(previous || convert_to(jsonb_build_array(
+        extract(epoch FROM at), actor, action, subject, subject_id, before, after)::text, 'UTF8'))
+$$;
+
 CREATE FUNCTION audit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
@@ -240,10 +301,16 @@ BEGIN
     IF who IS NULL THEN
         who := CASE current_setting('role') WHEN 'none' THEN session_user::text ELSE current_setting('role') END;
     END IF;
-    INSERT INTO audit_log (actor, action, subject, subject_id, before, after)
-    VALUES (who, lower(TG_OP), TG_TABLE_NAME,
-            coalesce(whole ->> 'id', whole ->> 'competition_id' || '/' || (whole ->> 'key'), whole ->> 'key'),
-            audit_row(old_row), audit_row(new_row));
+    -- One after the other, until this transaction ends: each row is chained to the one before it.
+    PERFORM pg_advisory_xact_lock(hashtext('audit_log'));
+    INSERT INTO audit_log (at, actor, action, subject, subject_id, before, after, chain)
+    SELECT entry.*, audit_chain(
+        coalesce((SELECT chain FROM audit_log ORDER BY id DESC LIMIT 1), decode(repeat('00', 32), 'hex')),
+        entry.at, entry.actor, entry.action, entry.subject, entry.subject_id, entry.before, entry.after)
+    FROM (SELECT clock_timestamp() AS at, who AS actor, lower(TG_OP) AS action, TG_TABLE_NAME::text AS subject,
+                 coalesce(whole ->> 'id', whole ->> 'competition_id' || '/' || (whole ->> 'key'), whole ->> 'key',
+                          whole ->> 'user_id') AS subject_id,
+                 audit_row(old_row) AS before, audit_row(new_row) AS after) AS entry;
     RETURN NULL;
 END
 $$;
@@ -254,32 +321,49 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON competitions FOR EACH R
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON options FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON settings FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER UPDATE ON log_gaps FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON decisions FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON erasures FOR EACH ROW EXECUTE FUNCTION audit();
+
+-- R10: a replayed erasure blanks the person again; the worker may change nothing else of people.
+CREATE FUNCTION erase_person(person integer) RETURNS void
+LANGUAGE sql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+    UPDATE users
+    SET username = NULL, email = NULL, password_hash = NULL, role = 'voter', erased_at = now()
+    WHERE id = person AND erased_at IS NULL
+$$;
+REVOKE EXECUTE ON FUNCTION erase_person(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase_person(integer) TO vote_web, vote_worker;
 
 -- Each part has the least it needs. Nobody but the owner may change the journal or the audit log.
 GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup;
 
 GRANT SELECT ON settings, users, competitions, options, votes, ballots, tallies, log_positions, log_gaps, log_markers,
-    unmatched_ballots, rejected_ballots, revocations, audit_log, backups TO vote_web;
-GRANT INSERT ON users, competitions, options, revocations TO vote_web;
+    unmatched_ballots, rejected_ballots, revocations, audit_log, backups, decisions, erasures TO vote_web;
+GRANT INSERT ON users, competitions, options, revocations, decisions, erasures TO vote_web;
 GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at) ON users TO vote_web;
 GRANT UPDATE ON competitions TO vote_web;
 GRANT DELETE ON options TO vote_web;
+GRANT UPDATE (asked_at) ON erasures TO vote_web;
 GRANT UPDATE (decided_at, decided_by, reason) ON log_gaps TO vote_web;
 
 GRANT SELECT ON settings, competitions, options, tallies, votes, ballots, log_positions, log_gaps, log_markers,
-    unmatched_ballots, rejected_ballots TO vote_worker;
-GRANT SELECT (id) ON users TO vote_worker;
-GRANT INSERT ON settings, votes, ballots, tallies, log_positions, log_gaps, log_markers, unmatched_ballots, rejected_ballots
+    unmatched_ballots, rejected_ballots, revocations, position_marks, backups, erasures, checkpoints, decisions
     TO vote_worker;
+GRANT SELECT (id, chain) ON audit_log TO vote_worker;
+GRANT SELECT (id, erased_at) ON users TO vote_worker;
+GRANT INSERT ON settings, votes, ballots, tallies, log_positions, log_gaps, log_markers, unmatched_ballots,
+    rejected_ballots, position_marks, erasures, checkpoints TO vote_worker;
 GRANT UPDATE ON tallies, log_positions, log_markers TO vote_worker;
 GRANT UPDATE (choice, changed_at) ON votes TO vote_worker;
 GRANT UPDATE (status, rules_version, revision, state_changes, opens_at, closes_at, opened_at, closed_at)
     ON competitions TO vote_worker;
-GRANT DELETE ON revocations TO vote_worker;
-GRANT SELECT ON revocations TO vote_worker;
+GRANT UPDATE (recorded_at) ON erasures TO vote_worker;
+GRANT DELETE ON revocations, position_marks TO vote_worker;
 
 GRANT SELECT ON competitions, options, tallies, votes, ballots, log_positions, log_gaps, unmatched_ballots,
-    rejected_ballots, backups TO vote_reports;
+    rejected_ballots, backups, checkpoints TO vote_reports;
 GRANT SELECT (id, role, created_at, disabled_at, erased_at) ON users TO vote_reports;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO vote_backup;

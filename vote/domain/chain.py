@@ -1,0 +1,52 @@
+"""Hash chains: what makes one edited, removed or swapped row of the journal show.
+
+Each row has a digest of its content, and a chain value over the chain before it and that digest. Digest and chain are
+apart so that retention can take the content of old rows away and leave the chain whole.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+from vote.domain.ballot import Ballot
+
+BEGINNING = bytes(32)  # the chain before the first row
+
+
+class Link(NamedTuple):
+    """A row's place in its chain."""
+
+    seq: int
+    digest: bytes
+    chain: bytes
+
+
+def ballot_digest(ballot: Ballot, *, shard: int, epoch: str, position: int, receipt: str) -> bytes:
+    """SHA-256 of everything a journal row says of its ballot."""
+    text = "|".join(
+        (
+            ballot.id.hex,
+            str(ballot.competition),
+            str(ballot.voter),
+            ballot.choice,
+            str(milliseconds(ballot.cast_at)),
+            str(shard),
+            epoch,
+            str(position),
+            receipt,
+        )
+    )
+    return sha256(text.encode("utf-8")).digest()
+
+
+def links(after: int, chain: bytes, digests: Iterable[bytes]) -> Iterator[Link]:
+    """The links of rows that follow row `after`, whose chain value is `chain`."""
+    for seq, digest in enumerate(digests, after + 1):
+        chain = sha256(chain + digest).digest()
+        yield Link(seq, digest, chain)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970, the log's resolution."""
+    return round(moment.timestamp() * 1000)
