@@ -24,8 +24,8 @@ from vote.web.me import me
 from vote.web.openapi import openapi
 from vote.web.pages import pages
 from vote.web.receipts import receipts
+from vote.web.request import BODY_MAX_BYTES, Request
 
-BODY_MAX_BYTES = 64 * 1024
 FORM_MAX_PARTS = 100
 BLUEPRINTS = (pages, desk, accounts, account_page, me, api, admin_api, receipts, openapi)
 
@@ -37,6 +37,7 @@ def create_app(parts: Parts | None = None) -> Flask:
         parts.start()
     settings = parts.settings
     app = Flask("vote.web")
+    app.request_class = Request
     app.config["SECRET_KEY"] = settings.flask_secret_key  # FLASK_SECRET_KEY
     app.config["SECRET_KEY_FALLBACKS"] = [key for key in [settings.flask_secret_key_previous] if key]
     app.config["SESSION_COOKIE_NAME"] = COOKIE

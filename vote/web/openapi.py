@@ -52,7 +52,14 @@ def show() -> Response:
 @rule(UNASKED)
 def docs() -> str:
     """The document for people."""
-    return render_template("docs.html", document=document(current_app), tags=TAGS)
+    told = document(current_app)
+    sent = {
+        call["requestBody"]["content"][BODY_TYPES[0]]["schema"]["$ref"].rpartition("/")[2]
+        for calls in told["paths"].values()
+        for call in calls.values()
+        if "requestBody" in call
+    }
+    return render_template("docs.html", document=told, tags=TAGS, sent=sent)
 
 
 def document(app: Flask) -> dict[str, Any]:
@@ -106,6 +113,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [operation.tag],
         "security": _security(route.rule),
+        "x-access": route.rule.name.lower(),  # what the account must be, which `security` cannot say
         "responses": {
             **{str(status): _answer(status, body, operation) for status, body in operation.answers.items()},
             **{str(status): _problem(status) for status in _problems(route) if status not in operation.answers},
@@ -162,7 +170,7 @@ def _header_parameters(operation: Operation) -> Iterator[dict[str, Any]]:
 def _answer(status: int, body: type[BaseModel] | None, operation: Operation) -> dict[str, Any]:
     told: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if body is not None:
-        told["description"] = (body.__doc__ or "").strip().partition("\n")[0]
+        told["description"] = (body.__doc__ or "").strip().partition("\n")[0].partition(":")[0].rstrip(".")
         told["content"] = {"application/json": {"schema": {"$ref": REF.format(model=body.__name__)}}}
     if operation.response_headers:
         told["headers"] = {

@@ -32,7 +32,7 @@ Status = Literal["accepted", "recorded"]
 
 
 class ReceiptStatus(Output):
-    """Where the vote of a receipt is: on disk in the ballot log, or committed in the database."""
+    """Whether the vote is accepted (on disk in the ballot log) or recorded (committed in the database)."""
 
     status: Status
 

@@ -22,6 +22,7 @@ class Request(NamedTuple):
     path: str
     headers: dict[str, str] = {}  # noqa: RUF012  # never changed
     body: bytes = b""
+    chunked: bool = False
 
 
 def ask(settings: Settings, requests: list[Request]) -> list[Answered]:
@@ -56,7 +57,7 @@ async def _one(app: Any, request: Request) -> Answered:
         "root_path": "",
         "headers": [
             (b"host", b"localhost"),
-            (b"content-length", str(len(request.body)).encode()),
+            (b"transfer-encoding", b"chunked") if request.chunked else (b"content-length", b"%d" % len(request.body)),
             *((name.lower().encode(), value.encode()) for name, value in request.headers.items()),
         ],
         "client": ("127.0.0.1", 50000),
@@ -65,8 +66,11 @@ async def _one(app: Any, request: Request) -> Answered:
     }
     sent: list[Any] = []
 
+    half = len(request.body) // 2 if request.chunked else 0
+    parts = [request.body[:half], request.body[half:]]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": request.body, "more_body": False}
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
     async def send(message: Any) -> None:
         sent.append(message)
