@@ -13,6 +13,8 @@ from vote.actions import accounts
 from vote.db.pool import Database
 from vote.domain.person import Role
 from vote.ops import environment
+from vote.web import body
+from vote.web.models import PasswordChange, Registration
 
 BY = "vote admin"
 
@@ -34,8 +36,10 @@ def admin() -> None:
 def create(username: str, email: str, as_json: bool) -> None:
     """Create an admin. The password is asked for, or read from standard input when that is not a terminal."""
     password = _password()
+    given = {"username": username, "email": email, "password": password, "confirm_password": password}
+    checked = body.check(Registration, given)
     with _database() as db:
-        user_id = accounts.create_admin(db, username=username, email=email, password=password, by=BY)
+        user_id = accounts.create_admin(db, username=username, email=checked.email, password=password, by=BY)
     _answer(as_json, f"{username} is an admin now.", id=user_id, username=username, role="admin")
 
 
@@ -56,6 +60,7 @@ def promote(username: str, role: Role, as_json: bool) -> None:
 def reset(username: str, as_json: bool) -> None:
     """Set a new password for an account and log it out everywhere. The password is asked for as in `create`."""
     password = _password()
+    body.check(PasswordChange, {"current_password": "", "new_password": password, "confirm_password": password})
     with _database() as db:
         accounts.reset_password(db, username=username, password=password, by=BY)
     _answer(as_json, f"{username} has the new password and is logged out everywhere.", username=username)

@@ -1,7 +1,7 @@
 """The folders of an installation (VOTE_HOME) and the lock that keeps a second copy out.
 
 VOTE_HOME/            0700, whoever starts `vote up`
-  secrets/ logs/      ours
+  secrets/ logs/      ours, as are the files that commands keep here: `admin-password`, `environment`, `lock`
   servers/            the servers' own; for root a link into /var/lib/vote-app, because the account that runs the
                       servers then cannot enter VOTE_HOME
     postgres/ valkey/ data

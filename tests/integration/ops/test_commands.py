@@ -1,0 +1,93 @@
+"""`vote migrate` and `vote admin` on a real database, as an operator runs them."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vote.actions import accounts
+from vote.auth import PasswordHasher
+from vote.db import migrate, users
+from vote.db.pool import Database
+from vote.db.users import Account
+from vote.errors import InvalidInput, NameTaken, NotFound, NotLoggedIn
+from vote.ops.cli import cli
+
+MakeUser = Callable[..., Account]
+
+
+def vote(environment: dict[str, str], *arguments: str, password: str | None = None) -> Result:
+    typed = None if password is None else password + "\n"
+    return CliRunner(env=environment).invoke(cli, arguments, input=typed, catch_exceptions=True)
+
+
+def test_migrating_again_changes_nothing(environment: dict[str, str]) -> None:
+    again = vote(environment, "migrate")
+    as_json = vote(environment, "migrate", "--json")
+
+    assert again.output == f"The database is at {migrate.newest()}; nothing to do.\n"
+    assert json.loads(as_json.output) == {"before": migrate.newest(), "after": migrate.newest()}
+
+
+def test_an_admin_is_created_and_can_log_in(environment: dict[str, str], owner: Database) -> None:
+    created = vote(
+        environment, "admin", "create", "chief", "--email", "chief@example.com", "--json", password="Pass123!"
+    )
+
+    answer = json.loads(created.output)
+    account = accounts.check_login(owner, PasswordHasher(threads=1), username="chief", password="Pass123!")
+    assert (account.id, account.person.role) == (answer["id"], "admin")
+    again = vote(environment, "admin", "create", "CHIEF", "--email", "other@example.com", password="Pass123!")
+    assert isinstance(again.exception, NameTaken)
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "password", "field"),
+    [
+        ("x", "chief@example.com", "Pass123!", "username"),
+        ("chief", "nobody", "Pass123!", "email"),
+        ("chief", "chief@example.com", "short", "password"),
+        ("chief", "chief@example.com", "", "password"),
+    ],
+)
+def test_an_admin_keeps_the_rules_of_everybody(
+    environment: dict[str, str], name: str, email: str, password: str, field: str
+) -> None:
+    refused = vote(environment, "admin", "create", name, "--email", email, password=password)
+
+    assert isinstance(refused.exception, InvalidInput)
+    assert list(refused.exception.fields) == [field]
+
+
+def test_a_role_is_given_and_the_audit_says_by_what(
+    environment: dict[str, str], owner: Database, make_user: MakeUser
+) -> None:
+    account = make_user(username="helper")
+
+    given = vote(environment, "admin", "promote", "helper", "--role", "organiser")
+
+    assert given.output == "helper is organiser now.\n"
+    with owner.read() as tx:
+        found = users.find(tx, account.id)
+        actor = tx.execute("SELECT actor FROM audit_log ORDER BY id DESC LIMIT 1").fetchone()
+    assert found is not None
+    assert found.person.role == "organiser"
+    assert actor == ("vote admin",)
+    assert isinstance(vote(environment, "admin", "promote", "nobody").exception, NotFound)
+
+
+def test_a_reset_password_replaces_the_old_one(
+    environment: dict[str, str], owner: Database, make_user: MakeUser
+) -> None:
+    make_user(username="helper", password="Pass123!")
+    hasher = PasswordHasher(threads=1)
+
+    refused = vote(environment, "admin", "reset", "helper", password="short")
+    done = vote(environment, "admin", "reset", "helper", password="Another-1")
+
+    assert isinstance(refused.exception, InvalidInput)
+    assert done.output == "helper has the new password and is logged out everywhere.\n"
+    assert accounts.check_login(owner, hasher, username="helper", password="Another-1")
+    with pytest.raises(NotLoggedIn):
+        accounts.check_login(owner, hasher, username="helper", password="Pass123!")
