@@ -1,0 +1,133 @@
+"""Starts and stops the parts that are measured: `vote web`, `vote worker`, and the bare app under the same server."""
+
+import contextlib
+import json
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.ground import ROOT, WEB_PROCESSES, Ground
+from bench.voters import HOST
+from vote.ops.process import Part, Process
+from vote.ops.starting import start_ready
+
+VOTE = str(Path(sys.executable).with_name("vote"))
+WITHIN_S = 120.0
+
+
+class Server(NamedTuple):
+    """An HTTP server that is ready. `pids` are the processes whose time its answers take."""
+
+    port: int
+    pids: tuple[int, ...]
+
+
+class Batch(NamedTuple):
+    """What a worker said of one batch, and when: right after its commit."""
+
+    at: float
+    shard: int
+    upto: int
+    ballots: int
+    seconds: float
+
+
+class Worker:
+    """A running `vote worker`. Its log is read, not its database, so that looking costs the database nothing."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def batches(self) -> list[Batch]:
+        """Every batch it has told of, in order."""
+        lines = (json.loads(line) for line in self._log.read_text("utf-8").splitlines() if '"event": "batch"' in line)
+        return [
+            Batch(
+                datetime.fromisoformat(line["time"]).timestamp(),
+                line["shard"],
+                line["upto"],
+                line["ballots"],
+                line["ms"] / 1000,
+            )
+            for line in lines
+        ]
+
+    def wait_recorded(self, ballots: int) -> list[Batch]:
+        """Its batches, once they hold this many ballots. Raises TimeoutError."""
+        deadline = time.monotonic() + WITHIN_S
+        while time.monotonic() < deadline:
+            batches = self.batches()
+            if sum(batch.ballots for batch in batches) >= ballots:
+                return batches
+            time.sleep(0.2)  # between two looks at the log
+        raise TimeoutError(f"a worker did not record {ballots:,} ballots within {WITHIN_S:g} s")
+
+
+@contextlib.contextmanager
+def front_door(ground: Ground) -> Iterator[Server]:
+    """`vote web`, ready to acknowledge votes."""
+    port = _free_port()
+    environment = ground.environment | {"PORT": str(port)}
+    with _running(ground, "web", [VOTE, "web"], environment, path=f"http://{HOST}:{port}/ready") as process:
+        yield Server(port, (process.pid, ground.pair.log_pid))
+
+
+@contextlib.contextmanager
+def bare_app(ground: Ground) -> Iterator[Server]:
+    """The bare app, served with the same configuration and as many processes."""
+    port = _free_port()
+    metrics = ground.folder / "bare-metrics"
+    metrics.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:vote.ops.gunicorn_conf", "--chdir", str(ROOT)]
+    command += ["--bind", f"{HOST}:{port}", "--workers", str(WEB_PROCESSES), "bench.bare:app"]
+    environment = {"PATH": ground.environment["PATH"], "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    with _running(ground, "bare", command, environment, path=f"http://{HOST}:{port}/") as process:
+        yield Server(port, (process.pid,))
+
+
+@contextlib.contextmanager
+def worker(ground: Ground) -> Iterator[Worker]:
+    """One `vote worker`."""
+    name = f"worker-{time.monotonic_ns()}"
+    with _running(ground, name, [VOTE, "worker"], ground.environment, path=None):
+        yield Worker(ground.folder / f"{name}.log")
+
+
+@contextlib.contextmanager
+def _running(
+    ground: Ground, name: str, command: list[str], environment: dict[str, str], *, path: str | None
+) -> Iterator[Process]:
+    part = Part(
+        name=name,
+        command=command,
+        environ=environment,
+        folder=ground.folder,  # where no `.env` lies
+        log=ground.folder / f"{name}.log",
+        is_ready=lambda: path is None or _answers(path),
+    )
+    process = Process(part)
+    try:
+        start_ready(process)
+        yield process
+    finally:
+        process.stop()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.HTTPError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
