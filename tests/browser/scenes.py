@@ -32,7 +32,7 @@ LONG_NAME = "m" * 40  # as long as a user name may be
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A page as somebody sees it. `who`: nobody, mara (a voter), noor (an organiser), ines (one with an empty desk), LONG_NAME."""
+    """A page as somebody sees it: nobody, mara (a voter), noor (an organiser), ines (her desk is empty) or LONG_NAME."""
 
     name: str
     path: str

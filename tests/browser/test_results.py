@@ -30,7 +30,11 @@ def test_an_older_version_is_dropped_and_a_final_one_says_who_won(
     competition = make_competition()
     sockets: list[WebSocketRoute] = []
     page = open_window()
-    page.route_web_socket("**/live/*", lambda socket: sockets.append(socket))
+
+    def take(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+
+    page.route_web_socket("**/live/*", take)
     page.goto(f"/results/{competition.id}")
     while not sockets:
         page.wait_for_timeout(20)

@@ -3,7 +3,7 @@
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const LOOK_AGAIN_MS = 20_000;
+const LOOK_AGAIN_MS = 5_000;
 
 const timeOfDay = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
@@ -46,9 +46,13 @@ function write(element, now) {
 /** The time of day with seconds. */
 export const clock = (at) => at.toLocaleTimeString("en", { hourCycle: "h23" });
 
-/** Rewrites every moment under `root`, and again while the page stays open. */
+/** Rewrites every moment under `root`, shows what waits for its time, and again while the page stays open. */
 export function startTimes(root) {
-  const writeAll = () => root.querySelectorAll("[data-moment]").forEach((element) => write(element, new Date()));
+  const writeAll = () => {
+    const now = new Date();
+    root.querySelectorAll("[data-moment]").forEach((element) => write(element, now));
+    root.querySelectorAll("[data-at]").forEach((element) => (element.hidden = new Date(element.dataset.at) > now));
+  };
   writeAll();
   setInterval(writeAll, LOOK_AGAIN_MS);
   document.addEventListener("page:changed", writeAll);
