@@ -40,7 +40,7 @@ class FrontDoor:
         # a2wsgi spells the types of WSGI and ASGI out in its own way.
         self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
         signer, identifier = sessions.signer(settings), Identifier(settings, self._parts.revoked)
-        self._box = BallotBox(settings.log_url, settings.vote_shards)
+        self._box = BallotBox(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
         self._casting = Casting(self._parts, self._box, identifier, signer, self._error_page)
         self._live = Live(self._parts, identifier, signer)
         self._following: asyncio.Task[None] | None = None

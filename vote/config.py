@@ -70,6 +70,8 @@ class Settings(BaseModel):
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_split)] = ()
     vote_home: Path = Path(".vote")
     vote_cookie_secure: Annotated[bool, BeforeValidator(_on_off)] = True
+    ballot_log_wait: int = Field(default=0, ge=0, le=5)
+    vote_log_keep_hours: int = Field(default=72, ge=1)
     vote_shards: int = Field(default=8, ge=1, le=1024)
     vote_db_pool: int = Field(default=8, ge=1, le=100)
     vote_page_threads: int = Field(default=16, ge=1, le=256)

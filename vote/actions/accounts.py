@@ -1,6 +1,7 @@
 """Accounts: registering, checking a login, roles, passwords, revoking, erasing."""
 
 from vote.auth import TOKEN_HOURS, PasswordHasher, hash_password, needs_rehash
+from vote.ballotlog.log import BallotLog
 from vote.db import users
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
@@ -56,11 +57,16 @@ def revoke(db: Database, *, by: int, subject: str) -> None:
         users.revoke(tx, subject, keep_hours=TOKEN_HOURS)
 
 
-def erase(db: Database, *, by: int) -> None:
-    """Blank one's own account and end all its sessions. The votes stay and carry only a number."""
+def erase(db: Database, log: BallotLog, *, by: int) -> bool:
+    """Blank one's own account and end all its sessions. The votes stay and carry only a number (R10).
+
+    True when the erasure is on disk in the log too, so that a restore erases again; else the worker's schedule sees to it.
+    """
     with db.transaction(by=by) as tx:
         users.erase(tx, by)
+        users.ask_erasure(tx, by)
         users.revoke(tx, f"user:{by}", keep_hours=TOKEN_HOURS)
+    return log.append_erasure(by)
 
 
 def ensure_admin(db: Database, *, username: str, password: str, by: str) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
-from vote.ballotlog.entries import Entry, Rules, Unreadable
-from vote.db import ballots, competitions, positions, tallies
+from vote.ballotlog.entries import Entry, Erasure, Rules, Unreadable
+from vote.db import ballots, competitions, positions, tallies, users
 from vote.db.ballots import Placed, Vote
 from vote.db.pool import Tx
 from vote.db.positions import Position
@@ -46,6 +46,9 @@ def record_entries(tx: Tx, at: Position, *, epoch: str, entries: Sequence[Entry]
                 batch.append((entry.position, ballot))
             case Rules() as rules:
                 _apply_rules(tx, at.shard, rules)
+            case Erasure(voter):
+                users.erase(tx, voter)
+                users.mark_erased(tx, voter)
             case Unreadable(text, reason):
                 ballots.insert_rejected(tx, at.shard, epoch, entry.position, entry=text, reason=reason)
                 done.rejected += 1

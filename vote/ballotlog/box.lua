@@ -67,7 +67,7 @@ end
 
 --[[ Cast a batch of ballots.
 KEYS: log, state, rules, then the voters' hash of each competition of the batch.
-ARGV: deadline_ms, then per ballot: index of its voters' hash in KEYS, competition, voter, choice, ballot id.
+ARGV: deadline_ms, waited (1 when a WAIT for a replica follows), then per ballot: index of its voters' hash in KEYS, competition, voter, choice, ballot id.
 Answer: {now_ms, 'ok', position before the batch, word of each ballot}; appended ballots took the next positions in
 order. Words: accepted, changed (appended); again, already, early, closed, no_option, unknown (nothing was done). ]]
 local function cast(keys, args)
@@ -79,7 +79,7 @@ local function cast(keys, args)
   end
   local before = tonumber(redis.call('HGET', state, 'last') or 0)
   local position, known, answer = before, {}, { now, 'ok', before }
-  for i = 2, #args, 5 do
+  for i = 3, #args, 5 do
     local voters, competition, voter, choice, id = keys[tonumber(args[i])], unpack(args, i + 1, i + 4)
     local had = redis.call('HGET', voters, voter)
     local word
@@ -99,7 +99,8 @@ local function cast(keys, args)
     end
     answer[#answer + 1] = word
   end
-  if position > before then
+  if position > before or args[2] == '1' then
+    -- R1: WAIT counts from this connection's last write, so `again` writes too: the first append may not have got there.
     redis.call('HSET', state, 'last', position)
   end
   return answer
@@ -182,10 +183,48 @@ local function make_ready(keys, args)
   return { now, 'ok' }
 end
 
---[[ What a shard says of itself. KEYS: state. Answer: {now_ms, 'ok', epoch ('' for none), instance, last position, ready? 1 | 0} ]]
+--[[ Append the erasure of a person, so that a replay erases again (R10).
+KEYS: log, state. ARGV: deadline_ms, epoch, instance, voter, entry id. ]]
+local function erase(keys, args)
+  local now = now_ms()
+  local refused = refuse_push(keys[2], now, args[1], args[2], args[3], '0')
+  if refused then
+    return { now, refused }
+  end
+  local position = redis.call('HINCRBY', keys[2], 'last', 1)
+  append(keys[1], position, table.concat({ 'erase', args[5], args[4] }, ' '))
+  return { now, 'ok' }
+end
+
+--[[ Trim a shard strictly below a position: the entry at it stays, to be compared after a restart (R6, R9).
+KEYS: log, state. ARGV: deadline_ms, epoch, instance, position. Answer: {now_ms, 'ok', entries removed} ]]
+local function trim(keys, args)
+  local now = now_ms()
+  local refused = refuse_push(keys[2], now, args[1], args[2], args[3], '0')
+  if refused then
+    return { now, refused }
+  end
+  return { now, 'ok', redis.call('XTRIM', keys[1], 'MINID', args[4] .. '-0') }
+end
+
+--[[ Forget the voters and rules of a competition that is final and safe in PostgreSQL.
+KEYS: state, rules, the competition's voters. ARGV: deadline_ms, epoch, instance, competition. ]]
+local function forget(keys, args)
+  local now = now_ms()
+  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '0')
+  if refused then
+    return { now, refused }
+  end
+  redis.call('HDEL', keys[2], args[4])
+  redis.call('UNLINK', keys[3])
+  return { now, 'ok' }
+end
+
+--[[ What a shard says of itself. KEYS: state.
+Answer: {now_ms, 'ok', epoch ('' for none), instance, last position, instance it was made ready for ('' for none)} ]]
 local function describe(keys)
-  local epoch, last = unpack(redis.call('HMGET', keys[1], 'epoch', 'last'))
-  return { now_ms(), 'ok', epoch or '', run_id(), tonumber(last or 0), is_ready(keys[1]) and 1 or 0 }
+  local epoch, last, ready = unpack(redis.call('HMGET', keys[1], 'epoch', 'last', 'ready'))
+  return { now_ms(), 'ok', epoch or '', run_id(), tonumber(last or 0), ready or '' }
 end
 
 redis.register_function('vote_cast', cast)
@@ -193,4 +232,7 @@ redis.register_function('vote_push_rules', push_rules)
 redis.register_function('vote_push_voters', push_voters)
 redis.register_function('vote_begin_epoch', begin_epoch)
 redis.register_function('vote_make_ready', make_ready)
+redis.register_function('vote_erase', erase)
+redis.register_function('vote_trim', trim)
+redis.register_function('vote_forget', forget)
 redis.register_function { function_name = 'vote_describe', callback = describe, flags = { 'no-writes' } }

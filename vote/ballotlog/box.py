@@ -54,8 +54,10 @@ class _Waiting:
 class BallotBox:
     """Casts ballots for one process, over one connection. Belongs to one event loop."""
 
-    def __init__(self, url: str, shards: int) -> None:
+    def __init__(self, url: str, shards: int, *, wait_replicas: int = 0) -> None:
+        """`wait_replicas`: how many replicas must have a ballot before it is called accepted (R1)."""
         self._shards = shards
+        self._wait_replicas = wait_replicas
         self._pool = connection.connect_async(url).connection_pool
         self._connection: Connection | None = None
         self._clock = LogClock()
@@ -100,7 +102,10 @@ class BallotBox:
         by_shard = [list(group) for _, group in groupby(batch, key=attrgetter("shard"))]
         try:
             async with asyncio.timeout(CALL_BUDGET_S):
-                answers = await self._exchange(open_connection, [_command(group, deadline_ms) for group in by_shard])
+                answers = await self._exchange(
+                    open_connection,
+                    [_command(group, deadline_ms, waited=self._wait_replicas > 0) for group in by_shard],
+                )
         except (*connection.LogError, TimeoutError):
             await self._disconnect()
             self._tell_later(batch, passed_at)
@@ -112,10 +117,19 @@ class BallotBox:
         began = time.monotonic()
         await open_connection.send_packed_command(open_connection.pack_commands(commands), check_health=False)
         answers = [await _answer(open_connection) for _ in commands]
+        if self._wait_replicas:
+            await self._wait_for_replicas(open_connection)
         for answer in answers:
             if isinstance(answer, list):
                 self._clock.learn(began, time.monotonic(), answer[0])
         return answers
+
+    async def _wait_for_replicas(self, open_connection: Connection) -> None:
+        """R1: the ballots of this call lie on the replicas too, or nobody is told that they are accepted."""
+        await open_connection.send_command("WAIT", self._wait_replicas, int(CALL_BUDGET_S * 1000))
+        reached = await _answer(open_connection)
+        if not isinstance(reached, int) or reached < self._wait_replicas:
+            raise TimeoutError
 
     async def _connected(self) -> Connection:
         if self._connection is None:
@@ -155,11 +169,11 @@ async def _answer(open_connection: Connection) -> Any:
         return error
 
 
-def _command(group: list[_Waiting], deadline_ms: int) -> tuple[Any, ...]:
+def _command(group: list[_Waiting], deadline_ms: int, *, waited: bool) -> tuple[Any, ...]:
     shard = group[0].shard
     names = [keys.log(shard), keys.state(shard), keys.rules(shard)]
     place: dict[int, int] = {}
-    arguments: list[Any] = [deadline_ms]
+    arguments: list[Any] = [deadline_ms, int(waited)]
     for ballot in group:
         if ballot.competition not in place:
             names.append(keys.voters(shard, ballot.competition))

@@ -57,6 +57,13 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """A person is to be blanked, again after every restore (R10)."""
+
+    voter: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """An entry that can never be recorded."""
 
@@ -70,7 +77,7 @@ class Entry:
 
     position: int
     id: str
-    content: Ballot | Rules | Unreadable
+    content: Ballot | Rules | Erasure | Unreadable
 
 
 def parse(stream_id: str, text: str) -> Entry:
@@ -84,19 +91,26 @@ def parse(stream_id: str, text: str) -> Entry:
         if kind == "rules":
             _, competition, rules = rest.split(" ")
             return Entry(position, entry_id, Rules.parse(int(competition), rules))
+        if kind == "erase":
+            return Entry(position, entry_id, Erasure(_number(rest.split(" ")[1])))
         raise ValueError(f"no such kind of entry: {kind[:20]!r}")
-    except (ValueError, OverflowError, OSError) as error:
+    except (ValueError, IndexError, OverflowError, OSError) as error:
         return Entry(position, entry_id, Unreadable(text, str(error)))
 
 
 def _ballot(rest: str) -> Ballot:
     ballot_id, competition, voter, choice, cast_ms = rest.split(" ")
-    ballot = Ballot(UUID(hex=ballot_id), int(competition), int(voter), choice, _at(int(cast_ms)))
-    if not (0 < ballot.competition <= MAX_ID and 0 < ballot.voter <= MAX_ID):
-        raise ValueError("an id is out of range")
+    ballot = Ballot(UUID(hex=ballot_id), _number(competition), _number(voter), choice, _at(int(cast_ms)))
     if not (len(choice) == 1 and "a" <= choice <= "z"):
         raise ValueError("the choice is not an option key")
     return ballot
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= MAX_ID:
+        raise ValueError("an id is out of range")
+    return number
 
 
 def _at(milliseconds: int) -> datetime:

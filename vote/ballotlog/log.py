@@ -33,7 +33,12 @@ class Shard(NamedTuple):
     epoch: str
     instance: str
     last: int
-    ready: bool
+    ready_for: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes ballots: it was made ready for the server instance that runs now (R5)."""
+        return self.ready_for == self.instance
 
 
 class BallotLog:
@@ -122,6 +127,24 @@ class BallotLog:
         """Let a shard take ballots, under this epoch and instance (R5)."""
         return self._push("vote_make_ready", [keys.state(shard.number)], shard)
 
+    def append_erasure(self, voter: int) -> bool:
+        """Append the erasure of a person (R10). True when it is on disk; it does no harm twice."""
+        try:
+            shard = self.describe(voter % self.shards)
+            names = [keys.log(shard.number), keys.state(shard.number)]
+            return self._push("vote_erase", names, shard, voter, secrets.token_hex(16)) == "ok"
+        except LogUnavailable:
+            return False
+
+    def trim(self, shard: Shard, position: int) -> Word:
+        """Trim a shard strictly below a position (R9)."""
+        return self._push("vote_trim", [keys.log(shard.number), keys.state(shard.number)], shard, position)
+
+    def forget(self, shard: Shard, competition: int) -> Word:
+        """Let a shard forget a competition whose votes are final and safe in PostgreSQL."""
+        names = [keys.state(shard.number), keys.rules(shard.number), keys.voters(shard.number, competition)]
+        return self._push("vote_forget", names, shard, competition)
+
     def announce(self, rules: Iterable[Rules]) -> bool:
         """Push rules to every shard that is ready. True when all took them; else the worker's schedule goes on trying."""
         pushed = list(rules)
@@ -150,8 +173,8 @@ class BallotLog:
 
 
 def _shard(number: int, answer: list[Any]) -> Shard:
-    now, _, epoch, instance, last, ready = answer
-    return Shard(number, now, epoch, instance, last, ready == 1)
+    now, _, epoch, instance, last, ready_for = answer
+    return Shard(number, now, epoch, instance, last, ready_for)
 
 
 def _told(call: Callable[[], Any]) -> Any:

@@ -84,6 +84,33 @@ def erase(tx: Tx, user_id: int) -> None:
     tx.execute("SELECT erase_person(%s)", (user_id,))
 
 
+def ask_erasure(tx: Tx, user_id: int) -> None:
+    """Note that the person is to be erased, also from every replay (R10)."""
+    tx.execute(
+        "INSERT INTO erasures (user_id) VALUES (%s) ON CONFLICT (user_id) DO UPDATE SET asked_at = now()", (user_id,)
+    )
+
+
+def mark_erased(tx: Tx, user_id: int) -> None:
+    """Note that the erasure's entry of the log is recorded. A person not known here (an older backup) is left out."""
+    tx.execute(
+        """
+        INSERT INTO erasures AS e (user_id, recorded_at) SELECT id, now() FROM users WHERE id = %s
+        ON CONFLICT (user_id) DO UPDATE SET recorded_at = coalesce(e.recorded_at, now())
+        """,
+        (user_id,),
+    )
+
+
+def erasures_to_repeat(tx: Tx, *, after_s: int) -> list[int]:
+    """People whose erasure was asked for so long ago and is not recorded: its entry fell into a gap, or never got there."""
+    rows = tx.execute(
+        "SELECT user_id FROM erasures WHERE recorded_at IS NULL AND asked_at < now() - make_interval(secs => %s)",
+        (after_s,),
+    )
+    return [row[0] for row in rows]
+
+
 def any_admin(tx: Tx) -> bool:
     """Whether somebody can administer."""
     return tx.execute("SELECT 1 FROM users WHERE role = 'admin' LIMIT 1").fetchone() is not None

@@ -65,6 +65,6 @@ def erase() -> Response:
 def erase_account(user_id: int) -> None:
     """Erase who is asking; this process knows it at once, every other within a second."""
     parts = visitor.parts()
-    actions.erase(parts.db, by=user_id)
+    actions.erase(parts.db, parts.log, by=user_id)
     parts.revoked.add(f"user:{user_id}")
     session.clear()

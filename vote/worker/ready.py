@@ -26,8 +26,11 @@ class Step(Enum):
     READY = "the shard takes ballots"
 
 
-def make_ready(db: Database, log: BallotLog, shard: int) -> Step:
-    """Take the next step towards a ready shard. Call it, and drain, until it says READY."""
+def make_ready(db: Database, log: BallotLog, shard: int, *, may_lack_a_tail: bool = False) -> Step:
+    """Take the next step towards a ready shard. Call it, and drain, until it says READY.
+
+    `may_lack_a_tail`: another server may have taken this one's place, and acknowledgements did not wait for it (R6).
+    """
     with db.transaction(by=ACTOR) as tx:
         at = positions.claim(tx, shard)
         if at is None:
@@ -35,7 +38,8 @@ def make_ready(db: Database, log: BallotLog, shard: int) -> Step:
         state = log.describe(shard)
         if state.ready:
             return Step.READY
-        if not state.epoch or has_lost_its_tail(log, at, state):
+        was_promoted = may_lack_a_tail and state.ready_for not in ("", state.instance)
+        if not state.epoch or was_promoted or has_lost_its_tail(log, at, state):
             word = log.begin_epoch(state, secrets.token_hex(EPOCH_BYTES))
             return Step.NEW_EPOCH if word == "ok" else Step.AGAIN
         if at.epoch != state.epoch or unread(log, at, state):

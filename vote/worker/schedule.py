@@ -3,11 +3,12 @@
 from vote.actions import competitions as change
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog, Shard
-from vote.db import competitions
+from vote.db import competitions, users
 from vote.db.pool import Database
 from vote.errors import Conflict, NotFound
 
 ACTOR = "schedule"
+REPEAT_ERASURE_S = 10  # an entry that is on its way is recorded long before
 
 # Rules versions that were pushed, per life of a shard (number, epoch, instance) and competition.
 Told = dict[tuple[int, str, str], dict[int, int]]
@@ -33,6 +34,14 @@ def finish_closings(db: Database) -> list[int]:
     with db.read() as tx:
         closing = competitions.in_state(tx, "closing")
     return [one for one in closing if change.finish_closing(db, one, by=ACTOR) is not None]
+
+
+def repeat_erasures(db: Database, log: BallotLog) -> None:
+    """Ask the log again for erasures that are not recorded (R10). A second entry changes nothing."""
+    with db.read() as tx:
+        people = users.erasures_to_repeat(tx, after_s=REPEAT_ERASURE_S)
+    for person in people:
+        log.append_erasure(person)
 
 
 def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard], told: Told) -> None:

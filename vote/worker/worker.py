@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from vote.actions.recording import Recorded
+from vote.ballotlog.connection import is_replicated
 from vote.ballotlog.log import BallotLog, Shard
 from vote.config import Settings
 from vote.db import positions
@@ -28,6 +29,7 @@ class Worker:
 
     db: Database
     log: BallotLog
+    may_lack_a_tail: bool = False
     _next_schedule: float = 0.0
     _next_push: float = 0.0
     _turn: int = 0
@@ -37,7 +39,9 @@ class Worker:
     def of(cls, settings: Settings) -> "Worker":
         """A worker for these settings. Connects to nothing yet."""
         db = Database(settings.database("worker"), size=POOL, name="vote worker")
-        return cls(db, BallotLog(settings.log_url, settings.vote_shards))
+        # R6: a promoted replica that nobody waited for may lack what was accepted, and nothing in it can tell.
+        may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_wait == 0
+        return cls(db, BallotLog(settings.log_url, settings.vote_shards), may_lack_a_tail)
 
     def prepare(self) -> None:
         """Load the log's functions and make the shards' rows. Raises ConfigError when VOTE_SHARDS does not fit the data."""
@@ -69,7 +73,7 @@ class Worker:
         """Make a shard ready when it is cold, then record all it holds. Returns ballots recorded."""
         recorded = 0
         while not shard.ready:
-            step = make_ready(self.db, self.log, shard.number)
+            step = make_ready(self.db, self.log, shard.number, may_lack_a_tail=self.may_lack_a_tail)
             if step is Step.NEW_EPOCH:
                 lines.warning("epoch", shard=shard.number, what=step.value, before=shard.epoch or None)
             recorded += self.drain(shard.number)
@@ -109,6 +113,7 @@ class Worker:
             lines.info("final", competition=competition)
         if now >= self._next_push:
             self._next_push = now + REPUSH_EVERY_S
+            schedule.repeat_erasures(self.db, self.log)
             schedule.push_what_is_missing(self.db, self.log, self.log.describe_all(), self._told)
 
     def _tell(self, batch: Batch) -> None:

@@ -51,7 +51,8 @@ def test_a_ballot_is_read_back() -> None:
         "ballot 0123456789abcdef0123456789abcdef 3 42 b 99999999999999999999",
         "rules x 1 1|nonsense|||0|ab",
         "rules x 1",
-        "erase x 1",
+        "erase x 0",
+        "erase x",
     ],
 )
 def test_what_cannot_be_read_is_kept_with_the_reason(text: str) -> None:
