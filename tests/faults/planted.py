@@ -161,17 +161,17 @@ PLANTED = (
     Fault(
         "final without the markers",
         "R8: final only when every shard's marker is recorded",
-        "vote/actions/competitions.py",
-        "if not drained or positions.open_gaps(tx)",
-        "if positions.open_gaps(tx)",
+        "vote/actions/closing.py",
+        "        tuple(shard for shard in shards if markers.get(shard) != competition.rules_version),\n",
+        "        (),\n",
         (f"{WORKER}::test_closing_drains_before_it_is_final",),
     ),
     Fault(
         "final over unmatched ballots",
         "R8: unmatched ballots hold the final",
-        "vote/actions/competitions.py",
-        " or positions.count_unmatched(tx, competition_id):",
-        ":",
+        "vote/actions/closing.py",
+        "        positions.count_unmatched(tx, competition.id),\n",
+        "        0,\n",
         (f"{WORKER}::test_a_ballot_of_an_unknown_voter_is_kept_aside_and_holds_the_final",),
     ),
     Fault(

@@ -7,7 +7,7 @@ from typing import Any
 
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
-from vote.db import competitions, positions, tallies
+from vote.db import competitions, tallies
 from vote.db.pool import Database, Tx
 from vote.domain import policy
 from vote.domain.competition import (
@@ -118,19 +118,6 @@ def close_voting(db: Database, log: BallotLog, competition_id: int, *, by: Perso
         closing = _become(tx, before, "closing", now=now)
     _announce(log, closing)
     return closing
-
-
-def finish_closing(db: Database, competition_id: int, *, by: str) -> Competition | None:
-    """Make the tally final when every shard's marker of this closing is recorded (R8). None while it may not be yet."""
-    with db.transaction(by=by) as tx:
-        before = competitions.lock(tx, competition_id)
-        if before is None or before.state != "closing":
-            return None
-        markers = positions.markers(tx, competition_id)
-        drained = all(markers.get(shard) == before.rules_version for shard in positions.all_positions(tx))
-        if not drained or positions.open_gaps(tx) or positions.count_unmatched(tx, competition_id):
-            return None
-        return _become(tx, before, "closed", now=datetime.now(UTC), rules_version=before.rules_version)
 
 
 def delete(db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None) -> None:

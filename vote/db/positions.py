@@ -1,6 +1,7 @@
 """How far each shard of the ballot log is recorded. The row of a shard is its lock: who holds it may commit (R4)."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 from vote.db.pool import Tx
@@ -28,6 +29,7 @@ class Gap(NamedTuple):
     old_epoch: str
     old_position: int
     new_epoch: str
+    noticed_at: datetime
 
 
 _POSITION: LiteralString = "SELECT shard, epoch, position, last_entry, recorded, chain FROM log_positions"
@@ -92,12 +94,25 @@ def is_new_epoch(tx: Tx, shard: int, epoch: str) -> bool:
     return row is not None
 
 
-def open_gaps(tx: Tx) -> list[Gap]:
-    """Gaps that no operator has decided on."""
+def open_gaps(tx: Tx, since: datetime | None = None) -> list[Gap]:
+    """Gaps that no operator has decided on; only those noticed since then, when a time is given."""
     rows = tx.execute(
-        "SELECT id, shard, old_epoch, old_position, new_epoch FROM log_gaps WHERE decided_at IS NULL ORDER BY id"
+        """
+        SELECT id, shard, old_epoch, old_position, new_epoch, noticed_at FROM log_gaps
+        WHERE decided_at IS NULL AND (%s::timestamptz IS NULL OR noticed_at >= %s) ORDER BY id
+        """,
+        (since, since),
     )
     return [Gap(*row) for row in rows]
+
+
+def decide_gap(tx: Tx, gap_id: int, *, by: int, reason: str) -> bool:
+    """Note an operator's decision on a gap. False when there is no open gap with this id."""
+    decided = tx.execute(
+        "UPDATE log_gaps SET decided_at = now(), decided_by = %s, reason = %s WHERE id = %s AND decided_at IS NULL",
+        (by, reason, gap_id),
+    )
+    return decided.rowcount == 1
 
 
 def set_marker(tx: Tx, *, competition: int, shard: int, version: int) -> None:

@@ -1,6 +1,7 @@
 """Opens and closes competitions on time, tells ready shards what they do not know yet, and finishes closings (R7, R8)."""
 
 from vote.actions import competitions as change
+from vote.actions.closing import finish_closing
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog, Shard
 from vote.db import competitions, users
@@ -33,7 +34,7 @@ def finish_closings(db: Database) -> list[int]:
     """Make the tallies of drained closings final. Returns the competitions that are closed now."""
     with db.read() as tx:
         closing = competitions.in_state(tx, "closing")
-    return [one for one in closing if change.finish_closing(db, one, by=ACTOR) is not None]
+    return [one for one in closing if finish_closing(db, one, by=ACTOR)]
 
 
 def repeat_erasures(db: Database, log: BallotLog) -> None:

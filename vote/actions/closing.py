@@ -1,0 +1,106 @@
+"""The end of a safe close (R8): final once every shard is drained to its marker, or by an operator's audited word."""
+
+from typing import NamedTuple
+
+from vote.db import competitions, positions
+from vote.db.pool import Database, Tx
+from vote.db.positions import Gap
+from vote.domain import policy
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+from vote.errors import Conflict, InvalidInput, NotAllowed, NotFound
+
+REASON_MAX_CHARS = 2_000
+
+
+class Hindrance(NamedTuple):
+    """What keeps a closing competition from being final by itself."""
+
+    undrained: tuple[int, ...]
+    gaps: tuple[Gap, ...]
+    unmatched: int
+
+    @property
+    def needs_a_word(self) -> bool:
+        """Drained, but something may be missing: only an operator can say that the tally stands."""
+        return not self.undrained and bool(self.gaps or self.unmatched)
+
+    @property
+    def is_none(self) -> bool:
+        """Nothing stands in the way."""
+        return not (self.undrained or self.gaps or self.unmatched)
+
+
+def hindrance(tx: Tx, competition: Competition) -> Hindrance:
+    """What stands between a closing competition and its final tally.
+
+    Only gaps noticed since it opened count: what fell into an older one cannot have been its ballots.
+    """
+    markers, shards = positions.markers(tx, competition.id), positions.all_positions(tx)
+    return Hindrance(
+        tuple(shard for shard in shards if markers.get(shard) != competition.rules_version),
+        tuple(positions.open_gaps(tx, since=competition.opened_at)),
+        positions.count_unmatched(tx, competition.id),
+    )
+
+
+def finish_closing(db: Database, competition_id: int, *, by: str) -> bool:
+    """Make the tally final when nothing stands in the way. True when it is closed now."""
+    with db.transaction(by=by) as tx:
+        closing = competitions.lock(tx, competition_id)
+        if closing is None or closing.state != "closing" or not hindrance(tx, closing).is_none:
+            return False
+        _close(tx, closing)
+        return True
+
+
+def finish_over(db: Database, competition_id: int, *, by: Person, reason: str) -> Competition:
+    """An admin's word that the tally is final over gaps or unmatched ballots; kept with the reason, and audited.
+
+    Raises Conflict while ballots are still being recorded, or when no word is needed.
+    """
+    if by.role != "admin":
+        raise NotAllowed("Only an admin may decide that a tally stands over a gap.")
+    _check_reason(reason)
+    with db.transaction(by=by.id) as tx:
+        closing = competitions.lock(tx, competition_id)
+        if closing is None:
+            raise NotFound("There is no such competition.")
+        policy.check_become(closing, "closed")
+        found = hindrance(tx, closing)
+        if not found.needs_a_word:
+            raise Conflict("Nothing is to be decided: the tally becomes final by itself once all ballots are recorded.")
+        competitions.insert_decision(
+            tx, competition_id, by=by.id, reason=reason, gaps=[gap.id for gap in found.gaps], unmatched=found.unmatched
+        )
+        _close(tx, closing)
+        closed = competitions.find(tx, competition_id)
+    assert closed is not None
+    return closed
+
+
+def decide_gap(db: Database, gap_id: int, *, by: Person, reason: str) -> None:
+    """An admin's word that a gap has been looked into: it holds no closing up any more. Audited. Raises NotFound."""
+    if by.role != "admin":
+        raise NotAllowed("Only an admin may decide on a gap.")
+    _check_reason(reason)
+    with db.transaction(by=by.id) as tx:
+        if not positions.decide_gap(tx, gap_id, by=by.id, reason=reason):
+            raise NotFound("There is no open gap with this number.")
+
+
+def _close(tx: Tx, closing: Competition) -> None:
+    # The version stays: the markers that were recorded are those of this closing.
+    competitions.set_state(
+        tx,
+        closing.id,
+        "closed",
+        rules_version=closing.rules_version,
+        opens_at=closing.opens_at,
+        closes_at=closing.closes_at,
+    )
+
+
+def _check_reason(reason: str) -> None:
+    if not 0 < len(reason.strip()) <= REASON_MAX_CHARS:
+        raise InvalidInput({"reason": f"Say why, in at most {REASON_MAX_CHARS:,} characters."})
