@@ -33,8 +33,10 @@ class Revoked:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, before the database it reads is closed."""
         self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     @property
     def is_loaded(self) -> bool:
