@@ -50,7 +50,7 @@ def services(request: pytest.FixtureRequest) -> Literal["embedded", "system"]:
 @pytest.fixture(scope="session")
 def servers(services: Literal["embedded", "system"], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """PostgreSQL and Valkey (or Redis) of this test process."""
-    pair = start_pair(services, tmp_path_factory.mktemp("servers"))
+    pair = start_pair(services, tmp_path_factory.mktemp("servers"), durable=True)
     yield pair
     pair.stop()
 

@@ -26,7 +26,7 @@ from vote.web.errors import render_error_page
 
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
 MAX_ID = 2**31 - 1
-READY_TIMEOUT_S = 2.0  # a probe that hangs is a probe that fails
+READY_TIMEOUT_S = 4.0  # a probe that hangs is a probe that fails
 NOT_STORED = "Your vote is not stored."
 IN_DOUBT = "Your vote may be stored or not. Press again: it cannot count twice."
 
@@ -72,17 +72,17 @@ class FrontDoor:
             body = await asyncio.to_thread(probes.metrics_text, self._parts)
             await answer(send, 200, body, content_type=probes.METRICS_TYPE)
         else:
-            reasons = await self._why_not_ready()
-            said = {"status": "not ready", "reasons": reasons} if reasons else {"status": "ready"}
+            reasons, warnings = await self._readiness()
+            said = {"status": "not ready" if reasons else "ready", "reasons": reasons, "warnings": warnings}
             body = json.dumps(said).encode("utf-8")
             await answer(send, 503 if reasons else 200, body, content_type="application/json")
 
-    async def _why_not_ready(self) -> list[str]:
+    async def _readiness(self) -> probes.Readiness:
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
-                return await asyncio.to_thread(probes.why_not_ready, self._parts)
+                return await asyncio.to_thread(probes.readiness, self._parts)
         except TimeoutError:
-            return [f"the ballot log did not answer within {READY_TIMEOUT_S:g} s"]
+            return probes.Readiness([f"log and database did not answer within {READY_TIMEOUT_S:g} s"], [])
 
     async def _error_page(self, error: VoteError, scope: Scope) -> bytes:
         status = problems.status_of(error)

@@ -12,6 +12,7 @@ from psycopg import Connection, OperationalError, sql
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from vote.config import DatabaseTarget
+from vote.db.breaker import Breaker
 from vote.errors import DatabaseUnavailable
 
 Tx = Connection[tuple[Any, ...]]
@@ -27,6 +28,7 @@ class Database:
 
     def __init__(self, target: DatabaseTarget, *, size: int, name: str) -> None:
         self._set_role = target.set_role
+        self._breaker = Breaker()
         self._pool: ConnectionPool[Tx] = ConnectionPool(
             target.url,
             min_size=1,
@@ -64,7 +66,7 @@ class Database:
         actor = f"user:{by}" if isinstance(by, int) else by
         with self._connection() as connection, connection.transaction():
             connection.execute(
-                "SELECT set_config('vote.actor', %s, true),"
+                "SELECT set_config('vote.actor', %s, true), set_config('synchronous_commit', 'on', true),"
                 " set_config('idle_in_transaction_session_timeout', %s, true)",
                 (actor, str(IDLE_IN_TRANSACTION_MS)),
             )
@@ -72,12 +74,18 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[Tx]:
+        if not self._breaker.may_try():
+            raise DatabaseUnavailable
         if self._pool.closed:
             self._pool.open()
         try:
             with self._pool.connection() as connection:
+                self._breaker.succeeded()
                 yield connection
-        except (OperationalError, PoolTimeout, TooManyRequests) as error:
+        except PoolTimeout as error:
+            self._breaker.failed()
+            raise DatabaseUnavailable from error
+        except (OperationalError, TooManyRequests) as error:
             raise DatabaseUnavailable from error
 
     def stats(self) -> dict[str, int]:

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, multiprocess
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from vote.db import positions
+from vote.db import guards, positions
 from vote.domain.ballot import Ballot
 from vote.edge.parts import Parts
 from vote.errors import DatabaseUnavailable, LogUnavailable
@@ -15,8 +16,29 @@ from vote.errors import DatabaseUnavailable, LogUnavailable
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def why_not_ready(parts: Parts) -> list[str]:
-    """Why a vote could not be acknowledged now; empty when it could. PostgreSQL may be away (DESIGN §3)."""
+class Readiness(NamedTuple):
+    """Why a vote could not be acknowledged now (empty: it could), and what somebody should mend."""
+
+    reasons: list[str]
+    warnings: list[str]
+
+
+def readiness(parts: Parts) -> Readiness:
+    """Ask log and database. PostgreSQL may be away (DESIGN §3), but where it answers it must keep what it commits."""
+    reasons = _why_not_log(parts)
+    warnings: list[str] = []
+    if not parts.revoked.is_loaded:
+        reasons.append("it was not read from PostgreSQL yet who is logged out")
+    try:
+        with parts.db.read() as tx:
+            unsafe, warnings = guards.check(tx)
+        reasons += unsafe
+    except DatabaseUnavailable:
+        warnings.append("PostgreSQL does not answer: votes are accepted and wait to be recorded")
+    return Readiness(reasons, warnings)
+
+
+def _why_not_log(parts: Parts) -> list[str]:
     try:
         reasons = parts.log.unsafe_settings()
         cold = [str(shard.number) for shard in parts.log.describe_all() if not shard.ready]
@@ -24,8 +46,6 @@ def why_not_ready(parts: Parts) -> list[str]:
         return [f"the ballot log does not answer: {error.__cause__ or error}"]
     if cold:
         reasons.append(f"shards {', '.join(cold)} of the ballot log wait for a worker to make them ready")
-    if not parts.revoked.is_loaded:
-        reasons.append("it was not read from PostgreSQL yet who is logged out")
     return reasons
 
 

@@ -12,8 +12,9 @@ from psycopg import sql
 
 from tests.conftest import in_database
 from tests.services import Pair
+from tests.stack import wait_until
 from vote.config import DatabaseTarget
-from vote.db import migrate
+from vote.db import guards, migrate
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -187,3 +188,24 @@ def test_a_pool_that_is_exhausted_is_an_error_and_not_a_hang(
     with db.read(), pytest.raises(DatabaseUnavailable), db.read():
         pass
     db.close()
+
+
+def test_a_server_that_may_lose_a_commit_is_named(database_url: str, servers: Pair) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        assert guards.check(connection) == ([], [])
+        connection.execute("SET synchronous_commit = off")
+        assert guards.check(connection).unsafe == ["PostgreSQL runs synchronous_commit off, it needs on"]
+    with psycopg.connect(servers.superuser_url, autocommit=True) as superuser:
+        superuser.execute("ALTER SYSTEM SET full_page_writes = off")
+        superuser.execute("SELECT pg_reload_conf()")
+        try:
+            wait_until(lambda: guards.check(superuser).unsafe == ["PostgreSQL runs full_page_writes off, it needs on"])
+        finally:
+            superuser.execute("ALTER SYSTEM RESET full_page_writes")
+            superuser.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: guards.check(superuser).unsafe == [])
+
+
+def test_a_commit_waits_for_the_disk_whatever_the_role_says(owner: Database, database_url: str) -> None:
+    with owner.transaction(by="tests") as tx:
+        assert tx.execute("SHOW synchronous_commit").fetchone() == ("on",)
