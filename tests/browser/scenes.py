@@ -57,13 +57,6 @@ class House:
         self._make(
             "logo", "Logo of the city run", ["Bridge", "Runner", "River"], tally=[9_410, 6_115, 2_679], state="closed"
         )
-        self._make(
-            "long",
-            LONG_WORD * 4,
-            [LONG_WORD * 2, f"{LONG_WORD} {LONG_WORD}"],
-            description=LONG_WORD * 3,
-            tally=[9_999_999_999, 1],
-        )
         self._make("tie", "Colour of the new trams", ["Blue", "Green", "Yellow"], tally=[812, 812, 377], state="closed")
         self._make("empty", "Name of the kitten", ["Pixel", "Biscuit"], closes_at=later)
         self._make(
@@ -103,6 +96,16 @@ class House:
         self._vote("hidden", "mara", "b")
         self._vote("logo", "mara", "a")
 
+    def furnish_with_long_words(self) -> None:
+        """What nobody should enter and somebody will."""
+        self._make(
+            "long",
+            LONG_WORD * 4,
+            [LONG_WORD * 2, f"{LONG_WORD} {LONG_WORD}"],
+            description=LONG_WORD * 3,
+            tally=[9_999_999_999, 1],
+        )
+
     def accept(self, name: str, who: str, choice: str) -> None:
         """A ballot that the log holds and no worker has recorded."""
         person, competition = self.people[who], self.ids[name]
@@ -132,11 +135,6 @@ class House:
             Scene("results-hidden", f"/results/{at['hidden']}"),
             Scene("results-final", f"/results/{at['logo']}"),
             Scene("results-tie", f"/results/{at['tie']}"),
-            Scene("vote-long-words", f"/vote/{at['long']}", LONG_NAME),
-            Scene("results-long-words", f"/results/{at['long']}", LONG_NAME),
-            Scene("desk-long-words", "/admin", LONG_NAME),
-            Scene("desk-competition-long-words", f"/admin/competitions/{at['long']}", LONG_NAME),
-            Scene("account-long-words", "/account", LONG_NAME),
             Scene("receipts", "/receipts"),
             Scene("receipts-missing", "/receipts?code=ABCD-EFGH-IJKL-MNOP"),
             Scene("how-it-counts", "/how-it-counts"),
@@ -154,6 +152,18 @@ class House:
             Scene("desk-delete", f"/admin/competitions/{at['draft']}/delete", "noor"),
             Scene("error-403", "/admin", "mara", 403),
             Scene("error-404", "/vote/99999", "mara", 404),
+        ]
+
+    def long_scenes(self) -> list[Scene]:
+        """Pages with words longer than any line."""
+        at = self.ids
+        return [
+            Scene("competitions-long-words", "/", LONG_NAME),
+            Scene("vote-long-words", f"/vote/{at['long']}", LONG_NAME),
+            Scene("results-long-words", f"/results/{at['long']}", LONG_NAME),
+            Scene("desk-long-words", "/admin", LONG_NAME),
+            Scene("desk-competition-long-words", f"/admin/competitions/{at['long']}", LONG_NAME),
+            Scene("account-long-words", "/account", LONG_NAME),
         ]
 
     def _person(self, name: str, role: Any) -> Person:

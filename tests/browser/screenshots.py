@@ -16,9 +16,10 @@ from playwright.sync_api import Browser, Page, Route
 from tests.browser.chromium import PHONE, WIDE, chromium, log_in, window
 from tests.browser.scenes import House, Scene
 from tests.browser.small_png import small
-from tests.services import start_pair
+from tests.services import Pair, start_pair
 from tests.stack import Stack, running
 from vote import config
+from vote.actions import competitions
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db import migrate
@@ -36,29 +37,44 @@ SETTLED_MS = 350  # sockets are open and times are rewritten by then
 def main(wanted: list[str]) -> None:
     """Take the pictures whose names begin with one of these; all when none is named."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="vote-pictures-") as folder, _system(Path(folder)) as (stack, settings):
+    with (
+        tempfile.TemporaryDirectory(prefix="vote-pictures-") as folder,
+        _system(Path(folder)) as (pair, stack, settings),
+    ):
         db = Database(settings.database("owner"), size=2, name="vote pictures")
         log = BallotLog(settings.log_url, settings.vote_shards)
         house = House(db, log, settings.log_url)
         house.furnish()
         with chromium() as browser:
-            studio = _Studio(browser, stack, settings, house)
-            for scene, before in [*((scene, None) for scene in house.scenes()), *_acted(house)]:
-                if not wanted or any(scene.name.startswith(name) for name in wanted):
-                    studio.take(scene, before)
+            studio = _Studio(browser, stack, settings, house, wanted)
+            for scene, act in [*((scene, None) for scene in house.scenes()), *_acted(house)]:
+                studio.take(scene, act)
             house.accept("empty", "mara", "a")
-            studio.take(Scene("accepted", f"/vote/{house.ids['empty']}", "mara"), None)
+            stack.freeze_worker()
+            competitions.close_voting(db, log, house.ids["poster"], by=house.people["noor"])
+            last = [
+                Scene("accepted", f"/vote/{house.ids['empty']}", "mara"),
+                Scene("results-closing", f"/results/{house.ids['poster']}"),
+            ]
+            for scene in last:
+                studio.take(scene)
+            stack.thaw_worker()
+            pair.kill_database()
+            studio.take(Scene("error-503", "/", "mara", 503))
         db.close()
         log.close()
 
 
 class _Studio:
-    def __init__(self, browser: Browser, stack: Stack, settings: Settings, house: House) -> None:
+    def __init__(self, browser: Browser, stack: Stack, settings: Settings, house: House, wanted: list[str]) -> None:
         self._browser, self._stack, self._settings, self._house = browser, stack, settings, house
+        self._wanted = wanted
         self._blank = browser.new_page()
 
-    def take(self, scene: Scene, act: Callable[[Page], None] | None) -> None:
-        """One scene in every kind."""
+    def take(self, scene: Scene, act: Callable[[Page], None] | None = None) -> None:
+        """One scene in every kind, when it is wanted."""
+        if self._wanted and not any(scene.name.startswith(name) for name in self._wanted):
+            return
         for kind, how in KINDS.items():
             context = window(self._browser, self._stack.url, **how)
             if scene.who:
@@ -136,7 +152,7 @@ def _lose_connection(page: Page) -> None:
 
 
 @contextlib.contextmanager
-def _system(folder: Path) -> Iterator[tuple[Stack, Settings]]:
+def _system(folder: Path) -> Iterator[tuple[Pair, Stack, Settings]]:
     pair = start_pair("embedded", folder / "servers")
     try:
         migrate.upgrade(pair.owner_url)
@@ -150,7 +166,7 @@ def _system(folder: Path) -> Iterator[tuple[Stack, Settings]]:
             "PATH": os.environ["PATH"],
         }
         with running(environment, folder / "stack") as stack:
-            yield stack, config.load(environment)
+            yield pair, stack, config.load(environment)
     finally:
         pair.stop()
 

@@ -26,7 +26,8 @@ def test_every_page_is_in_order(open_window: OpenWindow, house: House, how: str)
     windows: dict[str | None, Page] = {}
     wrong: dict[str, object] = {}
 
-    for scene in house.scenes():
+    house.furnish_with_long_words()
+    for scene in house.scenes() + house.long_scenes():
         if scene.who not in windows:
             windows[scene.who] = open_window(house.people[scene.who] if scene.who else None, **HOW[how])
         page = windows[scene.who]
