@@ -17,7 +17,8 @@ def configure(part: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _named(part),
-        structlog.processors.dict_tracebacks,
+        # Without local variables: they hold passwords and tokens.
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],

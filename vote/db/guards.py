@@ -18,7 +18,8 @@ class Guards(NamedTuple):
 def check(tx: Tx) -> Guards:
     """Why this server may lose a committed vote; empty lists when it is as it should be."""
     names = [*SAFE, "synchronous_commit", "data_checksums"]
-    found: dict[str, str] = dict(tx.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (names,)).fetchall())
+    rows = tx.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (names,)).fetchall()
+    found: dict[str, str] = dict(rows)
     unsafe = [
         f"PostgreSQL runs {name} {found.get(name)}, it needs {value}"
         for name, value in SAFE.items()

@@ -76,9 +76,9 @@ class Database:
     def _connection(self) -> Iterator[Tx]:
         if not self._breaker.may_try():
             raise DatabaseUnavailable
-        if self._pool.closed:
-            self._pool.open()
         try:
+            if self._pool.closed:
+                self._pool.open()
             with self._pool.connection() as connection:
                 self._breaker.succeeded()
                 yield connection

@@ -62,7 +62,8 @@ class Envelope:
             return
         request_id = secrets.token_hex(16)
         scope[REQUEST_ID], scope[LINE] = request_id, {}
-        own = [header for header in scope["headers"] if header[0] != b"x-request-id"]
+        # WSGI cannot tell `X_Request_Id` from `X-Request-Id`: names with an underscore go, as nginx drops them too.
+        own = [header for header in scope["headers"] if header[0] != b"x-request-id" and b"_" not in header[0]]
         scope["headers"] = [*own, (b"x-request-id", request_id.encode("ascii"))]
         began, status = time.perf_counter(), 0
 
