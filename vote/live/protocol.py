@@ -6,11 +6,17 @@ connection go. Strangers can make both cost memory and time without end (`ws` in
 
 import asyncio
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 
 class WatcherProtocol(WebSocketsSansIOProtocol):
     """One connection. `writable` is uvicorn's: not set while the reader leaves too much unread."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send what the app says. An HTTP answer ends the handshake too: uvicorn forgets it and reports each as an error."""
+        await super().send(message)
+        self.handshake_complete = self.handshake_complete or self.close_sent
 
     def handle_ping(self) -> None:
         """Answer, unless earlier answers were not read."""

@@ -1,5 +1,6 @@
 """Who may watch: from which page, logged in or not, and how long."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -80,13 +81,14 @@ def test_what_is_not_there_is_404(site: Site, make_competition: Make) -> None:
     assert {address: site.refused(address) for address in NOT_THERE} == dict.fromkeys(NOT_THERE, 404)
 
 
-def test_a_refusal_says_why(site: Site) -> None:
+def test_a_refusal_says_why(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
         site.open(2**31 - 1)
 
     assert refusal.value.resp_headers["content-type"] == "application/problem+json"
     assert refusal.value.resp_headers["cache-control"] == "no-store"
     assert b"There is no such competition." in refusal.value.resp_body
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_a_draft_does_not_exist_for_others(site: Site, make_competition: Make, organiser: Person) -> None:
