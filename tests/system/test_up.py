@@ -58,22 +58,36 @@ class Up(Stack):
         return self._output.read_text("utf-8")
 
     def wait_ready(self) -> None:
+        answers: list[bytes] = []
+
         def is_ready() -> bool:
             assert self.process.poll() is None, self.output[-3000:]
             with contextlib.suppress(OSError):
-                return self.get("/ready").status == 200
+                answer = self.get("/ready")
+                answers.append(answer.body)
+                return answer.status == 200
             return False
 
-        wait_until(is_ready, what=f"/ready of {self._output} is 200", within=START_S)
+        try:
+            wait_until(is_ready, what="/ready is 200", within=START_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {answers[-1:]}; it wrote:\n{self.output[-3000:]}") from None
 
     @property
     def password(self) -> str:
         return (self.home / "admin-password").read_text().strip()
 
     def log_in(self) -> str:
-        answer = self.post("/login", {"username": "admin", "password": self.password})
-        assert answer.status == 200, answer.body
-        return str(answer.json["token"])
+        """A token of the admin. Votes are accepted without PostgreSQL, logins are not: it may still be coming back."""
+        answers: list[Answer] = []
+
+        def log_in() -> bool:
+            with contextlib.suppress(OSError):
+                answers.append(self.post("/login", {"username": "admin", "password": self.password}))
+            return bool(answers) and answers[-1].status == 200
+
+        wait_until(log_in, what="the admin is logged in")
+        return str(answers[-1].json["token"])
 
     def wait_for_vote(self, choice: str, token: str | None = None) -> Answer:
         """The admin's vote in the demo competition, sent until it is accepted, as the page does."""
@@ -86,7 +100,7 @@ class Up(Stack):
                 accepted.extend([answer] if answer.status in (200, 202) else [])
             return bool(accepted)
 
-        wait_until(cast, what=f"a vote is accepted\n{self.output[-3000:]}")
+        wait_until(cast, what="a vote is accepted")
         return accepted[0]
 
     def pids_of(self, part: str) -> list[int]:
