@@ -1,0 +1,162 @@
+"""Runs a storm on a `vote up` of its own and prints the verdict. Exit code 1 when anything is wrong.
+
+STORM_VOTES   voters' errands, one or more presses each (default 20,000)
+STORM_KILLS   kills and freezes, spread over the time (default 60)
+STORM_RATE    errands a second (default 150)
+STORM_SEED    of the dice (default: the time)
+STORM_REPORT  a file to write the report to, as Markdown
+"""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import dotenv
+import psycopg
+
+from tests.conftest import PASSWORD_HASH
+from tests.stack import VOTE, Stack, free_port
+from tests.storm import verdict
+from tests.storm.chaos import Chaos, heal_by
+from tests.storm.people import Crowd, Ticket
+from tests.storm.recorder import Recorder
+
+START_WITHIN_S = 120.0
+HEAL_WITHIN_S = 120.0
+VOTERS_PER_COMPETITION = 2_000
+
+
+class Storm:
+    """The system under the storm: one `vote up` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.port = folder / "home", free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "PYTHONPATH") if name in os.environ}
+        environment = {**kept, "VOTE_HOME": str(self.home), "PORT": str(self.port), "WEB_CONCURRENCY": "2"}
+        with (folder / "output").open("wb") as output:
+            self.process = subprocess.Popen([*VOTE, "up"], env=environment, stdout=output, stderr=output, cwd=folder)
+
+    def probe(self, path: str) -> bytes:
+        """The body of an answer 200; empty when it is anything else."""
+        try:
+            told = Stack.request(self, "GET", path)  # type: ignore[arg-type]  # it only needs `url`
+        except OSError:
+            return b""
+        return told.body if told.status == 200 else b""
+
+    def is_ready(self) -> bool:
+        """A vote can be acknowledged."""
+        return bool(self.probe("/ready"))
+
+    def is_drained(self) -> bool:
+        """Nothing is accepted and not recorded."""
+        return b"vote_pending_ballots 0.0" in self.probe("/metrics")
+
+    @property
+    def secrets(self) -> dict[str, str | None]:
+        """What the parts were given."""
+        return dotenv.dotenv_values(self.home / "environment")
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
+
+
+def prepare(url: str, errands: int) -> list[Ticket]:
+    """Competitions, half of them with change allowed, and voters for so many errands."""
+    count = max(2, -(-errands // VOTERS_PER_COMPETITION))
+    with psycopg.connect(url) as connection:
+        competitions = [_competition(connection, number) for number in range(count)]
+        voters = connection.execute(
+            "INSERT INTO users (username, email, password_hash)"
+            " SELECT 'storm-' || n, 'storm-' || n || '@example.com', %s FROM generate_series(1, %s) n RETURNING id",
+            (PASSWORD_HASH, -(-errands // count)),
+        ).fetchall()
+    return [Ticket(one, voter[0], number % 2 == 1) for voter in voters for number, one in enumerate(competitions)][
+        :errands
+    ]
+
+
+def _competition(connection: psycopg.Connection, number: int) -> int:
+    row = connection.execute(
+        "INSERT INTO competitions (name, status, allow_change, receipt_key, rules_version, opened_at)"
+        " VALUES ('Storm', 'open', %s, %s, 1, now()) RETURNING id",
+        (number % 2 == 1, os.urandom(32)),
+    ).fetchone()
+    assert row is not None
+    connection.execute(
+        "INSERT INTO options (competition_id, key, label) VALUES (%s, 'a', 'A'), (%s, 'b', 'B')", row * 2
+    )
+    return int(row[0])
+
+
+def main() -> int:
+    """One storm."""
+    errands, kills = int(os.environ.get("STORM_VOTES", "20000")), int(os.environ.get("STORM_KILLS", "60"))
+    rate, seed = float(os.environ.get("STORM_RATE", "150")), int(os.environ.get("STORM_SEED", str(int(time.time()))))
+    seconds = errands / rate
+    print(f"Storm: {errands:,} errands at {rate:g}/s, {kills} kills, seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="storm-") as folder:
+        storm = Storm(Path(folder))
+        recorder = Recorder(Path(folder) / "attempts.jsonl")
+        try:
+            heal_by(time.monotonic() + START_WITHIN_S, storm.is_ready)
+            secrets = storm.secrets
+            database, secret = secrets["DATABASE_URL"], secrets["JWT_SECRET"]
+            assert database
+            assert secret
+            tickets = prepare(database, errands)
+            random.Random(seed).shuffle(tickets)
+            chaos = Chaos(storm.process.pid, random.Random(seed), kills=kills, over_s=seconds * 0.95)
+            chaos.start()
+            began = time.monotonic()
+            asyncio.run(Crowd(storm.url, secret, recorder, random.Random(seed)).run(tickets, seconds=seconds))
+            chaos.finish()
+            blown = time.monotonic() - began
+            healed = heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_ready)
+            drained = heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_drained)
+            books = verdict.read_books(database)
+            found = verdict.judge(recorder.read(), tickets, books)
+        finally:
+            recorder.close()
+            storm.stop()
+    return _tell(found, books, chaos, seed=seed, blown=blown, healed=healed, drained=drained)
+
+
+def _tell(
+    found: verdict.Verdict,
+    books: verdict.Books,
+    chaos: Chaos,
+    *,
+    seed: int,
+    blown: float,
+    healed: float,
+    drained: float,
+) -> int:
+    lines = [
+        f"{found.attempts:,} attempts in {blown:.0f} s: "
+        + ", ".join(f"{n:,} {o}" for o, n in sorted(found.outcomes.items())),
+        f"{chaos.kills.total()} kills: " + ", ".join(f"{n} {what}" for what, n in sorted(chaos.kills.items())),
+        f"well again {healed:.1f} s after the last answer, drained {drained:.1f} s later; "
+        f"{len(books.votes):,} votes, {sum(books.ballots.values()):,} ballots, "
+        f"{books.gaps} gaps, {books.unmatched} unmatched, {books.rejected} rejected",
+        f"seed {seed}",
+    ]
+    examples = [*found.lost[:5], *found.duplicate[:5], *found.phantom[:5], *found.mismatch[:5]]
+    print("\n".join([*lines, *examples, "", found.line()]), flush=True)
+    if report := os.environ.get("STORM_REPORT"):
+        text = "\n".join(f"- {line}" for line in [*lines, *examples])
+        Path(report).write_text(f"# Storm report\n\n**{found.line()}**\n\n{text}\n", encoding="utf-8")
+    return 0 if found.is_clean and books.gaps == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
