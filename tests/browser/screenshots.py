@@ -86,6 +86,7 @@ class _Studio:
                 act(page)
             picture = small(page.screenshot(full_page=True), self._blank)
             (FOLDER / f"{scene.name}-{kind}.png").write_bytes(picture)
+            page.goto("about:blank")  # ends what is on its way, so that no ballot of a picture is cast after all
             page.unroute_all(behavior="ignoreErrors")
             context.close()
         print(scene.name, flush=True)
@@ -153,7 +154,7 @@ def _lose_connection(page: Page) -> None:
 
 @contextlib.contextmanager
 def _system(folder: Path) -> Iterator[tuple[Pair, Stack, Settings]]:
-    pair = start_pair("embedded", folder / "servers")
+    pair = start_pair("embedded", folder / "servers", durable=True)
     try:
         migrate.upgrade(pair.owner_url)
         environment = {
