@@ -90,7 +90,7 @@ class Results {
     const verdict = this.verdict(options, total);
     this.set("[data-verdict]", verdict);
     this.root.querySelector("[data-verdict]").hidden = !verdict;
-    this.root.querySelectorAll("[data-waiting]").forEach((line) => (line.hidden = true));
+    this.root.querySelectorAll("[data-waiting]").forEach((line) => (line.hidden = this.state !== "closing"));
     this.writeState();
   }
 
