@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench mutants lock clean
+.PHONY: help run test lint bench storm mutants lock clean
 
 PYTHON ?= python3
 SERVICES ?= embedded
@@ -12,8 +12,8 @@ BIN := .venv/bin
 
 # pip of the environment, or, where Python came without ensurepip, the system's pip working on the environment.
 PIP = $$($(BIN)/python -m pip --version >/dev/null 2>&1 && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
-INSTALL = $(PIP) install --disable-pip-version-check --progress-bar off
-PROJECT = $(INSTALL) --quiet --no-deps --no-build-isolation --editable .
+INSTALL = $(PIP) install --quiet --disable-pip-version-check --progress-bar off
+PROJECT = $(INSTALL) --no-deps --no-build-isolation --editable .
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: .venv/.dev ## Check style, format, types and the direction of imports
 
 bench: .venv/.dev ## Measure speed side by side with plain servers
 	@$(BIN)/python -m bench $(ARGS)
+
+storm: .venv/.dev ## Kill everything while people vote, then count (STORM_VOTES, STORM_KILLS, STORM_SEED)
+	@$(BIN)/python -m tests.storm
 
 mutants: .venv/.dev ## Prove the tests: break the code on purpose and see them fail
 	@$(BIN)/python -m tests.faults $(ARGS)
@@ -71,18 +74,20 @@ $(BIN)/python:
 # --- programs of the suite that pip does not bring ---------------------------------------------------------------------
 
 FOUND_BROWSER = { command -v chromium && $(PYTHON) -c 'import ctypes; ctypes.CDLL("libatomic.so.1")'; } >/dev/null 2>&1
+FOUND_STRACE = command -v strace >/dev/null 2>&1
 FOUND_SERVERS = { [ $(SERVICES) != system ] || { ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server; }; } >/dev/null 2>&1
 
 # As root on Debian: install what is missing. Packages of servers would start them and make a cluster; ours are started
 # from the programs, so both are prevented (policy-rc.d: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt).
 define NEEDED
-$(FOUND_BROWSER) && $(FOUND_SERVERS) && exit 0; \
+$(FOUND_BROWSER) && $(FOUND_SERVERS) && $(FOUND_STRACE) && exit 0; \
 if [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; then \
   export DEBIAN_FRONTEND=noninteractive; \
   get() { apt-get install -y --no-install-recommends "$$@" >/dev/null || echo "make test: $$* could not be installed."; }; \
   echo "Installing programs the suite needs …"; \
   apt-get update -q >/dev/null || echo "make test: apt-get update failed; trying what is known."; \
   $(FOUND_BROWSER) || get chromium libatomic1; \
+  $(FOUND_STRACE) || get strace; \
   $(FOUND_SERVERS) || { \
     policy=/usr/sbin/policy-rc.d; \
     [ -e $$policy ] || { trap 'rm -f '$$policy EXIT INT TERM; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; }; \

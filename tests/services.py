@@ -97,6 +97,11 @@ class Pair:
         self._log.send(signal.SIGCONT)
 
     @property
+    def log_data(self) -> Path:
+        """Where Valkey keeps its files."""
+        return self._valkey.data
+
+    @property
     def database_pid(self) -> int:
         return self._database.pid
 
