@@ -1,6 +1,6 @@
 """Tokens and password hashes. No Flask, no database: who is revoked is asked elsewhere (`edge/revoked.py`).
 
-Tokens are JWT, HS256, 24 hours, with exactly the claims of DESIGN §5; every check of RFC 8725 §3 that applies is made.
+Tokens are JWT, HS256, 24 hours, with exactly seven claims; every check of RFC 8725 §3 that applies is made.
 Passwords are PBKDF2-HMAC-SHA256 with a salt and 600,000 rounds (OWASP Password Storage, 2025).
 """
 

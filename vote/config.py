@@ -100,7 +100,7 @@ class Settings(BaseModel):
         return _required(self.redis_url, "REDIS_URL", "redis://127.0.0.1:6379/0")
 
     def database(self, part: Literal["owner", "web", "worker", "reports", "backup"]) -> DatabaseTarget:
-        """Where `part` connects: its own URL when it has one, else the owner's with SET ROLE (DESIGN §4)."""
+        """Where `part` connects: its own URL when it has one, else the owner's with SET ROLE."""
         own = None if part == "owner" else getattr(self, f"database_url_{part}")
         if own:
             return DatabaseTarget(own, None)

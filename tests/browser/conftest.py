@@ -23,9 +23,9 @@ MEANT = re.compile(
 OpenWindow = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. Ended after each file: while Playwright runs, no test of another one could use asyncio.run."""
     with chromium() as one:
         yield one
 

@@ -1,4 +1,4 @@
-"""Casting through the running system: every answer of the table in DESIGN §5, and one person one vote under pressure."""
+"""Casting through the running system: every answer a voter may get, and one person one vote under pressure."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

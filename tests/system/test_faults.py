@@ -78,7 +78,7 @@ def test_a_frozen_worker_is_taken_over_and_changes_nothing_when_it_wakes(
     told = crowd.press(stack.url, [Ballot(competition.id, voter, "a") for voter in voters[:200]])
     stack.freeze_worker(0)
     told += crowd.press(stack.url, [Ballot(competition.id, voter, "b") for voter in voters[200:400]])
-    # DESIGN: another worker takes over within 5 s; twice that is a broken machine.
+    # Another worker takes over within 5 s; twice that is a broken machine.
     wait_until(lambda: drained(stack), within=10, what="taken over from a frozen worker")
     stack.thaw_worker(0)
     told += crowd.press(stack.url, [Ballot(competition.id, voter, "a") for voter in voters[400:]])

@@ -26,7 +26,7 @@ RETRY_CONNECT_S = 0.1  # a log that is down is asked at most this often; everybo
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
 Word = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
-NOT_READY = "The ballot log is getting ready. Your vote is not stored yet: press again in a moment."
+NOT_READY = "Not confirmed: the ballot log is getting ready. Press again in a moment, it cannot count twice."
 
 
 class Outcome(NamedTuple):

@@ -83,7 +83,7 @@ class BallotLog:
         return None if choice is None else str(choice)
 
     def unsafe_settings(self) -> list[str]:
-        """Why this server may not hold ballots; empty when it may (DESIGN §3.3)."""
+        """Why this server may not hold ballots; empty when it may."""
         wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
         found = self._call("CONFIG GET", *wanted)
         present = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))

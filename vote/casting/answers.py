@@ -1,4 +1,4 @@
-"""What a voter is told for what the log decided (DESIGN §5; the words are those of docs/glossary.md).
+"""What a voter is told for what the log decided, in the words of docs/glossary.md.
 
 Only an append that is on disk is called accepted (R1). A 4xx is a promise: this ballot is not and will not be counted.
 """

@@ -1,6 +1,6 @@
 """`POST /vote/<id>`: who is it, is it their own form, cast the ballot, tell them.
 
-Bare ASGI: a framework's routing costs 40 % of the requests a second (DESIGN §3). Nothing that every other request passes
+Bare ASGI: a framework's routing costs 40 % of the requests a second. Nothing that every other request passes
 is left out: identity, revocation, origin and CSRF come from `edge/`.
 """
 

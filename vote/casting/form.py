@@ -12,7 +12,7 @@ from vote.edge.envelope import Receive
 from vote.edge.origin import FIELD
 from vote.errors import InvalidInput, TooLarge
 
-MAX_BODY_BYTES = 16 * 1024  # a ballot is some 200 bytes; DESIGN §5
+MAX_BODY_BYTES = 16 * 1024  # a ballot is some 200 bytes
 MAX_FIELDS = 20
 UNREADABLE = "The body cannot be read. Send the field `vote` as a form, as multipart or as JSON."
 

@@ -75,7 +75,7 @@ def receipt_keys(tx: Tx, wanted: list[int] | None, *, known_up_to: int) -> dict[
 
 
 def due(tx: Tx) -> list[tuple[int, State]]:
-    """Competitions whose time has come, with the state they should take (DESIGN §3.4)."""
+    """Competitions whose time has come, with the state they should take."""
     rows = tx.execute("""
         SELECT id, 'open' FROM competitions WHERE status = 'scheduled' AND opens_at <= now()
         UNION ALL

@@ -29,6 +29,7 @@ class Database:
     def __init__(self, target: DatabaseTarget, *, size: int, name: str) -> None:
         self._set_role = target.set_role
         self._breaker = Breaker()
+        self._failures = 0
         self._pool: ConnectionPool[Tx] = ConnectionPool(
             target.url,
             min_size=1,
@@ -83,10 +84,16 @@ class Database:
                 self._breaker.succeeded()
                 yield connection
         except PoolTimeout as error:
-            self._breaker.failed()
+            if self._could_not_connect():
+                self._breaker.failed()
             raise DatabaseUnavailable from error
         except (OperationalError, TooManyRequests) as error:
             raise DatabaseUnavailable from error
+
+    def _could_not_connect(self) -> bool:
+        """Whether the wait was for a server that is away, not for a connection that others use."""
+        before, self._failures = self._failures, self._pool.get_stats().get("connections_errors", 0)
+        return self._failures > before
 
     def stats(self) -> dict[str, int]:
         """Size, use and waiting of the pool, as psycopg_pool names them."""

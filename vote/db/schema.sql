@@ -12,7 +12,7 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
         END IF;
-        -- Lets the owner SET ROLE where the parts share one URL (DESIGN §4).
+        -- Lets the owner SET ROLE where the parts share one URL.
         IF NOT pg_has_role(current_user, name, may_set) THEN
             EXECUTE format('GRANT %I TO %I', name, current_user);
         END IF;

@@ -66,7 +66,7 @@ class Competition:
 
 
 def state_to_begin_with(*, opens_at: datetime | None, now: datetime) -> State:
-    """A new competition is open at once, unless it opens later (DESIGN §5)."""
+    """A new competition is open at once, unless it opens later."""
     return "open" if opens_at is None or opens_at <= now else "scheduled"
 
 

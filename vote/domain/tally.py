@@ -7,7 +7,7 @@ from vote.domain.competition import State
 
 
 class Snapshot(TypedDict):
-    """What pages, API and sockets send (DESIGN §5)."""
+    """What pages, API and sockets send."""
 
     competition: int
     version: int

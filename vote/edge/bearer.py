@@ -1,6 +1,6 @@
 """The fast reader of our own tokens: the signature by one HMAC, then the same checks of claims as the slow one.
 
-PyJWT's decode is a fifth of a vote's time (DESIGN §7). Only tokens with exactly our header are read here, so there is no
+PyJWT's decode is a fifth of a vote's time. Only tokens with exactly our header are read here, so there is no
 algorithm to confuse; `docs/adr/` has the decision, and one table of forged tokens is run against both readers.
 """
 

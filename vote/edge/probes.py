@@ -24,7 +24,7 @@ class Readiness(NamedTuple):
 
 
 def readiness(parts: Parts) -> Readiness:
-    """Ask log and database. PostgreSQL may be away (DESIGN §3), but where it answers it must keep what it commits."""
+    """Ask log and database. PostgreSQL may be away, but where it answers it must keep what it commits."""
     reasons = _why_not_log(parts)
     warnings: list[str] = []
     if not parts.revoked.is_loaded:

@@ -50,7 +50,7 @@ class Viewer:
         return True
 
     def may_see(self, competition: Competition) -> bool:
-        """The one visibility rule (DESIGN §3.8), with what is known of this person."""
+        """The one visibility rule, with what is known of this person."""
         return policy.can_see_results(self.person, competition, has_voted=self.has_voted)
 
 

@@ -17,7 +17,7 @@ from vote.domain.person import Role
 PASSWORD_MIN_CHARS = 8
 EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3, as errata 1690 reads it
 
-# By syntax only (DESIGN §5): a school that runs `.local` or `.test` knows its own addresses. This list is the library's
+# By syntax only: a school that runs `.local` or `.test` knows its own addresses. This list is the library's
 # documented switch; it is read at each call.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 

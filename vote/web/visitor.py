@@ -43,7 +43,7 @@ def sends_bearer() -> bool:
 
 
 def is_browser() -> bool:
-    """Whether the client behaves like a browser (DESIGN §5)."""
+    """Whether the client behaves like a browser."""
     return origin.is_browser(request.headers.get)
 
 

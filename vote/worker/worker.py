@@ -16,7 +16,7 @@ from vote.worker import schedule
 from vote.worker.drain import Batch, drain
 from vote.worker.ready import Step, make_ready
 
-SCHEDULE_EVERY_S = 0.5  # opening and closing happen within a second of their time (DESIGN §3.4)
+SCHEDULE_EVERY_S = 0.5  # opening and closing happen within a second of their time
 REPUSH_EVERY_S = 1.0  # how often shards are told again what a lost announcement may have missed
 POOL = 2
 
