@@ -16,7 +16,7 @@ from bench.parts import worker
 from bench.progress import Progress
 
 VOTERS_PER_SECOND = 12_000  # a measurement ends early when its voters run out
-BALLOTS_PER_ROUND = 40_000  # in the log that the worker drains
+BALLOTS_PER_ROUND = 24_000  # in the log that the worker drains
 
 
 def main() -> int:

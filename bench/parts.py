@@ -58,6 +58,10 @@ class Worker:
             for line in lines
         ]
 
+    def last_lines(self) -> str:
+        """The end of its log, for when it does not do what it should."""
+        return "\n".join(self._log.read_text("utf-8").splitlines()[-5:])
+
     def wait_recorded(self, ballots: int) -> list[Batch]:
         """Its batches, once they hold this many ballots. Raises TimeoutError."""
         deadline = time.monotonic() + WITHIN_S
@@ -66,7 +70,7 @@ class Worker:
             if sum(batch.ballots for batch in batches) >= ballots:
                 return batches
             time.sleep(0.2)  # between two looks at the log
-        raise TimeoutError(f"a worker did not record {ballots:,} ballots within {WITHIN_S:g} s")
+        raise TimeoutError(f"a worker did not record {ballots:,} ballots within {WITHIN_S:g} s:\n{self.last_lines()}")
 
 
 @contextlib.contextmanager

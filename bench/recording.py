@@ -37,7 +37,7 @@ class Rows(NamedTuple):
     """Rows of one table: the statement that inserts them, and the values by column."""
 
     insert: sql.Composed
-    columns: list[list[Any]]
+    columns: list[Any]
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class Rounds:
 
     worker: list[float]
     plain: list[float]
+    plain_as_text: list[float]
 
     def raw(self) -> dict[str, object]:
         """For results.json."""
@@ -55,16 +56,16 @@ class Rounds:
 def make_ready(ground: Ground) -> None:
     """Let a worker make every shard of the log ready. Raises TimeoutError."""
     deadline = time.monotonic() + READY_S
-    with worker(ground):
+    with worker(ground) as one:
         while not all(shard.ready for shard in ground.log.describe_all()):
             if time.monotonic() > deadline:
-                raise TimeoutError("the shards of the log did not become ready")
+                raise TimeoutError(f"the shards of the log did not become ready:\n{one.last_lines()}")
             time.sleep(0.05)  # between two looks at the log
 
 
 def measure(ground: Ground, competitions: list[int], ballots: int, told: Acknowledged, tell: Tell) -> Rounds:
-    """One round per competition: the worker, then the same rows plainly."""
-    done = Rounds([], [])
+    """One round per competition: the worker, then the same rows plainly, as Python values and as text made before."""
+    done = Rounds([], [], [])
     for competition in competitions:
         told.add_all(competition, asyncio.run(_fill(ground, competition, ground.crowd.ids[:ballots])))
         done.worker.append(_drain(ground, ballots))
@@ -73,6 +74,11 @@ def measure(ground: Ground, competitions: list[int], ballots: int, told: Acknowl
             batches = [[_rows(tx, table, ids) for table in TABLES] for ids in _batches(tx, competition)]
         done.plain.append(ballots / _insert(ground.plain_url, batches))
         tell("plain batched INSERT", done.plain[-1])
+        _empty(ground.plain_url, competition)
+        done.plain_as_text.append(
+            ballots / _insert(ground.plain_url, [[_as_text(rows) for rows in one] for one in batches])
+        )
+        tell("plain batched INSERT, as text", done.plain_as_text[-1])
     return done
 
 
@@ -128,6 +134,24 @@ def _rows(tx: Tx, table: str, ballots: list[Any]) -> Rows:
         sql.SQL(", ").join(sql.SQL("%s::" + one.type_display + "[]") for one, _ in filled),
     )
     return Rows(insert, [column for _, column in filled])
+
+
+def _as_text(rows: Rows) -> Rows:
+    """The same with each column written as PostgreSQL reads it, so that the driver has nothing to convert."""
+    return Rows(rows.insert, ["{" + ",".join(map(_literal, column)) + "}" for column in rows.columns])
+
+
+def _literal(value: object) -> str:
+    return f'"\\\\x{bytes(value).hex()}"' if isinstance(value, bytes | memoryview) else f'"{value}"'
+
+
+def _empty(url: str, competition: int) -> None:
+    """Take the rows of a competition away again."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in reversed(TABLES):
+            delete = sql.SQL("DELETE FROM {} WHERE competition_id = %s").format(sql.Identifier(table))
+            connection.execute(delete, (competition,))
+            connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(table)))
 
 
 def _insert(url: str, batches: list[list[Rows]]) -> float:

@@ -12,7 +12,7 @@ from bench.figures import median_ratio
 
 RESULTS = Path(__file__).parent / "results.json"
 HEAD = ("what", "per second", "ratio", "goal", "met")
-WIDTHS = (46, 12, 30, 6, 4)
+WIDTHS = (47, 12, 30, 6, 4)
 
 
 class Row(NamedTuple):
@@ -70,6 +70,7 @@ def rows(run: Run) -> list[Row]:
             "plain batched INSERT",
             0.7,
         ),
+        Row("plain batched INSERT, values as text beforehand", median(recorded.plain_as_text)),
         Row("together: accepted", median(together_accepted), median_ratio(together_accepted, both.pgbench), of_rows),
         Row(
             "together: recorded, lag " + ("not growing" if keeps_up else "growing"),
