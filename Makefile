@@ -19,7 +19,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.runtime ## Start everything and open a demo competition (SERVICES=system: servers of this machine)
-	@$(BIN)/vote up --services $(SERVICES)
+	@$(BIN)/vote up --with-parent --services $(SERVICES)
 
 test: .venv/.dev ## Run the suite (SERVICES=system: on this machine's PostgreSQL and Redis; ARGS="-k …" for some)
 	@$(NEEDED)

@@ -1,6 +1,8 @@
 """`vote up`: the whole stack on one machine, from nothing to ready, until Ctrl-C."""
 
 import contextlib
+import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -18,7 +20,7 @@ from vote.ops.embedded.home import Home, ServerRoom, locked, make_room, prepare
 from vote.ops.embedded.postgres import OWNER, Postgres
 from vote.ops.embedded.programs import Services
 from vote.ops.embedded.valkey import Valkey
-from vote.ops.process import Part
+from vote.ops.process import Part, die_with_parent
 from vote.ops.supervisor import Supervisor
 
 ROLES = ("vote_web", "vote_worker", "vote_reports", "vote_backup")
@@ -33,12 +35,15 @@ GRACE_S = 15  # longer than gunicorn's own deadline
     show_default=True,
     help="Run PostgreSQL and Valkey from the Python environment, or PostgreSQL and Redis installed on this machine.",
 )
-def up(services: Services) -> None:
+@click.option("--with-parent", is_flag=True, hidden=True, help="End as by Ctrl-C when the starting process dies.")
+def up(services: Services, with_parent: bool) -> None:
     """Start everything: servers, database schema, a first admin, a demo competition, worker and web.
 
     What already runs is used: with DATABASE_URL and REDIS_URL set, no server is started. Everything that is kept lies
     in VOTE_HOME (./.vote). Ctrl-C stops it all and loses nothing.
     """
+    if with_parent:  # `make run`: killing make must not leave a copy behind that keeps the next one out
+        die_with_parent(os.getppid(), signal.SIGINT)
     environ = environment.read()
     home = prepare(environment.home_path(environ))
     with contextlib.ExitStack() as held:
