@@ -35,6 +35,7 @@ class Readiness(Sparse):
 
     status: Literal["ready", "not ready"]
     reasons: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class Route(NamedTuple):
