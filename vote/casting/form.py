@@ -1,10 +1,12 @@
 """Reads what a voter sends: a form, multipart or JSON. Small bodies only, read whole."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
@@ -14,6 +16,8 @@ from vote.errors import InvalidInput, TooLarge
 
 MAX_BODY_BYTES = 16 * 1024  # a ballot is some 200 bytes
 MAX_FIELDS = 20
+# A part with one header line and a name that needs no decoding.
+_PLAIN_FIELD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_-]+)"\r\n\r\n(.*)\r\n', re.DOTALL)
 UNREADABLE = "The body cannot be read. Send the field `vote` as a form, as multipart or as JSON."
 
 
@@ -42,15 +46,18 @@ async def read_body(receive: Receive, content_length: bytes | None) -> bytes:
 
 
 def parse(body: bytes, content_type: str) -> BallotForm:
-    """The fields. Raises InvalidInput when the body is not what the type says."""
+    """The fields. Raises InvalidInput when the body is not what the type says, TooLarge when it has too many parts."""
     kind, options = parse_options_header(content_type)
     try:
         if kind == "application/json":
             fields = _json(body)
         elif kind == "multipart/form-data":
-            fields = _multipart(body, options.get("boundary", "").encode("ascii"))
+            boundary = options.get("boundary", "").encode("ascii")
+            fields = _plain_multipart(body, boundary) or _multipart(body, boundary)
         else:
             fields = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except RequestEntityTooLarge as error:
+        raise TooLarge(f"A vote has at most {MAX_FIELDS} fields.") from error
     except (ValueError, RecursionError) as error:
         raise InvalidInput({"vote": UNREADABLE}, UNREADABLE) from error
     return BallotForm(fields.get("vote"), fields.get(FIELD))
@@ -61,6 +68,20 @@ def _json(body: bytes) -> Mapping[str, str]:
     if not isinstance(fields, dict):
         raise ValueError("not an object")
     return {name: value for name, value in fields.items() if isinstance(value, str)}
+
+
+def _plain_multipart(body: bytes, boundary: bytes) -> Mapping[str, str] | None:
+    """What curl and browsers send for plain fields, in a tenth of the time; None for anything else."""
+    parts = body.split(b"--" + boundary)
+    if not boundary or parts[0] or parts[-1] not in (b"--\r\n", b"--") or len(parts) > MAX_FIELDS + 2:
+        return None
+    fields: dict[str, str] = {}
+    for part in parts[1:-1]:
+        found = _PLAIN_FIELD.fullmatch(part)
+        if found is None:
+            return None
+        fields[found[1].decode("ascii")] = found[2].decode("utf-8")
+    return fields
 
 
 def _multipart(body: bytes, boundary: bytes) -> Mapping[str, str]:

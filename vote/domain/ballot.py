@@ -37,7 +37,8 @@ def receipt_code(key: bytes, voter: int) -> str:
     It is a keyed hash (RFC 2104), so it neither shows the choice nor can be computed without the key.
     """
     digest = hmac.digest(key, b"%d" % voter, "sha256")[:RECEIPT_BYTES]
-    return group_receipt(base64.b32encode(digest).decode("ascii"))
+    text = base64.b32encode(digest).decode("ascii")
+    return f"{text[:4]}-{text[4:8]}-{text[8:12]}-{text[12:]}"
 
 
 def group_receipt(text: str) -> str:

@@ -9,13 +9,16 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from typing import Any
 
 import structlog
+from prometheus_client import Counter, Histogram
 
 from vote.config import Settings
 from vote.edge import problems
 from vote.edge.headers import security_headers
+from vote.edge.request_log import RequestLog
 from vote.metrics import REQUEST_SECONDS, REQUESTS
 
 Scope = MutableMapping[str, Any]
@@ -54,6 +57,7 @@ class Envelope:
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
         self._headers = security_headers(settings)
+        self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: answer it, then tell of it."""
@@ -82,7 +86,21 @@ class Envelope:
             if status == 0:
                 await _answer_500(send_with_headers, request_id)
         finally:
-            _tell(scope, status, time.perf_counter() - began)
+            self._tell(scope, status, time.perf_counter() - began)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        route = route_of(scope["path"])
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+        _counted(route, method, status).inc()
+        _timed(route).observe(seconds)
+        self._log.write(
+            request_id=scope[REQUEST_ID],
+            method=method,
+            path=scope["path"][:200],
+            status=status,
+            ms=round(seconds * 1000, 2),
+            **scope[LINE],
+        )
 
 
 async def _answer_500(send: Send, request_id: str) -> None:
@@ -111,17 +129,12 @@ def route_of(path: str) -> str:
     return f"/{first}" if first in ROUTES or not first else "other"
 
 
-def _tell(scope: Scope, status: int, seconds: float) -> None:
-    route = route_of(scope["path"])
-    method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-    REQUESTS.labels(route, method, str(status)).inc()
-    REQUEST_SECONDS.labels(route).observe(seconds)
-    lines.info(
-        "request",
-        request_id=scope[REQUEST_ID],
-        method=method,
-        path=scope["path"][:200],
-        status=status,
-        ms=round(seconds * 1000, 2),
-        **scope[LINE],
-    )
+# `labels` looks a child up under a lock; there are few routes, methods and statuses, so the children are kept.
+@cache
+def _counted(route: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(route, method, str(status))
+
+
+@cache
+def _timed(route: str) -> Histogram:
+    return REQUEST_SECONDS.labels(route)

@@ -23,6 +23,7 @@ STATUS: dict[type[VoteError], int] = {
     errors.TooLarge: 413,
     errors.StaleVersion: 412,
     errors.VersionRequired: 428,
+    errors.BackupUnusable: 500,
     errors.Unavailable: 503,
     errors.LogUnavailable: 503,
     errors.DatabaseUnavailable: 503,

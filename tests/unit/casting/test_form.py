@@ -1,0 +1,95 @@
+"""What a voter sends, in every form; the fast reader of multipart agrees with the thorough one or lets it decide."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vote.casting import form
+from vote.casting.form import BallotForm, parse, read_body
+from vote.edge.envelope import Message
+from vote.errors import InvalidInput, TooLarge
+
+MULTIPART = "multipart/form-data; boundary=xx"
+
+
+def part(name: str, value: str, more: str = "") -> str:
+    return f'--xx\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "vote", "token"),
+    [
+        ("application/json", '{"vote":"a","csrf_token":"t"}', "a", "t"),
+        ("application/json; charset=utf-8", '{"vote":"a"}', "a", None),
+        ("application/json", '{"vote":7}', None, None),
+        ("application/x-www-form-urlencoded", "vote=a&csrf_token=t", "a", "t"),
+        ("application/x-www-form-urlencoded", "vote=", "", None),
+        ("", "vote=b", "b", None),
+        (MULTIPART, part("vote", "a") + part("csrf_token", "t") + "--xx--\r\n", "a", "t"),
+        (MULTIPART, part("csrf_token", "t") + part("vote", "ö") + "--xx--", "ö", "t"),
+        (MULTIPART, part("vote", "a", "\r\nContent-Type: text/plain") + "--xx--\r\n", "a", None),
+        (MULTIPART, part("vote", "a", '; filename="a.txt"') + "--xx--\r\n", None, None),
+        (MULTIPART, "--xx--\r\n", None, None),
+    ],
+)
+def test_the_fields_are_read(content_type: str, body: str, vote: str | None, token: str | None) -> None:
+    assert parse(body.encode(), content_type) == BallotForm(vote, token)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"{"),
+        ("application/json", b"[1]"),
+        ("application/json", b"\xff"),
+        ("application/json", b"[" * 10_000),
+        ("application/x-www-form-urlencoded", b"\xff=1"),
+        ("application/x-www-form-urlencoded", b"&".join([b"a=1"] * 100)),
+        (MULTIPART, b"vote=a"),
+        ("multipart/form-data", b"vote=a"),
+    ],
+)
+def test_what_cannot_be_read_is_a_sentence(content_type: str, body: bytes) -> None:
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        parse(body, content_type)
+
+
+def test_too_many_parts_are_too_large() -> None:
+    with pytest.raises(TooLarge):
+        parse(part("vote", "a").encode() * 50 + b"--xx--", MULTIPART)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["vote", "csrf_token", "other"]), st.text(max_size=20)), max_size=5))
+def test_the_fast_reader_of_multipart_agrees_with_the_thorough_one(fields: list[tuple[str, str]]) -> None:
+    body = ("".join(part(name, value) for name, value in fields) + "--xx--\r\n").encode("utf-8", "replace")
+
+    fast = form._plain_multipart(body, b"xx")
+
+    try:
+        thorough = form._multipart(body, b"xx")
+    except ValueError:
+        return  # the value holds the boundary itself
+    assert fast in (None, {}, thorough)
+
+
+def test_a_body_is_read_whole_and_never_beyond_the_limit() -> None:
+    def messages(*sizes: int) -> Iterator[Message]:
+        for number, size in enumerate(sizes, 1):
+            yield {"type": "http.request", "body": b"x" * size, "more_body": number < len(sizes)}
+
+    def read(sizes: tuple[int, ...], length: bytes | None = None) -> bytes:
+        coming = messages(*sizes)
+
+        async def receive() -> Message:
+            return next(coming)
+
+        return asyncio.run(read_body(receive, length))
+
+    assert len(read((form.MAX_BODY_BYTES,))) == form.MAX_BODY_BYTES
+    assert len(read((10, 10))) == 20
+    for sizes, length in [((form.MAX_BODY_BYTES + 1,), None), ((9_000, 9_000), None), ((1,), b"99999999")]:
+        with pytest.raises(TooLarge):
+            read(sizes, length)
