@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from vote.errors import ConfigError
 
-SECRETS = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")
+SECRETS = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS", "BACKUP_IDENTITY")
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 
@@ -76,6 +76,13 @@ class Settings(BaseModel):
     vote_db_pool: int = Field(default=8, ge=1, le=100)
     vote_page_threads: int = Field(default=16, ge=1, le=256)
     vote_hash_threads: int = Field(default=1, ge=1, le=64)
+
+    backup_folder: Path | None = None
+    backup_recipient: str | None = None
+    backup_identity: str | None = None
+    backup_keep: int = Field(default=7, ge=1, le=1000)
+    backup_every_hours: float = Field(default=24, ge=0.01, le=24 * 31)
+    backup_sync: Annotated[bool, BeforeValidator(_on_off)] = True
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -147,6 +154,6 @@ def _explain(error: ValidationError) -> str:
     lines = ["The settings are wrong:"]
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         name = ".".join(str(part) for part in problem["loc"][:1]).upper()
-        hint = f" Make one with: {HOW_TO_MAKE_ONE}" if name in SECRETS else ""
+        hint = f" Make one with: {HOW_TO_MAKE_ONE}" if name in SECRETS and name != "BACKUP_IDENTITY" else ""
         lines.append(f"  {name + ': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}.{hint}")
     return "\n".join(lines)

@@ -15,6 +15,7 @@ VoteError
 ├── TooLarge                more bytes than the named limit
 ├── StaleVersion            If-Match names an older version
 ├── VersionRequired         a change without If-Match
+├── BackupUnusable          a backup is damaged, incomplete, or cannot be made
 └── Unavailable             a part we need is down or cold: not confirmed, try again
     ├── LogUnavailable      the ballot log
     └── DatabaseUnavailable PostgreSQL
@@ -95,6 +96,10 @@ class StaleVersion(VoteError):
 
 class VersionRequired(VoteError):
     """Send the ETag you read in an If-Match header, so that nobody's change is overwritten."""
+
+
+class BackupUnusable(VoteError):
+    """This backup cannot be used."""
 
 
 class Unavailable(VoteError):

@@ -9,7 +9,9 @@ import click
 
 from vote.errors import InvalidInput, VoteError
 from vote.ops.admin import admin
+from vote.ops.backup_cmd import backup
 from vote.ops.migrate import migrate
+from vote.ops.restore import replay, restore
 from vote.ops.up import up
 from vote.ops.web import web
 from vote.ops.worker import worker
@@ -21,7 +23,7 @@ def cli() -> None:
     """Online voting that an organiser can trust on the night it matters."""
 
 
-for command in (up, web, worker, migrate, admin):
+for command in (up, web, worker, migrate, admin, backup, restore, replay):
     cli.add_command(command)
 
 

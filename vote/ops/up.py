@@ -15,6 +15,9 @@ from vote.db import migrate
 from vote.errors import ConfigError
 from vote.ops import environment, installation
 from vote.ops.account import server_account
+from vote.ops.backup import into_place
+from vote.ops.backup.encryption import kept_recipient
+from vote.ops.backup.installed import allow_backups, prepare_server
 from vote.ops.embedded import programs
 from vote.ops.embedded.home import Home, ServerRoom, locked, make_room, prepare
 from vote.ops.embedded.postgres import OWNER, Postgres
@@ -49,6 +52,8 @@ def up(services: Services, with_parent: bool) -> None:
     with contextlib.ExitStack() as held:
         held.enter_context(locked(home.path))
         made = installation.missing_secrets(home, environ)
+        if "BACKUP_RECIPIENT" not in environ:
+            made["BACKUP_RECIPIENT"] = kept_recipient(home)
         settings = config.load(environ | made)
         _check_port(settings)
         room = None
@@ -61,7 +66,9 @@ def up(services: Services, with_parent: bool) -> None:
             else:
                 migrate.upgrade(settings.database("owner").url)
             environment.note(home.path, made)
-            _start_parts(supervisor, home, environ | made)
+            # A server of somebody else's has somebody else's backups, unless a folder for ours is named.
+            keeps_backups = settings.database_url is None or settings.backup_folder is not None
+            _start_parts(supervisor, home, environ | made, keeps_backups=keeps_backups)
             supervisor.watch()
 
 
@@ -78,25 +85,31 @@ def _start_servers(supervisor: Supervisor, room: ServerRoom, services: Services,
         migrate.upgrade(settings.database_url)
         return urls
     postgres = Postgres(room, found)
+    into_place.settle(postgres.data)
     supervisor.start(postgres.part())
+    prepare_server(postgres)
     postgres.provide()
     migrate.upgrade(postgres.url(OWNER))
     postgres.let_in(ROLES)  # made by the migrations
+    allow_backups(postgres)
     own = {f"DATABASE_URL_{role.removeprefix('vote_').upper()}": postgres.url(role) for role in ROLES}
     return urls | own | {"DATABASE_URL": postgres.url(OWNER)}
 
 
-def _start_parts(supervisor: Supervisor, home: Home, environ: dict[str, str]) -> None:
+def _start_parts(supervisor: Supervisor, home: Home, environ: dict[str, str], *, keeps_backups: bool) -> None:
     settings = config.load(environ)
     password_file = installation.furnish(settings, home)
+    if keeps_backups:
+        # First, so that it ends last: commits wait for it (BACKUP_SYNC).
+        supervisor.start(_part("backup", environ, ["DATABASE_URL_BACKUP"], "keep"))
     supervisor.start(_part("worker", environ, ["DATABASE_URL_WORKER"]))
     # Said before the web starts, so that whoever waits for /ready has it by then.
     _welcome(settings, password_file)
     supervisor.start(_part("web", environ, ["DATABASE_URL_WEB", "DATABASE_URL_REPORTS"]))
 
 
-def _part(name: str, environ: dict[str, str], databases: list[str]) -> Part:
-    command = [sys.executable, str(Path(sys.argv[0]).absolute()), name]  # the command that runs now, once more
+def _part(name: str, environ: dict[str, str], databases: list[str], *words: str) -> Part:
+    command = [sys.executable, str(Path(sys.argv[0]).absolute()), name, *words]  # the command that runs now, once more
     own = environment.of_part(environ, databases) | {"PYTHONUNBUFFERED": "1"}
     return Part(name=name, command=command, environ=own, grace_s=GRACE_S)
 

@@ -1,0 +1,229 @@
+"""Backups as the database knows them: a row each, the moment they describe, and what a restored database must equal.
+
+Files, encryption and servers are not here (`vote.ops.backup`); slots and streaming are in `replication.py`.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
+
+from vote.db.pool import Tx
+
+MADE, VERIFIED, FAILED = "made", "verified", "failed"
+LOCK_WAIT = "3s"  # who holds a shard or the audit log longer is stuck; better no backup now than a queue behind us
+MESSAGE = "vote backup"  # prefix of the WAL record that gives a recovery something to stop before
+
+
+class Backup(NamedTuple):
+    """A row of `backups`. `verdict` begins with made, verified or failed."""
+
+    label: str
+    started_at: datetime
+    finished_at: datetime | None
+    verified_at: datetime | None
+    verdict: str | None
+
+
+class Moment(NamedTuple):
+    """A place in the write-ahead log at which nothing that facts are taken from was half done."""
+
+    lsn: str
+    timeline: int
+    at: datetime
+
+
+# What must be the same in a restored database at the same moment. Each row: subject, how many, hash of the set.
+# Whole rows are hashed, so that one changed column shows; the journal has its own chain (domain/chain.py).
+FACTS: dict[str, LiteralString] = {
+    "votes": """
+        SELECT 'votes of ' || competition_id, count(*),
+               encode(sha256(string_agg(sha256(convert_to(v::text, 'UTF8')), '' ORDER BY user_id)), 'hex')
+        FROM votes v GROUP BY competition_id
+    """,
+    "journal": """
+        SELECT 'journal of shard ' || p.shard,
+               (SELECT count(*) FROM ballots b WHERE b.shard = p.shard),
+               coalesce((SELECT encode(b.chain, 'hex') FROM ballots b WHERE b.shard = p.shard AND b.seq = p.recorded), '')
+        FROM log_positions p
+    """,
+    "positions": """
+        SELECT 'position of shard ' || shard, position,
+               concat_ws('|', epoch, last_entry, recorded, encode(chain, 'hex'))
+        FROM log_positions
+    """,
+    "accounts": """
+        SELECT 'accounts', count(*),
+               encode(sha256(string_agg(sha256(convert_to(u::text, 'UTF8')), '' ORDER BY id)), 'hex') FROM users u
+    """,
+    "competitions": """
+        SELECT 'competitions', count(*),
+               encode(sha256(string_agg(sha256(convert_to(c::text, 'UTF8')), '' ORDER BY id)), 'hex') FROM competitions c
+    """,
+    "options": """
+        SELECT 'options', count(*),
+               encode(sha256(string_agg(sha256(convert_to(o::text, 'UTF8')), '' ORDER BY competition_id, key)), 'hex')
+        FROM options o
+    """,
+    "tallies": """
+        SELECT 'tallies', coalesce(sum(votes), 0)::bigint,
+               encode(sha256(string_agg(convert_to(t::text, 'UTF8'), '' ORDER BY competition_id, shard, option_key)), 'hex')
+        FROM tallies t
+    """,
+    "audit": """
+        SELECT 'audit log', count(*), coalesce((SELECT encode(chain, 'hex') FROM audit_log ORDER BY id DESC LIMIT 1), '')
+        FROM audit_log
+    """,
+}
+
+Facts = dict[str, tuple[int, str]]
+
+
+def begin(tx: Tx, label: str) -> None:
+    """Note that a backup is being made."""
+    tx.execute("INSERT INTO backups (label) VALUES (%s) ON CONFLICT (label) DO NOTHING", (label,))
+
+
+def finish(tx: Tx, label: str, positions: Mapping[int, tuple[str | None, int]]) -> None:
+    """Note that a backup is complete, and where each shard stood in it."""
+    held = json.dumps({str(shard): list(position) for shard, position in positions.items()})
+    tx.execute(
+        "UPDATE backups SET finished_at = now(), positions = %s, verdict = %s WHERE label = %s", (held, MADE, label)
+    )
+
+
+def fail(tx: Tx, label: str, why: str) -> None:
+    """Note what went wrong with a backup. A time of verification it has already stays as it is."""
+    tx.execute("UPDATE backups SET verdict = %s WHERE label = %s", (f"{FAILED}: {why}"[:1000], label))
+
+
+def mark_verified(
+    tx: Tx, label: str, *, started_at: datetime, positions: Mapping[int, tuple[str | None, int]], verdict: str
+) -> None:
+    """Note that a real restore has shown this backup to be whole. A row lost by a restore is made again."""
+    held = json.dumps({str(shard): list(position) for shard, position in positions.items()})
+    tx.execute(
+        """
+        INSERT INTO backups (label, started_at, finished_at, positions, verified_at, verdict)
+        VALUES (%s, %s, %s, %s, now(), %s)
+        ON CONFLICT (label) DO UPDATE
+        SET finished_at = coalesce(backups.finished_at, excluded.finished_at), positions = excluded.positions,
+            verified_at = now(), verdict = excluded.verdict
+        """,
+        (label, started_at, started_at, held, f"{VERIFIED}: {verdict}"[:1000]),
+    )
+
+
+def all_backups(tx: Tx) -> list[Backup]:
+    """Every row, newest first."""
+    rows = tx.execute(
+        "SELECT label, started_at, finished_at, verified_at, verdict FROM backups ORDER BY started_at DESC, id DESC"
+    )
+    return [Backup(*row) for row in rows]
+
+
+def newest_verified_positions(tx: Tx) -> dict[int, tuple[str, int]] | None:
+    """R9: {shard: (epoch, position)} held by the newest backup that a real restore has verified; None without one.
+
+    Strictly below these, and nowhere else, the log may be trimmed. A shard without an epoch then is left out.
+    """
+    row = tx.execute(
+        """
+        SELECT positions FROM backups WHERE verified_at IS NOT NULL AND positions IS NOT NULL
+        ORDER BY started_at DESC, id DESC LIMIT 1
+        """
+    ).fetchone()
+    if row is None:
+        return None
+    return {int(shard): (held[0], int(held[1])) for shard, held in row[0].items() if held[0] is not None}
+
+
+def freeze(tx: Tx) -> None:
+    """Wait until no ballot is half recorded and no account, competition or setting half changed, and keep it so until
+    this transaction ends: milliseconds, in which voters are not affected.
+
+    The order, shards before the audit log, is the worker's own, so that neither waits for the other for ever.
+    """
+    tx.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_WAIT,))
+    tx.execute("SELECT shard FROM log_positions ORDER BY shard FOR UPDATE").fetchall()
+    tx.execute("SELECT pg_advisory_xact_lock(hashtext('audit_log'))")  # every audited change holds it to its end
+
+
+def moment(tx: Tx) -> Moment:
+    """Where the write-ahead log is now. Takes the snapshot of a REPEATABLE READ transaction when it comes first."""
+    row = tx.execute(
+        "SELECT pg_current_wal_insert_lsn()::text, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), now()"
+    ).fetchone()
+    assert row is not None
+    return Moment(row[0], int(row[1], 16), row[2])
+
+
+def leave_record(tx: Tx, label: str) -> str:
+    """Write a record of no effect to the write-ahead log, so that a recovery can stop before it. Returns where it ends."""
+    row = tx.execute("SELECT pg_logical_emit_message(false, %s, %s)::text", (MESSAGE, label)).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def facts(tx: Tx) -> Facts:
+    """What this snapshot holds: {subject: (how many, hash)}."""
+    tx.execute("SET LOCAL timezone = 'UTC'")  # rows are hashed as text
+    tx.execute("SET LOCAL statement_timeout = 0")
+    found: dict[str, tuple[int, str]] = {}
+    for question in FACTS.values():
+        found.update((row[0], (int(row[1]), row[2] or "")) for row in tx.execute(question))
+    return found
+
+
+def schema_revision(tx: Tx) -> str:
+    """The migration this database is at."""
+    row = tx.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def jump_identities(tx: Tx, *, accounts: int, competitions: int) -> None:
+    """Skip numbers that the lost database may have given away: the log may hold ballots that carry them. As the owner."""
+    tx.execute(
+        "SELECT setval(pg_get_serial_sequence('users', 'id'), nextval(pg_get_serial_sequence('users', 'id')) + %s)",
+        (accounts,),
+    )
+    tx.execute(
+        "SELECT setval(pg_get_serial_sequence('competitions', 'id'),"
+        " nextval(pg_get_serial_sequence('competitions', 'id')) + %s)",
+        (competitions,),
+    )
+
+
+def owner_of_database(tx: Tx) -> str:
+    """The role that owns this database."""
+    row = tx.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def missing_journal(tx: Tx, facts: Facts) -> list[str]:
+    """Shards whose journal does not hold the link that these facts name as its newest."""
+    return [
+        subject
+        for subject, (count, chain) in facts.items()
+        if subject.startswith("journal of ")
+        and count
+        and tx.execute(
+            "SELECT 1 FROM ballots WHERE shard = %s AND chain = decode(%s, 'hex')",
+            (int(subject.rsplit(" ", 1)[1]), chain),
+        ).fetchone()
+        is None
+    ]
+
+
+def describe(facts: Facts) -> dict[str, Any]:
+    """Facts for people: how many of what."""
+    votes = sum(count for subject, (count, _) in facts.items() if subject.startswith("votes of "))
+    ballots = sum(count for subject, (count, _) in facts.items() if subject.startswith("journal of "))
+    return {
+        "votes": votes,
+        "ballots": ballots,
+        "accounts": facts["accounts"][0],
+        "competitions": facts["competitions"][0],
+    }

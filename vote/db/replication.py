@@ -1,0 +1,140 @@
+"""What streaming needs of a PostgreSQL server: its identity, the slot that keeps the WAL until it is streamed, and
+whether commits wait for the stream. Rows about backups are in `backups.py`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import psycopg
+from psycopg import Connection, OperationalError, sql
+from psycopg.conninfo import make_conninfo
+
+from vote.config import DatabaseTarget
+from vote.db.pool import Tx
+from vote.errors import ConfigError, DatabaseUnavailable
+
+SLOT = "vote_wal"
+STREAM = "vote_wal"  # the application name of the stream, which synchronous commits name
+KEEP_WAL = "4GB"  # a stream that is away longer costs its slot, never the disk of the database
+CONNECT_TIMEOUT_S = 5
+
+
+class Server(NamedTuple):
+    """Which server this is."""
+
+    system: str
+    timeline: int
+    version: str
+    major: int
+    segment_bytes: int
+    bytes: int
+
+
+@contextmanager
+def connected(target: DatabaseTarget, *, name: str, database: str | None = None) -> Iterator[Tx]:
+    """A connection of its own in autocommit, without a limit on the time of a statement: not for people's requests."""
+    try:
+        with psycopg.connect(
+            make_conninfo(target.url, dbname=database) if database else target.url,
+            autocommit=True,
+            application_name=name,
+            connect_timeout=CONNECT_TIMEOUT_S,
+        ) as connection:
+            if target.set_role:
+                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(target.set_role)))
+            yield connection
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"The database is not answering: {error}".strip()) from error
+
+
+def server(tx: Tx) -> Server:
+    """The server at the other end."""
+    row = tx.execute(
+        """
+        SELECT s.system_identifier::text, c.timeline_id, current_setting('server_version'),
+               current_setting('server_version_num')::int / 10000,
+               (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'),
+               (SELECT sum(pg_database_size(oid))::bigint FROM pg_database WHERE datallowconn
+                AND has_database_privilege(oid, 'CONNECT'))
+        FROM pg_control_system() s, pg_control_checkpoint() c
+        """
+    ).fetchone()
+    assert row is not None
+    return Server(*row)
+
+
+def has_tablespaces(tx: Tx) -> bool:
+    """Whether data lies outside the data folder."""
+    row = tx.execute("SELECT count(*) > 2 FROM pg_tablespace").fetchone()
+    return row is not None and bool(row[0])
+
+
+def ensure_slot(tx: Tx) -> bool:
+    """See that the slot is there and holds WAL. Returns True when it had to be made: what was written before is not held."""
+    row = tx.execute("SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s", (SLOT,)).fetchone()
+    if row is not None and row[0] != "lost":
+        return False
+    if row is not None:
+        tx.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
+    tx.execute("SELECT pg_create_physical_replication_slot(%s, true)", (SLOT,))
+    return True
+
+
+def drop_slot(tx: Tx) -> None:
+    """Let the WAL go that the slot holds, when there is one nobody uses."""
+    tx.execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
+        (SLOT,),
+    )
+
+
+def streamed_to(tx: Tx) -> str | None:
+    """Up to where the stream has the WAL on its disk; None while nobody streams."""
+    row = tx.execute(
+        "SELECT flush_lsn::text FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'", (STREAM,)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def wait_for_stream(tx: Tx, wait: bool) -> None:
+    """Have commits wait until the stream has them on its disk, or no longer. A repeat changes nothing."""
+    name = STREAM if wait else ""
+    row = tx.execute("SELECT current_setting('synchronous_standby_names') = %s", (name,)).fetchone()
+    if row == (True,):
+        return
+    tx.execute(sql.SQL("ALTER SYSTEM SET synchronous_standby_names = {}").format(sql.Literal(name)))
+    tx.execute("SELECT pg_reload_conf()")
+
+
+def allow(superuser: Connection, role: str = "vote_backup") -> None:
+    """Give the backup role what only a superuser can give: streaming, its own setting, the data of the control file.
+
+    Call it in the database `postgres`. Commits do not wait for a stream afterwards: none runs yet.
+    """
+    superuser.execute("SET synchronous_commit = local")
+    superuser.execute(sql.SQL("ALTER ROLE {} REPLICATION").format(sql.Identifier(role)))
+    for grant in (
+        "GRANT ALTER SYSTEM, SET ON PARAMETER synchronous_standby_names TO {}",
+        "GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {}",
+        "GRANT pg_monitor TO {}",
+    ):
+        superuser.execute(sql.SQL(grant).format(sql.Identifier(role)))
+
+
+def allow_freeze(owner: Connection, role: str = "vote_backup") -> None:
+    """Let the backup role lock the rows of the shards (a lock needs UPDATE on some column). Call it as the owner."""
+    owner.execute(sql.SQL("GRANT UPDATE (moved_at) ON log_positions TO {}").format(sql.Identifier(role)))
+
+
+def prepare_server(superuser: Connection) -> None:
+    """Settings of a server that starts: no commit waits before a stream is there, and no slot fills the disk."""
+    superuser.execute(sql.SQL("ALTER SYSTEM SET max_slot_wal_keep_size = {}").format(sql.Literal(KEEP_WAL)))
+    superuser.execute("ALTER SYSTEM RESET synchronous_standby_names")
+    superuser.execute("SELECT pg_reload_conf()")
+
+
+def must_be(found: Server, system: str) -> None:
+    """Raises ConfigError when this is another database system than the one meant."""
+    if found.system != system:
+        raise ConfigError(f"This is the database system {found.system}, not {system}.")

@@ -1,0 +1,217 @@
+"""Sealing and opening files: gzip inside, age (X25519, ChaCha20-Poly1305 in chunks) outside, streamed.
+
+age finds any changed, cut or missing byte. It does not say who sealed a file: the recipient is public. What keeps
+strangers from putting whole files in their place is the folder.
+"""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
+
+from pyrage import (  # type: ignore[import-untyped]  # the package carries no types
+    DecryptError,
+    EncryptError,
+    decrypt_io,
+    encrypt_io,
+    x25519,
+)
+
+from vote.config import Settings
+from vote.errors import BackupUnusable, ConfigError
+from vote.ops.backup.folder import whole
+from vote.ops.embedded.disk import write_private
+from vote.ops.embedded.home import Home
+
+LEVEL = 3  # a database shrinks to a fifth at some 70 MB a second; higher levels cost more than they save
+CHUNK = 64 * 1024
+IDENTITY = "backup-identity"
+
+Identity: TypeAlias = x25519.Identity
+Recipient: TypeAlias = x25519.Recipient
+Progress = Callable[[int], None]
+
+
+class Source(Protocol):
+    """Something to read from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Sealed(NamedTuple):
+    """A sealed file: its hash and size, and the size of what is in it."""
+
+    sha256: str
+    bytes: int
+    plain_bytes: int
+
+
+def kept_recipient(home: Home) -> str:
+    """The public key of an installation, made at first use; its private half stays in the home's secrets."""
+    file = home.secrets / IDENTITY
+    if not file.exists():
+        write_private(file, f"{Identity.generate()}\n")
+    return str(_identity(file.read_text("ascii")).to_public())
+
+
+def recipient_of(settings: Settings) -> Recipient:
+    """To whom backups are sealed. Raises ConfigError when nobody is named."""
+    if settings.backup_recipient:
+        try:
+            return Recipient.from_str(settings.backup_recipient.strip())
+        except ValueError as error:
+            raise ConfigError("BACKUP_RECIPIENT is no age recipient (age1…).") from error
+    return identity_of(settings).to_public()
+
+
+def identity_of(settings: Settings) -> Identity:
+    """The key that opens backups. Raises ConfigError when it is not on this machine."""
+    file = settings.vote_home / "secrets" / IDENTITY
+    if settings.backup_identity:
+        return _identity(settings.backup_identity)
+    if not file.exists():
+        raise ConfigError(
+            "The private key of the backups is not here: set BACKUP_IDENTITY or BACKUP_IDENTITY_FILE to it."
+        )
+    return _identity(file.read_text("ascii"))
+
+
+def has_identity(settings: Settings) -> bool:
+    """Whether backups can be opened here."""
+    return bool(settings.backup_identity) or (settings.vote_home / "secrets" / IDENTITY).exists()
+
+
+def _identity(text: str) -> Identity:
+    lines = [line for line in text.split() if line.startswith("AGE-SECRET-KEY-")]
+    try:
+        (one,) = lines
+        return Identity.from_str(one)
+    except ValueError:
+        raise ConfigError("BACKUP_IDENTITY is no age identity (AGE-SECRET-KEY-1…).") from None
+
+
+def seal(source: Source, target: Path, recipient: Recipient, progress: Progress | None = None) -> Sealed:
+    """Compress and encrypt a stream into `target`, which appears whole and on disk. Raises BackupUnusable when it cannot."""
+    compressed = _Compressed(source, progress)
+    with whole(target) as new, open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        hashed = _Hashed(file.write)
+        try:
+            encrypt_io(compressed, hashed, [recipient])
+        except EncryptError as error:
+            raise BackupUnusable(f"{target} cannot be written: {error}.") from error
+        file.flush()
+    return Sealed(hashed.sha256, hashed.bytes, compressed.bytes)
+
+
+def unseal(
+    sealed: Path, identity: Identity, sink: Callable[[bytes], object], progress: Progress | None = None
+) -> Sealed:
+    """Decrypt and decompress a file into `sink`. Raises BackupUnusable when one byte of it is not as it was sealed.
+
+    What `sink` was given before the error is genuine, and incomplete: nothing may rely on it.
+    """
+    plain = _Decompressed(sink)
+    try:
+        with sealed.open("rb") as file:
+            source = _HashedSource(file, progress)
+            decrypt_io(source, plain, [identity])
+            source.read_rest()
+        plain.finish()
+    except DecryptError as error:
+        if "No matching keys" in str(error):
+            raise BackupUnusable(f"{sealed} was sealed for another key than this identity.") from error
+        raise BackupUnusable(f"{sealed} is damaged: {error}.") from error
+    except FileNotFoundError as error:
+        raise BackupUnusable(f"{sealed} is missing.") from error
+    except (OSError, zlib.error) as error:
+        raise BackupUnusable(f"{sealed} is damaged or cannot be read: {error}.") from error
+    return Sealed(source.sha256, source.bytes, plain.bytes)
+
+
+class _Compressed:
+    """Reads from a source, gives gzip."""
+
+    def __init__(self, source: Source, progress: Progress | None) -> None:
+        self._source, self._progress = source, progress
+        self._gzip = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)  # 31: with gzip's header and checksum
+        self._ready = bytearray()
+        self._ended = False
+        self.bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._ended and len(self._ready) < max(size, 1):
+            plain = self._source.read(CHUNK)
+            self.bytes += len(plain)
+            self._ready += self._gzip.compress(plain) if plain else self._gzip.flush()
+            self._ended = not plain
+            if self._progress:
+                self._progress(len(plain))
+        given = bytes(self._ready[:size])
+        del self._ready[:size]
+        return given
+
+
+class _Decompressed:
+    """Is given gzip, passes on what was in it."""
+
+    def __init__(self, sink: Callable[[bytes], object]) -> None:
+        self._sink = sink
+        self._gzip = zlib.decompressobj(31)
+        self.bytes = 0
+
+    def write(self, data: bytes) -> int:
+        plain = self._gzip.decompress(data)
+        self.bytes += len(plain)
+        self._sink(plain)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def finish(self) -> None:
+        if not self._gzip.eof or self._gzip.unused_data:
+            raise zlib.error("it does not end where it should")
+
+
+class _Hashed:
+    """Writes on, and knows the hash of what it wrote."""
+
+    def __init__(self, write: Callable[[bytes], int]) -> None:
+        self._write, self._hash, self.bytes = write, hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> int:
+        self._hash.update(data)
+        self.bytes += len(data)
+        return self._write(data)
+
+    def flush(self) -> None:
+        """The file is flushed when it is whole."""
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+
+class _HashedSource:
+    """Reads a file, and knows the hash of what it read."""
+
+    def __init__(self, file: Source, progress: Progress | None) -> None:
+        self._file, self._progress, self._hash, self.bytes = file, progress, hashlib.sha256(), 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._hash.update(data)
+        self.bytes += len(data)
+        if self._progress:
+            self._progress(len(data))
+        return data
+
+    def read_rest(self) -> None:
+        if self.read(1):
+            raise zlib.error("something follows its end")
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()

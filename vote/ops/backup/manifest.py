@@ -1,0 +1,90 @@
+"""What a backup is: versions, its place in the WAL, what it holds, the hash of its file. Written beside it twice: sealed,
+which counts, and in the clear for listings; the two must agree.
+"""
+
+import io
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vote.db.backups import Facts
+from vote.errors import BackupUnusable
+from vote.ops.backup.encryption import Identity, Recipient, seal, unseal
+from vote.ops.backup.folder import PLAIN_MANIFEST, SEALED_MANIFEST
+from vote.ops.embedded.disk import write_private
+
+
+class Manifest(BaseModel):
+    """One backup. LSNs are PostgreSQL's text form; `moment_lsn` is where `facts` and `positions` hold exactly."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    label: str
+    started_at: datetime
+    finished_at: datetime
+    recipient: str
+
+    server_version: str
+    server_major: int
+    system: str
+    segment_bytes: int
+    schema_revision: str
+    role: str
+    database: str
+
+    timeline: int
+    start_lsn: str
+    stop_lsn: str
+    moment_lsn: str
+    moment_at: datetime
+    record_lsn: str
+
+    positions: dict[int, tuple[str | None, int]]
+    facts: Facts
+
+    base_sha256: str
+    base_bytes: int
+    base_plain_bytes: int
+
+
+def write(folder: Path, manifest: Manifest, recipient: Recipient) -> None:
+    """Write both forms into the folder of a backup."""
+    text = manifest.model_dump_json(indent=1)
+    write_private(folder / PLAIN_MANIFEST, text)
+    seal(io.BytesIO(text.encode()), folder / SEALED_MANIFEST, recipient)
+
+
+def read_plain(folder: Path) -> Manifest:
+    """The manifest as anybody finds it: for listings. Raises BackupUnusable when it cannot be read."""
+    path = folder / PLAIN_MANIFEST
+    try:
+        return _parse(path, path.read_bytes())
+    except OSError as error:
+        raise BackupUnusable(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_sealed(folder: Path, identity: Identity) -> Manifest:
+    """The manifest that counts. Raises BackupUnusable when it is damaged, of another backup, or not the plain one."""
+    found = io.BytesIO()
+    path = folder / SEALED_MANIFEST
+    unseal(path, identity, found.write)
+    manifest = _parse(path, found.getvalue())
+    if manifest.label != folder.name:
+        raise BackupUnusable(f"{path} belongs to the backup {manifest.label}.")
+    try:
+        plain = (folder / PLAIN_MANIFEST).read_bytes()
+    except OSError as error:
+        raise BackupUnusable(f"{folder / PLAIN_MANIFEST} cannot be read: {error.strerror}.") from error
+    if plain != found.getvalue():
+        raise BackupUnusable(f"{folder / PLAIN_MANIFEST} was changed: it differs from the sealed manifest.")
+    return manifest
+
+
+def _parse(path: Path, text: bytes) -> Manifest:
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        raise BackupUnusable(f"{path} is no manifest this version can read.") from error

@@ -1,0 +1,51 @@
+"""Tells people how far a step is once it takes longer than two seconds: a bar on a terminal, else a line now and then."""
+
+import sys
+import time
+from types import TracebackType
+from typing import IO, Self
+
+SHOW_AFTER_S = 2.0
+REDRAW_S = 0.2
+LINE_EVERY_S = 10.0
+WIDTH = 30
+
+
+class Bar:
+    """Progress of one step, on standard error. `total` 0: not known."""
+
+    def __init__(self, label: str, total: int, *, quiet: bool = False, out: IO[str] | None = None) -> None:
+        self._label, self._total, self._quiet = label, total, quiet
+        self._out = out or sys.stderr
+        self._done, self._began = 0, time.monotonic()
+        self._next = self._began + SHOW_AFTER_S
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, amount: int) -> None:
+        """Note that so much more is done."""
+        self._done += amount
+        now = time.monotonic()
+        if not self._quiet and now >= self._next:
+            self._next = now + (REDRAW_S if self._out.isatty() else LINE_EVERY_S)
+            self._show()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown and self._out.isatty():
+            self._out.write("\n")
+
+    def _show(self) -> None:
+        self._shown = True
+        megabytes = f"{self._done / 1e6:.0f} MB"
+        share = min(self._done / self._total, 1) if self._total else None
+        words = f"{self._label}: {megabytes}" + ("" if share is None else f", {share:.0%}")
+        if self._out.isatty():
+            bar = "" if share is None else " [" + "#" * int(share * WIDTH) + "." * (WIDTH - int(share * WIDTH)) + "]"
+            self._out.write(f"\r\033[K{words}{bar}")
+        else:
+            self._out.write(words + "\n")
+        self._out.flush()

@@ -1,0 +1,114 @@
+"""Unpacks a base backup into a folder, and says that it is whole before any server sees it."""
+
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import threading
+from pathlib import Path, PurePosixPath
+
+from vote.errors import BackupUnusable
+from vote.ops.account import Account
+from vote.ops.backup import clients
+from vote.ops.backup.encryption import Identity, Sealed, unseal
+from vote.ops.backup.folder import BASE
+from vote.ops.backup.manifest import Manifest
+from vote.ops.backup.progress import Bar
+from vote.ops.embedded.programs import server_environ
+
+COPY_BYTES = 256 * 1024
+
+
+def unpack(
+    folder: Path, manifest: Manifest, identity: Identity, target: Path, account: Account | None, *, quiet: bool = False
+) -> None:
+    """Unpack the base backup in `folder` into `target`, which must not exist; for `account` to run.
+
+    Raises BackupUnusable unless every byte is the one that was backed up: the seal, the file's hash in the manifest, and
+    PostgreSQL's own manifest of its files are checked. What was unpacked is removed then.
+    """
+    target.mkdir(mode=0o700)
+    try:
+        if account:
+            account.give(target)
+        with Bar("unpacking", manifest.base_bytes, quiet=quiet) as bar:
+            sealed = _Flow(folder / BASE, identity, bar).unpack(target, account)
+        if sealed != Sealed(manifest.base_sha256, manifest.base_bytes, manifest.base_plain_bytes):
+            raise BackupUnusable(f"{folder / BASE} is not the file of this backup: its hash is another one.")
+        _check(target, manifest)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+class _Flow:
+    """Decrypts in a thread and unpacks what comes out: a database does not fit into memory, nor twice on the disk."""
+
+    def __init__(self, sealed: Path, identity: Identity, bar: Bar) -> None:
+        self._sealed, self._identity, self._bar = sealed, identity, bar
+        self._result: Sealed | BackupUnusable | None = None
+
+    def unpack(self, target: Path, account: Account | None) -> Sealed:
+        read, write = os.pipe()
+        thread = threading.Thread(target=self._decrypt, args=(write,), daemon=True)
+        thread.start()
+        broken: Exception | None = None
+        with os.fdopen(read, "rb") as plain:
+            try:
+                with tarfile.open(fileobj=plain, mode="r|") as tar:
+                    for member in tar:
+                        _extract(tar, member, target, account)
+                while plain.read(COPY_BYTES):
+                    pass  # the padding after the archive's end is sealed too
+            except (tarfile.TarError, OSError) as error:
+                broken = error
+        thread.join()
+        if isinstance(self._result, BackupUnusable):
+            raise self._result  # the cause; what tar says of it is only its effect
+        if broken is not None or self._result is None:
+            raise BackupUnusable(f"{self._sealed} cannot be unpacked: {broken}.") from broken
+        return self._result
+
+    def _decrypt(self, write: int) -> None:
+        with os.fdopen(write, "wb", buffering=0) as pipe:
+            try:
+                self._result = unseal(
+                    self._sealed, self._identity, lambda data: _write_all(pipe.fileno(), data), self._bar.add
+                )
+            except BackupUnusable as error:
+                self._result = error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, account: Account | None) -> None:
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts or not (member.isfile() or member.isdir()):
+        raise BackupUnusable(f"The base backup holds {member.name!r}, which no data folder of ours has.")
+    path = target / name
+    if member.isdir():
+        path.mkdir(mode=0o700, exist_ok=True)
+    else:
+        content = tar.extractfile(member)
+        assert content is not None
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            shutil.copyfileobj(content, file, COPY_BYTES)
+    if account:
+        account.give(path)
+
+
+def _check(target: Path, manifest: Manifest) -> None:
+    label = (target / "backup_label").read_text("utf-8") if (target / "backup_label").exists() else ""
+    start = re.search(r"START WAL LOCATION: ([0-9A-F/]+) ", label)
+    major = (target / "PG_VERSION").read_text().strip() if (target / "PG_VERSION").exists() else ""
+    if start is None or start[1] != manifest.start_lsn or major != str(manifest.server_major):
+        raise BackupUnusable("The base backup is another one than its manifest describes.")
+    verify = [str(clients.bin_of(manifest.server_major) / "pg_verifybackup"), "--no-parse-wal", "--quiet", str(target)]
+    told = subprocess.run(verify, capture_output=True, text=True, env=server_environ(), check=False)
+    if told.returncode != 0:
+        raise BackupUnusable(f"The base backup does not fit its own manifest: {told.stderr.strip().splitlines()[:1]}")

@@ -1,0 +1,71 @@
+"""Where WAL ends, and whether it ends as streams do (zeros, or one record half arrived) or is damaged there.
+
+A server takes the first record it cannot read for the end, whatever follows; restored so, it would lose the rest silently.
+"""
+
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+from vote.errors import BackupUnusable
+from vote.ops.backup import clients
+from vote.ops.backup.manifest import Manifest
+from vote.ops.backup.segments import Segment, format_lsn, parse_lsn
+from vote.ops.embedded.programs import server_environ
+
+PAGE = 8192
+SHORT_HEADER, LONG_HEADER = 24, 40  # of a page, and of the first page of a file (xlog_internal.h)
+
+
+def end_of_wal(folder: Path, last: Segment, first: Segment, manifest: Manifest, *, whole: bool) -> int:
+    """The LSN after the last record of the WAL in `folder` on the timeline of `last`, read from `first` on.
+
+    `whole`: the last file was finished, so that zeros at its end are WAL too (the server began the next file early).
+    Raises BackupUnusable when something that is no half record stands after it.
+    """
+    size = manifest.segment_bytes
+    begin = max(first.number * size, parse_lsn(manifest.start_lsn))
+    command = [str(clients.bin_of(manifest.server_major) / "pg_waldump"), "--quiet", "-p", str(folder)]
+    command += ["-t", str(last.timeline), "-s", format_lsn(begin)]
+    told = subprocess.run(command, capture_output=True, text=True, env=server_environ(), check=False).stderr
+    limit = (last.number + 1) * size
+    record = re.search(r"in WAL record at ([0-9A-F]+/[0-9A-F]+)", told)
+    if record is None:
+        raise BackupUnusable(f"The WAL from {format_lsn(begin)} on cannot be read: {told.strip()}")
+    data = (folder / last.name(size)).read_bytes()
+    after = _after(folder, last, parse_lsn(record[1]), size)
+    if after >= limit:
+        return limit
+    length = _at(data, after % size) if after // size == last.number else 0
+    if length == 0 and after // size == last.number and not any(data[after % size :]):
+        return limit if whole else after
+    half = advance(after, max(length, 8), size)
+    if after // size == last.number and length and (half >= limit or not any(data[half % size :])):
+        return after  # one record of which a part arrived: nobody was told that it is committed
+    raise BackupUnusable(f"The WAL is damaged at {format_lsn(after)}: something follows that cannot be read.")
+
+
+def advance(lsn: int, length: int, size: int) -> int:
+    """Where a record of this length that begins at `lsn` ends, with the page headers in between, rounded up."""
+    while True:
+        room = PAGE - lsn % PAGE
+        if length <= room:
+            return -(-(lsn + length) // 8) * 8
+        length -= room
+        lsn += room
+        lsn += LONG_HEADER if lsn % size == 0 else SHORT_HEADER
+
+
+def _after(folder: Path, last: Segment, record: int, size: int) -> int:
+    """Where the record after `record` begins."""
+    data = (folder / Segment(last.timeline, record // size).name(size)).read_bytes()
+    end = advance(record, _at(data, record % size), size)
+    if end % PAGE == 0:
+        end += LONG_HEADER if end % size == 0 else SHORT_HEADER
+    return end
+
+
+def _at(data: bytes, offset: int) -> int:
+    length: int = struct.unpack_from("<I", data, offset)[0]
+    return length

@@ -1,0 +1,165 @@
+"""Lays out, in the clear and checked, the WAL that a recovery reads; refuses when one file of it is missing or changed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from vote.errors import BackupUnusable
+from vote.ops.account import Account
+from vote.ops.backup import archive
+from vote.ops.backup.archive import PARTIAL, SUFFIX
+from vote.ops.backup.encryption import Identity, unseal
+from vote.ops.backup.folder import Folder
+from vote.ops.backup.manifest import Manifest
+from vote.ops.backup.progress import Bar
+from vote.ops.backup.segments import (
+    HISTORY,
+    SEGMENT,
+    Leg,
+    Segment,
+    check_head,
+    format_lsn,
+    needed,
+    parse_history,
+    parse_lsn,
+    parse_segment,
+)
+from vote.ops.backup.wal_end import end_of_wal
+from vote.ops.embedded.disk import sync_names
+
+Load = Callable[[Callable[[bytes], object]], object]
+
+
+class Supply(NamedTuple):
+    """WAL in a folder: the timeline it ends on, and where."""
+
+    timeline: int
+    end: int
+    files: int
+
+
+class _Files:
+    """The WAL files of one database system, sealed or not yet."""
+
+    def __init__(self, folder: Folder, system: str, identity: Identity) -> None:
+        self._identity = identity
+        self.stream = folder.stream(system)
+        self.found: dict[str, Path] = {}
+        # A later one wins: whole before partial, sealed before clear.
+        for place, suffix, partial in ((self.stream, "", True), (folder.wal(system), SUFFIX, True)):
+            self._look(place, suffix, partial)
+        for place, suffix, partial in ((self.stream, "", False), (folder.wal(system), SUFFIX, False)):
+            self._look(place, suffix, partial)
+        self.partial = {name for name, path in self.found.items() if PARTIAL in path.name}
+
+    def _look(self, place: Path, suffix: str, partial: bool) -> None:
+        for path in place.iterdir() if place.is_dir() else ():
+            name = path.name.removesuffix(suffix)
+            if path.name.endswith(suffix) and name.endswith(PARTIAL) == partial:
+                name = name.removesuffix(PARTIAL)
+                if SEGMENT.fullmatch(name) or HISTORY.fullmatch(name):
+                    self.found[name] = path
+
+    def load(self, name: str, sink: Callable[[bytes], object]) -> None:
+        path = self.found[name]
+        if path.name.endswith(SUFFIX):
+            unseal(path, self._identity, sink)
+        else:
+            sink(path.read_bytes())
+
+    def legs(self, timeline: int) -> list[Leg]:
+        """How one gets to a timeline."""
+        if timeline == 1:
+            return [Leg(1, None)]
+        name = f"{timeline:08X}.history"
+        if name not in self.found:
+            raise BackupUnusable(
+                f"The history of timeline {timeline} is missing ({name}): where it began is not known."
+            )
+        text = bytearray()
+        self.load(name, text.extend)
+        return parse_history(timeline, text.decode("ascii", errors="replace"))
+
+    def newest_timeline(self) -> int:
+        return max((int(name[:8], 16) for name in self.found), default=1)
+
+
+def supply(
+    folder: Folder,
+    manifest: Manifest,
+    identity: Identity,
+    target: Path,
+    account: Account | None,
+    *,
+    timeline: int | None = None,
+    quiet: bool = False,
+) -> Supply:
+    """Lay out in `target` all WAL from the start of a backup to the end of a timeline (default: the newest).
+
+    Raises BackupUnusable when a file is missing, damaged, misnamed or foreign, or when the WAL ends before a place that
+    was on disk already.
+    """
+    files = _Files(folder, manifest.system, identity)
+    goal = timeline or max(files.newest_timeline(), manifest.timeline)
+    size, start = manifest.segment_bytes, parse_lsn(manifest.start_lsn)
+    wanted = _wanted(files, needed(files.legs(goal), timeline=manifest.timeline, start=start, size=size), size)
+    target.mkdir(mode=0o700)
+    if account:
+        account.give(target)
+    histories = [name for name in files.found if HISTORY.fullmatch(name)]
+    with Bar("WAL", size * len(wanted), quiet=quiet) as bar:
+        for name in [*histories, *(segment.name(size) for segment in wanted)]:
+            _lay_out(files, name, target, account, manifest)
+            bar.add(size)
+    sync_names(target)
+    last = wanted[-1]
+    whole = last.name(size) not in files.partial
+    end = end_of_wal(target, last, _first_on(wanted, last), manifest, whole=whole)
+    _check_end(files, manifest, last, end)
+    return Supply(goal, end, len(wanted))
+
+
+def _wanted(files: _Files, ranges: list[tuple[int, int, int | None]], size: int) -> list[Segment]:
+    wanted = []
+    for timeline, first, last in ranges:
+        there = [segment for name in files.found if SEGMENT.fullmatch(name) and (segment := parse_segment(name, size))]
+        numbers = [one.number for one in there if one.timeline == timeline and one.number >= first]
+        upto = max(numbers, default=first) if last is None else last
+        wanted += [Segment(timeline, number) for number in range(first, upto + 1)]
+    for segment in wanted:
+        name = segment.name(size)
+        if name not in files.found or (name in files.partial and segment != wanted[-1]):
+            raise BackupUnusable(f"The WAL file {name} is missing: a restore would end before it. Nothing was opened.")
+    if not wanted:
+        raise BackupUnusable("There is no WAL of this backup.")
+    return wanted
+
+
+def _lay_out(files: _Files, name: str, target: Path, account: Account | None, manifest: Manifest) -> None:
+    content = bytearray()
+    files.load(name, content.extend)
+    if SEGMENT.fullmatch(name):
+        if len(content) != manifest.segment_bytes:
+            raise BackupUnusable(f"The WAL file {name} has {len(content)} bytes: it was cut.")
+        check_head(name, bytes(content[:64]), system=manifest.system, size=manifest.segment_bytes)
+    path = target / name
+    path.write_bytes(content)
+    path.chmod(0o600)
+    if account:
+        account.give(path)
+
+
+def _first_on(wanted: list[Segment], last: Segment) -> Segment:
+    return next(segment for segment in wanted if segment.timeline == last.timeline)
+
+
+def _check_end(files: _Files, manifest: Manifest, last: Segment, end: int) -> None:
+    least = parse_lsn(manifest.record_lsn) if last.timeline == manifest.timeline else 0
+    flushed = archive.noted(files.stream)
+    if flushed is not None and flushed.timeline == last.timeline:
+        least = max(least, parse_lsn(flushed.lsn))
+    if end < least:
+        raise BackupUnusable(
+            f"The WAL ends at {format_lsn(end)}, but it was on disk up to {format_lsn(least)}:"
+            " its end is missing or damaged."
+        )
