@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.integration.live.conftest import Site, close_code, running, snapshot, snapshot_with
+from tests.integration.live.conftest import SOON_S, Site, close_code, running, snapshot, snapshot_with
 from tests.services import Pair
 from tests.stack import wait_until
 from vote.actions import competitions
@@ -20,6 +20,7 @@ from vote.db.pool import Database, Tx
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.edge.parts import Parts
+from vote.errors import DatabaseUnavailable
 from vote.live import feed
 from vote.live.feed import Board, Feed
 
@@ -129,9 +130,10 @@ def _counted(count_votes: Count, competition: int) -> bool:
 
 
 def test_a_database_without_its_tables_ends_nothing(
-    site: Site, make_competition: Make, count_votes: Count, database_url: str
+    site: Site, make_competition: Make, count_votes: Count, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in the middle of a migration."""
+    monkeypatch.setattr(feed, "RESTART_S", 1e6)  # that is for what nobody expected
     competition = make_competition().id
     opened = site.open(competition)
     snapshot(opened)
@@ -260,23 +262,40 @@ def test_an_error_nobody_expected_does_not_end_the_feed(
     parts: Parts, make_competition: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "RESTART_S", 0.05)
-    competition = make_competition().id
-    told: list[int] = []
+    breaks, works = make_competition().id, make_competition().id
 
-    def tell(number: int, _what: Any) -> None:
-        told.append(number)
-        if len(told) == 1:
+    def tell(competition: int, _what: Any) -> None:
+        if competition == breaks:
             raise LookupError
 
     async def run() -> Board | None:
         one = Feed(parts.reports, list, tell)
         one.start()
         try:
-            with contextlib.suppress(feed.DatabaseUnavailable):
-                await one.board(competition + 1000)  # nothing is told of what is not there
-                await one.board(competition)
-            return await one.board(competition)
+            with pytest.raises(DatabaseUnavailable):
+                await one.board(breaks)
+            return await one.board(works)
         finally:
             await one.stop()
 
     assert asyncio.run(run()) is not None
+
+
+def test_a_feed_that_rests_wakes_for_the_first_watcher(parts: Parts, make_competition: Make) -> None:
+    competition = make_competition().id
+    watched: list[int] = []
+
+    async def run() -> int:
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        one = Feed(parts.reports, lambda: watched, lambda number, _what: told.set_result(number))
+        one.start()
+        await asyncio.sleep(0)  # it rests now: there is nothing to follow
+        watched.append(competition)
+        one.wake()
+        try:
+            async with asyncio.timeout(SOON_S):
+                return await told
+        finally:
+            await one.stop()
+
+    assert asyncio.run(run()) == competition
