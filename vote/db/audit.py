@@ -19,7 +19,7 @@ class AuditRow(NamedTuple):
 
 
 def of_competition(tx: Tx, competition_id: int, *, limit: int = 200) -> list[AuditRow]:
-    """What was done to a competition and its options, newest first."""
+    """What was done to a competition and its options, and what was decided about its tally; newest first."""
     rows = tx.execute(
         """
         SELECT a.at, coalesce(u.username, replace(a.actor, ':', ' ')), a.action, a.subject, a.subject_id,
@@ -29,6 +29,8 @@ def of_competition(tx: Tx, competition_id: int, *, limit: int = 200) -> list[Aud
         WHERE (a.subject = 'competitions' AND a.subject_id = %(id)s::text)
            OR (a.subject = 'options' AND a.subject_id = ANY(ARRAY(
                    SELECT %(id)s::text || '/' || chr(97 + n) FROM generate_series(0, 25) n)))
+           OR (a.subject = 'decisions' AND a.subject_id = ANY(ARRAY(
+                   SELECT d.id::text FROM decisions d WHERE d.competition_id = %(id)s)))
         ORDER BY a.id DESC LIMIT %(limit)s
         """,
         {"id": competition_id, "limit": limit},

@@ -2,17 +2,20 @@
 
 from flask import Blueprint, Response, request
 
+from vote.actions import closing
 from vote.actions import competitions as actions
 from vote.db import competitions
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.errors import NotFound, StaleVersion, VersionRequired
-from vote.web import body, visitor
-from vote.web.access import ORGANISER, rule
+from vote.web import body, pending, visitor
+from vote.web.access import ADMIN, ORGANISER, rule
 from vote.web.competition_models import CompetitionChange, ManagedCompetition, ManagedList, NewCompetition
+from vote.web.gap_models import Decision, ShownCompetition, WaitingFor
 from vote.web.models import Nothing
 from vote.web.operations import Operation, answer, describe, nothing
+from vote.web.pending import Waiting
 
 admin_api = Blueprint("admin_api", __name__, url_prefix="/api/admin/competitions")
 
@@ -70,13 +73,19 @@ def create() -> Response:
     Operation(
         summary="One competition I run",
         tag="administration",
-        answers={200: ManagedCompetition},
+        answers={200: ShownCompetition},
+        description="A closing one says what it waits for: ballots on their way, or an admin's word.",
         response_headers=ETAG,
     )
 )
 def show(competition_id: int) -> Response:
     """One that who is asking runs."""
-    return _tell(_managed(competition_id))
+    competition, parts = _managed(competition_id), visitor.parts()
+    with parts.db.read() as tx:
+        waiting = pending.waiting(parts, tx, competition)
+    shown = ManagedCompetition.model_validate(competition).model_dump()
+    told = ShownCompetition(**shown, waiting_for=_waiting_for(waiting))
+    return answer(told, headers={"ETag": competition.etag})
 
 
 @admin_api.patch("/<id:competition_id>")
@@ -164,6 +173,29 @@ def close_voting(competition_id: int) -> Response:
     return _tell(closed, 200 if closed.state == "closed" else 202)
 
 
+@admin_api.post("/<id:competition_id>/finish")
+@rule(ADMIN)
+@describe(
+    Operation(
+        summary="Decide that a tally stands",
+        tag="administration",
+        body=Decision,
+        answers={200: ManagedCompetition},
+        problems=(409,),
+        description=(
+            "An admin's word that the result is final over gaps or ballots that are set aside. 409 while ballots are still"
+            " being recorded, and when no word is needed."
+        ),
+        response_headers=ETAG,
+    )
+)
+def finish(competition_id: int) -> Response:
+    """It is closed, and the decision is kept."""
+    reason = body.read(Decision).reason
+    _managed(competition_id)
+    return _tell(closing.finish_over(visitor.parts().db, competition_id, by=_person(), reason=reason))
+
+
 def _person() -> Person:
     return visitor.me().person
 
@@ -186,6 +218,16 @@ def _check_if_match(competition: Competition) -> str:
     if not request.if_match.is_strong(competition.etag.strip('"')):
         raise StaleVersion
     return competition.etag
+
+
+def _waiting_for(waiting: Waiting | None) -> WaitingFor | None:
+    if waiting is None:
+        return None
+    return WaitingFor(
+        pending=None if waiting.pending is None else waiting.pending.ballots,
+        gaps=[gap.id for gap in waiting.gaps],
+        unmatched=waiting.unmatched,
+    )
 
 
 def _tell(competition: Competition, status: int = 200) -> Response:

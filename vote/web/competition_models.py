@@ -34,7 +34,8 @@ def _one_line(value: str) -> str:
     return value
 
 
-def _readable(value: str) -> str:
+def readable(value: str) -> str:
+    """The text, with its line breaks as they are everywhere. Raises ValueError for characters that nobody could see."""
     if NOT_SHOWN.search(value):
         raise ValueError("This has control characters that nobody could see. Take them out.")
     return value.replace("\r\n", "\n")
@@ -70,7 +71,7 @@ Name = Annotated[
     AfterValidator(_one_line),
 ]
 Description = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_MAX_CHARS), AfterValidator(_readable)
+    str, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_MAX_CHARS), AfterValidator(readable)
 ]
 Label = Annotated[
     str,

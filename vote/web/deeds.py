@@ -9,7 +9,7 @@ STATES = {
     "scheduled": "scheduled it",
     "open": "opened voting",
     "closing": "began to close voting",
-    "closed": "made the result final: every accepted ballot is counted",
+    "closed": "made the result final",
     "archived": "took it away",
     "draft": "made it a draft",
 }
@@ -28,6 +28,8 @@ def deed(row: AuditRow) -> str:
     """One row as a sentence without its subject: "opened voting", "changed closing time: … → …"."""
     if row.subject == "options":
         return _of_option(row)
+    if row.subject == "decisions":
+        return _of_decision(row)
     if row.action == "insert":
         return f"made it, {_plain((row.after or {}).get('status'))}"
     if row.action == "delete":
@@ -51,6 +53,16 @@ def _of_option(row: AuditRow) -> str:
         )
     label = (row.after or row.before or {}).get("label")
     return f"{'set' if row.action == 'insert' else 'took out'} option {key}: {_plain(label)}"
+
+
+def _of_decision(row: AuditRow) -> str:
+    after = row.after or {}
+    over = []
+    if gaps := len(after.get("gaps") or ()):
+        over.append(f"{gaps} break{'' if gaps == 1 else 's'} in the ballot log")
+    if unmatched := after.get("unmatched"):
+        over.append(f"{unmatched} ballot{'' if unmatched == 1 else 's'} set aside")
+    return f"decided that the result stands over {' and '.join(over)}: “{after.get('reason')}”"
 
 
 def _plain(value: Any) -> str:

@@ -7,17 +7,19 @@ that was overtaken by another change loses nothing: what was typed stays, what i
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from vote.actions import closing
 from vote.actions import competitions as actions
-from vote.db import audit, competitions, tallies
+from vote.db import audit, competitions, gaps, set_aside, tallies
 from vote.db.pool import Tx
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.edge import problems
 from vote.errors import Conflict, InvalidInput, NotFound, StaleVersion, VoteError
-from vote.web import access, desk_form, pending, visitor
-from vote.web.access import ORGANISER
+from vote.web import access, body, desk_form, pending, visitor
+from vote.web.access import ADMIN, ORGANISER
 from vote.web.desk_form import Typed
 from vote.web.desk_steps import STEPS, Step, steps_of
+from vote.web.gap_models import Decision
 
 desk = Blueprint("desk", __name__, url_prefix="/admin")
 
@@ -27,7 +29,9 @@ DONE = {
     "same": "Nothing was different, so nothing was changed.",
     **{step.name: step.done for step in STEPS.values()},
     "delete": "The competition is taken away.",
+    "finish": "The result is final. Your decision and its reason stand below.",
 }
+NO_WORD = "Nothing is to be decided now: the result becomes final by itself once all ballots are recorded."
 OVERTAKEN = (
     "Somebody changed this competition while you were typing. Nothing of yours is lost: where your text differs from what"
     " is stored now, the stored one stands beside it. Save again to put yours in its place."
@@ -42,8 +46,18 @@ def show() -> str:
     with parts.db.read() as tx:
         found = competitions.managed(tx, None if me.role == "admin" else me.id)
         counts = tallies.read(tx, [one.id for one in found])
-        waiting = pending.entries(parts, tx)
-    return render_template("desk.html", found=found, counts=counts, waiting=waiting, steps_of=steps_of, done=_done())
+        page = render_template(
+            "desk.html",
+            found=found,
+            counts=counts,
+            pending=pending.ballots(parts, tx),
+            waits={one.id for one in found if one.state == "closing" and closing.hindrance(tx, one).needs_a_word},
+            open_gaps=gaps.count_open(tx) if me.role == "admin" else 0,
+            aside=set_aside.counts(tx).total if me.role == "admin" else 0,
+            steps_of=steps_of,
+            done=_done(),
+        )
+    return page
 
 
 @desk.get("/competitions/new")
@@ -130,6 +144,39 @@ def take(competition_id: int, name: str) -> AnyResponse:
     return redirect(f"/admin{here}?done={name}", 303)
 
 
+@desk.get("/competitions/<id:competition_id>/finish")
+@access.rule(ADMIN)
+def ask_to_finish(competition_id: int) -> AnyResponse:
+    """The form stands on the competition's own page."""
+    return redirect(f"/admin/competitions/{competition_id}#waits", 303)
+
+
+@desk.post("/competitions/<id:competition_id>/finish")
+@access.rule(ADMIN)
+def finish(competition_id: int) -> AnyResponse:
+    """An admin's word that the result stands over a gap: first it is asked about, with the reason, then it is taken."""
+    parts, reason = visitor.parts(), request.form.get("reason", "")
+    with parts.db.read() as tx:
+        competition = _managed(tx, competition_id)
+        votes = tallies.read(tx, [competition_id])[competition_id].total
+        waiting = pending.waiting(parts, tx, competition)
+    try:
+        reason = body.check(Decision, {"reason": reason}).reason
+        if "sure" not in request.form:
+            if waiting is None or not waiting.needs_a_word:
+                raise Conflict(NO_WORD)
+            page = render_template(
+                "desk-finish.html", competition=competition, votes=votes, waiting=waiting, reason=reason
+            )
+            return Response(page)
+        closing.finish_over(parts.db, competition_id, by=visitor.me().person, reason=reason)
+    except InvalidInput as error:
+        return _again(competition_id, Typed.of(competition), {"word": error.fields["reason"]}, None, 422, word=reason)
+    except Conflict as error:
+        return _again(competition_id, Typed.of(competition), {}, error.detail, problems.status_of(error))
+    return redirect(f"/admin/competitions/{competition_id}?done=finish", 303)
+
+
 def _managed(tx: Tx, competition_id: int) -> Competition:
     """The competition, when this person runs it. Raises NotFound or NotAllowed."""
     person = visitor.person()
@@ -140,15 +187,25 @@ def _managed(tx: Tx, competition_id: int) -> Competition:
     return found
 
 
-def _again(competition_id: int, typed: Typed, errors: dict[str, str], message: str | None, status: int) -> Response:
+def _again(
+    competition_id: int, typed: Typed, errors: dict[str, str], message: str | None, status: int, *, word: str = ""
+) -> Response:
     with visitor.parts().db.read() as tx:
-        page = _page(tx, _managed(tx, competition_id), typed, errors=errors, message=message)
+        page = _page(tx, _managed(tx, competition_id), typed, errors=errors, message=message, word=word)
     return Response(page, status)
 
 
 def _page(
-    tx: Tx, competition: Competition, typed: Typed, *, errors: dict[str, str] | None = None, message: str | None = None
+    tx: Tx,
+    competition: Competition,
+    typed: Typed,
+    *,
+    errors: dict[str, str] | None = None,
+    message: str | None = None,
+    word: str = "",
 ) -> str:
+    parts = visitor.parts()
+    waiting = pending.waiting(parts, tx, competition)
     return render_template(
         "desk-competition.html",
         competition=competition,
@@ -156,7 +213,9 @@ def _page(
         stored=None if typed.is_fresh else Typed.of(competition),
         fixed=desk_form.fixed_fields(competition),
         tally=tallies.read(tx, [competition.id])[competition.id],
-        waiting=pending.entries(visitor.parts(), tx),
+        pending=waiting.pending if waiting else pending.ballots(parts, tx, competition.id),
+        waiting=waiting,
+        word=word,
         steps=steps_of(competition),
         rows=audit.of_competition(tx, competition.id),
         errors=errors or {},

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, render_template, request
 
-from vote.db import competitions, tallies, votes
+from vote.db import competitions, gaps, tallies, votes
 from vote.domain import policy
 from vote.domain.ballot import group_receipt
 from vote.domain.competition import Competition
@@ -85,13 +85,15 @@ def _page_of(template: str, competition_id: int) -> str:
         mine = standing.of(parts, tx, person, competition)
         may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)
         tally = tallies.read(tx, [competition.id])[competition.id] if may_see else None
-        waiting = pending.entries(parts, tx) if competition.state == "closing" else None
+        waiting = pending.waiting(parts, tx, competition)
+        over = gaps.overcome(tx, competition) if competition.state in ("closing", "closed") else None
     return render_template(
         template,
         competition=competition,
         mine=mine,
         tally=tally,
         waiting=waiting,
+        over=over,
         wanted=_wanted(competition) or mine.choice,
         manages=policy.can_manage(person, competition),
         now=datetime.now(UTC),

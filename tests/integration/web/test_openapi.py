@@ -1,6 +1,7 @@
 """The OpenAPI document is valid, complete, and true: every call is made and its answer held against it."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,9 @@ from werkzeug.datastructures import Headers
 
 from tests.integration.web.asgi import Request, ask
 from tests.integration.web.conftest import PASSWORD, ApiClient, Browser
+from vote.ballotlog.log import BallotLog
 from vote.config import Settings
+from vote.db.pool import Database
 from vote.db.users import Account
 from vote.web import openapi
 from vote.worker.worker import Worker
@@ -45,7 +48,7 @@ class Checked:
     def __call__(
         self, client: ApiClient, method: str, template: str, expected: int, *, at: Any = None, **more: Any
     ) -> Any:
-        path = template if at is None else template.replace("{competition_id}", str(at)).replace("{code}", str(at))
+        path = template if at is None else re.sub(r"{\w+}", str(at), template)
         answer = client(method, path, **more)
         assert answer.status_code == expected, f"{method} {path} → {answer.status_code}: {answer.text}"
         self.check(template, method, answer.status_code, answer.headers, answer.data)
@@ -89,6 +92,8 @@ def test_every_answer_is_as_the_document_says(
     as_user: Callable[[Account], ApiClient],
     settings: Settings,
     worker: Worker,
+    owner: Database,
+    log: BallotLog,
 ) -> None:
     call = Checked(document)
 
@@ -160,9 +165,31 @@ def test_every_answer_is_as_the_document_says(
     worker.step()
     call(ada, "GET", "/api/me/export", 200)
 
-    # the end
+    # the end, over a gap and with something set aside
+    log._call("FLUSHALL")
+    worker.step()
+    with owner.transaction(by="tests") as tx:
+        tx.execute("INSERT INTO rejected_ballots VALUES (0, 'old', 1, 'noise', 'no such kind of entry')")
+        tx.execute(
+            "INSERT INTO unmatched_ballots VALUES (gen_random_uuid(), %s, 99, 'a', now(), 0, 'old', 2)", (number,)
+        )
     call(admin, "POST", one + "/close", 202, at=number)
     call(voter, "POST", one + "/close", 403, at=number)
+    call(admin, "POST", one + "/finish", 409, at=number, json={"reason": "Too early."})
+    worker.step()
+    assert call(admin, "GET", one, 200, at=number).json["waiting_for"]["unmatched"] == 1
+    gaps = call(admin, "GET", "/api/admin/gaps", 200).json["gaps"]
+    call(voter, "GET", "/api/admin/gaps", 403)
+    decide = "/api/admin/gaps/{gap_id}/decide"
+    call(admin, "POST", decide, 204, at=gaps[0]["id"], json={"reason": "The disk was replaced."})
+    call(admin, "POST", decide, 404, at=gaps[0]["id"], json={"reason": "Once more."})
+    call(admin, "POST", decide, 422, at=gaps[1]["id"], json={"reason": " "})
+    call(admin, "GET", "/api/admin/gaps", 200)
+    call(admin, "GET", "/api/admin/set-aside", 200)
+    call(voter, "POST", one + "/finish", 403, at=number, json={"reason": "Mine."})
+    call(admin, "POST", one + "/finish", 422, at=number, json={})
+    call(admin, "POST", one + "/finish", 404, at=99, json={"reason": "Nothing."})
+    call(admin, "POST", one + "/finish", 200, at=number, json={"reason": "The count is as it was."})
     call(ada, "POST", "/logout", 204)
     call(ada, "POST", "/logout", 401)
     change = {"current_password": "wrong", "new_password": "Pass1234", "confirm_password": "Pass1234"}

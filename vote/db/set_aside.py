@@ -1,0 +1,77 @@
+"""What was accepted and is not counted: unmatched ballots and rejected entries, as admins may see them.
+
+Neither tells a choice: that would stand beside its voter. A rejected entry's text may hold both, and its reason may
+quote a piece of the text behind a colon, so the text stays in the database and the reason is cut there.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from vote.db.pool import Tx
+
+
+class Unmatched(NamedTuple):
+    """A ballot whose voter, competition or option is not known here (R9)."""
+
+    competition: int
+    voter: int
+    shard: int
+    epoch: str
+    position: int
+    cast_at: datetime
+    noticed_at: datetime
+
+
+class Rejected(NamedTuple):
+    """An entry that cannot be read."""
+
+    shard: int
+    epoch: str
+    position: int
+    reason: str
+    rejected_at: datetime
+
+
+class Counts(NamedTuple):
+    """How many there are."""
+
+    unmatched: int
+    rejected: int
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.unmatched + self.rejected
+
+
+def counts(tx: Tx) -> Counts:
+    """How many there are of each."""
+    row = tx.execute(
+        "SELECT (SELECT count(*) FROM unmatched_ballots), (SELECT count(*) FROM rejected_ballots)"
+    ).fetchone()
+    assert row is not None
+    return Counts(int(row[0]), int(row[1]))
+
+
+def latest_unmatched(tx: Tx, *, limit: int) -> list[Unmatched]:
+    """The newest ones first."""
+    rows = tx.execute(
+        """
+        SELECT competition_id, user_id, shard, epoch, position, cast_at, noticed_at FROM unmatched_ballots
+        ORDER BY noticed_at DESC, shard, position DESC LIMIT %s
+        """,
+        (limit,),
+    )
+    return [Unmatched(*row) for row in rows]
+
+
+def latest_rejected(tx: Tx, *, limit: int) -> list[Rejected]:
+    """The newest ones first."""
+    rows = tx.execute(
+        """
+        SELECT shard, epoch, position, split_part(reason, ':', 1), rejected_at FROM rejected_ballots
+        ORDER BY rejected_at DESC, shard, position DESC LIMIT %s
+        """,
+        (limit,),
+    )
+    return [Rejected(*row) for row in rows]

@@ -1,0 +1,78 @@
+"""The admins' page of what may be missing: breaks in the ballot log, to be decided on, and what is set aside."""
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from vote.actions import closing
+from vote.db import competitions, gaps, set_aside
+from vote.db.gaps import GapRow
+from vote.db.pool import Tx
+from vote.domain.competition import Competition
+from vote.errors import InvalidInput, NotFound
+from vote.web import body, visitor
+from vote.web.access import ADMIN, rule
+from vote.web.gap_models import Decision
+
+desk_gaps = Blueprint("desk_gaps", __name__, url_prefix="/admin/gaps")
+
+LATEST = 20
+DONE = "It is written down. Results that waited for nothing else become final by themselves within a second."
+CHOOSE = "Choose at least one break."
+
+
+@desk_gaps.get("")
+@rule(ADMIN)
+def show() -> str:
+    """What may be missing, since when, what waits for it, and what was decided."""
+    return _page({}, [], "")
+
+
+@desk_gaps.post("")
+@rule(ADMIN)
+def decide() -> AnyResponse:
+    """Decide on some of the gaps: first it is asked about, with the reason, then it is done."""
+    parts, reason, chosen = visitor.parts(), request.form.get("reason", ""), set(request.form.getlist("gap"))
+    with parts.db.read() as tx:
+        wanted = [gap for gap in gaps.listed(tx) if gap.decided_at is None and str(gap.id) in chosen]
+        waiting = _waiting(tx)
+    try:
+        reason = body.check(Decision, {"reason": reason}).reason
+        if not wanted:
+            raise InvalidInput({"gap": CHOOSE})
+    except InvalidInput as error:
+        missing = {} if wanted else {"gap": CHOOSE}
+        return Response(_page({**missing, **error.fields}, wanted, reason), 422)
+    if "sure" not in request.form:
+        return Response(render_template("desk-gaps-decide.html", wanted=wanted, waiting=waiting, reason=reason))
+    for gap in wanted:
+        try:
+            closing.decide_gap(parts.db, gap.id, by=visitor.me().person, reason=reason)
+        except NotFound:
+            continue  # another admin has just decided on it
+    return redirect("/admin/gaps?done=decided", 303)
+
+
+def _page(errors: dict[str, str], chosen: Sequence[GapRow], reason: str) -> str:
+    with visitor.parts().db.read() as tx:
+        found = gaps.listed(tx)
+        return render_template(
+            "desk-gaps.html",
+            waiting_gaps=[gap for gap in found if gap.decided_at is None],
+            decided=[gap for gap in found if gap.decided_at is not None],
+            waiting=_waiting(tx),
+            counts=set_aside.counts(tx),
+            unmatched=set_aside.latest_unmatched(tx, limit=LATEST),
+            rejected=set_aside.latest_rejected(tx, limit=LATEST),
+            errors=errors,
+            chosen={gap.id for gap in chosen},
+            reason=reason,
+            done=DONE if request.args.get("done") == "decided" else None,
+        )
+
+
+def _waiting(tx: Tx) -> list[Competition]:
+    """Closing competitions that only an admin's word can make final."""
+    found = competitions.find_many(tx, competitions.in_state(tx, "closing"))
+    return [one for one in found if closing.hindrance(tx, one).needs_a_word]

@@ -1,0 +1,78 @@
+"""Gaps in the ballot log and what is set aside, by API. Deciding that one tally stands over them is in `admin_api.py`."""
+
+from flask import Blueprint, Response
+
+from vote.actions import closing
+from vote.db import gaps, set_aside
+from vote.web import body, visitor
+from vote.web.access import ADMIN, rule
+from vote.web.gap_models import (
+    Decision,
+    GapList,
+    GapOut,
+    RejectedEntries,
+    RejectedOut,
+    SetAside,
+    UnmatchedBallots,
+    UnmatchedOut,
+)
+from vote.web.operations import Operation, answer, describe, nothing
+
+gaps_api = Blueprint("gaps_api", __name__, url_prefix="/api/admin")
+
+LATEST = 100
+
+
+@gaps_api.get("/gaps")
+@rule(ADMIN)
+@describe(Operation(summary="Gaps in the ballot log", tag="administration", answers={200: GapList}))
+def listed() -> Response:
+    """Open and decided ones."""
+    with visitor.parts().db.read() as tx:
+        found = gaps.listed(tx)
+    return answer(GapList(gaps=[GapOut.model_validate(gap) for gap in found]))
+
+
+@gaps_api.post("/gaps/<id:gap_id>/decide")
+@rule(ADMIN)
+@describe(
+    Operation(
+        summary="Decide on a gap",
+        tag="administration",
+        body=Decision,
+        answers={204: None},
+        description="Your word that it was looked into: no closing waits for it any more. 404 also when it is decided.",
+    )
+)
+def decide(gap_id: int) -> Response:
+    """It is decided on."""
+    closing.decide_gap(visitor.parts().db, gap_id, by=visitor.me().person, reason=body.read(Decision).reason)
+    return nothing()
+
+
+@gaps_api.get("/set-aside")
+@rule(ADMIN)
+@describe(
+    Operation(
+        summary="Ballots that are set aside",
+        tag="administration",
+        answers={200: SetAside},
+        description=f"Unmatched ballots and rejected entries: how many, and the latest {LATEST} of each.",
+    )
+)
+def aside() -> Response:
+    """What was accepted and is not counted."""
+    with visitor.parts().db.read() as tx:
+        counts = set_aside.counts(tx)
+        unmatched = set_aside.latest_unmatched(tx, limit=LATEST)
+        rejected = set_aside.latest_rejected(tx, limit=LATEST)
+    return answer(
+        SetAside(
+            unmatched=UnmatchedBallots(
+                count=counts.unmatched, latest=[UnmatchedOut.model_validate(one) for one in unmatched]
+            ),
+            rejected=RejectedEntries(
+                count=counts.rejected, latest=[RejectedOut.model_validate(one) for one in rejected]
+            ),
+        )
+    )
