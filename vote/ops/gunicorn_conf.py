@@ -25,6 +25,7 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
         "proxy_headers": False,  # TRUSTED_PROXIES is applied by the app, hop by hop
         "server_header": False,
         "access_log": False,  # the app writes its own line per request
+        "ws": "vote.live.protocol:WatcherProtocol",
         "ws_max_size": SOCKET_MESSAGE_BYTES,
         "ws_per_message_deflate": False,  # a snapshot is small; thousands of compressors are not
         "timeout_graceful_shutdown": DRAIN_S,

@@ -5,6 +5,7 @@ import { clock } from "./times.js";
 import { backoff, number, say, share } from "./words.js";
 
 const POLL_MS = 3_000;
+const RESTORED_AFTER_MS = 10_000;
 const POLL_AFTER_FAILURES = 2;
 const SPEAK_EVERY_MS = 10_000;
 const FINAL = new Set(["closed", "archived"]);
@@ -33,7 +34,11 @@ class Results {
       this.take(JSON.parse(event.data));
       this.tell("live");
     });
-    socket.addEventListener("close", () => this.lose());
+    socket.addEventListener("close", (event) => {
+      // Logged out, hidden from now on, or gone: the page says which.
+      if (event.code >= 4400 && event.code < 4500) location.reload();
+      else this.lose();
+    });
   }
 
   lose() {
@@ -66,9 +71,12 @@ class Results {
     }
   }
 
-  /** Shows a snapshot, unless a newer one was shown already. */
+  /**
+   * Shows a snapshot, unless a newer one was shown just now. No process is behind by more than a moment, so an older version
+   * that comes long after is the truth of a restored database.
+   */
   take(snapshot) {
-    if (snapshot.version < this.version) return;
+    if (snapshot.version < this.version && Date.now() - this.updatedAt < RESTORED_AFTER_MS) return;
     this.version = snapshot.version;
     this.state = snapshot.state;
     this.figures = snapshot;
