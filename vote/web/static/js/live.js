@@ -18,6 +18,7 @@ class Results {
     this.version = Number(root.dataset.version);
     this.state = root.dataset.state;
     this.failures = 0;
+    this.loadedAt = Date.now();
     this.spokenAt = Date.now();
     this.labels = new Map(
       [...root.querySelectorAll("[data-label]")].map((label) => [label.dataset.label, label.textContent]),
@@ -76,7 +77,8 @@ class Results {
    * that comes long after is the truth of a restored database.
    */
   take(snapshot) {
-    if (snapshot.version < this.version && Date.now() - this.updatedAt < RESTORED_AFTER_MS) return;
+    const shownAt = this.updatedAt ?? this.loadedAt;
+    if (snapshot.version < this.version && Date.now() - shownAt < RESTORED_AFTER_MS) return;
     this.version = snapshot.version;
     this.state = snapshot.state;
     this.figures = snapshot;
