@@ -17,7 +17,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from vote.errors import ConfigError
 
-SECRETS = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS", "BACKUP_IDENTITY")
+SECRETS = (
+    "FLASK_SECRET_KEY",
+    "FLASK_SECRET_KEY_PREVIOUS",
+    "JWT_SECRET",
+    "JWT_SECRET_PREVIOUS",
+    "BACKUP_IDENTITY",
+    "CHECKPOINT_KEY",
+)
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 
@@ -72,6 +79,9 @@ class Settings(BaseModel):
     vote_cookie_secure: Annotated[bool, BeforeValidator(_on_off)] = True
     ballot_log_wait: int = Field(default=0, ge=0, le=5)
     vote_log_keep_hours: int = Field(default=72, ge=1)
+    journal_keep_days: int = Field(default=365, ge=1)
+    checkpoint_key: str | None = None
+    checkpoint_public_key: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     vote_shards: int = Field(default=8, ge=1, le=1024)
     vote_db_pool: int = Field(default=8, ge=1, le=100)
     vote_page_threads: int = Field(default=16, ge=1, le=256)

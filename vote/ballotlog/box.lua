@@ -8,6 +8,7 @@ Keys of shard n; the hash tag {n} keeps them in one slot of a cluster:
   vote:{n}:state     hash. epoch: random name of this life of the shard; last: position of the newest entry;
                      ready: run_id of the server instance the shard was made ready for (R5).
   vote:{n}:rules     hash. competition -> "version|state|opens_ms|closes_ms|change|keys", the rules as pushed (R7).
+                     State `forgotten`: its voters are no longer here; PostgreSQL knows them.
   vote:{n}:voters:c  hash. voter -> choice: the ballot stored in this shard for competition c (R2).
 
 Each call gives its deadline in this server's clock (R3) and answers {now_ms, word, ...}. Words of a whole call:
@@ -51,7 +52,7 @@ local function parse_rules(text)
 end
 
 local function decide(rules, had, choice, now)
-  if not rules or rules.state == 'archived' then
+  if not rules or rules.state == 'archived' or rules.state == 'forgotten' then
     return 'unknown'  -- the web asks PostgreSQL what to say
   elseif rules.state == 'scheduled' then
     return 'early'
@@ -118,20 +119,24 @@ local function refuse_push(state, now, deadline, epoch, made_for, warming)
 end
 
 --[[ Push the rules of competitions; each taken one is also an entry of the log: opening, closing marker (R8), change.
-KEYS: log, state, rules. ARGV: deadline_ms, epoch, instance, warming (1 while the shard is made ready), then per
-competition: competition, rules, entry id. Answer: {now_ms, 'ok', number taken}. A version that is not higher than the
-one already here is left out (R7). ]]
+KEYS: log, state, rules. ARGV: deadline_ms, epoch, instance, how (0; 1 while the shard is made ready; 2 when the voters
+of what was forgotten are back), then per competition: competition, rules, entry id. Answer: {now_ms, 'ok', number taken,
+competition, … that is forgotten}. A version that is not higher than the one already here is left out (R7); so is a newer
+one of what was forgotten, until its voters are back: who voted could vote again. ]]
 local function push_rules(keys, args)
   local log, state, rules, now = keys[1], keys[2], keys[3], now_ms()
   local refused = refuse_push(state, now, args[1], args[2], args[3], args[4])
   if refused then
     return { now, refused }
   end
-  local position, taken = tonumber(redis.call('HGET', state, 'last') or 0), 0
+  local position, taken, answer = tonumber(redis.call('HGET', state, 'last') or 0), 0, { now, 'ok', 0 }
   for i = 5, #args, 3 do
     local competition, text, id = unpack(args, i, i + 2)
     local present = redis.call('HGET', rules, competition)
-    if not present or parse_rules(text).version > parse_rules(present).version then
+    local is_news = not present or parse_rules(text).version > parse_rules(present).version
+    if is_news and present and parse_rules(present).state == 'forgotten' and args[4] ~= '2' then
+      answer[#answer + 1] = tonumber(competition)
+    elseif is_news then
       position, taken = position + 1, taken + 1
       redis.call('HSET', rules, competition, text)
       append(log, position, table.concat({ 'rules', id, competition, text }, ' '))
@@ -140,7 +145,8 @@ local function push_rules(keys, args)
   if taken > 0 then
     redis.call('HSET', state, 'last', position)
   end
-  return { now, 'ok', taken }
+  answer[3] = taken
+  return answer
 end
 
 --[[ Push voters that PostgreSQL has recorded, while a shard of a new epoch is made ready (R5).
@@ -207,16 +213,41 @@ local function trim(keys, args)
   return { now, 'ok', redis.call('XTRIM', keys[1], 'MINID', args[4] .. '-0') }
 end
 
---[[ Forget the voters and rules of a competition that is final and safe in PostgreSQL.
-KEYS: state, rules, the competition's voters. ARGV: deadline_ms, epoch, instance, competition. ]]
+--[[ Forget the voters of competitions that are final and safe in PostgreSQL. The version stays, so that a late push of
+older rules is refused as before (R7). What has newer rules here was opened again meanwhile, and is left as it is.
+KEYS: state, rules, then the voters of each competition. ARGV: deadline_ms, epoch, instance, warming, then competition,
+version, … ]]
 local function forget(keys, args)
   local now = now_ms()
-  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '0')
+  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], args[4])
   if refused then
     return { now, refused }
   end
-  redis.call('HDEL', keys[2], args[4])
-  redis.call('UNLINK', keys[3])
+  for i = 5, #args, 2 do
+    local present = redis.call('HGET', keys[2], args[i])
+    if not present or parse_rules(present).version <= tonumber(args[i + 1]) then
+      redis.call('HSET', keys[2], args[i], args[i + 1] .. '|forgotten|||0|')
+      redis.call('UNLINK', keys[(i - 5) / 2 + 3])
+    end
+  end
+  return { now, 'ok' }
+end
+
+--[[ Bring voters of a forgotten competition back, before the rules that open it again.
+KEYS: state, rules, the competition's voters. ARGV: deadline_ms, epoch, instance, competition, version of those rules,
+then voter, choice, … ]]
+local function remember(keys, args)
+  local now = now_ms()
+  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '0')
+  local present = redis.call('HGET', keys[2], args[4])
+  local rules = present and parse_rules(present)
+  if not refused and rules and (rules.state ~= 'forgotten' or rules.version >= tonumber(args[5])) then
+    refused = 'foreign'  -- somebody else has brought them back: they may have changed their votes since
+  end
+  if refused then
+    return { now, refused }
+  end
+  redis.call('HSET', keys[3], unpack(args, 6))
   return { now, 'ok' }
 end
 
@@ -235,4 +266,5 @@ redis.register_function('vote_make_ready', make_ready)
 redis.register_function('vote_erase', erase)
 redis.register_function('vote_trim', trim)
 redis.register_function('vote_forget', forget)
+redis.register_function('vote_remember', remember)
 redis.register_function { function_name = 'vote_describe', callback = describe, flags = { 'no-writes' } }

@@ -20,7 +20,10 @@ from vote.errors import LogUnavailable
 LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
 PUSH_BUDGET_MS = 2_000  # a push that takes longer than this does nothing (R7)
 VOTERS_PER_PUSH = 1_000  # Lua unpacks at most some 8,000 values
+FORGOTTEN_PER_PUSH = 1_000
 READ_CHUNK = 1_000
+
+_READY, _WARMING, _REMEMBERED = range(3)  # how rules are pushed: see `push_rules` in box.lua
 
 Word = Literal["ok", "expired", "foreign", "cold"]
 
@@ -39,6 +42,13 @@ class Shard(NamedTuple):
     def ready(self) -> bool:
         """Whether it takes ballots: it was made ready for the server instance that runs now (R5)."""
         return self.ready_for == self.instance
+
+
+class Pushed(NamedTuple):
+    """What a push of rules came to. `forgotten`: competitions with news that wait for their voters."""
+
+    word: Word
+    forgotten: frozenset[int] = frozenset()
 
 
 class BallotLog:
@@ -99,12 +109,27 @@ class BallotLog:
         self._call("FUNCTION LOAD", "REPLACE", LIBRARY)
 
     def push_rules(self, shard: Shard, rules: Iterable[Rules], *, warming: bool = False) -> Word:
-        """Tell a shard the rules of competitions; those it has in this or a higher version stay as they are (R7)."""
+        """Tell a shard the rules of competitions; those it has in this or a higher version stay as they are (R7).
+
+        So does what it has forgotten (`forget`): that needs its voters first (`remember`).
+        """
+        return self._push_rules(shard, rules, _WARMING if warming else _READY).word
+
+    def push_news(self, shard: Shard, rules: Iterable[Rules]) -> Pushed:
+        """The same, and which of it the shard has forgotten."""
+        return self._push_rules(shard, rules, _READY)
+
+    def push_remembered(self, shard: Shard, rules: Rules) -> Word:
+        """Tell a shard new rules of what it had forgotten, when its voters are back."""
+        return self._push_rules(shard, [rules], _REMEMBERED).word
+
+    def _push_rules(self, shard: Shard, rules: Iterable[Rules], how: int) -> Pushed:
         arguments: list[Any] = []
         for one in rules:
             arguments += [one.competition, one.text(), secrets.token_hex(16)]
         names = [keys.log(shard.number), keys.state(shard.number), keys.rules(shard.number)]
-        return self._push("vote_push_rules", names, shard, int(warming), *arguments)
+        answer = self._fcall("vote_push_rules", names, *_for(shard), how, *arguments)
+        return Pushed(answer[1], frozenset(answer[3:]))
 
     def push_voters(self, shard: Shard, competition: int, choices: Mapping[int, str]) -> Word:
         """Tell a shard of a new epoch whose votes PostgreSQL has (R5)."""
@@ -140,16 +165,35 @@ class BallotLog:
         """Trim a shard strictly below a position (R9)."""
         return self._push("vote_trim", [keys.log(shard.number), keys.state(shard.number)], shard, position)
 
-    def forget(self, shard: Shard, competition: int) -> Word:
-        """Let a shard forget a competition whose votes are final and safe in PostgreSQL."""
-        names = [keys.state(shard.number), keys.rules(shard.number), keys.voters(shard.number, competition)]
-        return self._push("vote_forget", names, shard, competition)
+    def forget(self, shard: Shard, versions: Mapping[int, int], *, warming: bool = False) -> Word:
+        """Let a shard forget the voters of competitions ({competition: version of its rules}) that are final."""
+        pairs = list(versions.items())
+        for start in range(0, len(pairs), FORGOTTEN_PER_PUSH):
+            some = pairs[start : start + FORGOTTEN_PER_PUSH]
+            names = [keys.state(shard.number), keys.rules(shard.number)]
+            names += [keys.voters(shard.number, competition) for competition, _ in some]
+            word = self._push("vote_forget", names, shard, int(warming), *(value for pair in some for value in pair))
+            if word != "ok":
+                return word
+        return "ok"
+
+    def remember(self, shard: Shard, rules: Rules, choices: Mapping[int, str]) -> Word:
+        """Bring voters of a forgotten competition back to a shard, before these rules are pushed to it."""
+        names = [keys.state(shard.number), keys.rules(shard.number), keys.voters(shard.number, rules.competition)]
+        pairs = list(choices.items())
+        for start in range(0, len(pairs), VOTERS_PER_PUSH):
+            flat = [value for pair in pairs[start : start + VOTERS_PER_PUSH] for value in pair]
+            now = self.describe(shard.number)._replace(epoch=shard.epoch, instance=shard.instance)
+            word = self._push("vote_remember", names, now, rules.competition, rules.version, *flat)
+            if word != "ok":
+                return word
+        return "ok"
 
     def announce(self, rules: Iterable[Rules]) -> bool:
         """Push rules to every shard that is ready. True when all took them; else the worker's schedule goes on trying."""
         pushed = list(rules)
         try:
-            return all([self.push_rules(shard, pushed) == "ok" for shard in self.describe_all()])
+            return all([self.push_news(shard, pushed) == Pushed("ok") for shard in self.describe_all()])
         except LogUnavailable:
             return False
 
@@ -158,7 +202,7 @@ class BallotLog:
         self._redis.close()
 
     def _push(self, function: str, names: list[str], shard: Shard, *arguments: Any) -> Word:
-        return self._word(function, names, shard.now_ms + PUSH_BUDGET_MS, shard.epoch, shard.instance, *arguments)
+        return self._word(function, names, *_for(shard), *arguments)
 
     def _word(self, function: str, names: list[str], *arguments: Any) -> Word:
         word: Word = self._fcall(function, names, *arguments)[1]
@@ -170,6 +214,11 @@ class BallotLog:
 
     def _call(self, *command: Any) -> Any:
         return _told(lambda: self._redis.execute_command(*command))
+
+
+def _for(shard: Shard) -> tuple[int, str, str]:
+    """R7: what every push names: until when, and to which life of the shard and of the server."""
+    return shard.now_ms + PUSH_BUDGET_MS, shard.epoch, shard.instance
 
 
 def _shard(number: int, answer: list[Any]) -> Shard:

@@ -59,10 +59,18 @@ def managed(tx: Tx, organiser_id: int | None) -> list[Competition]:
 
 
 def known_to_log(tx: Tx) -> list[Competition]:
-    """What every shard must know: all that may have or get ballots."""
+    """What every shard must know: all that may have or get ballots, but for what was forgotten when it was over."""
     return _all(
-        tx, _COMPETITION + " WHERE c.status IN ('scheduled', 'open', 'closing', 'closed') OR c.opened_at IS NOT NULL"
+        tx,
+        _COMPETITION + " WHERE (c.status IN ('scheduled', 'open', 'closing', 'closed') OR c.opened_at IS NOT NULL)"
+        " AND c.forgotten_at IS NULL",
     )
+
+
+def forgotten_by_log(tx: Tx) -> dict[int, int]:
+    """What shards need no longer know: {competition: version of its rules}."""
+    rows = tx.execute("SELECT id, rules_version FROM competitions WHERE forgotten_at IS NOT NULL ORDER BY id")
+    return {row[0]: row[1] for row in rows}
 
 
 def receipt_keys(tx: Tx, wanted: list[int] | None, *, known_up_to: int) -> dict[int, bytes]:
@@ -180,14 +188,19 @@ def set_state(
     opens_at: datetime | None,
     closes_at: datetime | None,
 ) -> None:
-    """Move to another state under a new rules version; the first opening and the closing leave their time."""
+    """Move to another state under a new rules version; the first opening and the closing leave their time.
+
+    What is no longer over is no longer forgotten or retired either.
+    """
     tx.execute(
         """
         UPDATE competitions
         SET status = %(state)s, rules_version = %(version)s, opens_at = %(opens_at)s, closes_at = %(closes_at)s,
             revision = revision + 1, state_changes = state_changes + 1,
             opened_at = CASE WHEN %(state)s = 'open' THEN coalesce(opened_at, now()) ELSE opened_at END,
-            closed_at = CASE %(state)s WHEN 'open' THEN NULL WHEN 'closed' THEN now() ELSE closed_at END
+            closed_at = CASE %(state)s WHEN 'open' THEN NULL WHEN 'closed' THEN now() ELSE closed_at END,
+            forgotten_at = CASE WHEN %(state)s IN ('closed', 'archived') THEN forgotten_at END,
+            journal_retired_at = CASE WHEN %(state)s IN ('closed', 'archived') THEN journal_retired_at END
         WHERE id = %(id)s
         """,
         {

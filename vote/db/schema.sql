@@ -62,11 +62,15 @@ CREATE TABLE competitions (
     created_at timestamptz NOT NULL DEFAULT now(),
     opened_at timestamptz,
     closed_at timestamptz,
+    forgotten_at timestamptz,
+    journal_retired_at timestamptz,
     CHECK (closes_at > opens_at)
 );
 COMMENT ON COLUMN competitions.rules_version IS 'What the ballot log must know; never used twice (R7).';
 COMMENT ON COLUMN competitions.revision IS 'Every change at all: the ETag.';
 COMMENT ON COLUMN competitions.state_changes IS 'Its part of the snapshot version, so that a change of state is news too.';
+COMMENT ON COLUMN competitions.forgotten_at IS 'When it left the memory of the ballot log; opening it again brings it back.';
+COMMENT ON COLUMN competitions.journal_retired_at IS 'When retention had taken who voted what out of its journal.';
 CREATE INDEX idx_competitions_status ON competitions (status);
 CREATE INDEX competitions_organiser_id ON competitions (organiser_id);
 
@@ -281,24 +285,13 @@ AS $$
         extract(epoch FROM at), actor, action, subject, subject_id, before, after)::text, 'UTF8'))
 $$;
 
-CREATE FUNCTION audit() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION append_audit(action text, subject text, subject_id text, before jsonb, after jsonb) RETURNS void
+LANGUAGE plpgsql
 SET search_path = public, pg_temp
 AS $$
 DECLARE
-    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
-    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
-    whole jsonb := coalesce(new_row, old_row);
     who text := nullif(current_setting('vote.actor', true), '');
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        -- Only what changed: a row tells what was done, not what there was.
-        SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(n.key, n.value) INTO old_row, new_row
-        FROM jsonb_each(old_row) o JOIN jsonb_each(new_row) n USING (key) WHERE o.value IS DISTINCT FROM n.value;
-        IF new_row IS NULL THEN
-            RETURN NULL;
-        END IF;
-    END IF;
     IF who IS NULL THEN
         who := CASE current_setting('role') WHEN 'none' THEN session_user::text ELSE current_setting('role') END;
     END IF;
@@ -308,10 +301,34 @@ BEGIN
     SELECT entry.*, audit_chain(
         coalesce((SELECT chain FROM audit_log ORDER BY id DESC LIMIT 1), decode(repeat('00', 32), 'hex')),
         entry.at, entry.actor, entry.action, entry.subject, entry.subject_id, entry.before, entry.after)
-    FROM (SELECT clock_timestamp() AS at, who AS actor, lower(TG_OP) AS action, TG_TABLE_NAME::text AS subject,
-                 coalesce(whole ->> 'id', whole ->> 'competition_id' || '/' || (whole ->> 'key'), whole ->> 'key',
-                          whole ->> 'user_id') AS subject_id,
-                 audit_row(old_row) AS before, audit_row(new_row) AS after) AS entry;
+    FROM (SELECT clock_timestamp() AS at, who AS actor, append_audit.action, append_audit.subject,
+                 append_audit.subject_id, append_audit.before, append_audit.after) AS entry;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION append_audit(text, text, text, jsonb, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION audit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+DECLARE
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    whole jsonb := coalesce(new_row, old_row);
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        -- Only what changed: a row tells what was done, not what there was.
+        SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(n.key, n.value) INTO old_row, new_row
+        FROM jsonb_each(old_row) o JOIN jsonb_each(new_row) n USING (key) WHERE o.value IS DISTINCT FROM n.value;
+        IF new_row IS NULL THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    PERFORM append_audit(
+        lower(TG_OP), TG_TABLE_NAME::text,
+        coalesce(whole ->> 'id', whole ->> 'competition_id' || '/' || (whole ->> 'key'), whole ->> 'key',
+                 whole ->> 'user_id'),
+        audit_row(old_row), audit_row(new_row));
     RETURN NULL;
 END
 $$;
@@ -337,6 +354,40 @@ $$;
 REVOKE EXECUTE ON FUNCTION erase_person(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION erase_person(integer) TO vote_web, vote_worker;
 
+-- Retention: the worker has no UPDATE on the journal, and this takes only what is old enough, and audits it.
+CREATE FUNCTION retire_ballots(keep_days integer, of_shard smallint, after_seq bigint, upto_seq bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+DECLARE
+    done record;
+    retired bigint := 0;
+BEGIN
+    IF keep_days IS NULL OR keep_days < 1 THEN
+        RAISE EXCEPTION 'retire_ballots: ballots are kept for at least a day';
+    END IF;
+    FOR done IN
+        WITH blanked AS (
+            UPDATE ballots b SET user_id = NULL, choice = NULL, receipt = NULL, retired_at = now()
+            FROM competitions c
+            WHERE b.shard = of_shard AND b.seq > after_seq AND b.seq <= upto_seq AND b.retired_at IS NULL
+                AND c.id = b.competition_id AND c.status IN ('closed', 'archived')
+                AND c.closed_at < now() - make_interval(days => keep_days)
+            RETURNING b.competition_id)
+        SELECT competition_id, count(*) AS ballots,
+               (SELECT coalesce(sum(t.votes), 0) FROM tallies t WHERE t.competition_id = blanked.competition_id) AS votes
+        FROM blanked GROUP BY competition_id ORDER BY competition_id
+    LOOP
+        PERFORM append_audit('retire', 'ballots', done.competition_id::text, NULL, jsonb_build_object(
+            'shard', of_shard, 'ballots', done.ballots, 'votes', done.votes, 'kept_days', keep_days));
+        retired := retired + done.ballots;
+    END LOOP;
+    RETURN retired;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION retire_ballots(integer, smallint, bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION retire_ballots(integer, smallint, bigint, bigint) TO vote_worker;
+
 -- Each part has the least it needs. Nobody but the owner may change the journal or the audit log.
 GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup;
 
@@ -358,8 +409,8 @@ GRANT INSERT ON settings, votes, ballots, tallies, log_positions, log_gaps, log_
     rejected_ballots, position_marks, erasures, checkpoints TO vote_worker;
 GRANT UPDATE ON tallies, log_positions, log_markers TO vote_worker;
 GRANT UPDATE (choice, changed_at) ON votes TO vote_worker;
-GRANT UPDATE (status, rules_version, revision, state_changes, opens_at, closes_at, opened_at, closed_at)
-    ON competitions TO vote_worker;
+GRANT UPDATE (status, rules_version, revision, state_changes, opens_at, closes_at, opened_at, closed_at, forgotten_at,
+    journal_retired_at) ON competitions TO vote_worker;
 GRANT UPDATE (recorded_at) ON erasures TO vote_worker;
 GRANT DELETE ON revocations, position_marks TO vote_worker;
 

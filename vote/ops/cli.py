@@ -13,6 +13,7 @@ from vote.ops.backup_cmd import backup
 from vote.ops.migrate import migrate
 from vote.ops.restore import replay, restore
 from vote.ops.up import up
+from vote.ops.verify import verify
 from vote.ops.web import web
 from vote.ops.worker import worker
 
@@ -23,7 +24,7 @@ def cli() -> None:
     """Online voting that an organiser can trust on the night it matters."""
 
 
-for command in (up, web, worker, migrate, admin, backup, restore, replay):
+for command in (up, web, worker, migrate, admin, backup, restore, replay, verify):
     cli.add_command(command)
 
 

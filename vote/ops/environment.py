@@ -14,6 +14,7 @@ import dotenv
 from vote.ops.embedded.disk import write_private
 
 NOTES = "environment"
+SIGNING = ("CHECKPOINT_KEY", "CHECKPOINT_KEY_FILE")  # for the worker alone, and never written down beside the database
 DATABASES = ("DATABASE_URL_WEB", "DATABASE_URL_WORKER", "DATABASE_URL_REPORTS", "DATABASE_URL_BACKUP")
 
 
@@ -34,12 +35,13 @@ def home_path(environ: Mapping[str, str]) -> Path:
 
 
 def note(home: Path, made: Mapping[str, str]) -> None:
-    """Write down what was made, for `read_with_notes`."""
-    write_private(home / NOTES, "".join(f"{name}='{value}'\n" for name, value in made.items()))
+    """Write down what was made, for `read_with_notes`; not the key of the checkpoints, which no command needs."""
+    noted = {name: value for name, value in made.items() if name not in SIGNING}
+    write_private(home / NOTES, "".join(f"{name}='{value}'\n" for name, value in noted.items()))
 
 
-def of_part(environ: Mapping[str, str], databases: Iterable[str]) -> dict[str, str]:
-    """`environ` without the database URLs a part does not need.
+def of_part(environ: Mapping[str, str], databases: Iterable[str], *, signs: bool = False) -> dict[str, str]:
+    """`environ` without the database URLs a part does not need, and without the key of the checkpoints unless it `signs`.
 
     The owner's DATABASE_URL is handed on only when the part lacks one of its own.
     """
@@ -47,7 +49,9 @@ def of_part(environ: Mapping[str, str], databases: Iterable[str]) -> dict[str, s
     others = {name for name in DATABASES if name not in own}
     if len(own) == len(list(databases)):
         others.add("DATABASE_URL")
-    return {name: value for name, value in environ.items() if name not in others}
+    # Emptied, not left out: the part reads `.env` too, and what it is given overrules that.
+    emptied = {name: "" for name in SIGNING if name in environ and not signs}
+    return {name: value for name, value in environ.items() if name not in others} | emptied
 
 
 def _named(values: Mapping[str, str | None]) -> dict[str, str]:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vote.actions import accounts, competitions
+from vote.actions.checkpoints import Signer
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.ops.embedded.home import Home
 from vote.ops.embedded.keyring import kept_secret
 
 SECRETS = ("FLASK_SECRET_KEY", "JWT_SECRET")
+SIGNING_KEY = "CHECKPOINT_KEY"
 ADMIN = "admin"
 ADMIN_PASSWORD_BYTES = 15  # 20 characters
 BY = "vote up"
@@ -17,8 +19,15 @@ BY = "vote up"
 
 def missing_secrets(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
     """The secrets that the environment does not give, kept in the home from their first use on."""
-    missing = [name for name in SECRETS if name not in environ and f"{name}_FILE" not in environ]
+    missing = [name for name in (*SECRETS, SIGNING_KEY) if name not in environ and f"{name}_FILE" not in environ]
     return {name: kept_secret(home.secrets / name) for name in missing}
+
+
+def public_key(settings: Settings) -> dict[str, str]:
+    """What `vote verify` checks signatures with, where the settings say nothing else."""
+    if settings.checkpoint_key is None or settings.checkpoint_public_key:
+        return {}
+    return {"CHECKPOINT_PUBLIC_KEY": Signer(settings.checkpoint_key).public}
 
 
 def furnish(settings: Settings, home: Home) -> Path | None:

@@ -55,6 +55,7 @@ def up(services: Services, with_parent: bool) -> None:
         if "BACKUP_RECIPIENT" not in environ:
             made["BACKUP_RECIPIENT"] = kept_recipient(home)
         settings = config.load(environ | made)
+        made |= installation.public_key(settings)
         _check_port(settings)
         room = None
         if settings.database_url is None or settings.redis_url is None:
@@ -110,7 +111,7 @@ def _start_parts(supervisor: Supervisor, home: Home, environ: dict[str, str], *,
 
 def _part(name: str, environ: dict[str, str], databases: list[str], *words: str) -> Part:
     command = [sys.executable, str(Path(sys.argv[0]).absolute()), name, *words]  # the command that runs now, once more
-    own = environment.of_part(environ, databases) | {"PYTHONUNBUFFERED": "1"}
+    own = environment.of_part(environ, databases, signs=name == "worker") | {"PYTHONUNBUFFERED": "1"}
     return Part(name=name, command=command, environ=own, grace_s=GRACE_S)
 
 

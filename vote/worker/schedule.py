@@ -45,13 +45,24 @@ def repeat_erasures(db: Database, log: BallotLog) -> None:
         log.append_erasure(person)
 
 
-def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard], told: Told) -> None:
-    """Tell every ready shard the rules it was not told yet by this worker; it takes those newer than its own (R7)."""
+def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard], told: Told) -> list[tuple[Shard, int]]:
+    """Tell every ready shard the rules it was not told yet by this worker; it takes those newer than its own (R7).
+
+    Returns shards that have forgotten a competition there is news of: it was opened again (memory.py).
+    """
     with db.read() as tx:
         known = [Rules.of(one) for one in competitions.known_to_log(tx)]
+    forgotten: list[tuple[Shard, int]] = []
     for shard in shards:
         life = (shard.number, shard.epoch, shard.instance)
         versions = told.setdefault(life, {})
         news = [rules for rules in known if versions.get(rules.competition, 0) < rules.version]
-        if shard.ready and news and log.push_rules(shard, news) == "ok":
-            versions.update((rules.competition, rules.version) for rules in news)
+        if not shard.ready or not news:
+            continue
+        pushed = log.push_news(shard, news)
+        forgotten += [(shard, competition) for competition in sorted(pushed.forgotten)]
+        if pushed.word == "ok":
+            versions.update(
+                (rules.competition, rules.version) for rules in news if rules.competition not in pushed.forgotten
+            )
+    return forgotten

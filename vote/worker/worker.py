@@ -12,8 +12,9 @@ from vote.config import Settings
 from vote.db import positions
 from vote.db.pool import Database
 from vote.errors import ConfigError
-from vote.worker import schedule
+from vote.worker import memory, schedule
 from vote.worker.drain import Batch, drain
+from vote.worker.keeping import Keeper
 from vote.worker.ready import Step, make_ready
 
 SCHEDULE_EVERY_S = 0.5  # opening and closing happen within a second of their time
@@ -29,6 +30,7 @@ class Worker:
 
     db: Database
     log: BallotLog
+    keeper: Keeper
     may_lack_a_tail: bool = False
     _next_schedule: float = 0.0
     _next_push: float = 0.0
@@ -41,7 +43,8 @@ class Worker:
         db = Database(settings.database("worker"), size=POOL, name="vote worker")
         # R6: a promoted replica that nobody waited for may lack what was accepted, and nothing in it can tell.
         may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_wait == 0
-        return cls(db, BallotLog(settings.log_url, settings.vote_shards), may_lack_a_tail)
+        log = BallotLog(settings.log_url, settings.vote_shards)
+        return cls(db, log, Keeper.of(settings, db, log), may_lack_a_tail)
 
     def prepare(self) -> None:
         """Load the log's functions and make the shards' rows. Raises ConfigError when VOTE_SHARDS does not fit the data."""
@@ -114,7 +117,13 @@ class Worker:
         if now >= self._next_push:
             self._next_push = now + REPUSH_EVERY_S
             schedule.repeat_erasures(self.db, self.log)
-            schedule.push_what_is_missing(self.db, self.log, self.log.describe_all(), self._told)
+            for shard, competition in schedule.push_what_is_missing(
+                self.db, self.log, self.log.describe_all(), self._told
+            ):
+                self.drain(shard.number)
+                if memory.remember(self.db, self.log, shard, competition):
+                    lines.info("remembered", shard=shard.number, competition=competition)
+        self.keeper.run()
 
     def _tell(self, batch: Batch) -> None:
         """One line per batch of ballots; the request lines of its ballots carry shard and position too."""

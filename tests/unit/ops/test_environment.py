@@ -2,7 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from vote.ops import environment
+from vote import config
+from vote.actions.checkpoints import Signer
+from vote.ops import environment, installation
+from vote.ops.embedded.home import prepare
 
 URLS = {
     "DATABASE_URL": "owner",
@@ -28,6 +31,33 @@ def test_a_part_without_a_url_of_its_own_is_given_the_owners() -> None:
     )
 
     assert web == {"DATABASE_URL": "given", "DATABASE_URL_WEB": "web"}
+
+
+def test_the_key_of_the_checkpoints_is_for_the_worker_alone(tmp_path: Path) -> None:
+    environ = {**URLS, "CHECKPOINT_KEY": "secret", "CHECKPOINT_PUBLIC_KEY": "public"}
+
+    web = environment.of_part(environ, ["DATABASE_URL_WEB"])
+    worker = environment.of_part(environ, ["DATABASE_URL_WORKER"], signs=True)
+    environment.note(tmp_path, environ)
+
+    assert web["CHECKPOINT_KEY"] == "", "emptied, so that it does not come back from `.env` either"
+    assert worker["CHECKPOINT_KEY"] == "secret"
+    assert web["CHECKPOINT_PUBLIC_KEY"] == worker["CHECKPOINT_PUBLIC_KEY"] == "public"
+    assert "secret" not in (tmp_path / "environment").read_text()
+
+
+def test_a_new_home_has_a_key_to_sign_with_and_says_the_public_one(tmp_path: Path) -> None:
+    home = prepare(tmp_path / "home")
+
+    made = installation.missing_secrets(home, {})
+    settings = config.load(made)
+
+    assert (home.secrets / "CHECKPOINT_KEY").stat().st_mode & 0o777 == 0o600
+    assert made == installation.missing_secrets(home, {}), "kept from its first use on"
+    public = installation.public_key(settings)
+    assert public == {"CHECKPOINT_PUBLIC_KEY": Signer(made["CHECKPOINT_KEY"]).public}
+    assert installation.public_key(config.load(made | {"CHECKPOINT_PUBLIC_KEY": "given"})) == {}
+    assert "CHECKPOINT_KEY" not in installation.missing_secrets(home, {"CHECKPOINT_KEY_FILE": "/run/secrets/key"})
 
 
 def test_commands_find_the_running_installation_and_the_environment_rules(

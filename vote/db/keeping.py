@@ -1,0 +1,117 @@
+"""Housekeeping: what is old enough to be trimmed from the log, forgotten by it, or retired from the journal."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from vote.db.pool import Tx
+
+MARK_EVERY_HOURS = 1
+MARKS_KEPT_HOURS = 168
+
+
+class Mark(NamedTuple):
+    """Where a shard stood at a time."""
+
+    epoch: str
+    position: int
+
+
+def mark_positions(tx: Tx) -> int:
+    """Mark where each shard stands, once an hour. Returns how many were marked."""
+    return tx.execute(
+        """
+        INSERT INTO position_marks (shard, epoch, position)
+        SELECT p.shard, p.epoch, p.position FROM log_positions p
+        WHERE p.epoch IS NOT NULL AND NOT EXISTS (
+            SELECT FROM position_marks m
+            WHERE m.shard = p.shard AND m.marked_at > now() - make_interval(hours => %s))
+        ON CONFLICT DO NOTHING
+        """,
+        (MARK_EVERY_HOURS,),
+    ).rowcount
+
+
+def delete_old_marks(tx: Tx, *, keep_hours: int) -> int:
+    """Delete marks older than a week, or than twice what the log must keep when that is longer."""
+    return tx.execute(
+        "DELETE FROM position_marks WHERE marked_at < now() - make_interval(hours => %s)",
+        (max(MARKS_KEPT_HOURS, 2 * keep_hours),),
+    ).rowcount
+
+
+def newest_marks(tx: Tx, *, older_than_hours: int) -> dict[int, Mark]:
+    """Per shard, where it stood that long ago at the latest."""
+    rows = tx.execute(
+        """
+        SELECT DISTINCT ON (shard) shard, epoch, position FROM position_marks
+        WHERE marked_at <= now() - make_interval(hours => %s) ORDER BY shard, marked_at DESC
+        """,
+        (older_than_hours,),
+    )
+    return {row[0]: Mark(row[1], row[2]) for row in rows}
+
+
+def to_forget(tx: Tx, *, keep_hours: int) -> dict[int, int]:
+    """Competitions that are final and safe, and not forgotten yet: {competition: version of its rules}.
+
+    Safe: a backup that began after the closing was verified by a real restore; or, where no backup ever was, closed
+    longer ago than the log keeps its entries.
+    """
+    rows = tx.execute(
+        """
+        WITH safe AS (SELECT max(started_at) AS upto FROM backups WHERE verified_at IS NOT NULL)
+        SELECT c.id, c.rules_version FROM competitions c, safe
+        WHERE c.status IN ('closed', 'archived') AND c.forgotten_at IS NULL
+          AND c.closed_at < coalesce(safe.upto, now() - make_interval(hours => %s))
+        ORDER BY c.id
+        """,
+        (keep_hours,),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def mark_forgotten(tx: Tx, versions: Mapping[int, int]) -> list[int]:
+    """Note that the log has forgotten these, but for those that were opened again or changed since."""
+    rows = tx.execute(
+        """
+        UPDATE competitions c SET forgotten_at = now()
+        FROM unnest(%s::int[], %s::bigint[]) AS v (id, version)
+        WHERE c.id = v.id AND c.rules_version = v.version AND c.status IN ('closed', 'archived')
+        RETURNING c.id
+        """,
+        (list(versions.keys()), list(versions.values())),
+    )
+    return sorted(row[0] for row in rows)
+
+
+def to_retire(tx: Tx, *, keep_days: int) -> list[int]:
+    """Competitions whose journal is older than it is kept."""
+    rows = tx.execute(
+        """
+        SELECT id FROM competitions WHERE status IN ('closed', 'archived') AND journal_retired_at IS NULL
+          AND closed_at < now() - make_interval(days => %s) ORDER BY id
+        """,
+        (keep_days,),
+    )
+    return [row[0] for row in rows]
+
+
+def retire_ballots(tx: Tx, *, keep_days: int, shard: int, after: int, upto: int) -> int:
+    """Take who voted what out of old journal rows, in a stretch of one shard. Audited. Returns how many rows."""
+    row = tx.execute(
+        "SELECT retire_ballots(%s::int, %s::smallint, %s::bigint, %s::bigint)", (keep_days, shard, after, upto)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def mark_retired(tx: Tx, competitions: list[int], *, closed_before: datetime) -> None:
+    """Note that nothing is left to retire in these, but for those that were opened again since."""
+    tx.execute(
+        """
+        UPDATE competitions SET journal_retired_at = now()
+        WHERE id = ANY(%s) AND status IN ('closed', 'archived') AND closed_at < %s
+        """,
+        (competitions, closed_before),
+    )
