@@ -6,9 +6,11 @@ from typing import Any
 
 import redis
 
-from vote.actions import competitions
+from tests.stack import wait_until
+from vote.actions import closing, competitions
 from vote.ballotlog import keys
 from vote.ballotlog.log import BallotLog
+from vote.db import competitions as stored
 from vote.db import users
 from vote.db.pool import Database
 from vote.domain.ballot import shard_of
@@ -32,7 +34,9 @@ LONG_NAME = "m" * 40  # as long as a user name may be
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A page as somebody sees it: nobody, mara (a voter), noor (an organiser), ines (her desk is empty) or LONG_NAME."""
+    """A page as somebody sees it: nobody, mara (a voter), noor (an organiser), ines (her desk is empty), olga (an admin)
+    or LONG_NAME.
+    """
 
     name: str
     path: str
@@ -49,9 +53,12 @@ class House:
         self.ids: dict[str, int] = {}
 
     def furnish(self) -> None:
-        """All people and competitions."""
-        for name, role in (("mara", "voter"), ("noor", "organiser"), ("ines", "organiser"), (LONG_NAME, "admin")):
-            self.people[name] = self._person(name, role)
+        """All people and competitions. A worker must run."""
+        for name in ("noor", "ines"):
+            self.people[name] = self._person(name, "organiser")
+        for name in ("olga", LONG_NAME):
+            self.people[name] = self._person(name, "admin")
+        self.people["mara"] = self._person("mara", "voter")
         now = datetime.now(UTC)
         soon, later = now + timedelta(hours=3, minutes=12, seconds=30), now + timedelta(days=6)
         self._make(
@@ -95,6 +102,7 @@ class House:
         self._vote("poster", "mara", "a")
         self._vote("hidden", "mara", "b")
         self._vote("logo", "mara", "a")
+        self._close_over_a_gap("stalls", "Best food stall of the night market")
 
     def furnish_with_long_words(self) -> None:
         """What nobody should enter and somebody will."""
@@ -150,6 +158,11 @@ class House:
             Scene("desk-close", f"/admin/competitions/{at['stages']}/close", "noor"),
             Scene("desk-reopen", f"/admin/competitions/{at['logo']}/reopen", "noor"),
             Scene("desk-delete", f"/admin/competitions/{at['draft']}/delete", "noor"),
+            Scene("results-operator", f"/results/{at['stalls']}"),
+            Scene("desk-admin", "/admin", "olga"),
+            Scene("desk-waits", f"/admin/competitions/{at['stalls']}", "olga"),
+            Scene("desk-waits-organiser", f"/admin/competitions/{at['stalls']}", "noor"),
+            Scene("gaps", "/admin/gaps", "olga"),
             Scene("error-403", "/admin", "mara", 403),
             Scene("error-404", "/vote/99999", "mara", 404),
         ]
@@ -200,6 +213,37 @@ class House:
                     " state_changes = state_changes + 2 WHERE id = %s",
                     (made.id,),
                 )
+
+    def _close_over_a_gap(self, key: str, name: str) -> None:
+        """A closing that only an admin's word can end: the log had breaks, and something is set aside."""
+        self._make(key, name, ["Dumplings", "Ramen", "Pho"], tally=[1_204, 1_187, 640])
+        organiser = self.people["noor"]
+        with self._db.transaction(by="tests") as tx:
+            tx.execute(
+                "INSERT INTO log_gaps (shard, old_epoch, old_position, new_epoch) VALUES"
+                " (2, 'a3f09c1477de5b20', 391, '5be2d07714c9a3f0'), (6, '90cc41d2be7716fa', 402, 'd2be7716fa90cc41')"
+            )
+            tx.execute(
+                "INSERT INTO log_gaps"
+                " (shard, old_epoch, old_position, new_epoch, noticed_at, decided_at, decided_by, reason)"
+                " VALUES (4, '1f0be2a9', 0, '77ac03d1', now() - interval '9 days', now() - interval '8 days', %s,"
+                " 'The first machine was given back. Nobody had voted on it yet.')",
+                (self.people["olga"].id,),
+            )
+            tx.execute(
+                "INSERT INTO unmatched_ballots VALUES (gen_random_uuid(), %s, 4711, 'a', now(), 2, '5be2d07714c9a3f0', 17)",
+                (self.ids[key],),
+            )
+            tx.execute(
+                "INSERT INTO rejected_ballots VALUES (6, 'd2be7716fa90cc41', 18, 'noise', 'no such kind of entry: noise')"
+            )
+        competitions.close_voting(self._db, self._log, self.ids[key], by=organiser)
+        wait_until(lambda: self._waits_for_a_word(key), what="only an admin's word is missing")
+
+    def _waits_for_a_word(self, key: str) -> bool:
+        with self._db.read() as tx:
+            found = stored.find(tx, self.ids[key])
+            return found is not None and closing.hindrance(tx, found).needs_a_word
 
     def _vote(self, key: str, who: str, choice: str) -> None:
         with self._db.transaction(by="tests") as tx:

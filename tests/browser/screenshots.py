@@ -20,6 +20,7 @@ from tests.services import Pair, start_pair
 from tests.stack import Stack, running
 from vote import config
 from vote.actions import competitions
+from vote.auth import create_jwt_token
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db import migrate
@@ -31,6 +32,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": PHONE},
     "dark": {"viewport": WIDE, "color_scheme": "dark"},
 }
+WHY = "The disk of the log was replaced at 21:40. The door list has 3,034 names, 3,031 votes are recorded."
 SETTLED_MS = 350  # sockets are open and times are rewritten by then
 
 
@@ -51,10 +53,13 @@ def main(wanted: list[str]) -> None:
                 studio.take(scene, act)
             house.accept("empty", "mara", "a")
             stack.freeze_worker()
+            for person in house.people.values():
+                stack.vote(house.ids["poster"], "b", create_jwt_token(person.id, secret=settings.jwt_secret))
             competitions.close_voting(db, log, house.ids["poster"], by=house.people["noor"])
             last = [
                 Scene("accepted", f"/vote/{house.ids['empty']}", "mara"),
                 Scene("results-closing", f"/results/{house.ids['poster']}"),
+                Scene("desk-closing", f"/admin/competitions/{house.ids['poster']}", "noor"),
             ]
             for scene in last:
                 studio.take(scene)
@@ -100,6 +105,9 @@ def _acted(house: House) -> Iterator[tuple[Scene, Callable[[Page], None]]]:
     yield Scene("register-wrong", "/register"), _register_wrongly
     yield Scene("login-wrong", "/login"), _log_in_wrongly
     yield Scene("desk-new-wrong", "/admin/competitions/new", "noor"), _make_wrongly
+    yield Scene("desk-waits-wrong", f"/admin/competitions/{house.ids['stalls']}", "olga"), _give_no_reason
+    yield Scene("desk-finish", f"/admin/competitions/{house.ids['stalls']}", "olga"), _give_a_reason
+    yield Scene("gaps-decide", "/admin/gaps", "olga"), _choose_gaps
     yield Scene("results-reconnecting", f"/results/{house.ids['stages']}"), _lose_connection
     yield Scene("recorded-change", f"/vote/{house.ids['poster']}", "mara"), lambda page: page.click("summary")
 
@@ -143,6 +151,25 @@ def _make_wrongly(page: Page) -> None:
     page.fill("#closes_at", "2020-01-31T12:00")
     page.click("main button.primary")
     page.wait_for_selector("[aria-invalid]")
+
+
+def _give_no_reason(page: Page) -> None:
+    page.click("#waits ~ form button")
+    page.wait_for_selector("[aria-invalid]")
+
+
+def _give_a_reason(page: Page) -> None:
+    page.fill("#reason", WHY)
+    page.click("#waits ~ form button")
+    page.wait_for_selector(".will")
+
+
+def _choose_gaps(page: Page) -> None:
+    for box in page.query_selector_all("[name=gap]"):
+        box.check()
+    page.fill("#reason", WHY)
+    page.click("main form button")
+    page.wait_for_selector(".will")
 
 
 def _lose_connection(page: Page) -> None:

@@ -11,7 +11,7 @@ from vote.db.pool import Tx
 
 
 class Unmatched(NamedTuple):
-    """A ballot whose voter, competition or option is not known here (R9)."""
+    """A ballot whose voter, competition or option is not known here (R9). `name` is the competition's, when it is."""
 
     competition: int
     voter: int
@@ -20,6 +20,7 @@ class Unmatched(NamedTuple):
     position: int
     cast_at: datetime
     noticed_at: datetime
+    name: str | None
 
 
 class Rejected(NamedTuple):
@@ -57,8 +58,10 @@ def latest_unmatched(tx: Tx, *, limit: int) -> list[Unmatched]:
     """The newest ones first."""
     rows = tx.execute(
         """
-        SELECT competition_id, user_id, shard, epoch, position, cast_at, noticed_at FROM unmatched_ballots
-        ORDER BY noticed_at DESC, shard, position DESC LIMIT %s
+        SELECT u.competition_id, u.user_id, u.shard, u.epoch, u.position, u.cast_at, u.noticed_at, c.name
+        FROM unmatched_ballots u
+        LEFT JOIN competitions c ON c.id = u.competition_id
+        ORDER BY u.noticed_at DESC, u.shard, u.position DESC LIMIT %s
         """,
         (limit,),
     )

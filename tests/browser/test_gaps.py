@@ -1,0 +1,94 @@
+"""An admin looks into a break in the ballot log: the result that waits for it, and the break itself."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenWindow
+from tests.stack import Stack, wait_until
+from vote.ballotlog.log import BallotLog
+from vote.db import positions
+from vote.db.pool import Database
+from vote.db.users import Account
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+
+pytestmark = pytest.mark.browser
+
+WHY = "The log's disk was replaced. Everybody at the door was asked."
+
+
+def test_an_admin_decides_over_a_gap(
+    open_window: OpenWindow,
+    make_competition: Callable[..., Competition],
+    make_user: Callable[..., Account],
+    token_of: Callable[[Account], str],
+    stack: Stack,
+    owner: Database,
+    log: BallotLog,
+    organiser: Person,
+) -> None:
+    competition = make_competition()
+    stack.vote(competition.id, "a", token_of(make_user()))
+    wait_until(lambda: stack.results(competition.id)["total"] == 1)
+    log._call("FLUSHALL")
+    wait_until(lambda: count_gaps(owner) == log.shards, what="every shard's loss is noticed")
+
+    here = f"/admin/competitions/{competition.id}"
+    page, watching, desk = open_window(make_user(role="admin").person), open_window(), open_window(organiser)
+    watching.goto(f"/results/{competition.id}")
+    desk.goto(f"{here}/close")
+    desk.get_by_role("button", name="Close now").click()
+    wait_until(lambda: "waits for an admin" in (desk.goto(here), desk.content())[1])
+    expect(desk.get_by_text("Only an admin can decide that the result stands.")).to_be_visible()
+    expect(watching.locator("main > .state")).to_contain_text("Closing")
+    watching.reload()
+    expect(watching.get_by_text("An operator is looking into a break in the log")).to_be_visible()
+
+    page.goto("/admin")
+    expect(page.get_by_text("8 breaks in the ballot log wait for a decision.")).to_be_visible()
+    page.get_by_role("link", name=f"Edit {competition.name}").click()
+    expect(page.get_by_role("row", name="Shard 3")).to_contain_text("may be missing")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#reason")).to_be_focused()
+    expect(page.locator("#reason-error")).to_contain_text("This is needed.")
+    page.fill("#reason", WHY)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="Make this result final?")).to_be_visible()
+    expect(page.get_by_text(WHY)).to_be_visible()
+    page.get_by_role("button", name="Make this result final").click()
+
+    expect(page.get_by_text("The result is final.")).to_be_visible()
+    expect(page.get_by_text(f"over 8 breaks in the ballot log: “{WHY}”")).to_be_visible()
+    expect(watching.locator("main > .state")).to_contain_text("Closed")
+    expect(
+        watching.get_by_text("The ballot log had a break while this was open").locator("visible=true")
+    ).to_be_visible()
+
+
+def test_an_admin_decides_on_the_gaps_without_a_script(
+    open_window: OpenWindow, make_user: Callable[..., Account], stack: Stack, owner: Database, log: BallotLog
+) -> None:
+    log._call("FLUSHALL")
+    wait_until(lambda: count_gaps(owner) == log.shards, what="every shard's loss is noticed")
+    page = open_window(make_user(username="ada", role="admin").person, javascript=False)
+    page.goto("/admin")
+    page.get_by_role("link", name="See what may be missing").click()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("Choose at least one break.")).to_be_visible()
+    for box in page.get_by_role("checkbox").all():
+        box.check()
+    page.fill("#reason", WHY)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Let no result wait for them").click()
+
+    expect(page.get_by_text("No break waits for a decision.")).to_be_visible()
+    expect(page.get_by_role("row", name="Shard 3")).to_contain_text(f"ada{WHY}")
+    page.goto("/admin")
+    expect(page.get_by_text("in the ballot log")).to_have_count(0)
+
+
+def count_gaps(owner: Database) -> int:
+    with owner.read() as tx:
+        return len(positions.open_gaps(tx))
