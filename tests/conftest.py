@@ -28,6 +28,8 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.edge.parts import Parts
+from vote.errors import ConfigError
+from vote.ops.embedded import programs
 from vote.worker.worker import Worker
 
 FLASK_SECRET = "flask-secret-of-the-tests-0123456789abcdef"
@@ -42,14 +44,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, and say so, what cannot run here: tracing needs strace, and root to attach it to a server."""
-    if shutil.which("strace") and os.geteuid() == 0:
-        return
-    traced = [item for item in items if item.get_closest_marker("strace")]
-    if traced:
-        config.hook.pytest_deselected(items=traced)
-        items[:] = [item for item in items if item not in traced]
-        print(f"deselected: {len(traced)} tests that need strace and root (as root on Debian `make test` installs it)")
+    """Deselect, and say so, what cannot run here: tracing needs strace, and root to attach it to a server; TLS needs
+    servers that speak it, which those of the wheels do not.
+    """
+    if not (shutil.which("strace") and os.geteuid() == 0):
+        _deselect(config, items, "strace", "strace and root (as root on Debian `make test` installs it)")
+    try:
+        programs.find("system", None)
+    except ConfigError as error:
+        _deselect(config, items, "tls", f"PostgreSQL and Redis with TLS, whichever run the others. {error}")
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], marker: str, needed: str) -> None:
+    marked = [item for item in items if item.get_closest_marker(marker)]
+    if marked:
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if item not in marked]
+        print(f"deselected: {len(marked)} tests that need {needed}")
 
 
 @pytest.fixture(scope="session")
