@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import dotenv
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vote.errors import ConfigError
@@ -27,6 +29,16 @@ SECRETS = (
 )
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+
+POSTGRES_URLS = (
+    "DATABASE_URL",
+    "DATABASE_URL_WEB",
+    "DATABASE_URL_WORKER",
+    "DATABASE_URL_REPORTS",
+    "DATABASE_URL_BACKUP",
+    "DATABASE_REPLICA_URL",
+)
+REDIS_URLS = ("REDIS_URL", "BALLOT_LOG_URL")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -69,6 +81,7 @@ class Settings(BaseModel):
     database_replica_url: str | None = None
     redis_url: str | None = None
     ballot_log_url: str | None = None
+    database_replica_max_lag_s: float = Field(default=5, ge=1, le=10)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
@@ -106,6 +119,23 @@ class Settings(BaseModel):
             raise ValueError("PUBLIC_URL must begin with http:// or https://")
         return self
 
+    @model_validator(mode="after")
+    def _check_transport(self) -> Self:
+        if self.vote_env == "production":
+            for name in POSTGRES_URLS:
+                if (url := getattr(self, name.lower())) and not _postgres_is_guarded(name, url):
+                    raise ValueError(
+                        f"{name} goes over the network without sslmode=verify-full (and sslrootcert=…, the CA): refused in"
+                        " production, where nobody may read or change what passes. A unix socket or loopback needs neither"
+                    )
+            for name in REDIS_URLS:
+                if (url := getattr(self, name.lower())) and not _redis_is_guarded(url):
+                    raise ValueError(
+                        f"{name} goes over the network without TLS that checks certificate and host name (rediss:// or"
+                        " rediss+sentinel://): refused in production. A unix socket or loopback needs no TLS"
+                    )
+        return self
+
     @cached_property
     def log_url(self) -> str:
         """The ballot log's Redis; the cache's when it has none of its own."""
@@ -116,6 +146,10 @@ class Settings(BaseModel):
         """The Redis of cache and limits."""
         return _required(self.redis_url, "REDIS_URL", "redis://127.0.0.1:6379/0")
 
+    def replica(self) -> DatabaseTarget | None:
+        """Where results are read beside the primary, when there is such a place."""
+        return DatabaseTarget(self.database_replica_url, "vote_reports") if self.database_replica_url else None
+
     def database(self, part: Literal["owner", "web", "worker", "reports", "backup"]) -> DatabaseTarget:
         """Where `part` connects: its own URL when it has one, else the owner's with SET ROLE."""
         own = None if part == "owner" else getattr(self, f"database_url_{part}")
@@ -123,6 +157,39 @@ class Settings(BaseModel):
             return DatabaseTarget(own, None)
         owner = _required(self.database_url, "DATABASE_URL", "postgresql://user@host/vote")
         return DatabaseTarget(owner, None if part == "owner" else f"vote_{part}")
+
+
+def _postgres_is_guarded(name: str, url: str) -> bool:
+    """Whether every address is a unix socket or loopback, or TLS checks both certificate and name."""
+    try:
+        found = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise ValueError(f"{name} is not a URL that PostgreSQL understands") from None
+    hosts = str(found.get("hostaddr") or found.get("host") or "").split(",")
+    return found.get("sslmode") == "verify-full" or all(_is_local(host) for host in hosts)
+
+
+def _redis_is_guarded(url: str) -> bool:
+    """The same for Redis; redis-py checks certificate and name unless the URL says otherwise."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return True
+    if parts.scheme in ("rediss", "rediss+sentinel"):
+        asked = parse_qs(parts.query)
+        checks_name = asked.get("ssl_check_hostname", ["true"])[0].lower() in ("true", "yes", "1")
+        return checks_name and asked.get("ssl_cert_reqs", ["required"])[0] == "required"
+    addresses = parts.netloc.rpartition("@")[2].split(",")
+    return all(_is_local(urlsplit(f"//{address}").hostname or "") for address in addresses)
+
+
+def _is_local(host: str) -> bool:
+    """A unix socket (an absolute path, `@` for an abstract one, or nothing) or loopback."""
+    if not host or host.startswith(("/", "@")) or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _required(value: str | None, name: str, example: str) -> str:
