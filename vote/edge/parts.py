@@ -6,16 +6,18 @@ from vote.auth import PasswordHasher
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db.pool import Database
+from vote.db.replica import Replica
 from vote.edge.revoked import Revoked
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Settings, pools and clients. Making it connects to nothing; `start` begins to follow what is revoked."""
+    """Settings, pools and clients. Making it connects to nothing; `start` begins to follow things."""
 
     settings: Settings
     db: Database
     reports: Database
+    replica: Replica
     log: BallotLog
     hasher: PasswordHasher
     revoked: Revoked
@@ -23,23 +25,28 @@ class Parts:
     @classmethod
     def of(cls, settings: Settings) -> "Parts":
         """The parts for these settings."""
-        db = Database(settings.database("web"), size=settings.vote_db_pool, name="vote web")
+        size = settings.vote_db_pool
+        db = Database(settings.database("web"), size=size, name="vote web")
+        reports = Database(settings.database("reports"), size=size, name="vote reports")
         return cls(
             settings=settings,
             db=db,
-            reports=Database(settings.database("reports"), size=settings.vote_db_pool, name="vote reports"),
+            reports=reports,
+            replica=Replica(settings.replica(), reports, size=size, max_lag_s=settings.database_replica_max_lag_s),
             log=BallotLog(settings.log_url, settings.vote_shards),
             hasher=PasswordHasher(settings.vote_hash_threads),
             revoked=Revoked(db),
         )
 
     def start(self) -> None:
-        """Begin to follow what is revoked."""
+        """Begin to follow what is revoked, and how fresh the replica is."""
         self.revoked.start()
+        self.replica.start()
 
     def close(self) -> None:
         """Let everything go."""
         self.revoked.stop()
+        self.replica.close()
         self.hasher.close()
         self.log.close()
         self.db.close()

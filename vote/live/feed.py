@@ -16,7 +16,8 @@ import psycopg
 import structlog
 
 from vote.db import competitions, tallies
-from vote.db.pool import Database
+from vote.db.pool import Database, Tx
+from vote.db.replica import Replica
 from vote.domain.competition import Competition
 from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
@@ -29,6 +30,9 @@ RESTART_S = 1.0  # after an error nobody expected
 REWOUND_S = 5.0  # longer than any replica lags: the database was taken back in time (a restore)
 
 lines = structlog.get_logger()
+
+
+Reading = tuple[dict[int, Tally], dict[int, Competition]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,10 @@ class Feed:
         db: Database,
         watched: Callable[[], Collection[int]],
         tell: Callable[[int, Board | Literal["gone", "rewound"]], None],
+        replica: Replica | None = None,
     ) -> None:
         self._db = db
+        self._replica = replica
         self._watched = watched
         self._tell = tell
         self._boards: dict[int, Board] = {}
@@ -126,12 +132,31 @@ class Feed:
         for competition in self._boards.keys() - ids:
             del self._boards[competition]
 
-    def _read(self, ids: list[int]) -> tuple[dict[int, Tally], dict[int, Competition]]:
-        """In a thread: the tallies, then the rules of those that changed. In this order rules are never the older."""
-        with self._db.read() as tx:
-            read = tallies.read(tx, ids)
-            changed = [tally.competition for tally in read.values() if self._is_new(tally)]
-            return read, {one.id: one for one in competitions.find_many(tx, changed)} if changed else {}
+    def _read(self, ids: list[int]) -> Reading:
+        """In a thread: from the replica what it may tell; the rest, final tallies among it, from the primary."""
+        read, rules = self._read_replica(ids)
+        rest = [competition for competition in ids if competition not in read]
+        if rest:
+            with self._db.read() as tx:
+                more, their_rules = self._look(tx, rest)
+            if self._replica is not None:
+                for tally in more.values():
+                    self._replica.has_shown(tally)
+            read, rules = read | more, rules | their_rules
+        return read, rules
+
+    def _read_replica(self, ids: list[int]) -> Reading:
+        answer = None if self._replica is None else self._replica.ask(lambda tx: self._look(tx, ids))
+        if self._replica is None or answer is None:
+            return {}, {}
+        read = {one: tally for one, tally in answer[0].items() if self._replica.may_show(tally)}
+        return read, {one: rules for one, rules in answer[1].items() if one in read}
+
+    def _look(self, tx: Tx, ids: list[int]) -> Reading:
+        """The tallies, then the rules of those that changed. In this order rules are never the older."""
+        read = tallies.read(tx, ids)
+        changed = [tally.competition for tally in read.values() if self._is_new(tally)]
+        return read, {one.id: one for one in competitions.find_many(tx, changed)} if changed else {}
 
     def _is_new(self, tally: Tally) -> bool:
         known = self._boards.get(tally.competition)

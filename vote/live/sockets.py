@@ -42,7 +42,7 @@ class Live:
     def __init__(self, parts: Parts, identifier: Identifier, serializer: URLSafeTimedSerializer) -> None:
         self._parts = parts
         self._hub: Hub[Connection] = Hub()
-        self._feed = Feed(parts.reports, self._hub.watched, self._hear)
+        self._feed = Feed(parts.reports, self._hub.watched, self._hear, parts.replica)
         self._admission = Admission(parts, identifier, serializer, self._feed)
         self._headers = security_headers(parts.settings)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}

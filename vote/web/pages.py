@@ -84,7 +84,7 @@ def _page_of(template: str, competition_id: int) -> str:
         competition = policy.check_see(person, competitions.find(tx, competition_id))
         mine = standing.of(parts, tx, person, competition)
         may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)
-        tally = tallies.read(tx, [competition.id])[competition.id] if may_see else None
+        tally = parts.replica.tally(competition, tx) if may_see else None
         waiting = pending.waiting(parts, tx, competition)
         over = gaps.overcome(tx, competition) if competition.state in ("closing", "closed") else None
     return render_template(
