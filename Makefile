@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench storm mutants lock clean
+.PHONY: help run test lint bench storm drill mutants lock clean
 
 PYTHON ?= python3
 SERVICES ?= embedded
@@ -39,6 +39,9 @@ bench: .venv/.dev ## Measure speed side by side with plain servers
 
 storm: .venv/.dev ## Kill everything while people vote, then count (STORM_VOTES, STORM_KILLS, STORM_SEED)
 	@$(BIN)/python -m tests.storm
+
+drill: .venv/.dev ## Destroy the database while people vote, restore it, and count (DRILL_VOTES, DRILL_RATE)
+	@SERVICES=$(SERVICES) $(BIN)/python -m tests.drill
 
 mutants: .venv/.dev ## Prove the tests: break the code on purpose and see them fail
 	@$(BIN)/python -m tests.faults $(ARGS)

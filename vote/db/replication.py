@@ -31,6 +31,14 @@ class Server(NamedTuple):
     bytes: int
 
 
+class Progress(NamedTuple):
+    """Up to where the server has written, and up to where the stream has it on its disk (None: nobody streams)."""
+
+    written: str
+    timeline: int
+    streamed: str | None
+
+
 @contextmanager
 def connected(target: DatabaseTarget, *, name: str, database: str | None = None) -> Iterator[Tx]:
     """A connection of its own in autocommit, without a limit on the time of a statement: not for people's requests."""
@@ -89,12 +97,18 @@ def drop_slot(tx: Tx) -> None:
     )
 
 
-def streamed_to(tx: Tx) -> str | None:
-    """Up to where the stream has the WAL on its disk; None while nobody streams."""
+def progress(tx: Tx) -> Progress:
+    """How far server and stream are."""
     row = tx.execute(
-        "SELECT flush_lsn::text FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'", (STREAM,)
+        """
+        SELECT pg_current_wal_flush_lsn()::text, (SELECT timeline_id FROM pg_control_checkpoint()),
+               (SELECT flush_lsn::text FROM pg_stat_replication
+                WHERE application_name = %s AND state = 'streaming' ORDER BY flush_lsn DESC NULLS LAST LIMIT 1)
+        """,
+        (STREAM,),
     ).fetchone()
-    return None if row is None else row[0]
+    assert row is not None
+    return Progress(*row)
 
 
 def wait_for_stream(tx: Tx, wait: bool) -> None:

@@ -87,7 +87,7 @@ def _start_servers(supervisor: Supervisor, room: ServerRoom, services: Services,
         return urls
     postgres = Postgres(room, found)
     into_place.settle(postgres.data)
-    supervisor.start(postgres.part())
+    supervisor.start(into_place.guarded(postgres.part(), postgres.data, settings))
     prepare_server(postgres)
     postgres.provide()
     migrate.upgrade(postgres.url(OWNER))

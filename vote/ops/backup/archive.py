@@ -1,13 +1,14 @@
 """The WAL that was streamed: sealed file by file, and let go when no backup needs it any more."""
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
 
 from vote.ops.backup.encryption import Recipient, seal
 from vote.ops.backup.manifest import Manifest
-from vote.ops.backup.segments import HISTORY, SEGMENT, parse_lsn, parse_segment
+from vote.ops.backup.segments import HISTORY, SEGMENT, Segment, parse_lsn, parse_segment
 
 SUFFIX = ".gz.age"
 PARTIAL = ".partial"
@@ -15,10 +16,36 @@ NOTE = "flushed.json"
 
 
 class Flushed(NamedTuple):
-    """Up to where the stream has told the server that the WAL is on its disk: no restore may end before."""
+    """Up to where the stream has told the server that the WAL is on its disk: no restore may end before. `sha256` is of
+    the file that was being written, up to there: until it is sealed, this is what shows a changed byte.
+    """
 
     timeline: int
     lsn: str
+    sha256: str
+
+
+class Prefix:
+    """The hash of the file that is being written, up to a place that grows: each byte is read once."""
+
+    def __init__(self, stream: Path) -> None:
+        self._stream = stream
+        self._name, self._done, self._hash = "", 0, hashlib.sha256()
+
+    def sha256(self, timeline: int, lsn: int, size: int) -> str | None:
+        """The hash up to `lsn`; None when the file is not there (it was finished meanwhile)."""
+        name = Segment(timeline, lsn // size).name(size)
+        if name != self._name or lsn % size < self._done:
+            self._name, self._done, self._hash = name, 0, hashlib.sha256()
+        try:
+            with (self._stream / (name + PARTIAL)).open("rb") as file:
+                file.seek(self._done)
+                self._hash.update(file.read(lsn % size - self._done))
+        except FileNotFoundError:
+            if lsn % size:
+                return None
+        self._done = lsn % size
+        return self._hash.hexdigest()
 
 
 def seal_complete(stream: Path, wal: Path, recipient: Recipient) -> int:

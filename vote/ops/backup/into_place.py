@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,9 @@ from vote.ops.backup.unpack import unpack
 from vote.ops.backup.verify import scratch
 from vote.ops.backup.wal_supply import Supply, supply
 from vote.ops.embedded.disk import sync_names
+from vote.ops.embedded.home import locked
 from vote.ops.embedded.leftovers import end_servers_in
+from vote.ops.process import Part
 
 NAME = "vote restore"
 COMPLETE = "restored-by-vote"  # a file in a data folder that is ready to take the other's place
@@ -44,10 +47,8 @@ class Restored(NamedTuple):
 def choose(settings: Settings, label: str | None, until: datetime | None) -> Manifest:
     """The backup to restore: the one named, else the newest, or the newest before a time. Raises ConfigError."""
     folder = Folder.of(settings)
-    if label is not None:
-        found = [manifests.read_plain(folder.backup(label))] if label in folder.labels() else []
-    else:
-        found = [manifests.read_plain(folder.backup(one)) for one in folder.labels()]
+    wanted = folder.labels() if label is None else [label] if folder.backup(label).is_dir() else []
+    found = [manifests.read_plain(folder.backup(one)) for one in wanted]
     if not found:
         raise ConfigError(f"There is no backup{f' {label}' if label else ''} in {folder.path}.")
     fit = [one for one in found if until is None or one.moment_at <= until]
@@ -78,7 +79,11 @@ def restore(
     settle(data)
     new = data.with_name(data.name + ".restoring")
     _clear(new)
-    with scratch(settings) as (room, _):
+    stream = folder.stream(manifest.system)
+    with contextlib.ExitStack() as held:
+        if stream.is_dir():
+            held.enter_context(locked(stream))  # nobody may stream into what is restored from
+        room, _ = held.enter_context(scratch(settings))
         say("Checking the WAL …")
         wal = supply(folder, manifest, identity, room / "wal", account, timeline=timeline, quiet=quiet)
         say(f"Unpacking and checking backup {manifest.label} …")
@@ -89,9 +94,8 @@ def restore(
         except (BackupUnusable, DatabaseUnavailable, psycopg.Error, OSError):
             _clear(new)
             raise
-    _leave_no_setting_behind(new)
-    stream = folder.stream(manifest.system)
-    archive.seal_rest(stream, folder.wal(manifest.system), recipient_of(settings))
+        _leave_no_setting_behind(new)
+        archive.seal_rest(stream, folder.wal(manifest.system), recipient_of(settings))
     (new / COMPLETE).write_text(manifest.label + "\n")
     sync_names(new)
     return Restored(manifest, wal, data, _swap(data))
@@ -102,6 +106,17 @@ def settle(data: Path) -> None:
     new = data.with_name(data.name + ".restoring")
     if not data.exists() and (new / COMPLETE).exists():
         _put(new, data)
+
+
+def guarded(part: Part, data: Path, settings: Settings) -> Part:
+    """The part of a database whose data is not made anew where there are backups of it: that would hide the loss."""
+
+    def prepare() -> None:
+        if not data.exists() and Folder.of(settings).labels():
+            raise ConfigError(f"{data} is gone, and there are backups: run `vote restore`, then start again.")
+        part.prepare()
+
+    return replace(part, prepare=prepare)
 
 
 def _recover(

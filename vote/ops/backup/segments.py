@@ -47,7 +47,7 @@ def format_lsn(lsn: int) -> str:
 def parse_segment(name: str, size: int) -> Segment:
     """The segment of this file name."""
     per_id = IDS // size
-    return Segment(int(name[:8], 16), int(name[8:16], 16) * per_id + int(name[16:], 16))
+    return Segment(int(name[:8], 16), int(name[8:16], 16) * per_id + int(name[16:24], 16))
 
 
 def parse_history(timeline: int, text: str) -> list[Leg]:

@@ -1,7 +1,7 @@
 """Keeps the WAL coming: pg_receivewal on a slot of its own, what it finished sealed, and commits told to wait for it.
 
 While it streams, a commit is answered once its WAL is on the disk of the stream too: an account that somebody was told
-about is in the archive as well. When it does not stream for GUARD_S, commits stop waiting: backups never stop voting.
+about is in the archive as well. When it does not keep up for GUARD_S, commits stop waiting: backups never stop voting.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from pathlib import Path
 from vote.config import DatabaseTarget, Settings
 from vote.db import replication
 from vote.db.pool import Tx
+from vote.db.replication import Progress
 from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
 from vote.ops.backoff import Backoff
 from vote.ops.backup import archive, clients
@@ -39,7 +40,7 @@ class Stream:
         self._report, self._synchronous = report, synchronous
         self._backoff, self._start_at = Backoff(), 0.0
         self._process: Process | None = None
-        self._seen_streaming = time.monotonic()
+        self._well_at, self._written = time.monotonic(), 0
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -53,6 +54,7 @@ class Stream:
             with locked(self.stream):
                 self._prepare(tx, server)
                 self._process = Process(self._part(server))
+                self._prefix, self._segment_bytes = archive.Prefix(self.stream), server.segment_bytes
                 try:
                     yield
                 finally:
@@ -66,20 +68,37 @@ class Stream:
             self._start_at = now + self._backoff.delay_s(self._process.alive_s)
             self._process.start()
         with self._connected() as tx:
-            lsn = replication.streamed_to(tx)
-            if lsn is not None:
-                self._seen_streaming = now
-                archive.note(self.stream, Flushed(replication.server(tx).timeline, lsn))
-            if self._synchronous:
-                waits = now - self._seen_streaming < GUARD_S
-                if lsn is not None or not waits:
-                    replication.wait_for_stream(tx, lsn is not None)
-            if lsn is None and replication.ensure_slot(tx):
-                self._report(
-                    "The server let go of WAL that was not streamed yet: make a new backup, older ones end here."
-                )
+            at = replication.progress(tx)
+            if self._keeps_up(at):
+                self._well_at = now
+            self._note(at)
+            self._let_wait(tx, at, now)
+            if at.streamed is None and replication.ensure_slot(tx):
+                self._report("The server let go of WAL that was not streamed: older backups end here, make a new one.")
                 archive.seal_rest(self.stream, self.wal, self._recipient)
         archive.seal_complete(self.stream, self.wal, self._recipient)
+
+    def _note(self, at: Progress) -> None:
+        if at.streamed is not None:
+            sha256 = self._prefix.sha256(at.timeline, parse_lsn(at.streamed), self._segment_bytes)
+            if sha256 is not None:
+                archive.note(self.stream, Flushed(at.timeline, at.streamed, sha256))
+
+    def _keeps_up(self, at: Progress) -> bool:
+        """Whether it has all that the server had written at the last look. A frozen program still counts as streaming."""
+        wanted, self._written = self._written, parse_lsn(at.written)
+        return at.streamed is not None and parse_lsn(at.streamed) >= wanted
+
+    def _let_wait(self, tx: Tx, at: Progress, now: float) -> None:
+        if self._synchronous and now == self._well_at:
+            replication.wait_for_stream(tx, True)
+        elif now - self._well_at > GUARD_S:
+            if self._synchronous:
+                replication.wait_for_stream(tx, False)
+            if at.streamed is not None and self._process is not None:
+                self._report("The stream does not keep up; starting it again.")
+                self._process.kill()
+                self._well_at = now
 
     def _prepare(self, tx: Tx, server: replication.Server) -> None:
         made = replication.ensure_slot(tx)

@@ -66,7 +66,9 @@ def check(settings: Settings, folder: Folder, label: str, *, quiet: bool) -> tup
     identity = identity_of(settings)
     manifest = manifests.read_sealed(folder.backup(label), identity)
     with scratch(settings) as (room, account):
-        wal = supply(folder, manifest, identity, room / "wal", account, timeline=manifest.timeline, quiet=quiet)
+        wal = supply(
+            folder, manifest, identity, room / "wal", account, timeline=manifest.timeline, to_note=True, quiet=quiet
+        )
         unpack(folder.backup(label), manifest, identity, room / "postgres", account, quiet=quiet)
         goal = {
             "recovery_target_lsn": manifest.moment_lsn,

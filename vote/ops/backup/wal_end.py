@@ -30,6 +30,8 @@ def end_of_wal(folder: Path, last: Segment, first: Segment, manifest: Manifest, 
     command += ["-t", str(last.timeline), "-s", format_lsn(begin)]
     told = subprocess.run(command, capture_output=True, text=True, env=server_environ(), check=False).stderr
     limit = (last.number + 1) * size
+    if "could not find file" in told or "could not open file" in told:
+        return limit  # read to the end of the last file, in the middle of a record
     record = re.search(r"in WAL record at ([0-9A-F]+/[0-9A-F]+)", told)
     if record is None:
         raise BackupUnusable(f"The WAL from {format_lsn(begin)} on cannot be read: {told.strip()}")

@@ -1,5 +1,6 @@
 """Lays out, in the clear and checked, the WAL that a recovery reads; refuses when one file of it is missing or changed."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from vote.errors import BackupUnusable
 from vote.ops.account import Account
 from vote.ops.backup import archive
-from vote.ops.backup.archive import PARTIAL, SUFFIX
+from vote.ops.backup.archive import PARTIAL, SUFFIX, Flushed
 from vote.ops.backup.encryption import Identity, unseal
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.manifest import Manifest
@@ -27,8 +28,6 @@ from vote.ops.backup.segments import (
 from vote.ops.backup.wal_end import end_of_wal
 from vote.ops.embedded.disk import sync_names
 
-Load = Callable[[Callable[[bytes], object]], object]
-
 
 class Supply(NamedTuple):
     """WAL in a folder: the timeline it ends on, and where."""
@@ -43,13 +42,15 @@ class _Files:
 
     def __init__(self, folder: Folder, system: str, identity: Identity) -> None:
         self._identity = identity
-        self.stream = folder.stream(system)
+        self._wal, self.stream = folder.wal(system), folder.stream(system)
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
         self.found: dict[str, Path] = {}
         # A later one wins: whole before partial, sealed before clear.
-        for place, suffix, partial in ((self.stream, "", True), (folder.wal(system), SUFFIX, True)):
-            self._look(place, suffix, partial)
-        for place, suffix, partial in ((self.stream, "", False), (folder.wal(system), SUFFIX, False)):
-            self._look(place, suffix, partial)
+        for partial in (True, False):
+            self._look(self.stream, "", partial)
+            self._look(self._wal, SUFFIX, partial)
         self.partial = {name for name, path in self.found.items() if PARTIAL in path.name}
 
     def _look(self, place: Path, suffix: str, partial: bool) -> None:
@@ -61,6 +62,9 @@ class _Files:
                     self.found[name] = path
 
     def load(self, name: str, sink: Callable[[bytes], object]) -> None:
+        """Give `sink` the content of a file. Raises BackupUnusable when it is damaged."""
+        if not self.found[name].exists():
+            self._look_at_all()  # it was finished, or sealed, since we looked
         path = self.found[name]
         if path.name.endswith(SUFFIX):
             unseal(path, self._identity, sink)
@@ -92,17 +96,24 @@ def supply(
     account: Account | None,
     *,
     timeline: int | None = None,
+    to_note: bool = False,
     quiet: bool = False,
 ) -> Supply:
     """Lay out in `target` all WAL from the start of a backup to the end of a timeline (default: the newest).
 
+    `to_note`: not beyond the place the stream has noted, for while it goes on; what comes after it is in motion.
+
     Raises BackupUnusable when a file is missing, damaged, misnamed or foreign, or when the WAL ends before a place that
     was on disk already.
     """
+    flushed = archive.noted(folder.stream(manifest.system))  # before we look at the files: they only grow
     files = _Files(folder, manifest.system, identity)
     goal = timeline or max(files.newest_timeline(), manifest.timeline)
     size, start = manifest.segment_bytes, parse_lsn(manifest.start_lsn)
     wanted = _wanted(files, needed(files.legs(goal), timeline=manifest.timeline, start=start, size=size), size)
+    stop = flushed if to_note and flushed is not None and flushed.timeline == wanted[-1].timeline else None
+    if stop is not None:
+        wanted = [one for one in wanted if one.timeline < stop.timeline or one.number * size < parse_lsn(stop.lsn)]
     target.mkdir(mode=0o700)
     if account:
         account.give(target)
@@ -113,9 +124,12 @@ def supply(
             bar.add(size)
     sync_names(target)
     last = wanted[-1]
+    if stop is not None:
+        _blank(target / last.name(size), parse_lsn(stop.lsn) - last.number * size)
     whole = last.name(size) not in files.partial
     end = end_of_wal(target, last, _first_on(wanted, last), manifest, whole=whole)
-    _check_end(files, manifest, last, end)
+    _check_end(None if stop else flushed, manifest, last, end)
+    _check_prefix(flushed, target, manifest, last)
     return Supply(goal, end, len(wanted))
 
 
@@ -153,9 +167,14 @@ def _first_on(wanted: list[Segment], last: Segment) -> Segment:
     return next(segment for segment in wanted if segment.timeline == last.timeline)
 
 
-def _check_end(files: _Files, manifest: Manifest, last: Segment, end: int) -> None:
+def _blank(file: Path, offset: int) -> None:
+    """Nothing from `offset` on."""
+    content = file.read_bytes()
+    file.write_bytes(content[:offset] + bytes(len(content) - offset))
+
+
+def _check_end(flushed: Flushed | None, manifest: Manifest, last: Segment, end: int) -> None:
     least = parse_lsn(manifest.record_lsn) if last.timeline == manifest.timeline else 0
-    flushed = archive.noted(files.stream)
     if flushed is not None and flushed.timeline == last.timeline:
         least = max(least, parse_lsn(flushed.lsn))
     if end < least:
@@ -163,3 +182,13 @@ def _check_end(files: _Files, manifest: Manifest, last: Segment, end: int) -> No
             f"The WAL ends at {format_lsn(end)}, but it was on disk up to {format_lsn(least)}:"
             " its end is missing or damaged."
         )
+
+
+def _check_prefix(flushed: Flushed | None, target: Path, manifest: Manifest, last: Segment) -> None:
+    """What is not sealed yet must be what the stream has seen."""
+    if flushed is None or flushed.timeline != last.timeline:
+        return
+    number, offset = divmod(parse_lsn(flushed.lsn), manifest.segment_bytes)
+    name = Segment(flushed.timeline, number).name(manifest.segment_bytes)
+    if offset and hashlib.sha256((target / name).read_bytes()[:offset]).hexdigest() != flushed.sha256:
+        raise BackupUnusable(f"The WAL file {name} is damaged: it is not what was streamed.")

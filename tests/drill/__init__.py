@@ -1,0 +1,1 @@
+"""`make drill`: destroys the database while people vote and register, restores it, and counts."""

@@ -1,0 +1,158 @@
+"""An installation with a database worth backing up, whose servers a test may destroy."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from tests.conftest import FLASK_SECRET, JWT_SECRET, PASSWORD_HASH
+from tests.services import Pair, start_pair
+from tests.stack import VOTE
+from vote import config
+from vote.config import Settings
+from vote.db import migrate
+from vote.errors import VoteError
+from vote.ops.backup.encryption import kept_recipient
+from vote.ops.backup.installed import allow_backups
+from vote.ops.backup.stream import Stream
+from vote.ops.cli import cli
+from vote.ops.embedded.programs import Services
+
+
+class Installation:
+    """Servers in a home of their own, as `vote up` makes them, with accounts and votes in the database."""
+
+    def __init__(self, services: Services, folder: Path) -> None:
+        self.pair: Pair = start_pair(services, folder, durable=True)
+        self.home = self.pair.room.home
+        migrate.upgrade(self.pair.owner_url)
+        self.pair.let_in("vote_backup", "vote_worker", "vote_web")
+        allow_backups(self.pair._postgres)
+        self.environ = {
+            "FLASK_SECRET_KEY": FLASK_SECRET,
+            "JWT_SECRET": JWT_SECRET,
+            "DATABASE_URL": self.pair.owner_url,
+            "DATABASE_URL_BACKUP": self.pair.url("vote_backup"),
+            "REDIS_URL": self.pair.redis_url,
+            "VOTE_HOME": str(self.home.path),
+            "BACKUP_RECIPIENT": kept_recipient(self.home),
+            "PATH": os.environ["PATH"],
+        }
+
+    def fill(self) -> "Installation":
+        """A competition, and accounts with votes."""
+        self.sql("INSERT INTO log_positions (shard, epoch) SELECT n, 'e' FROM generate_series(0, 7) n")
+        self.sql(
+            "INSERT INTO competitions (name, status, receipt_key, rules_version, opened_at)"
+            " VALUES ('Which stage?', 'open', sha256('k'), 1, now())"
+        )
+        self.sql("INSERT INTO options (competition_id, key, label) VALUES (1, 'a', 'River'), (1, 'b', 'Hall')")
+        self.register("before", 300)
+        return self
+
+    @property
+    def settings(self) -> Settings:
+        return config.load(self.environ)
+
+    @property
+    def backups(self) -> Path:
+        return self.home.path / "backups"
+
+    @property
+    def data(self) -> Path:
+        return self.pair.room.data / "postgres"
+
+    def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.pair.owner_url, autocommit=True) as owner:
+            done = owner.execute(statement, values)  # type: ignore[call-overload]
+            return list(done.fetchall()) if done.description else []
+
+    def register(self, name: str, count: int) -> None:
+        """New accounts, each with a vote."""
+        self.sql(
+            "WITH new AS (INSERT INTO users (username, email, password_hash)"
+            " SELECT %s || n, %s || n || '@example.com', %s FROM generate_series(1, %s) n RETURNING id)"
+            " INSERT INTO votes SELECT 1, id, CASE id %% 2 WHEN 0 THEN 'a' ELSE 'b' END, now() FROM new",
+            name,
+            name,
+            PASSWORD_HASH,
+            count,
+        )
+
+    def names(self) -> set[str]:
+        return {row[0] for row in self.sql("SELECT username FROM users")}
+
+    def stream(self) -> Stream:
+        return Stream(self.settings, lambda _line: None, synchronous=True)
+
+    def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """A `vote` command on this installation, in this process: starting another takes a second each time."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in os.environ:
+                patch.delenv(name)
+            done = CliRunner().invoke(cli, list(words), env=dict(self.environ | environ))
+        told = done.stderr
+        if isinstance(done.exception, VoteError):
+            told += f"vote: {done.exception.detail}\n"
+        elif done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(list(words), done.exit_code, done.stdout, told)
+
+    def run_apart(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own."""
+        return subprocess.run([*VOTE, *words], env=self.environ, capture_output=True, text=True, check=False, cwd="/")
+
+    def json(self, *words: str, **environ: str) -> Any:
+        done = self.run(*words, "--json", **environ)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return json.loads(done.stdout)
+
+    def json_while(self, stream: Stream, *words: str) -> Any:
+        """The same, with somebody looking after the stream meanwhile."""
+        with ThreadPoolExecutor(1) as background:
+            answer = background.submit(self.run_apart, *words, "--json")
+            tend_until(stream, answer.done)
+            assert answer.result().returncode == 0, answer.result().stderr
+            return json.loads(answer.result().stdout)
+
+    def destroy(self) -> None:
+        """kill -9, and the data folder is gone."""
+        self.pair.kill_database()
+        shutil.rmtree(self.data)
+
+    def verdicts(self) -> dict[str, tuple[Any, str]]:
+        return {row[0]: (row[1], row[2]) for row in self.sql("SELECT label, verified_at, verdict FROM backups")}
+
+
+def tend_until(stream: Stream, condition: Callable[[], bool], *, tries: int = 600) -> None:
+    """Look after the stream until something is so."""
+    for _ in range(tries):
+        stream.tend()
+        if condition():
+            return
+        time.sleep(0.05)  # between two looks
+    raise AssertionError("did not happen")
+
+
+def files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.rglob(pattern) if path.is_file())
+
+
+def flip(path: Path, offset: int) -> None:
+    """Change one bit."""
+    content = bytearray(path.read_bytes())
+    content[offset % len(content)] ^= 1 << (offset % 8)
+    path.write_bytes(content)
+
+
+def newest(paths: Iterable[Path]) -> Path:
+    return max(paths, key=lambda path: path.name)

@@ -1,0 +1,257 @@
+"""Backups of a database people use: made, listed, proved, restored to the end and to a time, kept by themselves."""
+
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.integration.ops.backed_up import Installation, files, tend_until
+from vote.db import backups
+from vote.errors import BackupUnusable
+from vote.ops.backup.keep import Keeper
+from vote.ops.backup.retention import doomed
+from vote.ops.backup.schedule import FIRST, next_due
+from vote.ops.backup.segments import Leg, check_head, needed, parse_history, parse_lsn, parse_segment
+from vote.ops.backup.stream import has_reached
+from vote.ops.embedded.home import locked
+from vote.ops.embedded.programs import Services
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def one(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation that these tests share, one after the other."""
+    made = Installation(services, tmp_path_factory.mktemp("backups")).fill()
+    yield made
+    made.pair.stop()
+
+
+def test_a_backup_is_made_listed_and_proved(one: Installation) -> None:
+    made = one.json("backup", "create")
+    assert (made["votes"], made["accounts"]) == (300, 300)
+    with psycopg.connect(one.pair.owner_url) as owner:
+        assert backups.newest_verified_positions(owner) is None
+
+    proved = one.json("backup", "verify")
+
+    assert proved["label"] == made["label"]
+    listed = one.json("backup", "list")
+    assert [row["label"] for row in listed] == [made["label"]]
+    assert listed[0]["verdict"].startswith("verified")
+    with psycopg.connect(one.pair.owner_url) as owner:
+        assert backups.newest_verified_positions(owner) == {shard: ("e", 0) for shard in range(8)}
+
+
+def test_nobody_else_can_read_a_backup_and_nothing_of_it_lies_in_the_clear(one: Installation) -> None:
+    private = one.home.secrets / "backup-identity"
+    assert private.stat().st_mode & 0o777 == 0o600
+    for path in [one.backups, *one.backups.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == 0o700 if path.is_dir() else True
+    sealed = files(one.backups, "*.age")
+    assert {path.stat().st_mode & 0o777 for path in sealed} == {0o600}
+    assert {path.read_bytes()[:21] for path in sealed} == {b"age-encryption.org/v1"}
+    assert not [path for path in files(one.backups / "base", "*") if b"before1@example.com" in path.read_bytes()]
+
+
+def test_no_secret_reaches_output_or_command_lines(one: Installation) -> None:
+    secrets = [path.read_text().strip() for path in one.home.secrets.iterdir()]
+
+    told = [one.run("backup", "create"), one.run("backup", "verify"), one.run("backup", "list")]
+
+    assert {done.returncode for done in told} == {0}
+    assert not [secret for secret in secrets if any(secret in done.stdout + done.stderr for done in told)]
+
+
+def test_the_machine_that_makes_backups_needs_only_the_public_key(one: Installation) -> None:
+    private = one.home.secrets / "backup-identity"
+    key = private.read_text()
+    private.rename(private.with_suffix(".elsewhere"))
+    try:
+        one.json("backup", "create")
+        refused = one.run("backup", "verify")
+        assert refused.returncode == 1
+        assert "BACKUP_IDENTITY" in refused.stderr
+        assert one.run("backup", "verify", BACKUP_IDENTITY=key).returncode == 0
+    finally:
+        private.with_suffix(".elsewhere").rename(private)
+
+
+def test_commits_wait_for_the_stream_and_no_longer_than_it_is_there(one: Installation) -> None:
+    stream = one.stream()
+    with stream.running():
+        tend_until(stream, lambda: one.sql("SHOW synchronous_standby_names") == [("vote_wal",)])
+        one.register("waited", 1)
+        assert stream._process is not None
+        stream._process.kill()
+        tend_until(stream, lambda: one.sql("SELECT sync_state FROM pg_stat_replication") == [("sync",)])
+    assert one.sql("SHOW synchronous_standby_names") == [("",)]
+    one.register("alone", 1)
+
+
+def test_a_restore_to_the_end_keeps_every_committed_row(one: Installation) -> None:
+    one.register("early", 10)
+    one.json("backup", "create")
+    stream = one.stream()
+    with stream.running():
+        tend_until(stream, lambda: one.sql("SHOW synchronous_standby_names") == [("vote_wal",)])
+        for n in range(20):
+            one.register(f"late-{n}-", 1)
+        expected = one.names()
+        # As a crash of everything leaves it: nobody had the time to seal or to note anything.
+        one.destroy()
+
+    told = one.json("restore")
+
+    one.pair.restart_database()
+    assert one.names() == expected
+    assert told["aside"] is None
+    one.register("afterwards", 1)
+    assert int(one.sql("SELECT max(id) FROM users")[0][0]) > 100_000
+
+
+def test_a_restore_is_refused_while_a_server_of_the_home_may_run(one: Installation) -> None:
+    with locked(one.home.path):
+        refused = one.run("restore")
+    assert refused.returncode == 1
+    assert "already uses" in refused.stderr
+    assert not list(one.data.parent.glob("*.restoring"))
+
+
+def test_a_restore_to_a_time_and_back_to_the_end(one: Installation) -> None:
+    """The second timeline is followed by later restores; the data before a restore is set aside."""
+    one.json("backup", "create")
+    stream = one.stream()
+    with stream.running():
+        one.register("wanted", 5)
+        when = one.sql("SELECT clock_timestamp()")[0][0]
+        one.sql("SELECT pg_sleep(0.05)")
+        one.sql("DELETE FROM votes")
+        one.register("mistake", 5)
+        lsn = one.sql("SELECT pg_current_wal_flush_lsn()")[0][0]
+        timeline = int(one.sql("SELECT timeline_id FROM pg_control_checkpoint()")[0][0])
+        tend_until(stream, lambda: has_reached(stream.stream, timeline, parse_lsn(lsn)))
+    one.pair.stop_database()
+
+    told = one.json("restore", "--to-time", when.isoformat())
+
+    one.pair.restart_database()
+    names = one.names()
+    assert "wanted5" in names
+    assert not [name for name in names if name.startswith("mistake")]
+    assert one.sql("SELECT count(*) > 300 FROM votes") == [(True,)]
+    assert Path(told["aside"]).is_dir()
+    shutil.rmtree(told["aside"])
+
+    stream = one.stream()
+    with stream.running():
+        tend_until(stream, lambda: one.sql("SHOW synchronous_standby_names") == [("vote_wal",)])
+        one.register("onward", 3)
+        expected = one.names()
+        one.destroy()
+    one.json("restore")
+    one.pair.restart_database()
+    assert one.names() == expected
+
+
+def test_what_cannot_be_restored_is_said_in_a_sentence(one: Installation) -> None:
+    early = one.run("restore", "--to-time", "2001-01-01")
+    wrong = one.run("restore", "--label", "../../etc")
+    unknown = one.run("restore", "--label", "20010101T000000Z")
+    when = one.run("restore", "--to-time", "yesterday")
+
+    assert [done.returncode for done in (early, wrong, unknown, when)] == [1, 1, 1, 2]
+    assert "No backup is older than 2001-01-01" in early.stderr
+    assert "is no label" in wrong.stderr
+    assert "There is no backup 20010101T000000Z" in unknown.stderr
+
+
+def test_old_backups_go_and_the_wal_that_only_they_needed(one: Installation) -> None:
+    one.json("backup", "create")
+    before = len(files(one.backups / "wal", "*.gz.age"))
+
+    gone = one.run("backup", "prune", BACKUP_KEEP="1")
+
+    assert gone.returncode == 0, gone.stderr
+    labels = {row["label"] for row in one.json("backup", "list")}
+    assert len(labels) <= 2  # the newest, and the newest that was verified
+    assert len(files(one.backups / "wal", "*.gz.age")) <= before
+    assert one.run("backup", "verify").returncode == 0
+
+
+# --- without a server -------------------------------------------------------------------------------------------------
+
+
+def test_when_a_backup_is_due() -> None:
+    dice = random.Random(1)
+    first = next_due(NOW, newest=None, failed_at=None, every=DAY, dice=dice)
+    due = [next_due(NOW, newest=NOW, failed_at=None, every=DAY, dice=dice) - NOW for _ in range(200)]
+    late = next_due(NOW, newest=NOW - 3 * DAY, failed_at=None, every=DAY, dice=dice)
+    again = next_due(NOW, newest=NOW, failed_at=NOW, every=DAY, dice=dice)
+
+    assert first == late == NOW + FIRST
+    assert min(due) >= DAY * 0.9
+    assert max(due) <= DAY * 1.1
+    assert max(due) - min(due) > timedelta(hours=3)
+    assert timedelta() < again - NOW < timedelta(hours=1)
+
+
+def test_a_day_of_backups_by_a_clock_of_ours(one: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    """One at a time, the next a day later; a failure is told and tried again soon."""
+    started: list[int] = []
+    settings = one.settings.model_copy(update={"backup_folder": Path("/nonexistent")})
+
+    def start(code: int) -> subprocess.Popen[str]:
+        started.append(code)
+        return subprocess.Popen(
+            [sys.executable, "-c", f"print('told'); raise SystemExit({code})"], stdout=subprocess.PIPE, text=True
+        )
+
+    codes = iter([1, 0, 0, 0])
+    keeper = Keeper(settings, lambda: start(next(codes)), random.Random(1))
+    now = NOW
+    keeper.tend(now)
+    assert started == []
+    for _ in range(40):
+        now += timedelta(seconds=30)
+        keeper.tend(now)
+        if keeper._under_way is not None:
+            keeper._under_way.wait()
+    assert started[:2] == [1, 0]
+    keeper.end()
+    assert "backup failed" in capsys.readouterr().out
+
+
+def test_which_backups_go() -> None:
+    labels = ["9", "8", "7", "6"]
+    assert doomed(labels, ["9", "7"], 2) == ["7", "6"]
+    assert doomed(labels, ["6"], 2) == ["7"]
+    assert doomed(labels, [], 10) == []
+
+
+def test_which_wal_a_restore_reads() -> None:
+    size = 0x1000000
+    history = parse_history(3, "1\t0/5000100\tno reason\n\n2\t0/7000000\tno reason\n")
+    assert history == [Leg(1, 0x5000100), Leg(2, 0x7000000), Leg(3, None)]
+
+    assert needed(history, timeline=1, start=0x3000028, size=size) == [(1, 3, 4), (2, 5, 6), (3, 7, None)]
+    assert needed(history, timeline=2, start=0x5000200, size=size) == [(2, 5, 6), (3, 7, None)]
+    with pytest.raises(BackupUnusable, match="abandoned"):
+        needed(history, timeline=1, start=0x6000028, size=size)
+    with pytest.raises(BackupUnusable, match="abandoned"):
+        needed(history, timeline=4, start=0x6000028, size=size)
+
+
+def test_names_of_wal_files() -> None:
+    for size in (1 << 20, 16 << 20, 1 << 30):
+        segment = parse_segment("0000000A00000001000000" + "02", size)
+        assert segment.name(size) == "0000000A0000000100000002"
+    with pytest.raises(BackupUnusable, match="something else"):
+        check_head("000000010000000000000001", b"\0" * 64, system="1", size=16 << 20)
