@@ -133,13 +133,14 @@ local function push_rules(keys, args)
   for i = 5, #args, 3 do
     local competition, text, id = unpack(args, i, i + 2)
     local present = redis.call('HGET', rules, competition)
-    local is_news = not present or parse_rules(text).version > parse_rules(present).version
-    if is_news and present and parse_rules(present).state == 'forgotten' and args[4] ~= '2' then
-      answer[#answer + 1] = tonumber(competition)
-    elseif is_news then
-      position, taken = position + 1, taken + 1
-      redis.call('HSET', rules, competition, text)
-      append(log, position, table.concat({ 'rules', id, competition, text }, ' '))
+    if not present or parse_rules(text).version > parse_rules(present).version then
+      if present and parse_rules(present).state == 'forgotten' and args[4] ~= '2' then
+        answer[#answer + 1] = tonumber(competition)
+      else
+        position, taken = position + 1, taken + 1
+        redis.call('HSET', rules, competition, text)
+        append(log, position, table.concat({ 'rules', id, competition, text }, ' '))
+      end
     end
   end
   if taken > 0 then

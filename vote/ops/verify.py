@@ -20,6 +20,7 @@ from vote.ops.books.findings import Findings, Progress
 NAME = "vote verify"
 BAR_AFTER_S = 2.0
 BAR_EVERY = 2_000  # rows
+NAMES = {"ballots": "ballots", "audit": "rows of the audit log", "checkpoints": "checkpoints", "votes": "votes"}
 
 
 @click.command()
@@ -105,5 +106,5 @@ def _answer(findings: Findings, sizes: dict[str, int], *, are_signatures_checked
         click.echo(f"… and {findings.count - len(findings.kept):,} more")
     if not are_signatures_checked:
         click.echo("Signatures were not checked: CHECKPOINT_PUBLIC_KEY is not set.", err=True)
-    what = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
+    what = ", ".join(f"{count:,} {NAMES[name]}" for name, count in sizes.items())
     click.echo(f"Checked {what}: " + (f"{findings.count:,} findings." if findings.count else "nothing is wrong."))
