@@ -13,6 +13,10 @@ STATES = {
     "archived": "took it away",
     "draft": "made it a draft",
 }
+DONE_BY_ITSELF = {
+    "forgotten_at": "let the ballot log forget it: every vote is safe in the database",
+    "journal_retired_at": "took who voted what out of the journal: its time is over",
+}
 FIELDS = {
     "name": "name",
     "description": "description",
@@ -35,11 +39,11 @@ def deed(row: AuditRow) -> str:
     if row.action == "delete":
         return "deleted it"
     before, after = row.before or {}, row.after or {}
-    parts = []
+    parts = [words for name, words in DONE_BY_ITSELF.items() if after.get(name)]
     if "status" in after:
         again = after["status"] == "open" and before.get("status") in ("closing", "closed")
         parts.append("opened voting again" if again else STATES.get(after["status"], str(after["status"])))
-    for name in after.keys() - BOOKKEEPING - {"status"}:
+    for name in after.keys() - BOOKKEEPING - DONE_BY_ITSELF.keys() - {"status"}:
         parts.append(f"changed {FIELDS.get(name, name)}: {_plain(before.get(name))} → {_plain(after[name])}")
     return "; ".join(sorted(parts, key=lambda part: part.startswith("changed"))) or "told the ballot log anew"
 
