@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,10 +194,8 @@ class Drill:
         tally = dict(self.one.sql("SELECT option_key, sum(votes)::bigint FROM tallies GROUP BY 1"))
         if {key: int(n) for key, n in tally.items()} != dict(crowd.tally_of(votes, 1)):
             found.wrong.append("the tally is not the count of votes")
-        statuses = sorted({one.status for one in load.told})
-        self._tell(
-            f"{len(stored):,} acknowledged votes and {len(load.accounts)} accounts compared; answers seen: {statuses}"
-        )
+        answers = dict(Counter(str(one.body.get("detail", one.status)) for one in load.told))
+        self._tell(f"{len(stored):,} acknowledged votes and {len(load.accounts)} accounts compared; answers: {answers}")
 
     def _voters(self) -> list[int]:
         rows = self.one.sql(

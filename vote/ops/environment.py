@@ -14,6 +14,7 @@ import dotenv
 from vote.ops.embedded.disk import write_private
 
 NOTES = "environment"
+OPENING = ("BACKUP_IDENTITY", "BACKUP_IDENTITY_FILE")  # of backups: for the part that proves them, and for commands
 SIGNING = ("CHECKPOINT_KEY", "CHECKPOINT_KEY_FILE")  # for the worker alone, and never written down beside the database
 DATABASES = ("DATABASE_URL_WEB", "DATABASE_URL_WORKER", "DATABASE_URL_REPORTS", "DATABASE_URL_BACKUP")
 
@@ -42,6 +43,7 @@ def note(home: Path, made: Mapping[str, str]) -> None:
 
 def of_part(environ: Mapping[str, str], databases: Iterable[str], *, signs: bool = False) -> dict[str, str]:
     """`environ` without the database URLs a part does not need, and without the key of the checkpoints unless it `signs`.
+    Only the part that makes backups is given the key that opens them.
 
     The owner's DATABASE_URL is handed on only when the part lacks one of its own.
     """
@@ -51,6 +53,8 @@ def of_part(environ: Mapping[str, str], databases: Iterable[str], *, signs: bool
         others.add("DATABASE_URL")
     # Emptied, not left out: the part reads `.env` too, and what it is given overrules that.
     emptied = {name: "" for name in SIGNING if name in environ and not signs}
+    if "DATABASE_URL_BACKUP" not in databases:
+        emptied |= {name: "" for name in OPENING if name in environ}
     return {name: value for name, value in environ.items() if name not in others} | emptied
 
 

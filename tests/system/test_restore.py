@@ -1,0 +1,78 @@
+"""The database is lost: what `vote up` says, what `vote restore` brings back, and a small drill under load."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.drill.drill import Drill
+from tests.stack import VOTE, wait_until
+from tests.system.test_up import Start, Up, start
+from vote.ops.embedded.leftovers import servers_in
+from vote.ops.embedded.programs import Services
+
+pytestmark = pytest.mark.system
+__all__ = ["start"]  # the fixture
+
+
+def vote(up: Up, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command on the installation of `up`."""
+    return subprocess.run(
+        [*VOTE, *words], env=up.environment, capture_output=True, text=True, check=False, cwd=up.home.parent
+    )
+
+
+def test_a_lost_database_is_not_made_anew_but_restored(start: Start, tmp_path: Path) -> None:
+    first = start(tmp_path / "home")
+    first.wait_ready()
+    receipt = first.wait_for_vote("a").json["receipt"]
+    made = vote(first, "backup", "create")
+    assert made.returncode == 0, made.stderr
+    first.post(
+        "/register",
+        {"username": "late", "email": "l@example.com", "password": "Pass123!", "confirm_password": "Pass123!"},
+    )
+    assert vote(first, "restore").returncode == 1, "a running installation is not restored over"
+    first.process.kill()
+    first.process.wait()
+    data = (first.home / "servers" / "postgres").resolve()
+    wait_until(lambda: not servers_in(data), what="the orphaned server is gone")
+    shutil.rmtree(data)
+
+    refused = start(tmp_path / "home")
+    assert refused.process.wait(timeout=60) == 1
+    assert "run `vote restore`" in refused.output
+    restored = vote(first, "restore")
+    assert restored.returncode == 0, restored.stderr
+
+    second = start(tmp_path / "home")
+    second.wait_ready()
+    assert second.wait_for_vote("a").json["receipt"] == receipt
+    wait_until(lambda: second.results(1)["options"] == {"a": 1, "b": 0})
+    assert second.post("/login", {"username": "late", "password": "Pass123!"}).status == 200
+    assert second.end(signal.SIGTERM) == 0
+
+
+def test_a_small_drill_loses_nothing(services: Services, tmp_path: Path) -> None:
+    found = Drill(
+        services, tmp_path, 1_500, rate=float(os.environ.get("DRILL_RATE", "150")), say=lambda _line: None
+    ).run()
+
+    assert found.is_clean, found.line()
+    assert found.acknowledged >= 1_000
+
+
+def test_replay_says_what_it_recorded(start: Start, tmp_path: Path) -> None:
+    up = start(tmp_path / "home")
+    up.wait_ready()
+    up.wait_for_vote("b")
+    wait_until(lambda: up.results(1)["options"]["b"] == 1)
+
+    told = vote(up, "replay", "--json")
+
+    assert told.returncode == 0, told.stderr
+    assert '"recorded": 0' in told.stdout
+    assert up.end() == 0
