@@ -42,10 +42,10 @@ FACTS: dict[str, LiteralString] = {
         FROM votes v GROUP BY competition_id
     """,
     "journal": """
-        SELECT 'journal of shard ' || p.shard,
-               (SELECT count(*) FROM ballots b WHERE b.shard = p.shard),
-               coalesce((SELECT encode(b.chain, 'hex') FROM ballots b WHERE b.shard = p.shard AND b.seq = p.recorded), '')
+        SELECT 'journal of shard ' || p.shard, coalesce(n.count, 0), coalesce(encode(b.chain, 'hex'), '')
         FROM log_positions p
+        LEFT JOIN (SELECT shard, count(*) FROM ballots GROUP BY shard) n USING (shard)
+        LEFT JOIN ballots b ON b.shard = p.shard AND b.seq = n.count
     """,
     "positions": """
         SELECT 'position of shard ' || shard, position,
@@ -210,8 +210,8 @@ def missing_journal(tx: Tx, facts: Facts) -> list[str]:
         if subject.startswith("journal of ")
         and count
         and tx.execute(
-            "SELECT 1 FROM ballots WHERE shard = %s AND chain = decode(%s, 'hex')",
-            (int(subject.rsplit(" ", 1)[1]), chain),
+            "SELECT 1 FROM ballots WHERE shard = %s AND seq = %s AND chain = decode(%s, 'hex')",
+            (int(subject.rsplit(" ", 1)[1]), count, chain),
         ).fetchone()
         is None
     ]
