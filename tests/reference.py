@@ -107,7 +107,7 @@ class Shard:
     entries: dict[int, Entry] = field(default_factory=dict)
     rules: dict[int, Rules] = field(default_factory=dict)
     stored: dict[Key, str] = field(default_factory=dict)
-    before: dict[str, str | None] = field(default_factory=dict)
+    before: dict[str, str | Rules | None] = field(default_factory=dict)  # what an entry took the place of
     ready: bool = False
     hurt: bool = True  # it lost something, or may have: a new epoch is due
 
@@ -224,6 +224,7 @@ class Reference:
             case Rules() as rules:
                 had = shard.rules.get(rules.competition)
                 assert had is None or rules.version > had.version, "R7: rules went back"
+                shard.before[entry.id] = had
                 shard.rules[rules.competition] = rules
             case Erasure(voter):
                 assert voter in self.asked, "an erasure nobody asked for"
@@ -260,14 +261,15 @@ class Reference:
         shard = self.shards[number]
         self._lose(number, [shard.last])
         entry = shard.entries.pop(shard.last)
-        if isinstance(entry.content, Ballot):
-            key, previous = (entry.content.competition, entry.content.voter), shard.before[entry.id]
-            shard.stored.pop(key, None)
-            if previous is not None:
-                shard.stored[key] = previous
-        elif isinstance(entry.content, Rules):
-            earlier = [one.content for one in shard.entries.values() if isinstance(one.content, Rules)]
-            shard.rules = {rules.competition: rules for rules in earlier}
+        match entry.content, shard.before.get(entry.id):
+            case Ballot() as ballot, previous:
+                shard.stored.pop((ballot.competition, ballot.voter))
+                if isinstance(previous, str):
+                    shard.stored[ballot.competition, ballot.voter] = previous
+            case Rules(competition), previous:
+                shard.rules.pop(competition)
+                if isinstance(previous, Rules):
+                    shard.rules[competition] = previous
         return entry
 
     def trim(self, number: int, position: int) -> None:
