@@ -63,6 +63,10 @@ class BallotLog:
         """The present state of one shard."""
         return _shard(shard, self._fcall("vote_describe", [keys.state(shard)]))
 
+    def renewed(self, shard: Shard) -> Shard:
+        """The same life of a shard, at this moment: the deadline of a push counts from here, whom it is for stays (R7)."""
+        return self.describe(shard.number)._replace(epoch=shard.epoch, instance=shard.instance)
+
     def describe_all(self) -> list[Shard]:
         """The present state of every shard, in one round trip."""
         pipeline = self._redis.pipeline(transaction=False)
@@ -137,7 +141,7 @@ class BallotLog:
         pairs = list(choices.items())
         for start in range(0, len(pairs), VOTERS_PER_PUSH):
             flat = [value for pair in pairs[start : start + VOTERS_PER_PUSH] for value in pair]
-            word = self._push("vote_push_voters", names, self.describe(shard.number), *flat)
+            word = self._push("vote_push_voters", names, self.renewed(shard), *flat)
             if word != "ok":
                 return word
         return "ok"
@@ -183,8 +187,7 @@ class BallotLog:
         pairs = list(choices.items())
         for start in range(0, len(pairs), VOTERS_PER_PUSH):
             flat = [value for pair in pairs[start : start + VOTERS_PER_PUSH] for value in pair]
-            now = self.describe(shard.number)._replace(epoch=shard.epoch, instance=shard.instance)
-            word = self._push("vote_remember", names, now, rules.competition, rules.version, *flat)
+            word = self._push("vote_remember", names, self.renewed(shard), rules.competition, rules.version, *flat)
             if word != "ok":
                 return word
         return "ok"

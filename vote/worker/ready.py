@@ -55,13 +55,12 @@ def _push_and_mark(tx: Tx, log: BallotLog, state: Shard) -> Step:
         for competition in known:
             if not _push_voters(tx, log, state, competition.id):
                 return Step.AGAIN
-    # Described anew for each push: the deadline counts from the log's clock at that moment.
-    if log.push_rules(log.describe(state.number), [Rules.of(one) for one in known], warming=True) != "ok":
+    if log.push_rules(log.renewed(state), [Rules.of(one) for one in known], warming=True) != "ok":
         return Step.AGAIN
     # What was forgotten keeps its version also in a new life of the shard: older rules that come late are refused (R7).
-    if log.forget(log.describe(state.number), competitions.forgotten_by_log(tx), warming=True) != "ok":
+    if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":
         return Step.AGAIN
-    word = log.make_ready(log.describe(state.number)._replace(epoch=state.epoch, instance=state.instance))
+    word = log.make_ready(log.renewed(state))
     return Step.READY if word == "ok" else Step.AGAIN
 
 

@@ -1,0 +1,70 @@
+"""R10: an erasure is an entry of the log too, so that a database restored from an older backup erases again."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.casting import cast
+from vote.actions import accounts
+from vote.ballotlog.log import BallotLog
+from vote.config import Settings
+from vote.db import users, votes
+from vote.db.pool import Database
+from vote.db.users import Account
+from vote.domain.competition import Competition
+from vote.worker import schedule
+from vote.worker.worker import Worker
+
+
+def restore_person(owner: Database, person: Account) -> None:
+    """As a backup from before the erasure has it: the person is there, and the log is to be read again."""
+    with owner.transaction(by="tests") as tx:
+        tx.execute("DELETE FROM erasures WHERE user_id = %s", (person.id,))
+        tx.execute(
+            "UPDATE users SET username = %s, email = %s, password_hash = 'x', erased_at = NULL WHERE id = %s",
+            (person.username, person.email, person.id),
+        )
+        tx.execute("UPDATE log_positions SET position = 0, last_entry = NULL")
+
+
+def test_a_restored_database_erases_again_and_the_vote_stays(
+    owner: Database,
+    settings: Settings,
+    log: BallotLog,
+    worker: Worker,
+    make_user: Callable[..., Account],
+    make_competition: Callable[..., Competition],
+) -> None:
+    competition, person = make_competition(), make_user()
+    cast(settings, competition.id, person.id, "a")
+
+    assert accounts.erase(owner, log, by=person.id)
+    worker.step()
+    restore_person(owner, person)
+    worker.step()
+
+    with owner.read() as tx:
+        assert users.find(tx, person.id) is None
+        assert votes.choice_of(tx, competition.id, person.id) == "a"
+
+
+def test_an_erasure_that_did_not_reach_the_log_is_asked_for_again(
+    owner: Database,
+    log: BallotLog,
+    worker: Worker,
+    make_user: Callable[..., Account],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schedule, "REPEAT_ERASURE_S", 0)
+    person = make_user()
+    log._call("FLUSHALL")
+
+    on_disk = accounts.erase(owner, log, by=person.id)
+    for _ in range(2):
+        worker._next_schedule = worker._next_push = 0.0
+        worker.step()
+
+    assert not on_disk
+    with owner.read() as tx:
+        recorded = tx.execute("SELECT recorded_at IS NOT NULL FROM erasures WHERE user_id = %s", (person.id,))
+        assert recorded.fetchone() == (True,)
