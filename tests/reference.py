@@ -109,7 +109,8 @@ class Shard:
     stored: dict[Key, str] = field(default_factory=dict)
     before: dict[str, str | Rules | None] = field(default_factory=dict)  # what an entry took the place of
     ready: bool = False
-    hurt: bool = True  # it lost something, or may have: a new epoch is due
+    hurt: bool = True  # it lost something, or may have: a new epoch may begin
+    promoted: bool = False  # another server took its place, and nobody had waited for that one: a new epoch must begin
 
     @property
     def last(self) -> int:
@@ -198,7 +199,7 @@ class Reference:
             assert shard.hurt, f"shard {number} began a new epoch though nothing was lost"
             assert epoch not in shard.epochs, "an epoch's name came back"
             shard.epochs.append(epoch)
-            shard.hurt, shard.ready = False, False
+            shard.hurt = shard.ready = shard.promoted = False
         seen = {entry.position: entry for entry in entries}
         kept = {position: entry for position, entry in seen.items() if position <= shard.last}
         assert kept == shard.entries, f"shard {number} changed what it held"
@@ -237,6 +238,7 @@ class Reference:
         assert self.books is not None
         epoch, position = self.books.positions[number]
         last = max((place for place, one in shard.entries.items() if isinstance(one.content, Ballot)), default=0)
+        assert not shard.promoted, "R6: a promoted server that nobody waited for goes on as if nothing was lost"
         assert epoch == shard.epochs[-1], "R5: ready before the new epoch was recorded"
         assert position >= last, "R5: ready before it was drained"
         if any(gap.shard == number and gap.new_epoch == epoch for gap in self.books.gaps):
@@ -251,10 +253,12 @@ class Reference:
         self._lose(number, list(shard.entries))
         self.shards[number] = Shard(epochs=shard.epochs, hurt=True)
 
-    def cool(self, number: int, *, hurt: bool) -> None:
+    def cool(self, number: int, *, hurt: bool, promoted: bool) -> None:
         """Another server instance."""
-        self.shards[number].ready = False
-        self.shards[number].hurt |= hurt
+        shard = self.shards[number]
+        shard.ready = False
+        shard.hurt |= hurt or promoted
+        shard.promoted |= promoted
 
     def drop_last(self, number: int) -> Entry:
         """The shard comes back without its last entry, as it was before it."""

@@ -47,6 +47,7 @@ from vote.casting.endpoint import Casting
 from vote.config import Settings
 from vote.db import migrate, users
 from vote.db.pool import Database
+from vote.domain.ballot import shard_of
 from vote.domain.person import Person
 from vote.edge.envelope import LINE, REQUEST_ID
 from vote.edge.problems import status_of
@@ -450,7 +451,7 @@ class Machine(RuleBasedStateMachine):
             self.reference.asked.add(voter)
             on_disk = accounts.erase(self.world.owner, self.world.log, by=voter)
             self.look()
-            assert not on_disk or voter in self.reference.promised
+            assert not on_disk or voter in self.reference.promised, "R10: said to be in the log, and is not"
 
     @rule(which=competitions_, whole=st.booleans())
     def decide_over_a_gap(self, which: int, whole: bool) -> None:
@@ -628,6 +629,21 @@ class Machine(RuleBasedStateMachine):
         """In the middle of a step, holding the row of the shard."""
         self.zombie = Zombie(self.world, shard, hold, may_lack_a_tail=self.replicated)
 
+    @precondition(lambda self: self.zombie is None)
+    @rule(worker=workers_, asks=st.lists(asks_, min_size=1, max_size=4), loses_its_lock=st.booleans())
+    def frozen_worker_is_overtaken(self, worker: int, asks: list[Ask], loses_its_lock: bool) -> None:
+        """It has read a batch, people go on voting, and another worker tries to get on."""
+        competition, who, _ = asks[0]
+        self.press(0, asks[:1])
+        shard = shard_of(self.competition(competition), self.people[who % len(self.people)], SHARDS)
+        self.worker_freezes(shard, ("read_after", 1))
+        self.press(0, asks[1:])
+        if loses_its_lock:
+            self.frozen_worker_loses_its_lock()
+        self.drain_one_shard(worker, shard)
+        self.look()
+        self.frozen_worker_wakes()
+
     @precondition(lambda self: self.zombie is not None)
     @rule()
     def frozen_worker_loses_its_lock(self) -> None:
@@ -648,14 +664,14 @@ class Machine(RuleBasedStateMachine):
         """And started again on its disk: what it had acknowledged is there."""
         self.kills += 1
         self.world.servers.restart_log()
-        self._other_instance(hurt=self.replicated)
+        self._other_instance()
 
     @rule()
     def log_is_another_instance(self) -> None:
         """As after a restart or a promotion; the shards were made ready for one that is gone."""
         for shard in range(SHARDS):
             self._forget_instance(shard)
-            self.reference.cool(shard, hurt=self.replicated and self._was_ready(shard))
+            self._cool(shard)
 
     @rule(whole=st.booleans(), shard=shards_)
     def log_is_wiped(self, whole: bool, shard: int) -> None:
@@ -671,15 +687,15 @@ class Machine(RuleBasedStateMachine):
     def log_comes_back_without_its_last_entry(self, shard: int) -> None:
         """After a failover nobody waited for; or a single server from an older disk, when the entry was recorded."""
         self.look()
-        reference, state = self.reference, self.reference.shards[shard]
+        state = self.reference.shards[shard]
         books = self.world.read_books()
-        was_ready = self._was_ready(shard)
+        promoted = self.replicated and self._was_ready(shard)
         recorded = bool(state.epochs) and books.positions[shard] == (state.epochs[-1], state.last)
-        loses = bool(state.entries) and not state.hurt and (recorded or (self.replicated and was_ready))
+        loses = bool(state.entries) and not state.hurt and (recorded or promoted)
         if loses:
             self._take_last(shard)
         self._forget_instance(shard)
-        reference.cool(shard, hurt=loses or (self.replicated and was_ready))
+        self._cool(shard, hurt=loses)
 
     def _take_last(self, shard: int) -> None:
         raw, reference = self.world.raw, self.reference
@@ -712,9 +728,12 @@ class Machine(RuleBasedStateMachine):
         if self._was_ready(shard):
             self.world.raw.hset(keys.state(shard), "ready", NOBODY)
 
-    def _other_instance(self, *, hurt: bool) -> None:
+    def _cool(self, shard: int, *, hurt: bool = False) -> None:
+        self.reference.cool(shard, hurt=hurt, promoted=self.replicated and self._was_ready(shard))
+
+    def _other_instance(self) -> None:
         for shard in range(SHARDS):
-            self.reference.cool(shard, hurt=hurt and self._was_ready(shard))
+            self._cool(shard)
         for web in self.webs:
             self.world.runner.run(web.box._disconnect())
         for log in (self.world.log, *(worker.log for worker in self.workers)):
