@@ -9,6 +9,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import Connection, OperationalError, sql
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import InsufficientPrivilege
 
 from vote.config import DatabaseTarget
 from vote.db.pool import Tx
@@ -52,6 +53,11 @@ def connected(target: DatabaseTarget, *, name: str, database: str | None = None)
             if target.set_role:
                 connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(target.set_role)))
             yield connection
+    except InsufficientPrivilege as error:
+        raise ConfigError(
+            f"The role for backups may not do this: {error.diag.message_primary}."
+            " docs/disaster-recovery.md has the grants it needs."
+        ) from error
     except OperationalError as error:
         raise DatabaseUnavailable(f"The database is not answering: {error}".strip()) from error
 

@@ -186,6 +186,15 @@ def test_old_backups_go_and_the_wal_that_only_they_needed(one: Installation) -> 
     assert one.run("backup", "verify").returncode == 0
 
 
+def test_a_role_that_may_not_stream_is_told_what_it_lacks(one: Installation) -> None:
+    one.pair.let_in("vote_reports")
+
+    refused = one.run("backup", "create", DATABASE_URL_BACKUP=one.pair.url("vote_reports"))
+
+    assert refused.returncode == 1
+    assert "docs/disaster-recovery.md has the grants" in refused.stderr
+
+
 # --- without a server -------------------------------------------------------------------------------------------------
 
 
