@@ -19,6 +19,11 @@ WORKER = "tests/integration/worker/test_worker.py"
 EPOCHS = "tests/integration/worker/test_epochs.py"
 FAULTS = "tests/system/test_faults.py"
 CASTING = "tests/system/test_casting.py"
+READY = "tests/integration/worker/test_ready.py"
+FROZEN = "tests/integration/worker/test_frozen.py"
+ERASURE = "tests/integration/worker/test_erasure.py"
+CLOSING = "tests/integration/worker/test_closing.py"
+DOMAIN = "tests/unit/domain/test_rules.py"
 
 PLANTED = (
     Fault(
@@ -186,8 +191,8 @@ PLANTED = (
         "the client library sends again by itself",
         "R3: one call for one press of the button",
         "vote/ballotlog/connection.py",
-        "        retry=Retry(NoBackoff(), 0),\n",
-        "        retry=Retry(NoBackoff(), 3),\n",
+        '        "retry": Retry(NoBackoff(), 0),\n',
+        '        "retry": Retry(NoBackoff(), 3),\n',
         ("tests/integration/ballotlog/test_deadline.py",),
     ),
     Fault(
@@ -213,5 +218,134 @@ PLANTED = (
         '        origin.check_csrf(self._csrf_keys, session["sid"], form.csrf_token or header("x-csrf-token"))\n',
         "",
         (f"{CASTING}::test_a_browsers_form_needs_its_token_and_is_sent_to_the_page",),
+    ),
+    Fault(
+        "another receipt for each press",
+        "R1: the receipt is a keyed hash of competition and voter",
+        "vote/domain/ballot.py",
+        '    digest = hmac.digest(key, b"%d" % voter, "sha256")',
+        '    from secrets import token_bytes\n\n    digest = hmac.digest(key, token_bytes(8), "sha256")',
+        (DOMAIN,),
+    ),
+    Fault(
+        "the shard's row is read without a lock",
+        "R4: who has not the lock records nothing",
+        "vote/db/positions.py",
+        '" WHERE shard = %s FOR UPDATE SKIP LOCKED"',
+        '" WHERE shard = %s"',
+        (f"{FROZEN}::test_what_a_frozen_worker_has_read_is_recorded_once",),
+    ),
+    Fault(
+        "a restarted server is taken for the one before",
+        "R5: a shard is ready for one server instance",
+        "vote/ballotlog/box.lua",
+        "return redis.call('HGET', state, 'ready') == run_id()",
+        "return redis.call('HEXISTS', state, 'ready') == 1",
+        (f"{BOX}::test_a_restarted_log_is_cold_until_a_worker_has_compared_it",),
+    ),
+    Fault(
+        "a shard is made ready before it is drained",
+        "R5: drained first, then voters and rules are pushed",
+        "vote/worker/ready.py",
+        "        if at.epoch != state.epoch or unread(log, at, state):",
+        "        if False:",
+        (f"{READY}::test_a_cold_shard_is_drained_before_it_is_ready",),
+    ),
+    Fault(
+        "a promoted replica goes on as if nothing was lost",
+        "R6: a promoted server that nobody waited for is a new epoch",
+        "vote/worker/ready.py",
+        "was_promoted = may_lack_a_tail and",
+        "was_promoted = False and",
+        (f"{READY}::test_a_promoted_log_that_nobody_waited_for_is_a_new_epoch_with_a_gap",),
+    ),
+    Fault(
+        "voters of one life are pushed to the next",
+        "R7: a push names the life of the shard it was made for",
+        "vote/ballotlog/log.py",
+        'self._push("vote_push_voters", names, self.renewed(shard), *flat)',
+        'self._push("vote_push_voters", names, self.describe(shard.number), *flat)',
+        (f"{READY}::test_voters_that_were_read_for_one_life_of_a_shard_are_not_told_to_the_next",),
+    ),
+    Fault(
+        "a version number comes back after a restore",
+        "R7: a version is never used twice",
+        "vote/domain/competition.py",
+        "    return max(previous + 1, int(now.timestamp() * 1000))",
+        "    return previous + 1",
+        (DOMAIN,),
+    ),
+    Fault(
+        "the marker of an earlier closing counts",
+        "R8: final when the marker of this closing is recorded in every shard",
+        "vote/actions/closing.py",
+        "if markers.get(shard) != competition.rules_version),",
+        "if shard not in markers),",
+        (f"{CLOSING}::test_only_an_admin_with_a_reason_may_decide_and_only_when_drained",),
+    ),
+    Fault(
+        "final over a gap",
+        "R8: over a gap only by an audited word",
+        "vote/actions/closing.py",
+        "        tuple(positions.open_gaps(tx, since=competition.opened_at)),\n",
+        "        (),\n",
+        (f"{CLOSING}::test_a_gap_holds_the_final_until_an_admin_decides",),
+    ),
+    Fault(
+        "an erasure is not written to the log",
+        "R10: a replay erases again",
+        "vote/actions/accounts.py",
+        "    return log.append_erasure(by)\n",
+        "    return True\n",
+        (f"{ERASURE}::test_a_restored_database_erases_again_and_the_vote_stays",),
+    ),
+    Fault(
+        "an erasure that got lost is not asked for again",
+        "R10: done once its entry is recorded",
+        "vote/worker/schedule.py",
+        "        log.append_erasure(person)\n",
+        "        pass\n",
+        (f"{ERASURE}::test_an_erasure_that_did_not_reach_the_log_is_asked_for_again",),
+    ),
+    Fault(
+        "a log that syncs once a second passes as safe",
+        "R1: the append is on disk before the answer",
+        "vote/ballotlog/log.py",
+        '"appendonly": "yes", "appendfsync": "always", ',
+        '"appendonly": "yes", ',
+        (f"{BOX}::test_the_log_says_why_it_may_not_hold_ballots",),
+    ),
+    Fault(
+        "the function remembers rules from call to call",
+        "R8: a shard refuses from the marker on",
+        "vote/ballotlog/box.lua",
+        "local function cast(keys, args)\n  local log, state, now = keys[1], keys[2], now_ms()\n"
+        "  if now > tonumber(args[1]) then\n    return { now, 'expired' }\n"
+        "  elseif not is_ready(state) then\n    return { now, 'cold' }\n  end\n"
+        "  local before = tonumber(redis.call('HGET', state, 'last') or 0)\n"
+        "  local position, known, answer = before, {}, { now, 'ok', before }\n",
+        "local stale = {}\n"
+        "local function cast(keys, args)\n  local log, state, now = keys[1], keys[2], now_ms()\n"
+        "  if now > tonumber(args[1]) then\n    return { now, 'expired' }\n"
+        "  elseif not is_ready(state) then\n    return { now, 'cold' }\n  end\n"
+        "  local before = tonumber(redis.call('HGET', state, 'last') or 0)\n"
+        "  local position, known, answer = before, stale, { now, 'ok', before }\n",
+        (f"{WORKER}::test_closing_drains_before_it_is_final",),
+    ),
+    Fault(
+        "a position moves and keeps its old epoch",
+        "R5: a position is one of an epoch",
+        "vote/db/positions.py",
+        "        SET epoch = %s, position",
+        "        SET epoch = coalesce(epoch, %s), position",
+        (f"{EPOCHS}::test_a_new_life_moves_the_position_to_its_epoch",),
+    ),
+    Fault(
+        "the last ballot counts where the first one should",
+        "R4: the first ballot counts where change is not allowed",
+        "vote/actions/recording.py",
+        "        if known[ballot.competition].allow_change:\n",
+        "        if True:\n",
+        (f"{EPOCHS}::test_a_second_ballot_after_a_gap_is_in_the_journal_and_not_in_the_tally",),
     ),
 )

@@ -92,3 +92,15 @@ def test_a_second_ballot_after_a_gap_is_in_the_journal_and_not_in_the_tally(
     with owner.read() as tx:
         assert tallies.read(tx, [competition.id])[competition.id].counts == {"a": 1, "b": 0}
         assert positions.count_recorded(tx) == 2
+
+
+def test_a_new_life_moves_the_position_to_its_epoch(owner: Database, worker: Worker) -> None:
+    for epoch in ("first life", "second life"):
+        with worker.db.transaction(by="tests") as tx:
+            at = positions.claim(tx, 0)
+            assert at is not None
+            record_entries(tx, at, epoch=epoch, entries=[])
+
+    with owner.read() as tx:
+        at = positions.all_positions(tx)[0]
+    assert (at.epoch, at.position, at.last_entry) == ("second life", 0, None)

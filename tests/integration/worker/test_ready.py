@@ -43,7 +43,7 @@ def test_a_cold_shard_is_drained_before_it_is_ready(
     assert log.describe(shard).ready
 
 
-@pytest.mark.parametrize("may_lack_a_tail", [True, False], ids=["nobody waited", "replica waited for"])
+@pytest.mark.parametrize("may_lack_a_tail", [True, False], ids=["nobody-waited", "waited-for"])
 def test_a_promoted_log_that_nobody_waited_for_is_a_new_epoch_with_a_gap(
     owner: Database, log: BallotLog, worker: Worker, may_lack_a_tail: bool
 ) -> None:
