@@ -57,8 +57,8 @@ from vote.worker.drain import drain
 from vote.worker.ready import make_ready
 from vote.worker.worker import Worker
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "25"))
-STEPS = int(os.environ.get("MODEL_STEPS", "30"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "30"))
+STEPS = int(os.environ.get("MODEL_STEPS", "50"))
 SEED = os.environ.get("MODEL_SEED")
 
 SHARDS = 2
@@ -412,24 +412,20 @@ class Machine(RuleBasedStateMachine):
         for web in self.webs:
             self.world.runner.run(web.knows(made.id))
 
-    @rule(which=competitions_, lost=st.booleans())
-    def open_or_reopen(self, which: int, lost: bool) -> None:
-        with self.announcing(lost), suppress(Conflict, NotFound):
-            change.open_voting(self.world.owner, self.world.log, self.competition(which), by=self.organiser)
+    @rule(which=competitions_, lost=st.booleans(), verb=st.sampled_from(["open", "close", "close", "extend", "end"]))
+    def organise(self, which: int, lost: bool, verb: str) -> None:
+        """Open (again), close, extend, or let the clock close it."""
+        hours = timedelta(hours=which + 1)
+        if verb == "extend":
+            self._change_end(which, lost, datetime.now(UTC) + hours if which else None)
+        elif verb == "end":
+            self._let_it_end(which, lost)
+        else:
+            act = change.open_voting if verb == "open" else change.close_voting
+            with self.announcing(lost), suppress(Conflict, NotFound):
+                act(self.world.owner, self.world.log, self.competition(which), by=self.organiser)
 
-    @rule(which=competitions_, lost=st.booleans())
-    def close(self, which: int, lost: bool) -> None:
-        with self.announcing(lost), suppress(Conflict, NotFound):
-            change.close_voting(self.world.owner, self.world.log, self.competition(which), by=self.organiser)
-
-    @rule(which=competitions_, lost=st.booleans(), hours=st.sampled_from([None, 1, 2]))
-    def extend(self, which: int, lost: bool, hours: int | None) -> None:
-        closes_at = None if hours is None else datetime.now(UTC) + timedelta(hours=1 + hours)
-        self._change_end(which, lost, closes_at)
-
-    @rule(which=competitions_, lost=st.booleans())
-    def close_by_the_clock(self, which: int, lost: bool) -> None:
-        """The end is near, and passes."""
+    def _let_it_end(self, which: int, lost: bool) -> None:
         ends = datetime.now(UTC) + timedelta(seconds=0.1)
         if self._change_end(which, lost, ends):
             time.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 0.01)
@@ -475,6 +471,17 @@ class Machine(RuleBasedStateMachine):
     def vote_too(self, web: int, ask: Ask) -> None:
         self.press(web, [ask])
 
+    @rule(web=webs_, ask=asks_, worker=workers_)
+    def vote_and_work(self, web: int, ask: Ask, worker: int) -> None:
+        """The usual course of things."""
+        self.work(worker)
+        self.press(web, [ask])
+
+    @rule(web=webs_, asks=st.lists(asks_, min_size=3, max_size=8))
+    def everybody_votes(self, web: int, asks: list[Ask]) -> None:
+        self.work(0)
+        self.press(web, asks)
+
     @rule(web=webs_, asks=st.lists(asks_, min_size=2, max_size=6))
     def several_vote_at_once(self, web: int, asks: list[Ask]) -> None:
         self.press(web, asks)
@@ -497,7 +504,8 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.late)
     @rule()
     def late_call_arrives(self) -> None:
-        """R3: after its deadline it does nothing."""
+        """R3: after its deadline it does nothing, also when the shard takes ballots."""
+        self.work(0)
         self.deliver([self.late.pop(0)])
 
     @rule(web=webs_, ask=asks_)
@@ -666,25 +674,24 @@ class Machine(RuleBasedStateMachine):
         self.world.servers.restart_log()
         self._other_instance()
 
-    @rule()
-    def log_is_another_instance(self) -> None:
-        """As after a restart or a promotion; the shards were made ready for one that is gone."""
-        for shard in range(SHARDS):
-            self._forget_instance(shard)
-            self._cool(shard)
-
-    @rule(whole=st.booleans(), shard=shards_)
-    def log_is_wiped(self, whole: bool, shard: int) -> None:
-        if whole:
+    @rule(what=st.sampled_from(["instance", "wiped", "emptied", "rolled back", "rolled back"]), shard=shards_)
+    def log_breaks(self, what: str, shard: int) -> None:
+        """Another server instance, an empty server, an empty shard, a shard without its last entry."""
+        if what == "wiped":
             self.world.raw.flushall()
             self.world.raw.execute_command("FUNCTION", "FLUSH")
-        else:
+        elif what == "emptied":
             self.world.raw.delete("", *self.world.raw.keys(f"vote:{{{shard}}}:*"))
-        for one in range(SHARDS) if whole else (shard,):
-            self.reference.wipe(one)
+        elif what == "rolled back":
+            self._roll_back(shard)
+        for one in range(SHARDS):
+            if what == "wiped" or (what == "emptied" and one == shard):
+                self.reference.wipe(one)
+            elif what == "instance":
+                self._cool(one)
+                self._forget_instance(one)
 
-    @rule(shard=shards_)
-    def log_comes_back_without_its_last_entry(self, shard: int) -> None:
+    def _roll_back(self, shard: int) -> None:
         """After a failover nobody waited for; or a single server from an older disk, when the entry was recorded."""
         self.look()
         state = self.reference.shards[shard]
@@ -694,8 +701,8 @@ class Machine(RuleBasedStateMachine):
         loses = bool(state.entries) and not state.hurt and (recorded or promoted)
         if loses:
             self._take_last(shard)
-        self._forget_instance(shard)
         self._cool(shard, hurt=loses)
+        self._forget_instance(shard)
 
     def _take_last(self, shard: int) -> None:
         raw, reference = self.world.raw, self.reference
