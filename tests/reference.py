@@ -82,6 +82,7 @@ class Books(NamedTuple):
     gaps: list[Gap]
     unmatched: dict[str, int]
     decisions: dict[int, set[datetime]]
+    markers: dict[int, dict[int, int]]
     users: set[int]
     erased: set[int]
 
@@ -111,6 +112,7 @@ class Shard:
     ready: bool = False
     hurt: bool = True  # it lost something, or may have: a new epoch may begin
     promoted: bool = False  # another server took its place, and nobody had waited for that one: a new epoch must begin
+    rolled_back: bool = False  # it lost what was recorded: a new epoch must begin
 
     @property
     def last(self) -> int:
@@ -199,7 +201,7 @@ class Reference:
             assert shard.hurt, f"shard {number} began a new epoch though nothing was lost"
             assert epoch not in shard.epochs, "an epoch's name came back"
             shard.epochs.append(epoch)
-            shard.hurt = shard.ready = shard.promoted = False
+            shard.hurt = shard.ready = shard.promoted = shard.rolled_back = False
         seen = {entry.position: entry for entry in entries}
         kept = {position: entry for position, entry in seen.items() if position <= shard.last}
         assert kept == shard.entries, f"shard {number} changed what it held"
@@ -238,6 +240,7 @@ class Reference:
         assert self.books is not None
         epoch, position = self.books.positions[number]
         last = max((place for place, one in shard.entries.items() if isinstance(one.content, Ballot)), default=0)
+        assert not shard.rolled_back, "R6: a lost tail was not noticed"
         assert not shard.promoted, "R6: a promoted server that nobody waited for goes on as if nothing was lost"
         assert epoch == shard.epochs[-1], "R5: ready before the new epoch was recorded"
         assert position >= last, "R5: ready before it was drained"
@@ -260,9 +263,10 @@ class Reference:
         shard.hurt |= hurt or promoted
         shard.promoted |= promoted
 
-    def drop_last(self, number: int) -> Entry:
+    def drop_last(self, number: int, *, recorded: bool) -> Entry:
         """The shard comes back without its last entry, as it was before it."""
         shard = self.shards[number]
+        shard.rolled_back |= recorded
         self._lose(number, [shard.last])
         entry = shard.entries.pop(shard.last)
         match entry.content, shard.before.get(entry.id):
@@ -285,6 +289,8 @@ class Reference:
         """PostgreSQL is what it was."""
         self.restored = True
         self.books = None
+        for shard in self.shards:
+            shard.rolled_back = False  # PostgreSQL knows as little of it as the log
         self.states = {one: status.state for one, status in books.competitions.items()}
         self.final = {one: books.tallies[one] for one, state in self.states.items() if state == "closed"}
 
@@ -361,6 +367,8 @@ class Reference:
         ]
         decided = status.closed_at in books.decisions.get(competition, set())
         unmatched = competition in books.unmatched.values()
+        markers = books.markers.get(competition, {})
+        assert markers == dict.fromkeys(range(len(self.shards)), status.version), "R8: final before it was drained"
         assert decided or not (in_the_way or unmatched), "R8: final over a gap or unmatched ballots without a word"
         if not (books.gaps or books.decisions.get(competition)):
             tally = books.tallies[competition]

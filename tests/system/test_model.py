@@ -42,7 +42,7 @@ from vote.ballotlog import box as box_module
 from vote.ballotlog import keys
 from vote.ballotlog.box import BallotBox
 from vote.ballotlog.entries import Ballot, Entry, Rules, parse
-from vote.ballotlog.log import BallotLog, Word
+from vote.ballotlog.log import BallotLog, Pushed, Shard, Word
 from vote.casting.endpoint import Casting
 from vote.config import Settings
 from vote.db import migrate, users
@@ -63,7 +63,7 @@ SEED = os.environ.get("MODEL_SEED")
 
 SHARDS = 2
 FRESH, BACKUP, PRESENT = "fresh", "backup", "public"  # schemas: a copy of all tables each
-MAX_VOTERS, MAX_COMPETITIONS = 6, 4
+MAX_VOTERS, MAX_COMPETITIONS = 12, 4
 SLOW_S = 1.0  # on a loaded machine a call may take longer than its deadline allows: then 503 is an honest answer
 SHORT_S = 0.05  # deadline of a call whose answer gets lost
 LONG_S = 60.0  # deadline of a call whose web process dies
@@ -101,6 +101,7 @@ QUERIES: tuple[LiteralString, ...] = (
     "SELECT id, erased_at IS NOT NULL FROM users",
     "SELECT shard, old_epoch, old_position, new_epoch, noticed_at, decided_at IS NOT NULL FROM log_gaps",
     "SELECT id, competition_id FROM unmatched_ballots",
+    "SELECT competition_id, jsonb_object_agg(shard, version) FROM log_markers GROUP BY 1",
 )
 
 
@@ -195,12 +196,24 @@ class HeldLog(BallotLog):
 
 
 class SilencedLog(BallotLog):
-    """A client whose announcements may get lost."""
+    """A client whose announcements may get stuck on the way."""
 
     lost = False
 
-    def announce(self, rules: Any) -> bool:
-        return False if self.lost else super().announce(rules)
+    def __init__(self, url: str) -> None:
+        super().__init__(url, SHARDS)
+        self.stuck: list[tuple[int, str, str, list[Any]]] = []  # shard, its epoch and instance, the call
+
+    def push_news(self, shard: Shard, rules: Any) -> Any:
+        if not self.lost:
+            return super().push_news(shard, rules)
+        shard = shard._replace(now_ms=shard.now_ms + round(LONG_S * 1000))
+        names = [keys.log(shard.number), keys.state(shard.number), keys.rules(shard.number)]
+        flat = [value for one in rules for value in (one.competition, one.text(), secrets.token_hex(16))]
+        made_for = shard.now_ms, shard.epoch, shard.instance
+        call = ["FCALL", "vote_push_rules", 3, *names, *made_for, 0, *flat]
+        self.stuck.append((shard.number, shard.epoch, shard.instance, call))
+        return Pushed("expired")
 
 
 class Zombie:
@@ -253,7 +266,7 @@ class World:
                 self.admin.execute(f"CREATE TABLE {schema}.{table} (LIKE {PRESENT}.{table})")
         self.copy(PRESENT, FRESH)
         self.raw = redis.Redis.from_url(servers.redis_url, decode_responses=True)
-        self.log = SilencedLog(settings.log_url, SHARDS)
+        self.log = SilencedLog(settings.log_url)
         self.runner = asyncio.Runner()
         self.db = Database(settings.database("web"), size=2, name="vote web")
         self.owner = Database(settings.database("owner"), size=2, name="vote tests")
@@ -270,6 +283,7 @@ class World:
 
     def begin(self) -> None:
         """An empty log and a fresh database."""
+        self.log.stuck.clear()
         self.raw.flushall()
         self.raw.execute_command("FUNCTION", "FLUSH")
         self.copy(FRESH, PRESENT)
@@ -304,7 +318,7 @@ class World:
         with self.admin.pipeline():
             cursors = [self.admin.execute(query) for query in QUERIES]
             answers = [cursor.fetchall() for cursor in cursors]
-        journal, votes, competitions, counts, decisions, positions, people, gaps, unmatched = answers
+        journal, votes, competitions, counts, decisions, positions, people, gaps, unmatched, markers = answers
         tallies: dict[int, dict[str, int]] = {row[0]: {} for row in competitions}
         for competition, key, count in counts:
             tallies[competition][key] = count
@@ -318,6 +332,7 @@ class World:
             gaps=[Gap(*row) for row in gaps],
             unmatched={row[0].hex: row[1] for row in unmatched},
             decisions={row[0]: set(row[1]) for row in decisions},
+            markers={row[0]: {int(shard): version for shard, version in row[1].items()} for row in markers},
             users={row[0] for row in people},
             erased={row[0] for row in people if row[1]},
         )
@@ -378,10 +393,11 @@ class Machine(RuleBasedStateMachine):
         self.workers[0].prepare()
         self.workers[0].step()
         self.look()
-        for _ in range(3):
+        for _ in range(MAX_VOTERS // 2):
             self.register()
         for allow_change in (False, True):
             self.create(allow_change=allow_change, later=False, lost=False)
+        self.back_up()
 
     # --- people and competitions ---------------------------------------------------------------------------------------
     @precondition(lambda self: len(self.people) < MAX_VOTERS)
@@ -493,13 +509,23 @@ class Machine(RuleBasedStateMachine):
         competition, who, choice = self.pressed[-1 - which % len(self.pressed)]
         self.press(web, [(competition, who, "ab"["ba".index(choice)] if other else choice)])
 
-    @rule(web=webs_, ask=asks_, hindrance=st.sampled_from(["lost", "stuck"]))
-    def call_gets_lost(self, web: int, ask: Ask, hindrance: str) -> None:
+    @rule(
+        web=webs_,
+        at_once=st.booleans(),
+        ask=asks_,
+        hindrance=st.sampled_from(["lost", "stuck"]),
+        then=st.sampled_from(["", "again", "other"]),
+    )
+    def call_gets_lost(self, web: int, ask: Ask, hindrance: str, then: str, at_once: bool) -> None:
         """The answer does not come back, or the call does not get there; 503 once its deadline has passed."""
         with budget(SHORT_S):
             self.press(web, [ask], hindrance=hindrance)
         self.late += self.webs[web].box.stuck
         self.webs[web].box.stuck.clear()
+        if then:
+            self.press(web, [(*ask[:2], ask[2] if then == "again" else "ab"["ba".index(ask[2])])])
+        if at_once and self.late:
+            self.late_call_arrives()
 
     @precondition(lambda self: self.late)
     @rule()
@@ -507,6 +533,18 @@ class Machine(RuleBasedStateMachine):
         """R3: after its deadline it does nothing, also when the shard takes ballots."""
         self.work(0)
         self.deliver([self.late.pop(0)])
+
+    @precondition(lambda self: self.world.log.stuck)
+    @rule(newest=st.booleans())
+    def stuck_announcement_arrives(self, newest: bool) -> None:
+        """R7: only for the life of the shard and of the server that it was made for, and only while that is ready."""
+        self.look()
+        shard, epoch, instance, call = self.world.log.stuck.pop(-1 if newest else 0)
+        present = self.reference.shards[shard]
+        same = present.ready and epoch == present.epochs[-1] and instance == self.world.raw.info("server")["run_id"]
+        before = present.last
+        self.deliver([call])
+        assert same or self.reference.shards[shard].last == before, "R7: a push for another life was taken"
 
     @rule(web=webs_, ask=asks_)
     def web_process_dies_with_a_call(self, web: int, ask: Ask) -> None:
@@ -674,9 +712,14 @@ class Machine(RuleBasedStateMachine):
         self.world.servers.restart_log()
         self._other_instance()
 
-    @rule(what=st.sampled_from(["instance", "wiped", "emptied", "rolled back", "rolled back"]), shard=shards_)
-    def log_breaks(self, what: str, shard: int) -> None:
-        """Another server instance, an empty server, an empty shard, a shard without its last entry."""
+    @rule(
+        what=st.sampled_from(["instance", "wiped", "emptied", "rolled back", "rolled back"]),
+        shard=shards_,
+        asks=st.lists(asks_, max_size=4),
+    )
+    def log_breaks(self, what: str, shard: int, asks: list[Ask]) -> None:
+        """Another server instance, an empty server, an empty shard, a shard without its last entry; while people vote."""
+        self.press(0, asks)
         if what == "wiped":
             self.world.raw.flushall()
             self.world.raw.execute_command("FUNCTION", "FLUSH")
@@ -694,19 +737,22 @@ class Machine(RuleBasedStateMachine):
     def _roll_back(self, shard: int) -> None:
         """After a failover nobody waited for; or a single server from an older disk, when the entry was recorded."""
         self.look()
+        if not self.replicated:
+            self.drain_one_shard(0, shard)
+            self.look()
         state = self.reference.shards[shard]
         books = self.world.read_books()
         promoted = self.replicated and self._was_ready(shard)
         recorded = bool(state.epochs) and books.positions[shard] == (state.epochs[-1], state.last)
         loses = bool(state.entries) and not state.hurt and (recorded or promoted)
         if loses:
-            self._take_last(shard)
+            self._take_last(shard, recorded=recorded)
         self._cool(shard, hurt=loses)
         self._forget_instance(shard)
 
-    def _take_last(self, shard: int) -> None:
+    def _take_last(self, shard: int, *, recorded: bool) -> None:
         raw, reference = self.world.raw, self.reference
-        entry = reference.drop_last(shard)
+        entry = reference.drop_last(shard, recorded=recorded)
         rows: Any = raw.xrange(keys.log(shard))
         raw.delete(keys.log(shard))
         for stream_id, fields in rows[:-1]:
@@ -770,8 +816,9 @@ class Machine(RuleBasedStateMachine):
                     self.reference.trim(shard, position)
 
     @precondition(lambda self: self.has_backup)
-    @rule()
-    def restore(self) -> None:
+    @rule(asks=st.lists(asks_, max_size=4))
+    def restore(self, asks: list[Ask]) -> None:
+        self.press(0, asks)
         self.look()
         self.world.stop_zombie()
         self.world.copy(BACKUP, PRESENT)
@@ -807,6 +854,8 @@ class Machine(RuleBasedStateMachine):
         """Nothing is under way any more, all is healed: what was promised is there, and everybody can still ask."""
         while self.late:
             self.late_call_arrives()
+        while self.world.log.stuck:
+            self.stuck_announcement_arrives(False)
         while self.orphans:
             self.call_of_a_dead_process_arrives()
         self.heal()
