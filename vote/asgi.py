@@ -111,6 +111,7 @@ class FrontDoor:
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._parts.start)
+        await self._casting.receipt_keys.refresh()
         self._following = asyncio.create_task(self._casting.receipt_keys.follow())
         await self._live.start()
 

@@ -12,15 +12,19 @@ from vote.domain.competition import Competition
 
 pytestmark = pytest.mark.browser
 
-MakeCompetition = Callable[..., Competition]
 MakeUser = Callable[..., Account]
 LONG_MS = 40_000  # until servers are up again and the worker has found them
 
 
+@pytest.fixture
+def competition(make_competition: Callable[..., Competition]) -> Competition:
+    """One that is open. Asked for before the window, it is there before the stack starts, and all its processes know it."""
+    return make_competition()
+
+
 def test_a_vote_is_accepted_while_the_database_is_away(
-    open_window: OpenWindow, make_competition: MakeCompetition, make_user: MakeUser, servers: Pair
+    competition: Competition, open_window: OpenWindow, make_user: MakeUser, servers: Pair
 ) -> None:
-    competition = make_competition()
     page = open_window(make_user().person)
     page.goto(f"/vote/{competition.id}?choice=a")
     expect(page.get_by_role("button", name="Vote for River stage")).to_be_visible()
@@ -35,9 +39,8 @@ def test_a_vote_is_accepted_while_the_database_is_away(
 
 
 def test_a_vote_is_sent_again_until_the_ballot_log_is_back(
-    open_window: OpenWindow, make_competition: MakeCompetition, make_user: MakeUser, servers: Pair
+    competition: Competition, open_window: OpenWindow, make_user: MakeUser, servers: Pair
 ) -> None:
-    competition = make_competition()
     page = open_window(make_user().person)
     page.goto(f"/vote/{competition.id}?choice=b")
     servers.kill_log()

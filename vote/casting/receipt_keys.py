@@ -32,12 +32,16 @@ class ReceiptKeys:
             raise NotFound("There is no such competition.")
         return key
 
+    async def refresh(self) -> None:
+        """Read new competitions; while PostgreSQL is away, what is known stays known."""
+        with contextlib.suppress(DatabaseUnavailable):
+            await asyncio.to_thread(self._load, None)
+
     async def follow(self) -> None:
         """Read new competitions for ever."""
         while True:
-            with contextlib.suppress(DatabaseUnavailable):  # what is known stays known
-                await asyncio.to_thread(self._load, None)
             await asyncio.sleep(REFRESH_S)
+            await self.refresh()
 
     def _load(self, wanted: list[int] | None) -> None:
         with self._db.read() as tx:

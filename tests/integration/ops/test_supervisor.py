@@ -99,7 +99,7 @@ def test_what_a_dead_part_left_is_ended_before_it_starts_again(supervise: Superv
     os.kill(master, signal.SIGKILL)
 
     one.wait_for_life("web", 2)
-    assert not is_alive(child)
+    wait_until(lambda: not is_alive(child), what="the end of what was killed")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
