@@ -20,16 +20,32 @@ from vote.web.admin_api import admin_api
 from vote.web.api import api
 from vote.web.desk import desk
 from vote.web.desk_gaps import desk_gaps
+from vote.web.desk_people import desk_people
 from vote.web.gaps_api import gaps_api
 from vote.web.ids import IdConverter
 from vote.web.me import me
 from vote.web.openapi import openapi
 from vote.web.pages import pages
+from vote.web.people_api import people_api
 from vote.web.receipts import receipts
 from vote.web.request import BODY_MAX_BYTES, Request
 
 FORM_MAX_PARTS = 100
-BLUEPRINTS = (pages, desk, desk_gaps, accounts, account_page, me, api, admin_api, gaps_api, receipts, openapi)
+BLUEPRINTS = (
+    pages,
+    desk,
+    desk_gaps,
+    desk_people,
+    accounts,
+    account_page,
+    me,
+    api,
+    admin_api,
+    gaps_api,
+    people_api,
+    receipts,
+    openapi,
+)
 
 
 def create_app(parts: Parts | None = None) -> Flask:

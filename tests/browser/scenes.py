@@ -163,6 +163,12 @@ class House:
             Scene("desk-waits", f"/admin/competitions/{at['stalls']}", "olga"),
             Scene("desk-waits-organiser", f"/admin/competitions/{at['stalls']}", "noor"),
             Scene("gaps", "/admin/gaps", "olga"),
+            Scene("people", "/admin/people", "olga"),
+            Scene("people-search", "/admin/people?search=ma", "olga"),
+            Scene("people-nobody", "/admin/people?search=q", "olga"),
+            Scene("person", f"/admin/people/{self.people['noor'].id}", "olga"),
+            Scene("person-own", f"/admin/people/{self.people['olga'].id}", "olga"),
+            Scene("person-disable", f"/admin/people/{self.people['mara'].id}/disable", "olga"),
             Scene("error-403", "/admin", "mara", 403),
             Scene("error-404", "/vote/99999", "mara", 404),
         ]
@@ -177,6 +183,8 @@ class House:
             Scene("desk-long-words", "/admin", LONG_NAME),
             Scene("desk-competition-long-words", f"/admin/competitions/{at['long']}", LONG_NAME),
             Scene("account-long-words", "/account", LONG_NAME),
+            Scene("people-long-words", "/admin/people", LONG_NAME),
+            Scene("person-long-words", f"/admin/people/{self.people[LONG_NAME].id}", "olga"),
         ]
 
     def _person(self, name: str, role: Any) -> Person:

@@ -43,6 +43,7 @@ CREATE TABLE users (
 COMMENT ON TABLE users IS 'People. An erased person keeps the number that the vote carries, and nothing else.';
 CREATE UNIQUE INDEX users_username_key ON users (lower(username));
 CREATE UNIQUE INDEX users_email_key ON users (lower(email));
+CREATE INDEX users_names ON users ((lower(username) COLLATE "C")) WHERE erased_at IS NULL;
 
 CREATE TABLE competitions (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -341,6 +342,20 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON settings FOR EACH ROW E
 CREATE TRIGGER audit AFTER UPDATE ON log_gaps FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON decisions FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON erasures FOR EACH ROW EXECUTE FUNCTION audit();
+
+-- To log somebody out everywhere is an act on the account, and is kept with the others.
+CREATE FUNCTION audit_log_out() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+BEGIN
+    PERFORM append_audit('log out', 'users', substr(NEW.subject, length('user:') + 1), NULL, NULL);
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION audit_log_out() FROM PUBLIC;
+CREATE TRIGGER audit AFTER INSERT ON revocations FOR EACH ROW WHEN (NEW.subject LIKE 'user:%')
+    EXECUTE FUNCTION audit_log_out();
 
 -- R10: a replayed erasure blanks the person again; the worker may change nothing else of people.
 CREATE FUNCTION erase_person(person integer) RETURNS void

@@ -74,6 +74,14 @@ def set_role(tx: Tx, user_id: int, role: Role) -> None:
     tx.execute("UPDATE users SET role = %s WHERE id = %s", (role, user_id))
 
 
+def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> None:
+    """Whether the account is shut. One that is shut already keeps its time."""
+    tx.execute(
+        "UPDATE users SET disabled_at = CASE WHEN %s THEN coalesce(disabled_at, now()) END WHERE id = %s",
+        (disabled, user_id),
+    )
+
+
 def set_password_hash(tx: Tx, user_id: int, password_hash: str) -> None:
     """Replace the stored hash."""
     tx.execute("UPDATE users SET password_hash = %s WHERE id = %s", (password_hash, user_id))

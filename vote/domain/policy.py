@@ -25,6 +25,12 @@ def check_manage(person: Person | None, competition: Competition) -> None:
         raise NotAllowed("Only the organiser of this competition or an admin may do this.")
 
 
+def check_not_oneself(person_id: int, by: int) -> None:
+    """Raises Conflict when somebody would take from themselves what only another admin could give back."""
+    if person_id == by:
+        raise Conflict("You cannot do this to your own account: ask another admin.")
+
+
 def can_see(person: Person | None, competition: Competition) -> bool:
     """Drafts are for those who run them; an archived competition is gone for everybody."""
     if competition.state == "archived":

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vote import config
-from vote.actions import accounts
+from vote.actions import accounts, people
 from vote.db.pool import Database
 from vote.domain.person import Role
 from vote.ops import environment
@@ -23,7 +23,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Answer as
 
 @click.group()
 def admin() -> None:
-    """Create admins, give roles, reset passwords.
+    """Create admins, give roles, reset passwords, disable accounts and enable them again.
 
     Works on the database of DATABASE_URL, or on the running `vote up` of VOTE_HOME.
     """
@@ -50,7 +50,7 @@ def create(username: str, email: str, as_json: bool) -> None:
 def promote(username: str, role: Role, as_json: bool) -> None:
     """Give an existing account a role."""
     with _database() as db:
-        accounts.promote(db, username=username, role=role, by=BY)
+        people.set_role(db, accounts.id_of(db, username=username), role=role, by=BY)
     _answer(as_json, f"{username} is {role} now.", username=username, role=role)
 
 
@@ -64,6 +64,26 @@ def reset(username: str, as_json: bool) -> None:
     with _database() as db:
         accounts.reset_password(db, username=username, password=password, by=BY)
     _answer(as_json, f"{username} has the new password and is logged out everywhere.", username=username)
+
+
+@admin.command()
+@click.argument("username")
+@as_json_option
+def disable(username: str, as_json: bool) -> None:
+    """End every login of an account within a second, and take no new one. Votes stay counted."""
+    with _database() as db:
+        people.disable(db, accounts.id_of(db, username=username), by=BY)
+    _answer(as_json, f"{username} is disabled and logged out everywhere.", username=username, disabled=True)
+
+
+@admin.command()
+@click.argument("username")
+@as_json_option
+def enable(username: str, as_json: bool) -> None:
+    """Let an account that was disabled log in again."""
+    with _database() as db:
+        people.enable(db, accounts.id_of(db, username=username), by=BY)
+    _answer(as_json, f"{username} can log in again.", username=username, disabled=False)
 
 
 @contextmanager

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from flask.sansio.app import App
 
 from vote.web.deeds import deed
+from vote.web.person_deeds import person_deed
 
 HUES = 8  # colours in the stylesheet, told apart by colour-blind people too; the ninth option begins again
 
 
 def register(app: App) -> None:
     """Give the templates of this app their filters."""
-    for written in (iso, utc, number, share, hue, deed):
+    for written in (iso, utc, number, share, hue, deed, person_deed):
         app.add_template_filter(written, written.__name__)
 
 

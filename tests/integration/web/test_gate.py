@@ -49,6 +49,17 @@ def test_the_table_of_rules(app: Flask) -> None:
         "gaps_api.aside": ADMIN,
         "desk_gaps.show": ADMIN,
         "desk_gaps.decide": ADMIN,
+        "people_api.listed": ADMIN,
+        "people_api.show": ADMIN,
+        "people_api.set_role": ADMIN,
+        "people_api.disable": ADMIN,
+        "people_api.enable": ADMIN,
+        "people_api.log_out": ADMIN,
+        "desk_people.show": ADMIN,
+        "desk_people.one": ADMIN,
+        "desk_people.set_role": ADMIN,
+        "desk_people.ask": ADMIN,
+        "desk_people.take": ADMIN,
         "openapi.show": UNASKED,
         "openapi.docs": UNASKED,
     }
@@ -67,7 +78,10 @@ def test_every_route_keeps_its_rule(
 
     for url in app.url_map.iter_rules():
         rule = table[url.endpoint]
-        values = {name: "open" if name == "name" else 1 for name in url.arguments - {"filename"}}
+        values = {
+            name: ("disable" if "people" in url.rule else "open") if name == "name" else 1
+            for name in url.arguments - {"filename"}
+        }
         path = "/static/x" if "filename" in url.arguments else url_of(app, url.endpoint, values)
         for method in sorted((url.methods or set()) - {"HEAD", "OPTIONS"}):
             with subtests.test(f"{method} {path} ({rule.name})"):

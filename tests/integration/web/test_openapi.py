@@ -86,7 +86,6 @@ def test_every_api_route_is_in_the_document(document: dict[str, Any], app: Flask
 def test_every_answer_is_as_the_document_says(
     document: dict[str, Any],
     api: ApiClient,
-    admin: ApiClient,
     voter: ApiClient,
     make_user: Callable[..., Account],
     as_user: Callable[[Account], ApiClient],
@@ -96,6 +95,8 @@ def test_every_answer_is_as_the_document_says(
     log: BallotLog,
 ) -> None:
     call = Checked(document)
+    admin_account = make_user(role="admin")
+    admin = as_user(admin_account)
 
     # accounts
     token = call(api, "POST", "/register", 201, json=PERSON).json["token"]
@@ -190,6 +191,17 @@ def test_every_answer_is_as_the_document_says(
     call(admin, "POST", one + "/finish", 422, at=number, json={})
     call(admin, "POST", one + "/finish", 404, at=99, json={"reason": "Nothing."})
     call(admin, "POST", one + "/finish", 200, at=number, json={"reason": "The count is as it was."})
+    person = "/api/admin/people/{user_id}"
+    call(admin, "GET", "/api/admin/people", 200)
+    call(voter, "GET", "/api/admin/people", 403)
+    them = make_user().id
+    call(admin, "GET", person, 200, at=them)
+    call(admin, "GET", person, 404, at=999)
+    call(admin, "POST", person + "/role", 200, at=them, json={"role": "organiser"})
+    call(admin, "POST", person + "/role", 422, at=them, json={"role": "king"})
+    for step in ("disable", "enable", "logout"):
+        call(admin, "POST", f"{person}/{step}", 200, at=them)
+    call(admin, "POST", person + "/disable", 409, at=admin_account.id)
     call(ada, "POST", "/logout", 204)
     call(ada, "POST", "/logout", 401)
     change = {"current_password": "wrong", "new_password": "Pass1234", "confirm_password": "Pass1234"}

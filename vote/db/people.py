@@ -1,0 +1,77 @@
+"""People as admins see them: found by name, page by page, with what was done to each. Changing them is in `users.py`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString
+
+from psycopg.rows import class_row
+
+from vote.db.audit import AuditRow
+from vote.db.pool import Tx
+from vote.domain.person import Role
+
+# The expression of the index users_names: names are ASCII, so that it sorts them all and finds a beginning.
+_KEY: LiteralString = 'lower(username) COLLATE "C"'
+_AFTER_ALL_LETTERS = "~"  # sorts after every character of a name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRow:
+    """One account, without what unlocks it."""
+
+    id: int
+    username: str
+    email: str
+    role: Role
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+_PERSON: LiteralString = "SELECT id, username, email, role, created_at, disabled_at FROM users WHERE erased_at IS NULL"
+
+
+def find(tx: Tx, user_id: int) -> PersonRow | None:
+    """The person with this id."""
+    return tx.cursor(row_factory=class_row(PersonRow)).execute(f"{_PERSON} AND id = %s", (user_id,)).fetchone()
+
+
+def listed(tx: Tx, *, search: str = "", after: str = "", limit: int) -> list[PersonRow]:
+    """People by name, at most `limit` after the name `after`. `search`: how the name begins, or a whole e-mail address."""
+    asked = {
+        "search": search.lower(),
+        "end": search.lower() + _AFTER_ALL_LETTERS,
+        "after": after.lower(),
+        "limit": limit,
+    }
+    if "@" in search:
+        query = f"{_PERSON} AND lower(email) = %(search)s AND {_KEY} > %(after)s ORDER BY {_KEY} LIMIT %(limit)s"
+    else:
+        query = (
+            f"{_PERSON} AND {_KEY} >= %(search)s AND {_KEY} < %(end)s AND {_KEY} > %(after)s"
+            f" ORDER BY {_KEY} LIMIT %(limit)s"
+        )
+    return tx.cursor(row_factory=class_row(PersonRow)).execute(query, asked).fetchall()
+
+
+def other_admins(tx: Tx, user_id: int) -> int:
+    """How many admins can log in beside this person. They cannot change until the transaction ends."""
+    rows = tx.execute(
+        "SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL AND erased_at IS NULL ORDER BY id FOR UPDATE"
+    )
+    return sum(row[0] != user_id for row in rows)
+
+
+def history(tx: Tx, user_id: int, *, limit: int = 200) -> list[AuditRow]:
+    """What was done to this account, newest first."""
+    rows = tx.execute(
+        """
+        SELECT a.at, coalesce(u.username, replace(a.actor, ':', ' ')), a.action, a.subject, a.subject_id,
+               a.before, a.after
+        FROM audit_log a
+        LEFT JOIN users u ON a.actor = 'user:' || u.id
+        WHERE a.subject = 'users' AND a.subject_id = %s::text
+        ORDER BY a.id DESC LIMIT %s
+        """,
+        (user_id, limit),
+    )
+    return [AuditRow(*row) for row in rows]

@@ -1,0 +1,95 @@
+"""The admins' pages of people: find somebody, see what was done to the account, change the role, take a step."""
+
+from flask import Blueprint, Response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from vote.actions import people as actions
+from vote.db import people
+from vote.db.people import PersonRow
+from vote.db.pool import Tx
+from vote.edge import problems
+from vote.errors import Conflict, InvalidInput, NotFound, VoteError
+from vote.web import body, visitor
+from vote.web.access import ADMIN, rule
+from vote.web.people_models import Asked, People, RoleChange
+from vote.web.people_steps import STEPS, steps_of
+
+desk_people = Blueprint("desk_people", __name__, url_prefix="/admin/people")
+
+PAGE_SIZE = 50  # people on one page
+DONE = {"role": "The role is changed.", **{step.name: step.done for step in STEPS.values()}}
+STEP_PATH = f"/<id:user_id>/<any({', '.join(STEPS)}):name>"
+
+
+@desk_people.get("")
+@rule(ADMIN)
+def show() -> str:
+    """Everybody by name, or those whose name begins as it was asked."""
+    asked = Asked.of(request.args)
+    with visitor.parts().db.read() as tx:
+        found = people.listed(tx, search=asked.search, after=asked.after, limit=PAGE_SIZE + 1)
+    return render_template("desk-people.html", page=People.page(found, PAGE_SIZE), asked=asked)
+
+
+@desk_people.get("/<id:user_id>")
+@rule(ADMIN)
+def one(user_id: int) -> AnyResponse:
+    """One person: the account, what can be done now, and what was done."""
+    return _page(user_id)
+
+
+@desk_people.post("/<id:user_id>/role")
+@rule(ADMIN)
+def set_role(user_id: int) -> AnyResponse:
+    """Give the role that was chosen."""
+    try:
+        role = body.read(RoleChange).role
+        actions.set_role(visitor.parts().db, user_id, role=role, by=visitor.me().id)
+    except (Conflict, InvalidInput) as error:
+        return _page(user_id, error)
+    return redirect(f"/admin/people/{user_id}?done=role", 303)
+
+
+@desk_people.get(STEP_PATH)
+@rule(ADMIN)
+def ask(user_id: int, name: str) -> AnyResponse:
+    """Say what a step will do, and ask once."""
+    with visitor.parts().db.read() as tx:
+        who = _found(tx, user_id)
+    if not STEPS[name].fits(who):
+        return redirect(f"/admin/people/{user_id}", 303)
+    return Response(render_template("desk-person-step.html", who=who, step=STEPS[name]))
+
+
+@desk_people.post(STEP_PATH)
+@rule(ADMIN)
+def take(user_id: int, name: str) -> AnyResponse:
+    """Take the step that was asked about."""
+    try:
+        STEPS[name].take(visitor.parts(), user_id, visitor.me().id)
+    except Conflict as error:
+        return _page(user_id, error)
+    return redirect(f"/admin/people/{user_id}?done={name}", 303)
+
+
+def _found(tx: Tx, user_id: int) -> PersonRow:
+    who = people.find(tx, user_id)
+    if who is None:
+        raise NotFound("There is nobody with this number.")
+    return who
+
+
+def _page(user_id: int, error: VoteError | None = None) -> AnyResponse:
+    with visitor.parts().db.read() as tx:
+        who = _found(tx, user_id)
+        rows = people.history(tx, user_id)
+    page = render_template(
+        "desk-person.html",
+        who=who,
+        rows=rows,
+        steps=steps_of(who),
+        is_me=user_id == visitor.me().id,
+        message=error.detail if error else None,
+        done=DONE.get(request.args.get("done", "")),
+    )
+    return Response(page, problems.status_of(error) if error else 200)

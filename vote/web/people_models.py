@@ -1,0 +1,58 @@
+"""People as the admin API gives them, and what it takes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple, Self
+
+from pydantic import Field
+
+from vote.db.people import PersonRow
+from vote.domain.person import Role
+from vote.web.models import Input, Output
+
+IN_NO_NAME = "~"
+
+
+class RoleChange(Input):
+    """Another role."""
+
+    role: Role
+
+
+class PersonOut(Output):
+    """An account as admins see it."""
+
+    id: int
+    username: str
+    email: str
+    role: Role
+    created_at: datetime
+    disabled_at: datetime | None = Field(description="Since when nobody can log in with it; null: somebody can.")
+
+
+class Asked(NamedTuple):
+    """Whom somebody looks for: how the name begins, or a whole e-mail address, after which name."""
+
+    search: str
+    after: str
+
+    @classmethod
+    def of(cls, args: Mapping[str, str]) -> Self:
+        """From the query of an address. What can be in no name finds nobody."""
+        texts = (args.get(name, "").strip() for name in ("search", "after"))
+        return cls(*(text if text.isprintable() else IN_NO_NAME for text in texts))
+
+
+class People(Output):
+    """People by name, one page of them."""
+
+    people: list[PersonOut]
+    next: str | None = Field(description="Ask again with it as `after` for those that follow; null on the last page.")
+
+    @classmethod
+    def page(cls, found: list[PersonRow], size: int) -> Self:
+        """Of `size` people and, where there are more, one beyond."""
+        return cls(
+            people=[PersonOut.model_validate(one) for one in found[:size]],
+            next=found[size - 1].username if len(found) > size else None,
+        )

@@ -1,0 +1,85 @@
+"""What an admin can do to somebody's account, in plain words: used by the people's pages and by the admin API alike."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vote.actions import people as actions
+from vote.db.people import PersonRow
+from vote.edge.parts import Parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonStep:
+    """One step. `button` is what the button says; `will` what happens then, one sentence each."""
+
+    name: str
+    button: str
+    title: str
+    will: Sequence[str]
+    done: str
+    fits: Callable[[PersonRow], bool]
+    take: Callable[[Parts, int, int], PersonRow]  # of whom, by whom
+    is_grave: bool = False
+
+
+def _disable(parts: Parts, user_id: int, by: int) -> PersonRow:
+    person = actions.disable(parts.db, user_id, by=by)
+    parts.revoked.add(f"user:{user_id}")
+    return person
+
+
+def _enable(parts: Parts, user_id: int, by: int) -> PersonRow:
+    return actions.enable(parts.db, user_id, by=by)
+
+
+def _log_out(parts: Parts, user_id: int, by: int) -> PersonRow:
+    person = actions.log_out(parts.db, user_id, by=by)
+    parts.revoked.add(f"user:{user_id}")
+    return person
+
+
+STEPS = {
+    step.name: step
+    for step in (
+        PersonStep(
+            name="disable",
+            button="Disable",
+            title="Disable this account?",
+            will=(
+                "Every login and every token of theirs ends within a second, on every device.",
+                "They cannot log in until an admin enables the account again.",
+                "Votes they have cast stay counted.",
+            ),
+            done="The account is disabled, and everything that was logged in with it is out.",
+            fits=lambda person: person.disabled_at is None,
+            take=_disable,
+            is_grave=True,
+        ),
+        PersonStep(
+            name="enable",
+            button="Enable again",
+            title="Enable this account again?",
+            will=("They can log in again with their password.", "What was ended stays ended: old tokens stay dead."),
+            done="They can log in again.",
+            fits=lambda person: person.disabled_at is not None,
+            take=_enable,
+        ),
+        PersonStep(
+            name="logout",
+            button="Log out everywhere",
+            title="Log this person out everywhere?",
+            will=(
+                "Every login and every token of theirs ends within a second, on every device.",
+                "They can log in again at once with their password.",
+            ),
+            done="Everything that was logged in with the account is out.",
+            fits=lambda person: person.disabled_at is None,
+            take=_log_out,
+        ),
+    )
+}
+
+
+def steps_of(person: PersonRow) -> list[PersonStep]:
+    """The steps that make sense now."""
+    return [step for step in STEPS.values() if step.fits(person)]

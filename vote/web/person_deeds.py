@@ -1,0 +1,26 @@
+"""Rows of the audit log in words: what somebody did to an account."""
+
+from vote.db.audit import AuditRow
+
+CHANGED = {
+    "password_hash": "set another password",
+    "email": "changed the e-mail address",
+    "username": "changed the name",
+}
+
+
+def person_deed(row: AuditRow) -> str:
+    """One row as a sentence without its subject: "disabled it", "changed the role: voter → organiser"."""
+    if row.action == "insert":
+        return f"made it, {(row.after or {}).get('role')}"
+    if row.action == "log out":
+        return "logged it out everywhere"
+    before, after = row.before or {}, row.after or {}
+    if after.get("erased_at"):
+        return "erased it"
+    said = [words for name, words in CHANGED.items() if name in after]
+    if "role" in after:
+        said.append(f"changed the role: {before.get('role')} → {after['role']}")
+    if "disabled_at" in after:
+        said.append("disabled it" if after["disabled_at"] else "enabled it again")
+    return "; ".join(said) or f"changed {', '.join(sorted(after))}"
