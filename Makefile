@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench storm drill mutants lock clean
+.PHONY: help run test lint bench storm drill mutants security lock clean
 
 PYTHON ?= python3
 SERVICES ?= embedded
@@ -46,15 +46,20 @@ drill: .venv/.dev ## Destroy the database while people vote, restore it, and cou
 mutants: .venv/.dev ## Prove the tests: break the code on purpose and see them fail
 	@$(BIN)/python -m tests.faults $(ARGS)
 
+security: .venv/.dev .venv-security/.filled ## Attack the code and the running app (SECURITY_CASES; SECURITY_OFFLINE=1 without advisories)
+	@$(BIN)/python -m tests.security $(ARGS)
+
 lock: .venv/.dev ## Resolve pyproject.toml into the two lock files (ARGS="--upgrade" for newer versions)
 	@$(LOCK) --output-file requirements.txt $(ARGS)
 	@$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt $(ARGS)
+	@$(LOCK_FILE) tests/security/requirements.in --override tests/security/overrides.txt --output-file tests/security/requirements.txt $(ARGS)
 
 clean: ## Remove the environment and caches; data in .vote stays
-	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-results
+	@rm -rf .venv .venv-security build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header pyproject.toml
+LOCK_FILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header
+LOCK = $(LOCK_FILE) pyproject.toml
 
 # --- the environment: made once, filled again only when a lock file changed -------------------------------------------
 
@@ -72,6 +77,13 @@ $(BIN)/python:
 .venv/.dev: requirements-dev.txt .venv/.runtime
 	@echo "Installing what its tests need …"
 	@$(INSTALL) --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+# The attackers of `make security` need versions that may not be ours.
+.venv-security/.filled: tests/security/requirements.txt .venv/.dev
+	@echo "Installing what attacks (two minutes) …"
+	@$(PYTHON) -m venv .venv-security >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip --clear .venv-security
+	@$(subst $(BIN),.venv-security/bin,$(INSTALL)) --no-deps --require-hashes --requirement tests/security/requirements.txt
 	@touch $@
 
 # --- programs of the suite that pip does not bring ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ def security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
     headers = {
         "content-security-policy": CSP,
         "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",  # says what frame-ancestors says, to browsers and scanners that know only this
         "referrer-policy": "same-origin",
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         "cross-origin-opener-policy": "same-origin",

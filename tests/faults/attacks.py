@@ -1,0 +1,23 @@
+"""Faults that let a stranger's text run or spread; the form is that of `planted.py`."""
+
+from tests.faults.planted import Fault
+
+HOSTILE_TEXT = "tests/integration/web/test_hostile_text.py"
+ATTACK_FAULTS = (
+    Fault(
+        "an option's text is not escaped",
+        "XSS: stored text is text",
+        "vote/web/templates/parts/ballot.html",
+        '<span class="label">{{ option.label }}</span>',
+        '<span class="label">{{ option.label|safe }}</span>',
+        (f"{HOSTILE_TEXT}::test_no_field_of_a_competition_becomes_an_element",),
+    ),
+    Fault(
+        "the button is written as HTML",
+        "XSS: text is put into the live page as text",
+        "vote/web/static/js/vote.js",
+        "    this.button.textContent = chosen",
+        "    this.button.innerHTML = chosen",
+        ("tests/browser/test_hostile_text.py",),
+    ),
+)
