@@ -102,6 +102,11 @@ class Pair:
         return self._valkey.data
 
     @property
+    def written(self) -> str:
+        """All that the servers of this test process have written to their logs."""
+        return "".join(path.read_text("utf-8", "replace") for path in sorted(self.room.home.logs.glob("*.log")))
+
+    @property
     def database_pid(self) -> int:
         return self._database.pid
 

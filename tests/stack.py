@@ -83,6 +83,11 @@ class Stack:
         with (self._folder / f"{part}-{number}.log").open("ab") as output:
             return subprocess.Popen([*VOTE, part], env=self.environment, stdout=output, stderr=output)
 
+    @property
+    def logs(self) -> list[Path]:
+        """The files with all that its parts have written."""
+        return sorted(self._folder.glob("*.log"))
+
     def lines(self, part: str = "web") -> list[dict[str, Any]]:
         """The JSON lines that a part has written."""
         texts = [path.read_text("utf-8") for path in sorted(self._folder.glob(f"{part}-*.log"))]

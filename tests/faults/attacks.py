@@ -20,4 +20,20 @@ ATTACK_FAULTS = (
         "    this.button.innerHTML = chosen",
         ("tests/browser/test_hostile_text.py",),
     ),
+    Fault(
+        "the request line holds the query",
+        "privacy: what people type is in no log",
+        "vote/edge/envelope.py",
+        '            path=scope["path"][:200],\n',
+        '            path=scope["path"][:200] + scope.get("query_string", b"").decode(),\n',
+        ("tests/system/test_private_log.py",),
+    ),
+    Fault(
+        "registering writes the address down",
+        "privacy: what people type is in no log",
+        "vote/web/accounts.py",
+        '    log.info("registered", user_id=account.id)\n',
+        '    log.info("registered", user_id=account.id, contact=account.email)\n',
+        ("tests/system/test_private_log.py",),
+    ),
 )

@@ -35,6 +35,7 @@ SETTINGS = {
     "wal_level": "replica",
     "log_lock_waits": "on",
     "log_line_prefix": "%m [%p] %u@%d ",
+    "log_error_verbosity": "terse",  # the DETAIL of a broken constraint holds the row: a name, an address, a choice
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
