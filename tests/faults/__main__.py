@@ -11,8 +11,10 @@ from pathlib import Path
 
 from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
+from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.planted import PLANTED, Fault
 
+ALL_FAULTS = (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS, *OUTAGE_FAULTS)
 ROOT = Path(__file__).parents[2]
 TEST_WITHIN_S = 180  # a fault may also show as a test that never ends
 
@@ -45,7 +47,7 @@ def caught_by(fault: Fault, tree: Path) -> str | None:
 def main() -> int:
     """All faults, or those whose name contains the first argument."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    faults, unseen = [fault for fault in (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS) if wanted in fault.name], 0
+    faults, unseen = [fault for fault in ALL_FAULTS if wanted in fault.name], 0
     for number, fault in enumerate(faults, 1):
         with tempfile.TemporaryDirectory() as folder:
             tree = Path(folder) / "tree"

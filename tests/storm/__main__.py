@@ -1,4 +1,6 @@
-"""Runs a storm on a `vote up` of its own and prints the verdict. Exit code 1 when anything is wrong.
+"""Runs a storm on a `vote up` of its own, then one orderly outage of each store, and prints the verdict.
+
+Exit code 1 when anything is wrong or late.
 
 STORM_VOTES   voters' errands, one or more presses each (default 20,000)
 STORM_KILLS   kills and freezes, spread over the time (default 60)
@@ -15,16 +17,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import dotenv
 import psycopg
 
 from tests.conftest import PASSWORD_HASH
 from tests.stack import VOTE, Stack, free_port
-from tests.storm import verdict
+from tests.storm import outages, verdict
 from tests.storm.chaos import Chaos, heal_by
-from tests.storm.people import Crowd, Ticket
+from tests.storm.outages import Outage, Outages
+from tests.storm.people import PATIENCE_S, Crowd, Ticket
 from tests.storm.recorder import Recorder
 
 START_WITHIN_S = 120.0
@@ -98,64 +103,90 @@ def _competition(connection: psycopg.Connection, number: int) -> int:
     return int(row[0])
 
 
+class Facts(NamedTuple):
+    """What a storm came to."""
+
+    seed: int
+    kills: Counter[str]
+    blown_s: float
+    healed_s: float
+    drained_s: float
+    outages: list[Outage]
+    books: verdict.Books
+    found: verdict.Verdict
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing is wrong, and nothing was late."""
+        return self.found.is_clean and self.books.gaps == 0 and all(one.is_within for one in self.outages)
+
+    def lines(self) -> list[str]:
+        """The report."""
+        found, books, kills = self.found, self.books, self.kills
+        return [
+            f"{found.attempts:,} attempts: " + ", ".join(f"{n:,} {o}" for o, n in sorted(found.outcomes.items())),
+            f"{kills.total()} kills in {self.blown_s:.0f} s: "
+            + ", ".join(f"{n} {what}" for what, n in sorted(kills.items())),
+            f"well again {self.healed_s:.1f} s after the last answer, drained {self.drained_s:.1f} s later; "
+            f"{len(books.votes):,} votes, {sum(books.ballots.values()):,} ballots, "
+            f"{books.gaps} gaps, {books.unmatched} unmatched, {books.rejected} rejected",
+            *(one.line() for one in self.outages),
+            f"seed {self.seed}",
+            *found.lost[:5],
+            *found.duplicate[:5],
+            *found.phantom[:5],
+            *found.mismatch[:5],
+        ]
+
+
 def main() -> int:
-    """One storm."""
+    """One storm, and an orderly outage of each store after it."""
     errands, kills = int(os.environ.get("STORM_VOTES", "20000")), int(os.environ.get("STORM_KILLS", "60"))
     rate, seed = float(os.environ.get("STORM_RATE", "150")), int(os.environ.get("STORM_SEED", str(int(time.time()))))
-    seconds = errands / rate
     print(f"Storm: {errands:,} errands at {rate:g}/s, {kills} kills, seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="storm-") as folder:
         storm = Storm(Path(folder))
         recorder = Recorder(Path(folder) / "attempts.jsonl")
         try:
             heal_by(time.monotonic() + START_WITHIN_S, storm.is_ready)
-            secrets = storm.secrets
-            database, secret = secrets["DATABASE_URL"], secrets["JWT_SECRET"]
-            assert database
-            assert secret
-            tickets = prepare(database, errands)
-            random.Random(seed).shuffle(tickets)
-            chaos = Chaos(storm.process.pid, random.Random(seed), kills=kills, over_s=seconds * 0.95)
-            chaos.start()
-            began = time.monotonic()
-            asyncio.run(Crowd(storm.url, secret, recorder, random.Random(seed)).run(tickets, seconds=seconds))
-            chaos.finish()
-            blown = time.monotonic() - began
-            healed = heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_ready)
-            drained = heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_drained)
-            books = verdict.read_books(database)
-            found = verdict.judge(recorder.read(), tickets, books)
+            facts = _run(storm, recorder, errands=errands, kills=kills, rate=rate, seed=seed)
         finally:
             recorder.close()
             storm.stop()
-    return _tell(found, books, chaos, seed=seed, blown=blown, healed=healed, drained=drained)
+    _tell(facts)
+    return 0 if facts.is_clean else 1
 
 
-def _tell(
-    found: verdict.Verdict,
-    books: verdict.Books,
-    chaos: Chaos,
-    *,
-    seed: int,
-    blown: float,
-    healed: float,
-    drained: float,
-) -> int:
-    lines = [
-        f"{found.attempts:,} attempts in {blown:.0f} s: "
-        + ", ".join(f"{n:,} {o}" for o, n in sorted(found.outcomes.items())),
-        f"{chaos.kills.total()} kills: " + ", ".join(f"{n} {what}" for what, n in sorted(chaos.kills.items())),
-        f"well again {healed:.1f} s after the last answer, drained {drained:.1f} s later; "
-        f"{len(books.votes):,} votes, {sum(books.ballots.values()):,} ballots, "
-        f"{books.gaps} gaps, {books.unmatched} unmatched, {books.rejected} rejected",
-        f"seed {seed}",
-    ]
-    examples = [*found.lost[:5], *found.duplicate[:5], *found.phantom[:5], *found.mismatch[:5]]
-    print("\n".join([*lines, *examples, "", found.line()]), flush=True)
+def _run(storm: Storm, recorder: Recorder, *, errands: int, kills: int, rate: float, seed: int) -> Facts:
+    database, secret, log = (storm.secrets[name] or "" for name in ("DATABASE_URL", "JWT_SECRET", "REDIS_URL"))
+    each = int(rate * outages.SECONDS)
+    tickets = prepare(database, errands + 2 * each)
+    random.Random(seed).shuffle(tickets)
+
+    def crowd(patience_s: float = PATIENCE_S) -> Crowd:
+        return Crowd(storm.url, secret, recorder, random.Random(seed), patience_s=patience_s)
+
+    chaos = Chaos(storm.process.pid, random.Random(seed), kills=kills, over_s=errands / rate * 0.95)
+    chaos.start()
+    began = time.monotonic()
+    asyncio.run(crowd().run(tickets[:errands], seconds=errands / rate))
+    chaos.finish()
+    blown = time.monotonic() - began
+    healed = heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_ready)
+    drained = heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_drained)
+    taker = Outages(storm.process.pid, crowd, recorder, database=database, log=log)
+    orderly = [taker.of_log(tickets[errands : errands + each]), taker.of_database(tickets[errands + each :])]
+    heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_drained)
+    books = verdict.read_books(database)
+    found = verdict.judge(recorder.read(), tickets, books)
+    return Facts(seed, chaos.kills, blown, healed, drained, orderly, books, found)
+
+
+def _tell(facts: Facts) -> None:
+    print("\n".join([*facts.lines(), "", facts.found.line()]), flush=True)
     if report := os.environ.get("STORM_REPORT"):
-        text = "\n".join(f"- {line}" for line in [*lines, *examples])
-        Path(report).write_text(f"# Storm report\n\n**{found.line()}**\n\n{text}\n", encoding="utf-8")
-    return 0 if found.is_clean and books.gaps == 0 else 1
+        text = "\n".join(f"- {line}" for line in facts.lines())
+        Path(report).write_text(f"# Storm report\n\n**{facts.found.line()}**\n\n{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -76,6 +76,11 @@ class Chaos:
         return []
 
 
+def children_of(parent: int, part: str) -> list[psutil.Process]:
+    """The processes below `parent` that are this part now."""
+    return [process for process in psutil.Process(parent).children(recursive=True) if _is(process, part)]
+
+
 def _is(process: psutil.Process, part: str) -> bool:
     with contextlib.suppress(psutil.Error):
         return PARTS[part](" ".join(process.cmdline()))

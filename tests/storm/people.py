@@ -15,7 +15,7 @@ from tests.storm.recorder import Attempt, Outcome, Recorder
 from vote.auth import create_jwt_token
 
 ANSWER_WITHIN_S = 10.0
-PATIENCE_S = 0.3  # before pressing again after 503
+PATIENCE_S = 0.3  # before pressing again after 503: sooner than Retry-After asks for
 GIVES_UP_AFTER = 200  # presses; a voter who still does not know is a finding in itself
 TRIES_ANOTHER = 0.15
 AT_ONCE = 400  # connections; more people than that wait for one, and their time runs
@@ -32,8 +32,11 @@ class Ticket(NamedTuple):
 class Crowd:
     """Presses for everybody."""
 
-    def __init__(self, url: str, secret: str, recorder: Recorder, dice: random.Random) -> None:
+    def __init__(
+        self, url: str, secret: str, recorder: Recorder, dice: random.Random, *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._address = urlsplit(url)
+        self._patience_s = patience_s
         self._secret = secret
         self._recorder = recorder
         self._dice = dice
@@ -65,7 +68,7 @@ class Crowd:
                 outcome = await self._press(ticket, number, choice, token)
                 if outcome != "info":
                     break
-                await asyncio.sleep(PATIENCE_S)
+                await asyncio.sleep(self._patience_s)
 
     async def _press(self, ticket: Ticket, number: int, choice: str, token: str) -> Outcome:
         began, status = time.monotonic(), 0
@@ -75,7 +78,7 @@ class Crowd:
                     status = await self._exchange(ticket.competition, choice, token)
         outcome: Outcome = "ok" if status in (200, 202) else "fail" if status in (403, 409, 422) else "info"
         self._recorder.write(
-            Attempt(ticket.competition, ticket.voter, number, choice, status, outcome, time.monotonic() - began)
+            Attempt(ticket.competition, ticket.voter, number, choice, status, outcome, began, time.monotonic() - began)
         )
         return outcome
 

@@ -12,7 +12,8 @@ SYNC_EVERY = 200  # attempts between two fsyncs: a crash of the storm itself los
 
 
 class Attempt(NamedTuple):
-    """One press of the button and what came of it. `number` counts a voter's attempts in a competition."""
+    """One press of the button and what came of it. `number` counts a voter's attempts in a competition; `began` is by
+    time.monotonic()."""
 
     competition: int
     voter: int
@@ -20,7 +21,13 @@ class Attempt(NamedTuple):
     choice: str
     status: int
     outcome: Outcome
+    began: float
     seconds: float
+
+    @property
+    def ended(self) -> float:
+        """When it was answered."""
+        return self.began + self.seconds
 
 
 class Recorder:

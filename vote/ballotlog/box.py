@@ -92,7 +92,6 @@ class BallotBox:
         try:
             open_connection = await self._connected()
         except (*connection.LogError, TimeoutError):
-            self._next_connect = time.monotonic() + RETRY_CONNECT_S
             await self._disconnect()
             for ballot in batch:
                 ballot.fail()  # nothing was sent, so there is nothing to wait for
@@ -135,6 +134,7 @@ class BallotBox:
         if self._connection is None:
             if time.monotonic() < self._next_connect:
                 raise ConnectionError
+            self._next_connect = time.monotonic() + RETRY_CONNECT_S  # by who tries, not by who is told without a try
             self._connection = self._pool.make_connection()
             await self._connection.connect()
             began = time.monotonic()

@@ -68,21 +68,25 @@ class Worker:
             if not shard.ready or (shard.epoch, shard.last) != (at[shard.number].epoch, at[shard.number].position)
         ]
         self._turn += 1  # workers that share shards do not all begin with the same one
-        recorded = sum(self.tend(news[(self._turn + i) % len(news)]) for i in range(len(news)))
+        news = [news[(self._turn + i) % len(news)] for i in range(len(news))]
+        # Voters wait for a cold shard and not for the recording: first the cold ones, all of them.
+        recorded = sum(self.warm(shard) for shard in news if not shard.ready)
+        recorded += sum(self.drain(shard.number) for shard in news)
         self._run_schedule()
         return recorded
 
-    def tend(self, shard: Shard) -> int:
-        """Make a shard ready when it is cold, then record all it holds. Returns ballots recorded."""
+    def warm(self, shard: Shard) -> int:
+        """Make a cold shard ready, recording what must be recorded before. Returns ballots recorded."""
         recorded = 0
-        while not shard.ready:
+        while True:
             step = make_ready(self.db, self.log, shard.number, may_lack_a_tail=self.may_lack_a_tail)
             if step is Step.NEW_EPOCH:
                 lines.warning("epoch", shard=shard.number, what=step.value, before=shard.epoch or None)
-            recorded += self.drain(shard.number)
+            elif step is Step.READY:
+                lines.info("ready", shard=shard.number)
             if step in (Step.BUSY, Step.READY):
-                break
-        return recorded + self.drain(shard.number)
+                return recorded
+            recorded += self.drain(shard.number)
 
     def drain(self, shard: int) -> int:
         """Record what a shard holds now. Returns ballots recorded."""
