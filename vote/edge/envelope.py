@@ -17,6 +17,7 @@ from prometheus_client import Counter, Histogram
 
 from vote.config import Settings
 from vote.edge import problems
+from vote.edge.client_address import client_of
 from vote.edge.headers import security_headers
 from vote.edge.request_log import RequestLog
 from vote.metrics import REQUEST_SECONDS, REQUESTS
@@ -57,10 +58,13 @@ class Envelope:
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
         self._headers = security_headers(settings)
+        self._proxies = settings.trusted_proxies
         self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: answer it, then tell of it."""
+        """One request: answer it, then tell of it. What is inside sees as `client` who is behind our own proxies."""
+        if self._proxies and scope["type"] != "lifespan":
+            scope["client"] = (str(client_of(scope, self._proxies) or ""), 0)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -14,7 +14,8 @@ from flask import current_app, g, request, session
 from vote.db import users
 from vote.db.users import Account
 from vote.domain.person import Person
-from vote.edge import origin, sessions
+from vote.edge import client_address, origin, sessions
+from vote.edge.client_address import Address
 from vote.edge.identity import Identifier, Identity
 from vote.edge.parts import Parts
 from vote.errors import NotLoggedIn
@@ -35,6 +36,16 @@ def request_id() -> str:
     if not REQUEST_ID.fullmatch(given):
         given = g.setdefault("request_id", uuid.uuid4().hex)
     return str(given)
+
+
+def address() -> Address | None:
+    """Where the request comes from, behind our own proxies; None from a unix socket without one."""
+    return client_address.parse(request.remote_addr or "")
+
+
+def network() -> str:
+    """The network that limits on strangers count for."""
+    return client_address.network_of(address())
 
 
 def sends_bearer() -> bool:
