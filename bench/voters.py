@@ -83,12 +83,12 @@ def _bearers(crowd: Crowd) -> Iterator[tuple[str, str]]:
 def _browsers(crowd: Crowd) -> Iterator[tuple[str, str]]:
     """Browsers that asked for JSON: cookie, origin and fetch metadata are checked, the cookie is renewed."""
     settings = config.load({"FLASK_SECRET_KEY": crowd.flask_secret, "JWT_SECRET": crowd.jwt_secret})
-    signer, key = sessions.signer(settings), origin.keys_of(settings)[0]
+    own, key = sessions.SessionCookie(settings), origin.keys_of(settings)[0]
     asked = (
         "Accept: application/json\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
     )
     for voter in crowd.ids:
         session: sessions.Session = {}
         sessions.begin(session, voter, now=time.time() - 60)  # a minute ago: long enough for the cookie to be renewed
-        cookie = f"Cookie: {sessions.COOKIE}={signer.dumps(session)!s}\r\n"
+        cookie = f"Cookie: {own.write(session).partition(';')[0]}\r\n"
         yield f"{asked}Origin: http://{HOST}\r\n{cookie}", origin.csrf_token(key, session["sid"])

@@ -32,8 +32,8 @@ from vote.errors import ConfigError
 from vote.ops.embedded import programs
 from vote.worker.worker import Worker
 
-FLASK_SECRET = "flask-secret-of-the-tests-0123456789abcdef"
-JWT_SECRET = "jwt-secret-of-the-tests-0123456789abcdefgh"
+FLASK_SECRET = "tests-flask-8Jq2vX0zLr5mWc7Nk1Yd4Hs6Bt9P"
+JWT_SECRET = "tests-jwt-Zx4cV9bN2mQ7wE1rT6yU3iO8pA5sD0"
 PASSWORD = "Pass123!"
 PASSWORD_HASH = "pbkdf2:sha256:600000$tests$" + "00" * 32  # nobody logs in with it; hashing takes 0.3 s
 TEMPLATE = "vote_template"

@@ -12,7 +12,7 @@ from flask import Flask
 
 from vote import config
 from vote.edge.parts import Parts
-from vote.edge.sessions import ABSOLUTE_S, COOKIE
+from vote.edge.sessions import ABSOLUTE_S, cookie_name
 from vote.web import context, errors, gate, visitor
 from vote.web.account_page import account_page
 from vote.web.accounts import accounts
@@ -58,7 +58,7 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.request_class = Request
     app.config["SECRET_KEY"] = settings.flask_secret_key  # FLASK_SECRET_KEY
     app.config["SECRET_KEY_FALLBACKS"] = [key for key in [settings.flask_secret_key_previous] if key]
-    app.config["SESSION_COOKIE_NAME"] = COOKIE
+    app.config["SESSION_COOKIE_NAME"] = cookie_name(settings)  # __Host-session, where it is Secure
     app.config["SESSION_COOKIE_SECURE"] = settings.vote_cookie_secure  # True, unless VOTE_COOKIE_SECURE=off
     app.config["SESSION_COOKIE_HTTPONLY"] = True
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"

@@ -16,10 +16,11 @@ from vote.app import create_app
 from vote.ballotlog.box import BallotBox
 from vote.casting.endpoint import Casting
 from vote.config import Settings
-from vote.edge import probes, problems, sessions
+from vote.edge import probes, problems
 from vote.edge.envelope import REQUEST_ID, App, Envelope, Receive, Scope, Send, answer
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
+from vote.edge.sessions import SessionCookie
 from vote.errors import NotFound, VoteError
 from vote.live.sockets import Live
 from vote.web.errors import render_error_page
@@ -39,10 +40,10 @@ class FrontDoor:
         self._flask = create_app(self._parts)
         # a2wsgi spells the types of WSGI and ASGI out in its own way.
         self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
-        signer, identifier = sessions.signer(settings), Identifier(settings, self._parts.revoked)
+        cookie, identifier = SessionCookie(settings), Identifier(settings, self._parts.revoked)
         self._box = BallotBox(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
-        self._casting = Casting(self._parts, self._box, identifier, signer, self._error_page)
-        self._live = Live(self._parts, identifier, signer)
+        self._casting = Casting(self._parts, self._box, identifier, cookie, self._error_page)
+        self._live = Live(self._parts, identifier, cookie)
         self._following: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,6 +5,7 @@ messages name the setting and the reason, never the value. `.env.example` lists 
 """
 
 import ipaddress
+import itertools
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -17,6 +18,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from vote import secret_strength
 from vote.errors import ConfigError
 
 SECRETS = (
@@ -27,6 +29,7 @@ SECRETS = (
     "BACKUP_IDENTITY",
     "CHECKPOINT_KEY",
 )
+PAIRED = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 
@@ -109,14 +112,23 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if self.flask_secret_key == self.jwt_secret:
-            raise ValueError(
-                "FLASK_SECRET_KEY and JWT_SECRET must differ: a session cookie must never pass for a token"
-            )
         if self.vote_env == "production" and not self.vote_cookie_secure:
             raise ValueError("VOTE_COOKIE_SECURE=off is refused in production: cookies would travel in the clear")
         if self.public_url is not None and urlsplit(self.public_url).scheme not in ("http", "https"):
             raise ValueError("PUBLIC_URL must begin with http:// or https://")
+        return self
+
+    @model_validator(mode="after")
+    def _check_secrets(self) -> Self:
+        given = {name: secret for name in PAIRED if (secret := getattr(self, name.lower()))}
+        for one, other in itertools.combinations(given, 2):
+            if given[one] == given[other]:
+                raise ValueError(
+                    f"{one} and {other} must differ: what one of them signs must never pass for the other's"
+                )
+        for name, secret in given.items():
+            if self.vote_env == "production" and (reason := secret_strength.weakness(secret)):
+                raise ValueError(f"{name} {reason}: refused in production. Make one with: {HOW_TO_MAKE_ONE}")
         return self
 
     @model_validator(mode="after")

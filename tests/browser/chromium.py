@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
@@ -50,7 +51,20 @@ def log_in(context: BrowserContext, url: str, settings: Settings, user_id: int) 
     sessions.begin(session, user_id, now=time.time())
     value = sessions.signer(settings).dumps(session)
     text = value.decode("ascii") if isinstance(value, bytes) else value
-    context.add_cookies([{"name": sessions.COOKIE, "value": text, "url": url, "httpOnly": True, "sameSite": "Lax"}])
+    at = urlsplit(url)
+    context.add_cookies(
+        [
+            {
+                "name": sessions.cookie_name(settings),
+                "value": text,
+                "domain": at.hostname or "",
+                "path": "/",
+                "secure": settings.vote_cookie_secure,
+                "httpOnly": True,
+                "sameSite": "Lax",
+            }
+        ]
+    )
 
 
 class Watched:

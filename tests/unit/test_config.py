@@ -1,4 +1,9 @@
-"""Which URLs production refuses, because what travels there could be read or changed on its way."""
+"""What is refused at start: secrets that are missing, short, equal or no secrets, and in production URLs of stores over
+which what travels could be read or changed on its way.
+"""
+
+import itertools
+import secrets
 
 import pytest
 
@@ -6,7 +11,7 @@ from vote import config
 from vote.config import Settings
 from vote.errors import ConfigError
 
-NEEDED = {"FLASK_SECRET_KEY": "f" * 32, "JWT_SECRET": "j" * 32}
+NEEDED = {"FLASK_SECRET_KEY": "n5Jx0bQm8ZrT2wLk7VcY4hDs9GfP1aEu", "JWT_SECRET": "q3Wv6KzX9tRb1MnC5yHj8LpG0dSf7UeA"}
 POSTGRES = [
     "DATABASE_URL",
     "DATABASE_URL_WEB",
@@ -119,3 +124,69 @@ def test_a_replica_is_read_with_the_role_of_reports() -> None:
 
     assert given == ("postgresql:///vote", "vote_reports")
     assert config.load(NEEDED).replica() is None
+
+
+# --- secrets -------------------------------------------------------------------------------------------------------------
+PAIRED = ["FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS"]
+GOOD = {
+    "FLASK_SECRET_KEY": "n5Jx0bQm8ZrT2wLk7VcY4hDs9GfP1aEu",
+    "FLASK_SECRET_KEY_PREVIOUS": "XkV2_p9sT-uN4qRz7LhB0cWmJ6yEgD3f",
+    "JWT_SECRET": "q3Wv6KzX9tRb1MnC5yHj8LpG0dSf7UeA",
+    "JWT_SECRET_PREVIOUS": "e4d1c9b07fa2865310bd4e9a7c6f2d81",
+}
+NO_SECRETS = {
+    "a" * 32: "repeats itself",
+    "ab" * 20: "repeats itself",
+    "0123456789abcdef" * 2: "repeats itself",
+    "0123456789abcdefghijklmnopqrstuvwxyz": "row of neighbouring",
+    "zyxwvutsrqponmlkjihgfedcba9876543210": "row of neighbouring",
+    "change-me-change-me-change-me-chang": "placeholder",
+    "ChangeThisKeyInProduction-1234567890": "placeholder",
+    "your_super_safe_key_for_the_vote_app": "placeholder",
+    "my-very-long-secret-key-for-vote-app": "placeholder",
+    "<32 random bytes of your own go here>": "placeholder",
+    "${FLASK_KEY_FROM_THE_VAULT_OF_OPS_42}": "placeholder",
+    "{{ vault_flask_key_9f8e7d6c5b4a3210 }}": "placeholder",
+}
+
+
+def test_production_starts_with_good_secrets() -> None:
+    assert config.load({**GOOD, "VOTE_ENV": "production"})
+    for make in (secrets.token_urlsafe, secrets.token_hex):
+        for _ in range(500):
+            made = {name: make(32) for name in PAIRED}
+            assert config.load({**made, "VOTE_ENV": "production"})
+
+
+@pytest.mark.parametrize("name", PAIRED)
+@pytest.mark.parametrize("secret", NO_SECRETS)
+def test_production_refuses_what_is_no_secret(name: str, secret: str) -> None:
+    with pytest.raises(ConfigError, match=NO_SECRETS[secret]) as refusal:
+        config.load({**GOOD, name: secret, "VOTE_ENV": "production"})
+
+    assert name in str(refusal.value)
+    assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(PAIRED, 2)))
+def test_equal_secrets_are_refused(environment: str, one: str, other: str) -> None:
+    with pytest.raises(ConfigError, match=f"{one} and {other} must differ"):
+        config.load({**GOOD, other: GOOD[one], "VOTE_ENV": environment})
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+@pytest.mark.parametrize("name", PAIRED)
+def test_a_short_secret_is_refused(environment: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: .*at least 32"):
+        config.load({**GOOD, name: GOOD[name][:31], "VOTE_ENV": environment})
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+@pytest.mark.parametrize("name", ["FLASK_SECRET_KEY", "JWT_SECRET"])
+@pytest.mark.parametrize("given", [None, ""])
+def test_a_missing_secret_is_refused(environment: str, name: str, given: str | None) -> None:
+    values = {**GOOD, "VOTE_ENV": environment} | {name: given or ""}
+
+    with pytest.raises(ConfigError, match=name):
+        config.load(values)

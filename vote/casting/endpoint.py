@@ -9,20 +9,18 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 
-from itsdangerous import URLSafeTimedSerializer
-
 from vote.ballotlog.box import BallotBox, Outcome
 from vote.casting import answers
 from vote.casting.form import BallotForm, parse, read_body
 from vote.casting.receipt_keys import ReceiptKeys
 from vote.db import competitions, votes
 from vote.domain.ballot import receipt_code
-from vote.edge import origin, problems, sessions
+from vote.edge import origin, problems
 from vote.edge.envelope import LINE, REQUEST_ID, Receive, Scope, Send, answer
 from vote.edge.identity import Identifier, Identity
 from vote.edge.origin import Header
 from vote.edge.parts import Parts
-from vote.edge.sessions import Session
+from vote.edge.sessions import Session, SessionCookie
 from vote.errors import (
     DatabaseUnavailable,
     InvalidInput,
@@ -42,13 +40,11 @@ CHOICE_MAX_CHARS = 1  # option keys are a … z
 class Casting:
     """The endpoint of one process. `page` renders an error for a browser that cannot show JSON."""
 
-    def __init__(
-        self, parts: Parts, box: BallotBox, identifier: Identifier, signer: URLSafeTimedSerializer, page: Page
-    ) -> None:
+    def __init__(self, parts: Parts, box: BallotBox, identifier: Identifier, cookie: SessionCookie, page: Page) -> None:
         self._parts = parts
         self._box = box
         self._identifier = identifier
-        self._signer = signer
+        self._cookie = cookie
         self._page = page
         self._csrf_keys = origin.keys_of(parts.settings)
         self.receipt_keys = ReceiptKeys(parts.db)
@@ -66,7 +62,7 @@ class Casting:
         session: Session = {}
         try:
             form = parse(await read_body(receive, headers.get(b"content-length")), header("content-type") or "")
-            session = sessions.read(self._signer, header("cookie") or "")
+            session = self._cookie.read(header("cookie") or "")
             who = self._identify(header, session, form)
             told = await self._cast(scope, competition, who, form.vote)
         except ConnectionError:
@@ -146,8 +142,7 @@ class Casting:
         if who.via != "session" or now - session["seen"] < 1:
             return []
         session["seen"] = now
-        cookie = sessions.set_cookie(self._signer, session, secure=self._parts.settings.vote_cookie_secure)
-        return [(b"set-cookie", cookie.encode("ascii"))]
+        return [(b"set-cookie", self._cookie.write(session).encode("ascii"))]
 
     async def _refuse(self, scope: Scope, send: Send, error: VoteError, *, as_page: bool, login: str) -> None:
         status = problems.status_of(error)

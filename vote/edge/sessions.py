@@ -13,8 +13,8 @@ from flask.json.tag import TaggedJSONSerializer
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from vote.config import Settings
+from vote.edge import cookies
 
-COOKIE = "session"
 IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
 SID_BYTES = 16
@@ -33,17 +33,34 @@ def signer(settings: Settings) -> URLSafeTimedSerializer:
     )
 
 
-def read(serializer: URLSafeTimedSerializer, cookie_header: str) -> Session:
-    """The session in a Cookie header; empty when there is none or it was not signed by us."""
-    for part in cookie_header.split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == COOKIE:
-            try:
-                session: Session = serializer.loads(value, max_age=ABSOLUTE_S)
-            except (BadSignature, ValueError):
-                return {}
-            return session
-    return {}
+class SessionCookie:
+    """Reads and writes the session's cookie as Flask does, for what the front door answers itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._signer = signer(settings)
+        self._flags = f"{'Secure; ' if settings.vote_cookie_secure else ''}HttpOnly; Path=/; SameSite=Lax"
+        self.name = cookie_name(settings)
+
+    def read(self, cookie_header: str) -> Session:
+        """The session in a Cookie header; empty when there is none or it was not signed by us."""
+        for part in cookie_header.split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == self.name:
+                try:
+                    session: Session = self._signer.loads(value, max_age=ABSOLUTE_S)
+                except (BadSignature, ValueError):
+                    return {}
+                return session
+        return {}
+
+    def write(self, session: Session) -> str:
+        """The Set-Cookie value that Flask would send for this session."""
+        return f"{self.name}={self._signer.dumps(dict(session))!s}; {self._flags}"
+
+
+def cookie_name(settings: Settings) -> str:
+    """What the session's cookie is called."""
+    return cookies.name_of("session", secure=settings.vote_cookie_secure)
 
 
 def begin(session: Session, user_id: int, *, now: float) -> None:
@@ -66,9 +83,3 @@ def is_alive(session: Session, *, now: float) -> bool:
         )
     except (KeyError, TypeError):
         return False
-
-
-def set_cookie(serializer: URLSafeTimedSerializer, session: Session, *, secure: bool) -> str:
-    """The Set-Cookie value that Flask would send for this session."""
-    value = serializer.dumps(dict(session))
-    return f"{COOKIE}={value!s}; {'Secure; ' if secure else ''}HttpOnly; Path=/; SameSite=Lax"

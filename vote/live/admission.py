@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from itsdangerous import URLSafeTimedSerializer
-
 from vote.db import users, votes
 from vote.db.users import Account
 from vote.domain import policy
@@ -22,6 +20,7 @@ from vote.edge.envelope import Scope
 from vote.edge.identity import Identifier, Identity
 from vote.edge.origin import Header
 from vote.edge.parts import Parts
+from vote.edge.sessions import SessionCookie
 from vote.errors import LogUnavailable, NotAllowed, NotFound, NotLoggedIn, Unavailable
 from vote.live.feed import Board, Feed
 
@@ -64,10 +63,10 @@ class Admitted(NamedTuple):
 class Admission:
     """Judges handshakes for one process."""
 
-    def __init__(self, parts: Parts, identifier: Identifier, serializer: URLSafeTimedSerializer, feed: Feed) -> None:
+    def __init__(self, parts: Parts, identifier: Identifier, cookie: SessionCookie, feed: Feed) -> None:
         self._parts = parts
         self._identifier = identifier
-        self._serializer = serializer
+        self._cookie = cookie
         self._feed = feed
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
@@ -111,7 +110,7 @@ class Admission:
         if authorization is not None:
             given = authorization.encode("latin-1")
             return self._viewer(lambda at: self._identifier.by_bearer(given, now=at), now)
-        session = sessions.read(self._serializer, header("cookie") or "") if with_cookies else {}
+        session = self._cookie.read(header("cookie") or "") if with_cookies else {}
         if not sessions.is_alive(session, now=now):
             return Viewer(), None
         try:

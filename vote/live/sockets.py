@@ -11,7 +11,6 @@ import time
 from typing import Literal
 
 import structlog
-from itsdangerous import URLSafeTimedSerializer
 
 from vote.db import users
 from vote.domain.person import Person
@@ -20,6 +19,7 @@ from vote.edge.envelope import Receive, Scope, Send, route_of
 from vote.edge.headers import security_headers
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
+from vote.edge.sessions import SessionCookie
 from vote.errors import DatabaseUnavailable, Unavailable, VoteError
 from vote.live.admission import Admission, Admitted, Viewer, person_of
 from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
@@ -39,11 +39,11 @@ lines = structlog.get_logger()
 class Live:
     """The endpoint of one process. Belongs to one event loop, between `start` and `stop`."""
 
-    def __init__(self, parts: Parts, identifier: Identifier, serializer: URLSafeTimedSerializer) -> None:
+    def __init__(self, parts: Parts, identifier: Identifier, cookie: SessionCookie) -> None:
         self._parts = parts
         self._hub: Hub[Connection] = Hub()
         self._feed = Feed(parts.reports, self._hub.watched, self._hear, parts.replica)
-        self._admission = Admission(parts, identifier, serializer, self._feed)
+        self._admission = Admission(parts, identifier, cookie, self._feed)
         self._headers = security_headers(parts.settings)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}
         self._arriving = 0

@@ -91,7 +91,7 @@ def build(app: Flask) -> dict[str, Any]:
             "schemas": _schemas([route.operation for route in routes]),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": app.config["SESSION_COOKIE_NAME"]},
             },
         },
     }

@@ -80,7 +80,7 @@ class Site:
         session: dict[str, Any] = {}
         sessions.begin(session, user_id, now=time.time() - ago_s)
         session["sid"] = sid
-        return f"session={sessions.signer(self.parts.settings).dumps(session)!s}"
+        return sessions.SessionCookie(self.parts.settings).write(session).partition(";")[0]
 
     def open(
         self,
@@ -142,7 +142,7 @@ def close_code(opened: websocket.WebSocket) -> int:
 @contextlib.contextmanager
 def running(parts: Parts) -> Iterator[Site]:
     """The endpoint on these parts."""
-    live = Live(parts, Identifier(parts.settings, parts.revoked), sessions.signer(parts.settings))
+    live = Live(parts, Identifier(parts.settings, parts.revoked), sessions.SessionCookie(parts.settings))
     loop: list[asyncio.AbstractEventLoop] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -190,7 +190,7 @@ def test_a_session_that_is_over_is_nobody(site: Site, make_competition: Make, or
 
     assert site.refused(shown, **idle) == 101
     assert site.refused(hidden, **idle) == 403
-    assert site.refused(shown, origin=site.origin, cookie="session=forged.by.me") == 101
+    assert site.refused(shown, origin=site.origin, cookie="__Host-session=forged.by.me") == 101
 
 
 @pytest.mark.parametrize("via", ["session", "token", "everything"])

@@ -207,7 +207,7 @@ def test_a_login_begins_another_session(browser: Browser, make_user: Callable[..
 def test_the_session_cookie_is_guarded(browser: Browser) -> None:
     cookie = browser.get("/login").headers["Set-Cookie"]
 
-    assert cookie.startswith("session=")
+    assert cookie.startswith("__Host-session=")
     for attribute in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
         assert f"; {attribute}" in cookie
     assert "Expires" not in cookie
@@ -224,14 +224,14 @@ def test_logout_ends_the_session_and_every_copy_of_its_cookie(
     browser: Browser, make_user: Callable[..., Account]
 ) -> None:
     browser.log_in(make_user(password="Pass123!"))
-    copy = browser.client.get_cookie("session")
+    copy = browser.client.get_cookie("__Host-session")
     assert copy is not None
 
     answer = browser.submit("/account", "/logout")
 
     assert answer.status_code == 303
     assert browser.get("/api/me").status_code == 401
-    browser.client.set_cookie("session", copy.value, secure=True)
+    browser.client.set_cookie("__Host-session", copy.value, secure=True)
     assert browser.get("/api/me").status_code == 401
 
 
@@ -255,7 +255,7 @@ def test_next_leads_to_a_page_of_ours(browser: Browser, make_user: Callable[...,
 
 def test_a_token_in_a_form_page_is_not_needed_with_bearer(voter: ApiClient, parts: Parts) -> None:
     """A client that keeps cookies and sends a token is asked for no form's token."""
-    answer = voter.post("/logout", headers={"Cookie": "session=x"})
+    answer = voter.post("/logout", headers={"Cookie": "__Host-session=x"})
 
     assert answer.status_code == 204
 

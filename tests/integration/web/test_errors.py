@@ -184,7 +184,7 @@ def test_the_front_door_gets_its_error_page_in_any_thread(
 ) -> None:
     account = make_user(password=PASSWORD)
     browser.log_in(account)
-    cookie = browser.client.get_cookie("session")
+    cookie = browser.client.get_cookie("__Host-session")
     assert cookie is not None
     pages: list[bytes] = []
 
@@ -201,7 +201,7 @@ def test_the_front_door_gets_its_error_page_in_any_thread(
             )
         )
 
-    for header in (f"session={cookie.value}", "session=x; \xff", ""):
+    for header in (f"__Host-session={cookie.value}", "__Host-session=x; \xff", ""):
         thread = threading.Thread(target=render, args=[header])
         thread.start()
         thread.join()

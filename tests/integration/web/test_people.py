@@ -6,6 +6,7 @@ import pytest
 
 from tests.integration.web.conftest import PASSWORD, ApiClient, Browser
 from vote.actions import people as actions
+from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.errors import Conflict, NotFound
@@ -18,13 +19,13 @@ PEOPLE = "/api/admin/people"
 
 @pytest.fixture
 def chief(make_user: MakeUser) -> Account:
-    return make_user(username="chief", role="admin", password=PASSWORD)
+    return make_user(username="chief", role="admin")
 
 
 @pytest.fixture
-def desk(browser: Browser, chief: Account) -> Browser:
+def desk(browser: Browser, chief: Account, settings: Settings) -> Browser:
     """The chief's browser."""
-    browser.log_in(chief)
+    browser.be(chief, settings)
     return browser
 
 

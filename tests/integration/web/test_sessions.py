@@ -87,7 +87,7 @@ def test_who_was_away_is_sent_to_log_in_and_comes_back(
 
 
 def test_a_session_of_a_stranger_is_no_login(browser: Browser) -> None:
-    browser.client.set_cookie("session", "eyJ1aWQiOjF9.aaaa.bbbb", secure=True)
+    browser.client.set_cookie("__Host-session", "eyJ1aWQiOjF9.aaaa.bbbb", secure=True)
 
     assert browser.get("/api/me").status_code == 401
     assert browser.get("/").status_code == 200
@@ -117,9 +117,9 @@ def test_a_session_is_dead_in_every_process_within_a_second(
 ) -> None:
     browser.log_in(make_user(password=PASSWORD))
     elsewhere = Browser(create_app(second))
-    cookie = browser.client.get_cookie("session")
+    cookie = browser.client.get_cookie("__Host-session")
     assert cookie is not None
-    elsewhere.client.set_cookie("session", cookie.value, secure=True)
+    elsewhere.client.set_cookie("__Host-session", cookie.value, secure=True)
     assert elsewhere.get("/api/me").status_code == 200
 
     browser.submit("/account", "/logout")
@@ -149,7 +149,7 @@ def test_sessions_of_the_previous_key_still_count(
     browser: Browser, settings: Settings, make_user: Callable[..., Account]
 ) -> None:
     browser.log_in(make_user(password=PASSWORD))
-    cookie = browser.client.get_cookie("session")
+    cookie = browser.client.get_cookie("__Host-session")
     assert cookie is not None
     rotated = settings.model_copy(
         update={
@@ -161,7 +161,7 @@ def test_sessions_of_the_previous_key_still_count(
     parts.start()
     try:
         after = Browser(create_app(parts))
-        after.client.set_cookie("session", cookie.value, secure=True)
+        after.client.set_cookie("__Host-session", cookie.value, secure=True)
 
         assert after.get("/api/me").status_code == 200
         assert (
