@@ -23,6 +23,7 @@ from vote.metrics import BATCH_BALLOTS
 
 CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
 RETRY_CONNECT_S = 0.1  # a log that is down is asked at most this often; everybody between is told at once
+BALLOT_ARGUMENTS = 5  # of the function, per ballot
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
 Word = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
@@ -67,7 +68,12 @@ class BallotBox:
         self._next_connect = 0.0
 
     async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
-        """Cast one ballot. Raises LogUnavailable when it is not confirmed; then it may be stored or not."""
+        """Cast one ballot. Raises LogUnavailable when it is not confirmed; then it may be stored or not.
+
+        Raises ValueError for text that is not ASCII: it can be neither an option's key nor an id.
+        """
+        if not (choice.isascii() and ballot_id.isascii()):
+            raise ValueError("choice and ballot_id are ASCII")
         waiting = _Waiting(competition, voter, choice, ballot_id, shard_of(competition, voter, self._shards))
         self._queue.append(waiting)
         if self._running is None or self._running.done():
@@ -103,7 +109,7 @@ class BallotBox:
             async with asyncio.timeout(CALL_BUDGET_S):
                 answers = await self._exchange(
                     open_connection,
-                    [_command(group, deadline_ms, waited=self._wait_replicas > 0) for group in by_shard],
+                    [_packed(group, deadline_ms, waited=self._wait_replicas > 0) for group in by_shard],
                 )
         except (*connection.LogError, TimeoutError):
             await self._disconnect()
@@ -112,9 +118,9 @@ class BallotBox:
         for group, answer in zip(by_shard, answers, strict=True):
             _tell(group, answer)
 
-    async def _exchange(self, open_connection: Connection, commands: list[tuple[Any, ...]]) -> list[Any]:
+    async def _exchange(self, open_connection: Connection, commands: list[bytes]) -> list[Any]:
         began = time.monotonic()
-        await open_connection.send_packed_command(open_connection.pack_commands(commands), check_health=False)
+        await open_connection.send_packed_command(commands, check_health=False)
         answers = [await _answer(open_connection) for _ in commands]
         if self._wait_replicas:
             await self._wait_for_replicas(open_connection)
@@ -169,18 +175,28 @@ async def _answer(open_connection: Connection) -> Any:
         return error
 
 
-def _command(group: list[_Waiting], deadline_ms: int, *, waited: bool) -> tuple[Any, ...]:
+def _packed(group: list[_Waiting], deadline_ms: int, *, waited: bool) -> bytes:
+    """The call for one shard's ballots as RESP, as the server reads it.
+
+    Everything in it is a number, an option key or hexadecimal digits, so a character is a byte; the client library's
+    packing asks each argument for its type, which takes as long as the log takes for the ballot.
+    """
     shard = group[0].shard
     names = [keys.log(shard), keys.state(shard), keys.rules(shard)]
     place: dict[int, int] = {}
-    arguments: list[Any] = [deadline_ms, int(waited)]
+    ballots = []
     for ballot in group:
         if ballot.competition not in place:
             names.append(keys.voters(shard, ballot.competition))
             place[ballot.competition] = len(names)
-        index = place[ballot.competition]
-        arguments += [index, ballot.competition, ballot.voter, ballot.choice, ballot.ballot_id]
-    return ("FCALL", "vote_cast", len(names), *names, *arguments)
+        index, competition, voter = str(place[ballot.competition]), str(ballot.competition), str(ballot.voter)
+        ballots.append(
+            f"${len(index)}\r\n{index}\r\n${len(competition)}\r\n{competition}\r\n${len(voter)}\r\n{voter}\r\n"
+            f"${len(ballot.choice)}\r\n{ballot.choice}\r\n${len(ballot.ballot_id)}\r\n{ballot.ballot_id}\r\n"
+        )
+    head = ("FCALL", "vote_cast", str(len(names)), *names, str(deadline_ms), str(int(waited)))
+    count = len(head) + BALLOT_ARGUMENTS * len(group)
+    return "".join([f"*{count}\r\n", *(f"${len(one)}\r\n{one}\r\n" for one in head), *ballots]).encode("ascii")
 
 
 def _tell(group: list[_Waiting], answer: Any) -> None:

@@ -7,8 +7,9 @@ algorithm to confuse; `docs/adr/` has the decision, and one table of forged toke
 import base64
 import binascii
 import hmac
-import json
 from collections.abc import Sequence
+
+import orjson
 
 from vote.auth import TOKEN_MAX_CHARS, Token, check_claims
 from vote.errors import NotLoggedIn
@@ -32,8 +33,8 @@ def read_own_token(token: bytes, *, secrets: Sequence[bytes], now: float) -> Tok
 
 def _claims(payload: bytes) -> dict[str, object]:
     try:
-        claims = json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
+        claims = orjson.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+    except (binascii.Error, ValueError):
         raise NotLoggedIn(INVALID) from None
     if not isinstance(claims, dict):
         raise NotLoggedIn(INVALID)

@@ -5,10 +5,11 @@ has its line; what is waiting when a process is killed with -9 is lost, as with 
 """
 
 import asyncio
-import json
 import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+import orjson
 
 
 class RequestLog:
@@ -16,19 +17,19 @@ class RequestLog:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
-        self._waiting: list[str] = []
+        self._waiting: list[bytes] = []
 
     def write(self, **line: Any) -> None:
         """Add the line of one request."""
         line |= {"event": "request", "level": "info", "time": datetime.now(UTC).isoformat(), "part": "web"}
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._waiting.append(json.dumps(line))
+        self._waiting.append(orjson.dumps(line))
 
     def flush(self) -> None:
         """Write what is waiting."""
         lines, self._waiting = self._waiting, []
         if lines:
             stream = self._stream or sys.stdout
-            stream.write("\n".join(lines) + "\n")
+            stream.write(b"\n".join([*lines, b""]).decode("utf-8"))
             stream.flush()

@@ -1,0 +1,23 @@
+"""The tables of `make mutants` follow the code: what each fault replaces is there once, and the tests it names exist."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.__main__ import ALL
+from tests.faults.planted import Fault
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("fault", ALL, ids=[fault.name for fault in ALL])
+def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault) -> None:
+    assert (ROOT / fault.path).read_text("utf-8").count(fault.before) == 1
+    for test in fault.tests:
+        path, _, name = test.partition("::")
+        assert (ROOT / path).exists(), test
+        assert f"def {name.partition('[')[0]}" in (ROOT / path).read_text("utf-8") or not name, test
+
+
+def test_no_two_faults_share_a_name() -> None:
+    assert len({fault.name for fault in ALL}) == len(ALL)
