@@ -15,7 +15,6 @@ from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.planted import PLANTED, Fault
 
 ALL_FAULTS = (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS, *OUTAGE_FAULTS)
-ALL = (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS)
 ROOT = Path(__file__).parents[2]
 TEST_WITHIN_S = 180  # a fault may also show as a test that never ends
 

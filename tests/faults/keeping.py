@@ -25,7 +25,7 @@ KEEPING_FAULTS = (
         "a new life of a shard does not know what was forgotten",
         "R7: older rules that come late are refused, also after a loss of the log",
         "vote/worker/ready.py",
-        '    if log.forget(log.describe(state.number), competitions.forgotten_by_log(tx), warming=True) != "ok":\n',
+        '    if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":\n',
         "    if False:\n",
         (f"{KEEPING}::test_an_announcement_that_comes_late_opens_nothing",),
     ),

@@ -223,8 +223,8 @@ PLANTED = (
         "another receipt for each press",
         "R1: the receipt is a keyed hash of competition and voter",
         "vote/domain/ballot.py",
-        '    digest = hmac.digest(key, b"%d" % voter, "sha256")',
-        '    from secrets import token_bytes\n\n    digest = hmac.digest(key, token_bytes(8), "sha256")',
+        'hmac.digest(key, b"%d" % voter, "sha256")',
+        'hmac.digest(key, __import__("secrets").token_bytes(8), "sha256")',
         (DOMAIN,),
     ),
     Fault(

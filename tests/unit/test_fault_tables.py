@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.__main__ import ALL
+from tests.faults.__main__ import ALL_FAULTS
 from tests.faults.planted import Fault
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("fault", ALL, ids=[fault.name for fault in ALL])
+@pytest.mark.parametrize("fault", ALL_FAULTS, ids=[fault.name for fault in ALL_FAULTS])
 def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault) -> None:
     assert (ROOT / fault.path).read_text("utf-8").count(fault.before) == 1
     for test in fault.tests:
@@ -20,4 +20,4 @@ def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault) -> None:
 
 
 def test_no_two_faults_share_a_name() -> None:
-    assert len({fault.name for fault in ALL}) == len(ALL)
+    assert len({fault.name for fault in ALL_FAULTS}) == len(ALL_FAULTS)
