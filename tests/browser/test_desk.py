@@ -26,6 +26,7 @@ def test_a_night_at_the_desk(open_window: OpenWindow, organiser: Person) -> None
     expect(page.locator("#option-b-error")).to_contain_text("This is needed.")
     expect(page.locator("#name")).to_have_value("Best dish of the night")
 
+    page.wait_for_load_state()  # the button adds options by itself only once the script is there
     page.fill("#option-b", "Ramen")
     page.get_by_role("button", name="More options").click()
     page.fill("#option-c", "Pho")
