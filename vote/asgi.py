@@ -7,6 +7,7 @@ One process of it serves everything; nginx may route `/vote` and `/live` to proc
 import asyncio
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
@@ -17,6 +18,7 @@ from vote.ballotlog.box import BallotBox
 from vote.casting.endpoint import Casting
 from vote.config import Settings
 from vote.edge import probes, problems
+from vote.edge.cors import Cors
 from vote.edge.envelope import REQUEST_ID, App, Envelope, Receive, Scope, Send, answer
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
@@ -26,6 +28,8 @@ from vote.live.sockets import Live
 from vote.web.errors import render_error_page
 
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
+PROBES = frozenset(("/health", "/ready", "/metrics"))
+READING = ("GET", "HEAD")
 MAX_ID = 2**31 - 1
 READY_TIMEOUT_S = 4.0  # a probe that hangs is a probe that fails
 NOT_STORED = "Your vote is not stored."
@@ -52,12 +56,20 @@ class FrontDoor:
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await self._live(scope, receive, send)
-        elif scope["method"] == "POST" and (match := VOTE_PATH.fullmatch(scope["path"])):
-            await self._vote(scope, receive, send, int(match[1]))
-        elif scope["path"] in ("/health", "/ready", "/metrics") and scope["method"] in ("GET", "HEAD"):
-            await self._probe(scope["path"], send)
+        elif match := VOTE_PATH.fullmatch(scope["path"]):
+            await self._at_the_ballot_box(scope, receive, send, int(match[1]))
+        elif scope["path"] in PROBES:
+            await self._probe(scope, send)
         else:
             await self._pages(scope, receive, send)
+
+    async def _at_the_ballot_box(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
+        if scope["method"] == "POST":
+            await self._vote(scope, receive, send, competition)
+        elif scope["method"] in READING:
+            await self._pages(scope, receive, send)
+        else:
+            await _refuse_method(scope, send, (*READING, "POST"))
 
     async def _vote(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
         if 0 < competition <= MAX_ID:
@@ -66,8 +78,11 @@ class FrontDoor:
         body = json.dumps(problems.problem_of(NotFound("There is no such competition."), request_id=scope[REQUEST_ID]))
         await answer(send, 404, body.encode("utf-8"), content_type=problems.CONTENT_TYPE)
 
-    async def _probe(self, path: str, send: Send) -> None:
-        if path == "/health":  # touches no dependency: a restart would not mend one
+    async def _probe(self, scope: Scope, send: Send) -> None:
+        path = scope["path"]
+        if scope["method"] not in READING:
+            await _refuse_method(scope, send, READING)
+        elif path == "/health":  # touches no dependency: a restart would not mend one
             await answer(send, 200, b'{"status":"ok"}', content_type="application/json")
         elif path == "/metrics":
             body = await asyncio.to_thread(probes.metrics_text, self._parts)
@@ -124,10 +139,23 @@ class FrontDoor:
         await asyncio.to_thread(self._parts.close)
 
 
+async def _refuse_method(scope: Scope, send: Send, allowed: Sequence[str]) -> None:
+    """405, or what OPTIONS asks for: which methods there are (RFC 9110 §9.3.7)."""
+    allow = [(b"allow", ", ".join((*allowed, "OPTIONS")).encode("ascii"))]
+    if scope["method"] == "OPTIONS":
+        await answer(send, 200, b"", content_type="text/plain; charset=utf-8", headers=allow)
+        return
+    told = problems.problem(405, "This address does not answer to this method.", request_id=scope[REQUEST_ID])
+    await answer(send, 405, json.dumps(told).encode("utf-8"), content_type=problems.CONTENT_TYPE, headers=allow)
+
+
 def create_asgi_app(settings: Settings) -> App:
     """The front door in its envelope."""
     logs.configure("web")
-    return Envelope(FrontDoor(settings), settings)
+    door: App = FrontDoor(settings)
+    if settings.cors_origins:
+        door = Cors(door, settings.cors_origins)
+    return Envelope(door, settings)
 
 
 def __getattr__(name: str) -> App:

@@ -7,6 +7,7 @@ messages name the setting and the reason, never the value. `.env.example` lists 
 import ipaddress
 import itertools
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,9 @@ SECRETS = (
 PAIRED = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+
+# Scheme, host and a port that is not the usual one; no path, no wildcard, no upper case (RFC 6454 §6.2).
+ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
 POSTGRES_URLS = (
     "DATABASE_URL",
@@ -89,6 +93,7 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     public_url: str | None = None
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     web_concurrency: int = Field(default_factory=_cores, ge=1, le=256)
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_split)] = ()
     vote_home: Path = Path(".vote")
@@ -116,6 +121,15 @@ class Settings(BaseModel):
             raise ValueError("VOTE_COOKIE_SECURE=off is refused in production: cookies would travel in the clear")
         if self.public_url is not None and urlsplit(self.public_url).scheme not in ("http", "https"):
             raise ValueError("PUBLIC_URL must begin with http:// or https://")
+        for origin in self.cors_origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    "CORS_ORIGINS takes origins as browsers write them, as in https://app.example.org:8443"
+                )
+            if self.vote_env == "production" and not origin.startswith("https://"):
+                raise ValueError(
+                    "CORS_ORIGINS with http:// is refused in production: anybody on the way could be that page"
+                )
         return self
 
     @model_validator(mode="after")

@@ -190,3 +190,35 @@ def test_a_missing_secret_is_refused(environment: str, name: str, given: str | N
 
     with pytest.raises(ConfigError, match=name):
         config.load(values)
+
+
+# --- origins: the rows of Go's AddTrustedOrigin, and what else people write --------------------------------------------
+@pytest.mark.parametrize(
+    "given",
+    ["https://example.com", "https://example.com:8080", "http://example.com", "http://localhost", "https://[::1]:1"],
+)
+def test_an_origin_as_browsers_write_it_is_taken(given: str) -> None:
+    assert config.load({**GOOD, "CORS_ORIGINS": f"{given}, https://b.example"}).cors_origins == (
+        given,
+        "https://b.example",
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "example.com", "https://", "https://example.com/", "https://example.com/path", "https://example.com?query=value",
+        "https://example.com#fragment", "https://ex ample.com", "null", "*", "https://*.example.com", "https://EXAMPLE.com",
+        "https://user@example.com", "https://example.com:port", "ftp://example.com", "https://bücher.example", "https://-",
+    ],
+)  # fmt: skip
+def test_what_is_no_origin_is_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match="CORS_ORIGINS takes origins"):
+        config.load({**GOOD, "CORS_ORIGINS": given})
+
+
+def test_no_list_is_no_origin_and_production_wants_https() -> None:
+    assert config.load(GOOD).cors_origins == config.load({**GOOD, "CORS_ORIGINS": ""}).cors_origins == ()
+    assert config.load({**GOOD, "CORS_ORIGINS": "https://a.example", "VOTE_ENV": "production"})
+    with pytest.raises(ConfigError, match="refused in production"):
+        config.load({**GOOD, "CORS_ORIGINS": "http://a.example", "VOTE_ENV": "production"})

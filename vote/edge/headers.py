@@ -20,6 +20,6 @@ def security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
     }
-    if settings.vote_env == "production":
+    if settings.vote_env == "production" or (settings.public_url or "").startswith("https://"):
         headers["strict-transport-security"] = f"max-age={HSTS_SECONDS}; includeSubDomains"
     return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]

@@ -16,7 +16,7 @@ class Answered(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A request to it."""
+    """A request to it. The method WS is a WebSocket's handshake."""
 
     method: str
     path: str
@@ -38,10 +38,44 @@ async def _ask(settings: Settings, requests: list[Request]) -> list[Answered]:
     await inbox.put({"type": "lifespan.startup"})
     assert (await outbox.get())["type"] == "lifespan.startup.complete"
     try:
-        return [await _one(app, request) for request in requests]
+        return [await (_knock if request.method == "WS" else _one)(app, request) for request in requests]
     finally:
         await inbox.put({"type": "lifespan.shutdown"})
         await lifespan
+
+
+async def _knock(app: Any, request: Request) -> Answered:
+    """A WebSocket handshake; 101 when it was let in, and then gone again."""
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "wss",
+        "path": request.path,
+        "raw_path": request.path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"localhost"), *((n.lower().encode(), v.encode()) for n, v in request.headers.items())],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8080),
+        "subprotocols": [],
+        "state": {},
+        "extensions": {"websocket.http.response": {}},
+    }
+    heard = iter(({"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}))
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(heard)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    headers = {name.decode(): value.decode() for name, value in sent[0].get("headers", ())}
+    if sent[0]["type"] == "websocket.accept":
+        return Answered(101, headers, b"")
+    return Answered(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
 async def _one(app: Any, request: Request) -> Answered:
