@@ -28,8 +28,11 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Answer as
     "--timeline", type=int, help="Follow this timeline, not the newest: for what an earlier restore abandoned."
 )
 @click.option("--into", type=click.Path(path_type=Path), help="Make a data folder there, for a server that others run.")
+@click.option("--accept-loss", is_flag=True, help="Restore to a time also when the log may lack votes from after it.")
 @as_json_option
-def restore(label: str | None, to_time: str | None, timeline: int | None, into: Path | None, as_json: bool) -> None:
+def restore(
+    label: str | None, to_time: str | None, timeline: int | None, into: Path | None, accept_loss: bool, as_json: bool
+) -> None:
     """Bring the database back from a backup and the streamed WAL: to the end, or to a time.
 
     Stop `vote up` first. Nothing is changed unless key, backup and WAL are whole; the present data is set aside, never
@@ -49,7 +52,17 @@ def restore(label: str | None, to_time: str | None, timeline: int | None, into: 
             if data.exists():
                 raise ConfigError(f"{data} exists: name a folder that does not.")
         say = (lambda _line: None) if as_json else click.echo
-        done = put_back(settings, manifest, data, account, until=until, timeline=timeline, say=say, quiet=as_json)
+        done = put_back(
+            settings,
+            manifest,
+            data,
+            account,
+            until=until,
+            timeline=timeline,
+            accept_loss=accept_loss,
+            say=say,
+            quiet=as_json,
+        )
     _tell(done, until, as_json=as_json)
 
 

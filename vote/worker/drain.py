@@ -3,8 +3,11 @@
 A crash anywhere before the commit repeats the batch; a crash after it has nothing left to do.
 """
 
+import secrets
 import time
 from typing import NamedTuple
+
+import structlog
 
 from vote.actions.recording import Recorded, record_entries
 from vote.ballotlog.entries import Entry
@@ -15,7 +18,10 @@ from vote.db.positions import Position
 from vote.domain.ballot import Ballot
 
 BATCH_ENTRIES = 2_000  # some 100 ms of work under the shard's lock
+EPOCH_BYTES = 8
 ACTOR = "worker"
+
+lines = structlog.get_logger()
 
 
 class Batch(NamedTuple):
@@ -42,6 +48,10 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
         if not state.epoch or (not state.ready and has_lost_its_tail(log, at, state)):
             return None  # nothing here is trusted before a new epoch has begun (ready.py)
         entries = unread(log, at, state)
+        if has_hole(at, state, entries):
+            log.begin_epoch(state, secrets.token_hex(EPOCH_BYTES))
+            lines.error("hole", shard=shard, after=at.position, next=entries[0].position)
+            return None
         if not entries and at.epoch == state.epoch:
             return None
         recorded = record_entries(tx, at, epoch=state.epoch, entries=entries)
@@ -64,6 +74,11 @@ def has_lost_its_tail(log: BallotLog, at: Position, state: Shard) -> bool:
         return False
     entry = log.entry_at(state.number, at.position)
     return entry is None or (at.last_entry is not None and entry.id != at.last_entry)
+
+
+def has_hole(at: Position, state: Shard, entries: list[Entry]) -> bool:
+    """R9: whether entries between the position and these are gone: PostgreSQL was restored to before the trim."""
+    return at.epoch == state.epoch and bool(entries) and entries[-1].position - at.position != len(entries)
 
 
 def unread(log: BallotLog, at: Position, state: Shard) -> list[Entry]:

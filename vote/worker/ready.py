@@ -11,9 +11,7 @@ from vote.ballotlog.log import BallotLog, Shard
 from vote.db import competitions, positions, votes
 from vote.db.pool import Database, Tx
 from vote.domain.ballot import shard_of
-from vote.worker.drain import ACTOR, has_lost_its_tail, unread
-
-EPOCH_BYTES = 8
+from vote.worker.drain import ACTOR, EPOCH_BYTES, has_lost_its_tail, unread
 
 
 class Step(Enum):

@@ -235,6 +235,30 @@ def test_the_log_is_trimmed_strictly_below_a_verified_backup(
     assert entries(log, long_shard) == before[1:], "the entry at the position stays, to be compared (R6)"
 
 
+def test_a_database_restored_to_before_the_trim_leaves_a_gap_also_while_the_log_runs_on(
+    owner: Database, log: BallotLog, keeper: Keeper, worker: Worker, long_shard: int, execute: Callable[..., list[Any]]
+) -> None:
+    before, epoch = log.read_after(long_shard, 0, 1000), log.describe(long_shard).epoch
+    backup(execute, {long_shard: (epoch, before[-1].position)})
+    keeper.trim()
+    restored = before[0]
+    execute(
+        "UPDATE log_positions SET position = %s, last_entry = %s WHERE shard = %s",
+        *(restored.position, restored.id, long_shard),
+    )
+
+    step(worker)
+    step(worker)
+
+    with owner.read() as tx:
+        (gap,) = positions.open_gaps(tx)
+    now = log.describe(long_shard)
+    assert (gap.shard, gap.old_epoch, gap.old_position, gap.new_epoch) == (
+        *(long_shard, epoch, restored.position, now.epoch),
+    )
+    assert now.ready
+
+
 @pytest.mark.parametrize("steps", [1, 1000])
 def test_never_above_what_is_recorded_nor_in_another_epoch(
     log: BallotLog,

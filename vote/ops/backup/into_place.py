@@ -21,6 +21,7 @@ from vote.ops.backup import manifest as manifests
 from vote.ops.backup.encryption import identity_of, recipient_of
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.manifest import Manifest
+from vote.ops.backup.reach import check_reach
 from vote.ops.backup.recovery import Recovered, recovered
 from vote.ops.backup.unpack import unpack
 from vote.ops.backup.verify import scratch
@@ -67,12 +68,14 @@ def restore(
     *,
     until: datetime | None = None,
     timeline: int | None = None,
+    accept_loss: bool = False,
     say: Callable[[str], None],
     quiet: bool = False,
 ) -> Restored:
     """Bring `data` to where the WAL ends, or to a time. The caller holds the locks of the home, so no server runs.
 
-    Raises BackupUnusable with nothing changed unless key, backup and WAL are whole and the server recovers from them.
+    Raises BackupUnusable with nothing changed unless key, backup and WAL are whole and the server recovers from them;
+    also when the ballot log may not reach back to `until` and votes would be lost, unless `accept_loss`.
     """
     folder, identity = Folder.of(settings), identity_of(settings)
     manifest = manifests.read_sealed(folder.backup(manifest.label), identity)
@@ -80,6 +83,12 @@ def restore(
     new = data.with_name(data.name + ".restoring")
     _clear(new)
     stream = folder.stream(manifest.system)
+
+    def check(tx: Tx) -> None:
+        _check_content(tx, manifest)
+        if until is not None:
+            check_reach(tx, settings, manifest.system, until, accept_loss=accept_loss, say=say)
+
     with contextlib.ExitStack() as held:
         if stream.is_dir():
             held.enter_context(locked(stream))  # nobody may stream into what is restored from
@@ -90,7 +99,7 @@ def restore(
         unpack(folder.backup(manifest.label), manifest, identity, new, account, quiet=quiet)
         say("All of it is whole. Recovering …")
         try:
-            _recover(new, room, manifest, account, wal, until)
+            _recover(new, room, manifest, account, wal, until, check)
         except (BackupUnusable, DatabaseUnavailable, psycopg.Error, OSError):
             _clear(new)
             raise
@@ -120,14 +129,20 @@ def guarded(part: Part, data: Path, settings: Settings) -> Part:
 
 
 def _recover(
-    new: Path, room: Path, manifest: Manifest, account: Account | None, wal: Supply, until: datetime | None
+    new: Path,
+    room: Path,
+    manifest: Manifest,
+    account: Account | None,
+    wal: Supply,
+    until: datetime | None,
+    check: Callable[[Tx], None],
 ) -> None:
     goal = {"recovery_target_action": "promote"}
     if until is not None:
         goal["recovery_target_time"] = until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
     with recovered(new, room / "wal", manifest, account, room / "postgres.log", goal, wal.timeline) as server:
         with replication.connected(server.target(_owner(server)), name=NAME) as tx:
-            _check_content(tx, manifest)
+            check(tx)
             backups.jump_identities(tx, accounts=SKIPPED_ACCOUNTS, competitions=SKIPPED_COMPETITIONS)
         with replication.connected(server.target(), name=NAME) as tx, contextlib.suppress(psycopg.Error):
             # From here on the WAL is kept for the stream. Without it a new backup starts the next chain.

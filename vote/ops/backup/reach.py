@@ -1,0 +1,65 @@
+"""Whether the ballot log reaches back to where a database was restored to: what it no longer holds cannot be replayed.
+
+The log is trimmed below the newest verified backup (R9). Whether a backup was verified only the lost database knew, so
+every newer one counts, unless the log answers and shows that its entries are there.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from vote.ballotlog.log import BallotLog
+from vote.config import Settings
+from vote.db import positions
+from vote.db.pool import Tx
+from vote.db.positions import Position
+from vote.errors import BackupUnusable, LogUnavailable
+from vote.ops.backup import manifest as manifests
+from vote.ops.backup.folder import Folder
+from vote.ops.backup.manifest import Manifest
+
+
+def check_reach(
+    tx: Tx, settings: Settings, system: str, until: datetime, *, accept_loss: bool, say: Callable[[str], None]
+) -> None:
+    """Compare a database restored to `until` with the newest backup after it. Raises BackupUnusable when ballots lie
+    between that the log may not hold any more, unless `accept_loss`; then it says so."""
+    newer = _newest_after(Folder.of(settings), system, until)
+    lost = 0 if newer is None else _out_of_reach(tx, settings, newer)
+    if newer is None or lost == 0:
+        return
+    what = (
+        f"{lost} ballots were recorded between {until} and backup {newer.label}, up to which the ballot log may be"
+        " trimmed: they may be impossible to replay."
+    )
+    if not accept_loss:
+        raise BackupUnusable(
+            f"{what} Nothing was changed. Restore to a later time or to the end; or add --accept-loss: then they are"
+            " only in the data set aside, and the worker leaves gaps that an admin decides over."
+        )
+    say(f"{what} They are in the data set aside; the worker leaves gaps that an admin decides over.")
+
+
+def _out_of_reach(tx: Tx, settings: Settings, newer: Manifest) -> int:
+    log = BallotLog(settings.log_url, settings.vote_shards)
+    try:
+        return sum(_lacking(at, newer, log) for at in positions.all_positions(tx).values())
+    finally:
+        log.close()
+
+
+def _newest_after(folder: Folder, system: str, until: datetime) -> Manifest | None:
+    found = (manifests.read_plain(folder.backup(label)) for label in folder.labels())
+    return next((one for one in found if one.system == system and one.moment_at > until), None)
+
+
+def _lacking(at: Position, newer: Manifest, log: BallotLog) -> int:
+    count, _ = newer.facts.get(f"journal of shard {at.shard}", (0, ""))
+    return 0 if _reaches(log, at) else max(0, count - at.recorded)
+
+
+def _reaches(log: BallotLog, at: Position) -> bool:
+    try:
+        first = log.read_after(at.shard, 0, 1)
+        return log.describe(at.shard).epoch == at.epoch and bool(first) and first[0].position <= at.position + 1
+    except LogUnavailable:
+        return False  # `vote up` is stopped, and its log with it
