@@ -101,6 +101,7 @@ class Settings(BaseModel):
     ballot_log_wait: int = Field(default=0, ge=0, le=5)
     vote_log_keep_hours: int = Field(default=72, ge=1)
     journal_keep_days: int = Field(default=365, ge=1)
+    account_keep_days: int = Field(default=0, ge=0, le=36_500)
     checkpoint_key: str | None = None
     checkpoint_public_key: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     vote_shards: int = Field(default=8, ge=1, le=1024)

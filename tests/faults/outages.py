@@ -3,6 +3,8 @@
 from tests.faults.keeping import KEEPING
 from tests.faults.planted import BOX, Fault
 
+ERASURE = "tests/integration/worker/test_erasure.py"
+UNUSED = f"{ERASURE}::test_accounts_that_nobody_uses_are_erased_and_a_restore_erases_them_again"
 OUTAGE_FAULTS = (
     Fault(
         "who is told without a try puts off the next try",
@@ -28,5 +30,41 @@ OUTAGE_FAULTS = (
         "    if not accept_loss:\n",
         "    if False:\n",
         ("tests/integration/ops/test_backups.py::test_a_restore_to_a_time_and_back_to_the_end",),
+    ),
+    Fault(
+        "who votes and never logs in is erased as unused",
+        "ACCOUNT_KEEP_DAYS: only who neither logs in nor votes",
+        "vote/db/migrations/0003_unused_accounts.sql",
+        "          AND NOT EXISTS (SELECT FROM votes v WHERE v.user_id = u.id\n"
+        "                          AND coalesce(v.changed_at, v.created_at) >= now() - make_interval(days => keep_days))\n",
+        "",
+        (UNUSED,),
+    ),
+    Fault(
+        "admins and organisers are erased as unused",
+        "ACCOUNT_KEEP_DAYS: voters only",
+        "vote/db/migrations/0003_unused_accounts.sql",
+        "u.role = 'voter' AND ",
+        "",
+        (UNUSED,),
+    ),
+    Fault(
+        "an unused account comes back with a restore",
+        "R10: erased as by its owner's request",
+        "vote/actions/accounts.py",
+        "        log.append_erasure(person)  # what",
+        "        pass  # what",
+        (UNUSED,),
+    ),
+    Fault(
+        "an export is read from a replica that lacks the newest",
+        "an export is complete as of the moment it states",
+        "vote/db/replica.py",
+        "question(there) if _reaches(there, wanted) else None",
+        "question(there)",
+        (
+            "tests/integration/db/test_replica.py"
+            "::test_an_export_is_read_from_it_only_when_it_holds_all_that_the_primary_holds",
+        ),
     ),
 )

@@ -27,9 +27,11 @@ def check_login(db: Database, hasher: PasswordHasher, *, username: str, password
     right = hasher.verify(password, account.password_hash if account else None)
     if account is None or not right or account.disabled_at is not None:
         raise NotLoggedIn("User name or password is wrong.")
-    if needs_rehash(account.password_hash):
-        with db.transaction(by=account.id) as tx:
-            users.set_password_hash(tx, account.id, hasher.hash(password))
+    rehashed = hasher.hash(password) if needs_rehash(account.password_hash) else None
+    with db.transaction(by=account.id) as tx:
+        users.note_login(tx, account.id)
+        if rehashed is not None:
+            users.set_password_hash(tx, account.id, rehashed)
     return account
 
 
@@ -66,6 +68,15 @@ def erase(db: Database, log: BallotLog, *, by: int) -> bool:
         users.ask_erasure(tx, by)
         users.revoke(tx, f"user:{by}", keep_hours=TOKEN_HOURS)
     return log.append_erasure(by)
+
+
+def erase_unused(db: Database, log: BallotLog, *, keep_days: int, most: int, by: str) -> list[int]:
+    """Erase voters who have neither logged in nor voted for so long, at most so many. Returns their numbers (R10)."""
+    with db.transaction(by=by) as tx:
+        erased = users.erase_unused(tx, keep_days=keep_days, most=most)
+    for person in erased:
+        log.append_erasure(person)  # what gets lost is asked for again by the worker's schedule
+    return erased
 
 
 def ensure_admin(db: Database, *, username: str, password: str, by: str) -> bool:

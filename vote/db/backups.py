@@ -122,6 +122,13 @@ def all_backups(tx: Tx) -> list[Backup]:
     return [Backup(*row) for row in rows]
 
 
+def last_proof(tx: Tx) -> tuple[datetime | None, datetime | None]:
+    """When the newest backup that a real restore has verified was made, and when such a restore last succeeded."""
+    row = tx.execute("SELECT max(started_at), max(verified_at) FROM backups WHERE verified_at IS NOT NULL").fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 def newest_verified_positions(tx: Tx) -> dict[int, tuple[str, int]] | None:
     """R9: {shard: (epoch, position)} held by the newest backup that a real restore has verified; None without one.
 

@@ -1,6 +1,6 @@
 """What is kept about one person beside account and votes, for their own export. Nothing here writes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from vote.db.pool import Tx
@@ -43,6 +43,12 @@ def ballots_of(tx: Tx, person: int) -> list[Cast]:
         (person,),
     )
     return [Cast(*row) for row in rows]
+
+
+def last_login_of(tx: Tx, person: int) -> date | None:
+    """The day of the last login."""
+    row = tx.execute("SELECT day FROM last_logins WHERE user_id = %s", (person,)).fetchone()
+    return row[0] if row else None
 
 
 def competitions_of(tx: Tx, person: int) -> list[Organised]:

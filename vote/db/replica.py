@@ -30,7 +30,11 @@ from vote.errors import DatabaseUnavailable
 
 CHECK_EVERY_S = 1.0
 PATIENCE_S = 0.5  # for a connection, and for each answer: a frozen replica answers nothing and closes nothing
+CATCH_UP_S = 0.3  # how long an export waits for it to hold what the primary holds
 NEVER = float("-inf")
+
+PRIMARY_IS_AT: LiteralString = "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint"
+REPLICA_IS_AT: LiteralString = "SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint"
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -126,6 +130,16 @@ class Replica:
             self._give_up(str(error).strip())
             return None
 
+    def ask_up_to_now(self, question: Callable[[Tx], T], tx: Tx) -> T | None:
+        """Its answer, when it holds all that the primary (`tx`) holds at this moment; None when the primary must be asked.
+
+        It may need some milliseconds to get there, and is given CATCH_UP_S.
+        """
+        if self._pool is None or not self.is_fresh:
+            return None
+        wanted = _number(tx, PRIMARY_IS_AT)
+        return self.ask(lambda there: question(there) if _reaches(there, wanted) else None)
+
     def tally(self, competition: Competition, tx: Tx, *, at_least: int = 0) -> Tally | None:
         """The tally to show of a competition as the primary has it now; `tx` is the primary's.
 
@@ -189,14 +203,14 @@ class Replica:
         at = time.monotonic()
         with self._primary.read() as tx:
             # What is flushed is all a replica can have; commits are flushed before anybody sees them.
-            return at, _number(tx, "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint")
+            return at, _number(tx, PRIMARY_IS_AT)
 
     def _replayed(self) -> int:
         assert self._pool is not None
         with self._pool.connection() as connection:
             if not _number(connection, "SELECT pg_is_in_recovery()::int"):
                 raise NotUsable("it is no replica, or was promoted")
-            return _number(connection, "SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint")
+            return _number(connection, REPLICA_IS_AT)
 
     def _give_up(self, why: str) -> None:
         self._fresh_at = NEVER
@@ -210,6 +224,15 @@ class Replica:
             lines.info("results are read from the replica")
         elif changed:
             lines.warning("results are read from the primary", reason=why)
+
+
+def _reaches(there: Tx, wanted: int) -> bool:
+    until = time.monotonic() + CATCH_UP_S
+    while _number(there, REPLICA_IS_AT) < wanted:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)  # between two looks
+    return True
 
 
 def _number(tx: Tx, statement: LiteralString) -> int:

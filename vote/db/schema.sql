@@ -222,6 +222,12 @@ CREATE TABLE erasures (
 );
 COMMENT ON TABLE erasures IS 'People who asked to be erased; done once the entry in the ballot log is recorded (R10).';
 
+CREATE TABLE last_logins (
+    user_id integer PRIMARY KEY REFERENCES users (id),
+    day date NOT NULL DEFAULT current_date
+);
+COMMENT ON TABLE last_logins IS 'The day somebody last logged in: whom nobody has used for long may be erased.';
+
 CREATE TABLE checkpoints (
     subject text NOT NULL,
     seq bigint NOT NULL,
@@ -364,10 +370,41 @@ SET search_path = public, pg_temp
 AS $$
     UPDATE users
     SET username = NULL, email = NULL, password_hash = NULL, role = 'voter', erased_at = now()
-    WHERE id = person AND erased_at IS NULL
+    WHERE id = person AND erased_at IS NULL;
+    DELETE FROM last_logins WHERE user_id = person
 $$;
 REVOKE EXECUTE ON FUNCTION erase_person(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION erase_person(integer) TO vote_web, vote_worker;
+
+-- Retention of accounts: voters whom nobody has used for so long; admins and whoever runs a competition never.
+CREATE FUNCTION erase_unused(keep_days integer, most integer) RETURNS SETOF integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+DECLARE
+    person integer;
+BEGIN
+    IF keep_days < 1 THEN
+        RAISE EXCEPTION 'accounts are kept for at least a day, not %', keep_days;
+    END IF;
+    FOR person IN
+        SELECT u.id FROM users u
+        WHERE u.role = 'voter' AND u.erased_at IS NULL AND u.created_at < now() - make_interval(days => keep_days)
+          AND NOT EXISTS (SELECT FROM last_logins l WHERE l.user_id = u.id AND l.day >= current_date - keep_days)
+          AND NOT EXISTS (SELECT FROM votes v WHERE v.user_id = u.id
+                          AND coalesce(v.changed_at, v.created_at) >= now() - make_interval(days => keep_days))
+          AND NOT EXISTS (SELECT FROM competitions c WHERE c.organiser_id = u.id)
+        ORDER BY u.id LIMIT most FOR UPDATE SKIP LOCKED
+    LOOP
+        PERFORM erase_person(person);
+        INSERT INTO erasures (user_id) VALUES (person) ON CONFLICT (user_id) DO UPDATE SET asked_at = now();
+        PERFORM append_audit('erase unused', 'users', person::text, NULL, jsonb_build_object('kept_days', keep_days));
+        RETURN NEXT person;
+    END LOOP;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION erase_unused(integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase_unused(integer, integer) TO vote_worker;
 
 -- Retention: the worker has no UPDATE on the journal, and this takes only what is old enough, and audits it.
 CREATE FUNCTION retire_ballots(keep_days integer, of_shard smallint, after_seq bigint, upto_seq bigint) RETURNS bigint
@@ -413,6 +450,8 @@ GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at) ON u
 GRANT UPDATE ON competitions TO vote_web;
 GRANT DELETE ON options TO vote_web;
 GRANT UPDATE (asked_at) ON erasures TO vote_web;
+GRANT SELECT, INSERT ON last_logins TO vote_web;
+GRANT UPDATE (day) ON last_logins TO vote_web;
 GRANT UPDATE (decided_at, decided_by, reason) ON log_gaps TO vote_web;
 
 GRANT SELECT ON settings, competitions, options, tallies, votes, ballots, log_positions, log_gaps, log_markers,

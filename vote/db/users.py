@@ -111,6 +111,24 @@ def mark_erased(tx: Tx, user_id: int) -> None:
     )
 
 
+def note_login(tx: Tx, user_id: int) -> None:
+    """Note that somebody logged in today; again on the same day nothing is written."""
+    tx.execute(
+        """
+        INSERT INTO last_logins (user_id) SELECT %(id)s
+        WHERE NOT EXISTS (SELECT FROM last_logins WHERE user_id = %(id)s AND day = current_date)
+        ON CONFLICT (user_id) DO UPDATE SET day = excluded.day
+        """,
+        {"id": user_id},
+    )
+
+
+def erase_unused(tx: Tx, *, keep_days: int, most: int) -> list[int]:
+    """Blank voters who have neither logged in nor voted for so long, and ask for their erasure (R10). Audited."""
+    rows = tx.execute("SELECT erase_unused(%s::int, %s::int)", (keep_days, most)).fetchall()
+    return [row[0] for row in rows]
+
+
 def erasures_to_repeat(tx: Tx, *, after_s: int) -> list[int]:
     """People whose erasure was asked for so long ago and is not recorded: its entry fell into a gap, or never got there."""
     rows = tx.execute(

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, multiprocess
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from vote.db import guards, positions
+from vote.db import backups, guards, positions
 from vote.domain.ballot import Ballot
 from vote.edge.parts import Parts
 from vote.errors import DatabaseUnavailable, LogUnavailable
@@ -71,11 +72,14 @@ class _LogAndJournal(Collector):
         try:
             with self._parts.db.read() as tx:
                 at, recorded = positions.all_positions(tx), positions.count_recorded(tx)
+                backed_up, proved = backups.last_proof(tx)
         except DatabaseUnavailable:
             yield _up("vote_database_up", "Whether PostgreSQL answers.", False)
             return
         yield _up("vote_database_up", "Whether PostgreSQL answers.", True)
         yield CounterMetricFamily("vote_recorded", "Ballots recorded: committed in the journal.", value=recorded)
+        yield _time("vote_backup_verified", "When the newest backup that a restore has verified was made.", backed_up)
+        yield _time("vote_restore_drill", "When a backup was last restored and compared, with success.", proved)
         try:
             shards = self._parts.log.describe_all()
             waiting = {
@@ -94,6 +98,10 @@ class _LogAndJournal(Collector):
         entries = self._parts.log.read_after(shard, at[shard].position if shard in at else 0, 1)
         content = entries[0].content if entries else None
         return int(content.cast_at.timestamp() * 1000) if isinstance(content, Ballot) else None
+
+
+def _time(name: str, text: str, at: datetime | None) -> Metric:
+    return GaugeMetricFamily(f"{name}_timestamp_seconds", f"{text} 0: never.", value=at.timestamp() if at else 0)
 
 
 def _up(name: str, text: str, is_up: bool) -> Metric:

@@ -60,6 +60,7 @@ def show(as_json: bool) -> None:
         )
     if not listed:
         click.echo(f"There is no backup in {folder.path}.")
+    click.echo(_proof(rows))
 
 
 @backup.command()
@@ -112,6 +113,15 @@ def _rows(settings: Settings) -> dict[str, Backup]:
             return {one.label: one for one in backups.all_backups(tx)}
     except DatabaseUnavailable:
         return {}
+
+
+def _proof(rows: dict[str, Backup]) -> str:
+    proved = [one for one in rows.values() if one.verified_at]
+    if not proved:
+        return "No backup was verified by a restore yet." if rows else "Whether one was verified is not known."
+    newest = max(proved, key=lambda one: one.started_at)
+    last = max(one.verified_at for one in proved if one.verified_at)
+    return f"Newest verified: {newest.label}. Last restored and compared: {last:%Y-%m-%d %H:%M:%S %Z}."
 
 
 def _listed(manifest: Manifest, rows: dict[str, Backup]) -> dict[str, Any]:

@@ -1,9 +1,13 @@
 """What the API tells people about themselves: the account, everything that is kept about them, and the end of it."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from flask import Blueprint, Response, session
 
 from vote.actions import accounts as actions
 from vote.db import exports
+from vote.db.pool import Tx
 from vote.web import visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me_models import AuditLine, CastBallot, Export, OrganisedCompetition
@@ -29,21 +33,32 @@ def show() -> Response:
         summary="Everything that is kept about me",
         tag="accounts",
         answers={200: Export},
-        description="The account, votes with their receipts, every ballot cast, competitions run, and what was done.",
+        description="The account, votes with their receipts, every ballot cast, competitions run, and what was done."
+        " Complete as of `as_of`, but for votes that are accepted and not recorded yet.",
     )
 )
 def export() -> Response:
     """All data of the person, as a file (GDPR Article 20)."""
-    account = visitor.me()
-    with visitor.parts().db.read() as tx:
+    account, parts, as_of = visitor.me(), visitor.parts(), datetime.now(UTC)
+    with parts.db.read() as tx:
+        # The long part from the replica, when it holds all of it; what names people is the primary's.
+        cast = parts.replica.ask_up_to_now(lambda there: _cast(there, account.id), tx) or _cast(tx, account.id)
         everything = Export(
+            as_of=as_of,
             user=User.of(account),
-            votes=own_votes(tx, account.id),
-            ballots=[CastBallot.model_validate(one) for one in exports.ballots_of(tx, account.id)],
-            competitions=[OrganisedCompetition.model_validate(one) for one in exports.competitions_of(tx, account.id)],
+            last_login_on=exports.last_login_of(tx, account.id),
             audit=[AuditLine.model_validate(one) for one in exports.audit_of(tx, account.id)],
+            **cast,
         )
     return answer(everything, headers={"Content-Disposition": 'attachment; filename="vote-my-data.json"'})
+
+
+def _cast(tx: Tx, person: int) -> dict[str, Any]:
+    return {
+        "votes": own_votes(tx, person),
+        "ballots": [CastBallot.model_validate(one) for one in exports.ballots_of(tx, person)],
+        "competitions": [OrganisedCompetition.model_validate(one) for one in exports.competitions_of(tx, person)],
+    }
 
 
 @me.delete("")

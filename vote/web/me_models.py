@@ -1,6 +1,6 @@
 """What people are told about themselves."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from vote.web.models import Output, User
@@ -49,9 +49,11 @@ class AuditLine(Output):
 
 
 class Export(Output):
-    """All of it."""
+    """All of it, as it was at `as_of`."""
 
+    as_of: datetime
     user: User
+    last_login_on: date | None
     votes: list[OwnVote]
     ballots: list[CastBallot]
     competitions: list[OrganisedCompetition]

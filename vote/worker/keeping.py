@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from vote.actions import checkpoints
+from vote.actions import accounts, checkpoints
 from vote.actions.checkpoints import Signer
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
@@ -20,6 +20,8 @@ from vote.worker import memory
 
 EVERY_S = 60.0
 TRIM_STEP = 20_000  # entries a call to the log: some milliseconds in which no ballot is taken
+ERASE_STEP = 200  # accounts in one transaction, which keeps the audit log's lock
+UNUSED_EVERY_S = 3600.0  # it looks at every account
 RETIRE_STEP = 5_000  # rows of the journal in one transaction
 RETIRE_BUDGET_S = 0.25  # ballots wait for this worker meanwhile
 RETIRE_AGAIN_S = 5.0  # while there is more
@@ -55,9 +57,12 @@ class Keeper:
     signer: Signer | None
     log_keep_hours: int
     journal_keep_days: int
+    account_keep_days: int = 0  # 0: for ever
     _next: float = 0.0
+    _next_erase: float = 0.0
     _next_retire: float = 0.0
     _has_said: bool = False
+    _untrimmed: str = ""
     _walk: Walk | None = None
 
     @classmethod
@@ -69,7 +74,8 @@ class Keeper:
                 " nobody can make them anew. The 32 bytes of an Ed25519 key in base64; keep them away from the database."
             )
         signer = None if settings.checkpoint_key is None else Signer(settings.checkpoint_key)
-        return cls(db, log, signer, settings.vote_log_keep_hours, settings.journal_keep_days)
+        days = settings.journal_keep_days, settings.account_keep_days
+        return cls(db, log, signer, settings.vote_log_keep_hours, *days)
 
     def run(self) -> None:
         """Do what is due."""
@@ -80,6 +86,8 @@ class Keeper:
             self.mark()
             self.trim()
             self.forget()
+        if now >= self._next_erase:
+            self._next_erase = now + (EVERY_S if self.erase_unused() else UNUSED_EVERY_S)
         if now >= self._next_retire:
             self._next_retire = now + (RETIRE_AGAIN_S if self.retire() else EVERY_S)
 
@@ -103,13 +111,27 @@ class Keeper:
     def trim(self) -> None:
         """R9: trim each ready shard strictly below what a verified backup holds; without one, below what is old."""
         with self.db.read() as tx:
-            safe = backups.newest_verified_positions(tx)
-            if safe is None:
-                safe = {**keeping.newest_marks(tx, older_than_hours=self.log_keep_hours)}
+            verified = backups.newest_verified_positions(tx)
+            marks = keeping.newest_marks(tx, older_than_hours=self.log_keep_hours)
+            safe = {**marks} if verified is None else verified
             recorded = positions.all_positions(tx)
+        self._say_what_waits(verified, recorded)
         for shard, (epoch, position) in safe.items():
             if shard in recorded and recorded[shard].epoch == epoch:
                 self._trim(recorded[shard], min(position, recorded[shard].position))
+
+    def _say_what_waits(self, verified: dict[int, tuple[str, int]] | None, recorded: dict[int, Position]) -> None:
+        """Why the log is not trimmed to where it could be; a line for a change, not one a minute."""
+        held = verified or {}
+        waiting = [at.shard for at in recorded.values() if at.epoch and held.get(at.shard, ("", 0))[0] != at.epoch]
+        reason = ""
+        if verified is None:
+            reason = f"no backup was verified by a restore: only what was recorded {self.log_keep_hours} hours ago goes"
+        elif waiting:
+            reason = f"no verified backup holds the present epoch of shards {', '.join(map(str, waiting))}"
+        if reason and reason != self._untrimmed:
+            lines.warning("not trimmed", reason=reason)
+        self._untrimmed = reason
 
     def _trim(self, at: Position, below: int) -> None:
         """In steps, so that a long trim keeps no voter waiting."""
@@ -125,6 +147,15 @@ class Keeper:
         """Let the log forget competitions that are over and safe."""
         for competition in memory.forget(self.db, self.log, keep_hours=self.log_keep_hours):
             lines.info("forgotten", competition=competition)
+
+    def erase_unused(self) -> bool:
+        """Erase some accounts that nobody has used for as long as they are kept. True when there may be more."""
+        if self.account_keep_days == 0:
+            return False
+        erased = accounts.erase_unused(self.db, self.log, keep_days=self.account_keep_days, most=ERASE_STEP, by=ACTOR)
+        if erased:
+            lines.info("erased unused accounts", count=len(erased))
+        return bool(erased)
 
     def retire(self) -> bool:
         """Take who voted what out of old parts of the journal, for a moment. True when there is more to do."""

@@ -247,6 +247,28 @@ def test_what_is_asked_there_has_the_role_of_reports(parts: Parts, client: Flask
     assert parts.replica.ask(lambda tx: tx.execute("SELECT email FROM users").fetchall()) is None
 
 
+def test_an_export_is_read_from_it_only_when_it_holds_all_that_the_primary_holds(
+    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make
+) -> None:
+    def export() -> list[str] | None:
+        """The names of competitions, when the replica tells them."""
+        with parts.db.read() as tx:
+            return parts.replica.ask_up_to_now(
+                lambda there: [row[0] for row in there.execute("SELECT name FROM competitions")], tx
+            )
+
+    make_competition(name="The first")
+    wait_until(lambda: export() == ["The first"], what="the replica is asked")
+    standby.pause()
+    make_competition(name="The second")
+    late, still_fresh = export(), parts.replica.is_fresh
+    standby.resume()
+
+    assert still_fresh, "fresh enough for results"
+    assert late is None, "not for an export: the primary is asked"
+    wait_until(lambda: set(export() or []) == {"The first", "The second"}, what="it is asked again")
+
+
 # --- when it is late --------------------------------------------------------------------------------------------------
 
 

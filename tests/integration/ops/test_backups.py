@@ -40,9 +40,12 @@ def test_a_backup_is_made_listed_and_proved(one: Installation) -> None:
     with psycopg.connect(one.pair.owner_url) as owner:
         assert backups.newest_verified_positions(owner) is None
 
+    assert "No backup was verified" in one.run("backup", "list").stdout
+
     proved = one.json("backup", "verify")
 
     assert proved["label"] == made["label"]
+    assert f"Newest verified: {made['label']}." in one.run("backup", "list").stdout
     listed = one.json("backup", "list")
     assert [row["label"] for row in listed] == [made["label"]]
     assert listed[0]["verdict"].startswith("verified")

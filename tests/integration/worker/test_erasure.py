@@ -1,6 +1,7 @@
 """R10: an erasure is an entry of the log too, so that a database restored from an older backup erases again."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,68 @@ def test_a_restored_database_erases_again_and_the_vote_stays(
     with owner.read() as tx:
         assert users.find(tx, person.id) is None
         assert votes.choice_of(tx, competition.id, person.id) == "a"
+
+
+def test_accounts_that_nobody_uses_are_erased_and_a_restore_erases_them_again(
+    owner: Database,
+    settings: Settings,
+    log: BallotLog,
+    worker: Worker,
+    make_user: Callable[..., Account],
+    make_competition: Callable[..., Competition],
+) -> None:
+    competition = make_competition()
+    unused, logs_in, votes_now, new = (make_user() for _ in range(4))
+    admin, organiser = make_user(role="admin"), make_user(role="organiser")
+    with owner.transaction(by="tests") as tx:
+        users.note_login(tx, unused.id)
+        tx.execute("UPDATE last_logins SET day = current_date - 31")
+        users.note_login(tx, logs_in.id)
+        tx.execute("UPDATE users SET created_at = now() - interval '31 days' WHERE id <> %s", (new.id,))
+    cast(settings, competition.id, votes_now.id, "a")
+    worker.step()
+
+    worker.keeper.erase_unused()
+    with owner.read() as tx:
+        assert users.find(tx, unused.id) is not None, "never, unless a limit is set"
+    worker.keeper.account_keep_days = 30
+    worker.keeper.erase_unused()
+
+    def erased() -> set[int]:
+        with owner.read() as tx:
+            everybody = (unused, logs_in, votes_now, new, admin, organiser)
+            return {one.id for one in everybody if users.find(tx, one.id) is None}
+
+    assert erased() == {unused.id}
+    assert not worker.keeper.erase_unused(), "nobody else"
+    worker.step()
+    restore_person(owner, unused)
+    worker.step()
+    assert erased() == {unused.id}
+    with owner.read() as tx:
+        actors = tx.execute("SELECT actor FROM audit_log WHERE action = 'erase unused'").fetchall()
+        assert tx.execute("SELECT count(*) FROM last_logins WHERE user_id = %s", (unused.id,)).fetchone() == (0,)
+    assert actors == [("keeping",)]
+
+
+def test_a_login_is_noted_once_a_day(owner: Database, make_user: Callable[..., Account]) -> None:
+    person = make_user()
+
+    def note() -> tuple[Any, ...] | None:
+        with owner.transaction(by="tests") as tx:
+            users.note_login(tx, person.id)
+        with owner.read() as tx:
+            return tx.execute("SELECT day = current_date, xmin::text, xmax::text FROM last_logins").fetchone()
+
+    first = note()
+    assert first is not None
+    assert first[0]
+    assert note() == first, "the row is not even touched"
+    with owner.transaction(by="tests") as tx:
+        tx.execute("UPDATE last_logins SET day = day - 1")
+    tomorrow = note()
+    assert tomorrow is not None
+    assert tomorrow[0]
 
 
 def test_an_erasure_that_did_not_reach_the_log_is_asked_for_again(

@@ -226,8 +226,12 @@ def test_the_log_is_trimmed_strictly_below_a_verified_backup(
 ) -> None:
     before, epoch = entries(log, long_shard), log.describe(long_shard).epoch
     backup(execute, {long_shard: (epoch, before[2])}, verified=False)
-    keeper.trim()
+    keeper._untrimmed = ""  # it was said at the worker's first step
+    with capture_logs() as said:
+        keeper.trim()
+        keeper.trim()
     assert entries(log, long_shard) == before, "nobody has restored this one"
+    assert [line["reason"][:42] for line in said] == ["no backup was verified by a restore: only "]
 
     backup(execute, {long_shard: (epoch, before[1])})
     keeper.trim()
