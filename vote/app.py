@@ -1,7 +1,7 @@
 """The Flask app: `create_app()`, and `app` for a server that is given `vote.app:app`.
 
-Casting, live results and probes are not here but in the front door (`asgi.py`), which also adds the headers and the log
-line of every answer.
+Casting, live results, static files and probes are not here but in the front door (`asgi.py`), which also adds the
+headers and the log line of every answer.
 """
 
 from datetime import timedelta
@@ -13,7 +13,7 @@ from flask import Flask
 from vote import config
 from vote.edge.parts import Parts
 from vote.edge.sessions import ABSOLUTE_S, cookie_name
-from vote.web import context, errors, gate, visitor
+from vote.web import assets, compression, context, errors, gate, visitor
 from vote.web.account_page import account_page
 from vote.web.accounts import accounts
 from vote.web.admin_api import admin_api
@@ -54,7 +54,7 @@ def create_app(parts: Parts | None = None) -> Flask:
         parts = Parts.of(config.load())
         parts.start()
     settings = parts.settings
-    app = Flask("vote.web")
+    app = Flask("vote.web", static_folder=None)  # the front door serves those files
     app.request_class = Request
     app.config["SECRET_KEY"] = settings.flask_secret_key  # FLASK_SECRET_KEY
     app.config["SECRET_KEY_FALLBACKS"] = [key for key in [settings.flask_secret_key_previous] if key]
@@ -73,6 +73,8 @@ def create_app(parts: Parts | None = None) -> Flask:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.context_processor(context.values)
+    app.after_request(compression.compress)  # first registered, last to run
+    assets.register(app, settings.static_url)
     gate.guard(app)
     errors.register(app)
     return app

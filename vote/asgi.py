@@ -1,4 +1,4 @@
-"""The front door: casts votes, shows live results and answers probes by itself; all other paths go to Flask.
+"""The front door: votes, live results, static files and probes are its own; all other paths go to Flask.
 
 One process of it serves everything; nginx may route `/vote` and `/live` to processes of their own, same image. Making
 `app` reads the settings and connects to nothing; the server's lifespan opens and closes the parts.
@@ -26,6 +26,7 @@ from vote.edge.sessions import SessionCookie
 from vote.errors import NotFound, VoteError
 from vote.live.sockets import Live
 from vote.web.errors import render_error_page
+from vote.web.static_files import StaticFiles
 
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
 PROBES = frozenset(("/health", "/ready", "/metrics"))
@@ -44,6 +45,7 @@ class FrontDoor:
         self._flask = create_app(self._parts)
         # a2wsgi spells the types of WSGI and ASGI out in its own way.
         self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
+        self._static = StaticFiles()
         cookie, identifier = SessionCookie(settings), Identifier(settings, self._parts.revoked)
         self._box = BallotBox(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
         self._casting = Casting(self._parts, self._box, identifier, cookie, self._error_page)
@@ -60,6 +62,8 @@ class FrontDoor:
             await self._at_the_ballot_box(scope, receive, send, int(match[1]))
         elif scope["path"] in PROBES:
             await self._probe(scope, send)
+        elif self._static.serves(scope["path"], scope["method"]):
+            await self._static(scope, send)
         else:
             await self._pages(scope, receive, send)
 

@@ -94,6 +94,9 @@ class Settings(BaseModel):
     port: int = Field(default=8080, ge=1, le=65535)
     public_url: str | None = None
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    static_url: Annotated[str, BeforeValidator(lambda value: str(value).rstrip("/"))] = Field(
+        default="", pattern=r"^(https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?$"
+    )
     web_concurrency: int = Field(default_factory=_cores, ge=1, le=256)
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_split)] = ()
     vote_home: Path = Path(".vote")
@@ -131,6 +134,8 @@ class Settings(BaseModel):
                 raise ValueError(
                     "CORS_ORIGINS with http:// is refused in production: anybody on the way could be that page"
                 )
+        if self.vote_env == "production" and self.static_url.startswith("http://"):
+            raise ValueError("STATIC_URL must begin with https:// in production: scripts may not travel in the clear")
         return self
 
     @model_validator(mode="after")

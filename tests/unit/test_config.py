@@ -29,7 +29,7 @@ def load(name: str, url: str, *, environment: str = "production") -> Settings:
 
 
 def test_the_table_knows_every_url_of_a_store() -> None:
-    urls = {name.upper() for name in Settings.model_fields if "url" in name} - {"PUBLIC_URL"}
+    urls = {name.upper() for name in Settings.model_fields if "url" in name} - {"PUBLIC_URL", "STATIC_URL"}
 
     assert urls == {*config.POSTGRES_URLS, *config.REDIS_URLS}
 

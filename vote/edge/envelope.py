@@ -18,7 +18,7 @@ from prometheus_client import Counter, Histogram
 from vote.config import Settings
 from vote.edge import problems
 from vote.edge.client_address import client_of
-from vote.edge.headers import security_headers
+from vote.edge.headers import security_headers, static_headers
 from vote.edge.request_log import RequestLog
 from vote.metrics import REQUEST_SECONDS, REQUESTS
 
@@ -57,7 +57,7 @@ class Envelope:
 
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
-        self._headers = security_headers(settings)
+        self._headers, self._static_headers = security_headers(settings), static_headers(settings)
         self._proxies = settings.trusted_proxies
         self._log = RequestLog()
 
@@ -79,7 +79,8 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                extra = [*self._headers, (b"x-request-id", request_id.encode("ascii"))]
+                common = self._static_headers if scope["path"].startswith("/static/") else self._headers
+                extra = [*common, (b"x-request-id", request_id.encode("ascii"))]
                 message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
 
@@ -114,13 +115,19 @@ async def _answer_500(send: Send, request_id: str) -> None:
 
 
 async def answer(
-    send: Send, status: int, body: bytes, *, content_type: str, headers: list[tuple[bytes, bytes]] | None = None
+    send: Send,
+    status: int,
+    body: bytes,
+    *,
+    content_type: str,
+    headers: list[tuple[bytes, bytes]] | None = None,
+    cache_control: bytes = b"no-store",
 ) -> None:
-    """A whole answer in one go, never to be cached."""
+    """A whole answer in one go; nobody keeps it unless it says so."""
     start = [
         (b"content-type", content_type.encode("ascii")),
         (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
+        (b"cache-control", cache_control),
         *(headers or ()),
     ]
     await send({"type": "http.response.start", "status": status, "headers": start})

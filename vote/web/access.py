@@ -48,7 +48,6 @@ def rule(wanted: Rule) -> Callable[[View], View]:
 def table_of(app: Flask) -> dict[str, Rule]:
     """Endpoint → rule, for all routes of the app. Raises RuntimeError naming the routes that have none."""
     table = {endpoint: getattr(view, _ATTRIBUTE, None) for endpoint, view in app.view_functions.items()}
-    table["static"] = UNASKED  # Flask's own view: the same files for everybody
     forgotten = sorted(endpoint for endpoint, wanted in table.items() if wanted is None)
     if forgotten:
         raise RuntimeError(f"These routes have no access rule: {', '.join(forgotten)}. See vote/web/access.py.")

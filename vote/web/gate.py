@@ -22,8 +22,7 @@ def guard(app: Flask) -> None:
     @app.after_request
     def keep_private(response: Response) -> Response:
         # An answer may be of one person only; who wants theirs to be kept longer says so.
-        if request.endpoint != "static":
-            response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 

@@ -30,7 +30,7 @@ function distance(at, now) {
       : span < HOUR
         ? `${minutes} min`
         : span < DAY
-          ? `${hours} h${minutes ? ` ${minutes} min` : ""}`
+          ? `${hours} h` + (minutes ? ` ${minutes} min` : "")
           : `${Math.floor(span / DAY)} day${span >= 2 * DAY ? "s" : ""}`;
   return at > now ? `in ${text}` : `${text} ago`;
 }
@@ -38,7 +38,7 @@ function distance(at, now) {
 function write(element, now) {
   const at = new Date(element.dateTime);
   const near = "near" in element.dataset ? distance(at, now) : "";
-  const text = `${day(at, now)}, ${timeOfDay.format(at)}${near && ` (${near})`}`;
+  const text = `${day(at, now)}, ${timeOfDay.format(at)}` + (near && ` (${near})`);
   if (element.textContent !== text) element.textContent = text;
   element.title = new Intl.DateTimeFormat("en", { dateStyle: "full", timeStyle: "long" }).format(at);
 }

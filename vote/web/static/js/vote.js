@@ -41,7 +41,7 @@ class Ballot {
       : isKnown
         ? "Choose, then vote"
         : "Choose, then log in to vote";
-    const back = `/vote/${this.id}${chosen ? `?choice=${chosen.value}` : ""}`;
+    const back = `/vote/${this.id}` + (chosen ? `?choice=${chosen.value}` : "");
     document.querySelectorAll("[data-keeps-choice]").forEach((link) => {
       link.href = `/register?next=${encodeURIComponent(back)}`;
     });
@@ -116,7 +116,8 @@ class Ballot {
     if (status === 200 || status === 202) {
       showStored(this, said, option.dataset.name);
     } else if (status === 401) {
-      location.assign(`/login?next=${encodeURIComponent(`/vote/${this.id}?choice=${option.value}`)}`);
+      const back = `/vote/${this.id}?choice=${option.value}`;
+      location.assign(`/login?next=${encodeURIComponent(back)}`);
     } else {
       this.isSending = false;
       delete this.form.dataset.sending;
