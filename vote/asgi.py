@@ -140,6 +140,7 @@ class FrontDoor:
             self._following.cancel()
         await self._live.stop()
         await self._box.close()
+        await self._casting.limit.close()
         await asyncio.to_thread(self._parts.close)
 
 

@@ -112,6 +112,12 @@ class Settings(BaseModel):
     vote_page_threads: int = Field(default=16, ge=1, le=256)
     vote_hash_threads: int = Field(default=1, ge=1, le=64)
 
+    limit_votes_burst: int = Field(default=400, ge=1, le=1_000_000)
+    limit_votes_per_s: int = Field(default=20, ge=1, le=1_000_000)
+    limit_api_per_s: int = Field(default=300, ge=1, le=1_000_000)
+    limit_login_failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    limit_registrations_per_hour: int = Field(default=600, ge=1, le=1_000_000)
+
     backup_folder: Path | None = None
     backup_recipient: str | None = None
     backup_identity: str | None = None

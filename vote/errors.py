@@ -6,6 +6,7 @@ VoteError
 ├── NotFound                nothing there, or not for you to know
 ├── NotLoggedIn             who you are is not known
 ├── NotAllowed              known, but this is not yours to do
+├── TooManyRequests         more than the named limit; nothing was done
 ├── ForgedForm              a browser's form without the token of its session
 ├── Conflict                the present state does not allow it
 │   ├── NameTaken           user name or e-mail in use
@@ -20,6 +21,8 @@ VoteError
     ├── LogUnavailable      the ballot log
     └── DatabaseUnavailable PostgreSQL
 """
+
+import math
 
 
 class VoteError(Exception):
@@ -56,6 +59,14 @@ class NotLoggedIn(VoteError):
 
 class NotAllowed(VoteError):
     """Your account may not do this."""
+
+
+class TooManyRequests(VoteError):
+    """Too many requests from you. Nothing was done; wait a moment and send it again."""
+
+    def __init__(self, wait_s: float, detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = max(1, math.ceil(wait_s))
 
 
 class ForgedForm(VoteError):

@@ -19,4 +19,5 @@ ACCEPTED = Counter("vote_accepted_total", "Ballots accepted: on disk in the ball
 BATCH_BALLOTS = Histogram(
     "vote_batch_ballots", "Ballots that shared one call to the log.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
+LIMITED = Counter("vote_limited_total", "Requests refused because somebody sent too many, by limit.", ["limit"])
 WATCHERS = Gauge("vote_watchers", "Open live-result sockets.", multiprocess_mode="livesum")

@@ -39,12 +39,13 @@ _SHARED: dict[str, Any] = {
 _ASKING: dict[str, Any] = {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_timeout": CONNECT_TIMEOUT_S}
 
 
-def connect(url: str) -> redis.Redis:
-    """A client for code that waits. It connects at its first use."""
+def connect(url: str, *, timeout_s: float | None = None) -> redis.Redis:
+    """A client for code that waits. It connects at its first use. `timeout_s`: for who would rather do without."""
     how = {
         **_SHARED,
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": ANSWER_TIMEOUT_S + BLOCK_MS / 1000,
+        "socket_connect_timeout": timeout_s or CONNECT_TIMEOUT_S,
+        "socket_timeout": timeout_s or ANSWER_TIMEOUT_S + BLOCK_MS / 1000,
     }
     if is_replicated(url):
         watchers, service, tls = _sentinels(url)

@@ -13,6 +13,7 @@ from vote.ballotlog.box import BallotBox, Outcome
 from vote.casting import answers
 from vote.casting.form import BallotForm, parse, read_body
 from vote.casting.receipt_keys import ReceiptKeys
+from vote.casting.vote_limit import VoteLimit
 from vote.db import competitions, votes
 from vote.domain.ballot import receipt_code
 from vote.edge import origin, problems
@@ -47,6 +48,7 @@ class Casting:
         self._cookie = cookie
         self._page = page
         self._csrf_keys = origin.keys_of(parts.settings)
+        self.limit = VoteLimit(parts.settings.cache_url, parts.limits.votes, processes=parts.settings.web_concurrency)
         self.receipt_keys = ReceiptKeys(parts.db)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
@@ -64,6 +66,7 @@ class Casting:
             form = parse(await read_body(receive, headers.get(b"content-length")), header("content-type") or "")
             session = self._cookie.read(header("cookie") or "")
             who = self._identify(header, session, form)
+            await self.limit.take(who.user_id)  # after the form's token: what a stranger's page sends counts nowhere
             told = await self._cast(scope, competition, who, form.vote)
         except ConnectionError:
             return  # the client went away before it had sent its ballot: nobody is there to be told

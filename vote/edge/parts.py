@@ -7,6 +7,8 @@ from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.replica import Replica
+from vote.edge.limiter import Limiter
+from vote.edge.limits import Limits
 from vote.edge.revoked import Revoked
 
 
@@ -21,6 +23,8 @@ class Parts:
     log: BallotLog
     hasher: PasswordHasher
     revoked: Revoked
+    limits: Limits
+    limiter: Limiter
 
     @classmethod
     def of(cls, settings: Settings) -> "Parts":
@@ -36,6 +40,8 @@ class Parts:
             log=BallotLog(settings.log_url, settings.vote_shards),
             hasher=PasswordHasher(settings.vote_hash_threads),
             revoked=Revoked(db),
+            limits=Limits.of(settings),
+            limiter=Limiter(settings.cache_url, processes=settings.web_concurrency),
         )
 
     def start(self) -> None:
@@ -48,6 +54,7 @@ class Parts:
         self.revoked.stop()
         self.replica.close()
         self.hasher.close()
+        self.limiter.close()
         self.log.close()
         self.db.close()
         self.reports.close()

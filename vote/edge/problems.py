@@ -14,6 +14,7 @@ STATUS: dict[type[VoteError], int] = {
     errors.NotFound: 404,
     errors.NotLoggedIn: 401,
     errors.NotAllowed: 403,
+    errors.TooManyRequests: 429,
     errors.ForgedForm: 403,
     errors.Conflict: 409,
     errors.NameTaken: 409,
@@ -54,7 +55,7 @@ def status_of(error: VoteError) -> int:
 
 def headers_of(error: VoteError) -> list[tuple[str, str]]:
     """Headers that belong to an error's answer."""
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooManyRequests):
         return [("Retry-After", str(error.retry_after_s))]
     if isinstance(error, errors.NotLoggedIn):
         return [("WWW-Authenticate", 'Bearer realm="vote-app"')]

@@ -3,6 +3,7 @@
 from flask import Flask, Response, request, session
 
 from vote.edge import origin
+from vote.errors import NotLoggedIn
 from vote.web import access, visitor
 from vote.web.access import UNASKED, Rule
 
@@ -15,7 +16,8 @@ def guard(app: Flask) -> None:
 
     @app.before_request
     def pass_gate() -> None:
-        check_form()
+        check_form()  # first: what a stranger's page sends counts against nobody
+        check_limit()
         wanted = table.get(request.endpoint or "", UNASKED)  # without an endpoint the answer is 404 or 405
         check_access(wanted)
 
@@ -34,6 +36,18 @@ def check_access(wanted: Rule) -> None:
         access.check(wanted, None)
     elif wanted is not access.PUBLIC:
         access.check(wanted, visitor.person())
+
+
+def check_limit() -> None:
+    """Raises TooManyRequests when an account, or a network where nobody is logged in, asks the API too often."""
+    if not request.path.startswith("/api/"):
+        return
+    parts = visitor.parts()
+    try:
+        who = visitor.identity()
+    except NotLoggedIn:
+        who = None  # said by the route's rule, where it matters
+    parts.limiter.take(parts.limits.api, f"user:{who.user_id}" if who else visitor.network())
 
 
 def check_form() -> None:

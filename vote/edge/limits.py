@@ -1,0 +1,53 @@
+"""What is limited, and by how much. The counting is in `limiter.py`; which request counts where is said by who asks.
+
+Nothing about voting is limited by address: a hall of people shares one.
+"""
+
+from typing import NamedTuple, Self
+
+from vote.config import Settings
+
+MICROSECONDS = 1_000_000
+
+
+class Limit(NamedTuple):
+    """`burst` at once, then one more every `interval_us` microseconds."""
+
+    name: str
+    burst: int
+    interval_us: int
+
+    def shared_by(self, processes: int) -> "Limit":
+        """The part of one process while nobody counts for all: together they allow no more than the whole."""
+        return self._replace(burst=max(1, self.burst // processes), interval_us=self.interval_us * processes)
+
+
+class Limits(NamedTuple):
+    """All limits on strangers and accounts."""
+
+    votes: Limit  # per account
+    api: Limit  # per account, or per network where nobody is logged in
+    login_failures: Limit  # per network
+    registrations: Limit  # per network
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The limits of these settings."""
+        return cls(
+            votes=Limit("votes", settings.limit_votes_burst, _every(1, settings.limit_votes_per_s)),
+            api=Limit("api", settings.limit_api_per_s, _every(1, settings.limit_api_per_s)),
+            login_failures=Limit(
+                "login failures",
+                settings.limit_login_failures_per_minute,
+                _every(60, settings.limit_login_failures_per_minute),
+            ),
+            registrations=Limit(
+                "registrations",
+                settings.limit_registrations_per_hour,
+                _every(3600, settings.limit_registrations_per_hour),
+            ),
+        )
+
+
+def _every(seconds: int, number: int) -> int:
+    return seconds * MICROSECONDS // number
