@@ -62,10 +62,16 @@ class FrontDoor:
             await self._at_the_ballot_box(scope, receive, send, int(match[1]))
         elif scope["path"] in PROBES:
             await self._probe(scope, send)
-        elif self._static.serves(scope["path"], scope["method"]):
-            await self._static(scope, send)
+        elif self._static.serves(scope["path"]):
+            await self._file(scope, send)
         else:
             await self._pages(scope, receive, send)
+
+    async def _file(self, scope: Scope, send: Send) -> None:
+        if scope["method"] in READING:
+            await self._static(scope, send)
+        else:
+            await _refuse_method(scope, send, READING)
 
     async def _at_the_ballot_box(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
         if scope["method"] == "POST":

@@ -20,9 +20,9 @@ class StaticFiles:
     def __init__(self) -> None:
         self._assets = assets()
 
-    def serves(self, path: str, method: str) -> bool:
-        """Whether a request is for one of these files; what is not there is left to the pages, which say so."""
-        return path.startswith(PREFIX) and method in ("GET", "HEAD") and self._assets.find(path) is not None
+    def serves(self, path: str) -> bool:
+        """Whether this is the address of one of these files; what is not there is left to the pages, which say so."""
+        return path.startswith(PREFIX) and self._assets.find(path) is not None
 
     async def __call__(self, scope: Scope, send: Send) -> None:
         """The file, as small as the client takes it."""
