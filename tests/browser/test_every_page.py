@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser.chromium import NARROW, WIDE
 from tests.browser.conftest import OpenWindow
 from tests.browser.scenes import House
+from tests.stack import Stack
 
 pytestmark = pytest.mark.browser
 
@@ -22,14 +23,16 @@ HOW: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("how", list(HOW))
-def test_every_page_is_in_order(open_window: OpenWindow, house: House, how: str) -> None:
+def test_every_page_is_in_order(open_window: OpenWindow, house: House, stack: Stack, how: str) -> None:
     windows: dict[str | None, Page] = {}
     wrong: dict[str, object] = {}
+    asked: set[str] = set()
 
     house.furnish_with_long_words()
     for scene in house.scenes() + house.long_scenes():
         if scene.who not in windows:
             windows[scene.who] = open_window(house.people[scene.who] if scene.who else None, **HOW[how])
+            windows[scene.who].on("request", lambda request: asked.add(request.url))
         page = windows[scene.who]
         answer = page.goto(scene.path)
         assert answer is not None
@@ -40,6 +43,8 @@ def test_every_page_is_in_order(open_window: OpenWindow, house: House, how: str)
             wrong[scene.name] = found
 
     assert wrong == {}
+    ours = (stack.url, stack.url.replace("http", "ws", 1), "data:")
+    assert [url for url in asked if not url.startswith(ours)] == [], "nobody else learns who is here"
 
 
 def test_the_audit_sees_what_is_wrong(browser: Browser) -> None:
