@@ -139,6 +139,14 @@ def start_pair(services: Services, folder: Path, *, durable: bool = False) -> Pa
     return pair
 
 
+def start_log(services: Services, folder: Path) -> Pair:
+    """The log of an empty pair in `folder`; its PostgreSQL is never started."""
+    account = server_account()
+    pair = Pair(make_room(prepare(folder), account), programs.find(services, account), durable=True)
+    pair.restart_log()
+    return pair
+
+
 def _signal_all(data: Path, number: signal.Signals) -> None:
     for pid in servers_in(data):
         with contextlib.suppress(ProcessLookupError):
