@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.__main__ import ALL_FAULTS
+from tests.faults.of_model import MODEL_FAULTS
 from tests.faults.planted import Fault
 
 ROOT = Path(__file__).parents[2]
@@ -21,3 +22,12 @@ def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault) -> None:
 
 def test_no_two_faults_share_a_name() -> None:
     assert len({fault.name for fault in ALL_FAULTS}) == len(ALL_FAULTS)
+
+
+def test_every_fault_of_the_model_is_planted_and_listed() -> None:
+    told = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
+    names = {fault.name for fault in ALL_FAULTS}
+    assert len(MODEL_FAULTS) == 20
+    for model, planted in MODEL_FAULTS.items():
+        assert set(planted) <= names, model
+        assert f"| {model} | {'; '.join(planted)} |" in told
