@@ -144,9 +144,13 @@ def any_admin(tx: Tx) -> bool:
 
 
 def revoke(tx: Tx, subject: str, *, keep_hours: int) -> None:
-    """Make a token, a session or all of a person's dead; the row is needed as long as what it kills could live."""
+    """Make a token, a session or all of a person's dead; the row is needed as long as what it kills could live.
+
+    It ends what began before this moment, not before the transaction: change first what lets somebody in, then revoke.
+    """
     tx.execute(
-        "INSERT INTO revocations (subject, expires_at) VALUES (%s, now() + make_interval(hours => %s))",
+        "INSERT INTO revocations (subject, revoked_at, expires_at)"
+        " VALUES (%s, clock_timestamp(), clock_timestamp() + make_interval(hours => %s))",
         (subject, keep_hours),
     )
 

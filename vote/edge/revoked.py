@@ -65,7 +65,8 @@ class Revoked:
             news = users.revocations_after(tx, max(0, self._last_id - OVERLAP_IDS))
         for revocation in news:
             self._last_id = max(self._last_id, revocation.id)
-            self._since[revocation.subject] = revocation.revoked_at.timestamp()
+            known = self._since.get(revocation.subject, 0.0)
+            self._since[revocation.subject] = max(known, revocation.revoked_at.timestamp())
         self._loaded = True
 
     def _try_refresh(self) -> None:

@@ -4,8 +4,6 @@ A browser gets a session and is sent on (303); an API client gets a token and no
 account afterwards is in `me.py` and `account_page.py`.
 """
 
-import time
-
 import structlog
 from flask import Blueprint, Response, redirect, render_template, request, session
 from werkzeug.wrappers import Response as AnyResponse
@@ -147,7 +145,7 @@ def _check_login() -> Account:
 
 
 def _onwards_as(account: Account) -> AnyResponse:
-    visitor.log_in(account.id, now=time.time())
+    visitor.log_in(account.id, now=visitor.began())
     return _onwards()
 
 

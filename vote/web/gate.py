@@ -16,6 +16,7 @@ def guard(app: Flask) -> None:
 
     @app.before_request
     def pass_gate() -> None:
+        visitor.began()
         check_form()  # first: what a stranger's page sends counts against nobody
         check_limit()
         wanted = table.get(request.endpoint or "", UNASKED)  # without an endpoint the answer is 404 or 405

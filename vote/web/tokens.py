@@ -4,18 +4,18 @@ import time
 
 from vote.auth import create_jwt_token
 from vote.edge.parts import Parts
-
-LONGEST_WAIT_S = 1.0
+from vote.web import visitor
 
 
 def issue(parts: Parts, user_id: int) -> str:
-    """A token that is alive: after everything of this person was ended, it waits for the second to be over.
+    """A token that counts from when the request for it came in: what was ended since then has ended it too.
 
-    A token knows its beginning by the second only, so one made in the same second would be as dead as those before it.
+    It knows its beginning by the second only. So when everything of this person was ended earlier in that second, it
+    begins with the next one, which is waited for.
     """
     parts.revoked.refresh()  # another process may have ended it a moment ago
-    now = time.time()
-    if int(now) <= parts.revoked.ended_at(user_id) < now + LONGEST_WAIT_S:
-        time.sleep(int(now) + 1 - now)
-        now = max(time.time(), int(now) + 1)
-    return create_jwt_token(user_id, secret=parts.settings.jwt_secret, now=now)
+    began = visitor.began()
+    if int(began) <= parts.revoked.ended_at(user_id) < began:
+        began = int(began) + 1
+        time.sleep(max(0.0, began - time.time()))
+    return create_jwt_token(user_id, secret=parts.settings.jwt_secret, now=began)

@@ -103,8 +103,13 @@ def csrf_token() -> str:
     return origin.csrf_token(origin.keys_of(parts().settings)[0], session["sid"])
 
 
+def began() -> float:
+    """When this request came in. A login counts from then: what is ended while its password is looked at ends it too."""
+    return cast(float, g.setdefault("began", time.time()))
+
+
 def log_in(user_id: int, *, now: float) -> None:
-    """Begin a fresh session for this person; the rest of this request knows them too."""
+    """Begin a session for this person that counts from `now`; the rest of this request knows them too."""
     sessions.begin(session, user_id, now=now)
     forget()
 

@@ -8,9 +8,11 @@ import pytest
 import time_machine
 
 from tests.integration.web.conftest import HTTPS, ApiClient, Browser, wait_until
+from vote.actions import people
 from vote.app import create_app
 from vote.auth import create_jwt_token
 from vote.config import Settings
+from vote.db.pool import Database
 from vote.db.users import Account
 from vote.edge.parts import Parts
 
@@ -175,3 +177,35 @@ def test_sessions_of_the_previous_key_still_count(
         )
     finally:
         parts.close()
+
+
+# --- a login that is under way -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("what", ["disable", "log_out"])
+def test_what_is_ended_while_a_password_is_looked_at_stays_ended(
+    api: ApiClient,
+    browser: Browser,
+    parts: Parts,
+    owner: Database,
+    make_user: Callable[..., Account],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    """Hashing takes a third of a second: an admin may disable the account, or end its logins, in the middle of it."""
+    account = make_user(password=PASSWORD)
+    login = {"username": account.username, "password": PASSWORD}
+    verify = parts.hasher.verify
+
+    def verify_slowly(password: str, stored: str | None) -> bool:
+        right = verify(password, stored)
+        getattr(people, what)(owner, account.id, by="tests")
+        return right
+
+    monkeypatch.setattr(parts.hasher, "verify", verify_slowly)
+    given = api.post("/login", json=login).get_json()
+    browser.submit("/login", "/login", **login)
+    monkeypatch.undo()
+    people.enable(owner, account.id, by="tests")
+    parts.revoked.refresh()
+
+    assert browser.get("/api/me").status_code == 401
+    assert "token" not in given or ApiClient(api.app, given["token"]).get("/api/me").status_code == 401
