@@ -11,11 +11,12 @@ from pathlib import Path
 
 from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
+from tests.faults.load import LOAD_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.planted import PLANTED, Fault
 
-ALL_FAULTS = (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS, *OUTAGE_FAULTS, *PAGE_FAULTS)
+ALL_FAULTS = (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS, *OUTAGE_FAULTS, *PAGE_FAULTS, *LOAD_FAULTS)
 ROOT = Path(__file__).parents[2]
 TEST_WITHIN_S = 180  # a fault may also show as a test that never ends
 

@@ -10,6 +10,7 @@ import click
 from vote.errors import InvalidInput, VoteError
 from vote.ops.admin import admin
 from vote.ops.backup_cmd import backup
+from vote.ops.load_cmd import load
 from vote.ops.migrate import migrate
 from vote.ops.restore import replay, restore
 from vote.ops.up import up
@@ -24,7 +25,7 @@ def cli() -> None:
     """Online voting that an organiser can trust on the night it matters."""
 
 
-for command in (up, web, worker, migrate, admin, backup, restore, replay, verify):
+for command in (up, web, worker, migrate, admin, backup, restore, replay, verify, load):
     cli.add_command(command)
 
 

@@ -26,10 +26,10 @@ from vote.ops.backup import clients, manifest
 from vote.ops.backup.encryption import Recipient, Sealed, Source, recipient_of, seal
 from vote.ops.backup.folder import BASE, UNFINISHED, Folder
 from vote.ops.backup.manifest import Manifest
-from vote.ops.backup.progress import Bar
 from vote.ops.backup.segments import parse_lsn
 from vote.ops.backup.stream import Stream, has_reached, is_streaming
 from vote.ops.embedded.disk import sync_names
+from vote.ops.progress import Bar
 
 NAME = "vote backup"
 STREAM_WAIT_S = 60.0  # the stream is a second behind at most; a stalled one must not hold a backup for ever

@@ -14,8 +14,8 @@ from vote.ops.backup import clients
 from vote.ops.backup.encryption import Identity, Sealed, unseal
 from vote.ops.backup.folder import BASE
 from vote.ops.backup.manifest import Manifest
-from vote.ops.backup.progress import Bar
 from vote.ops.embedded.programs import server_environ
+from vote.ops.progress import Bar
 
 COPY_BYTES = 256 * 1024
 

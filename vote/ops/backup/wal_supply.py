@@ -12,7 +12,6 @@ from vote.ops.backup.archive import PARTIAL, SUFFIX, Flushed
 from vote.ops.backup.encryption import Identity, unseal
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.manifest import Manifest
-from vote.ops.backup.progress import Bar
 from vote.ops.backup.segments import (
     HISTORY,
     SEGMENT,
@@ -27,6 +26,7 @@ from vote.ops.backup.segments import (
 )
 from vote.ops.backup.wal_end import end_of_wal
 from vote.ops.embedded.disk import sync_names
+from vote.ops.progress import Bar
 
 
 class Supply(NamedTuple):

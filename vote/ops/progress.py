@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Self
 
@@ -11,11 +12,23 @@ LINE_EVERY_S = 10.0
 WIDTH = 30
 
 
-class Bar:
-    """Progress of one step, on standard error. `total` 0: not known."""
+def _megabytes(done: int) -> str:
+    return f"{done / 1e6:.0f} MB"
 
-    def __init__(self, label: str, total: int, *, quiet: bool = False, out: IO[str] | None = None) -> None:
-        self._label, self._total, self._quiet = label, total, quiet
+
+class Bar:
+    """Progress of one step, on standard error. `total` 0: not known. `words` says how much is done; default: in MB."""
+
+    def __init__(
+        self,
+        label: str,
+        total: int,
+        *,
+        words: Callable[[int], str] = _megabytes,
+        quiet: bool = False,
+        out: IO[str] | None = None,
+    ) -> None:
+        self._label, self._total, self._words, self._quiet = label, total, words, quiet
         self._out = out or sys.stderr
         self._done, self._began = 0, time.monotonic()
         self._next = self._began + SHOW_AFTER_S
@@ -32,6 +45,10 @@ class Bar:
             self._next = now + (REDRAW_S if self._out.isatty() else LINE_EVERY_S)
             self._show()
 
+    def reach(self, amount: int) -> None:
+        """Note how much is done in all."""
+        self.add(amount - self._done)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -40,9 +57,8 @@ class Bar:
 
     def _show(self) -> None:
         self._shown = True
-        megabytes = f"{self._done / 1e6:.0f} MB"
         share = min(self._done / self._total, 1) if self._total else None
-        words = f"{self._label}: {megabytes}" + ("" if share is None else f", {share:.0%}")
+        words = f"{self._label}: {self._words(self._done)}" + ("" if share is None else f", {share:.0%}")
         if self._out.isatty():
             bar = "" if share is None else " [" + "#" * int(share * WIDTH) + "." * (WIDTH - int(share * WIDTH)) + "]"
             self._out.write(f"\r\033[K{words}{bar}")

@@ -1,0 +1,83 @@
+"""The few calls around a load, one after the other: is it ready, competitions, people, results. Votes go through `lanes`."""
+
+import contextlib
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+from vote.errors import Unavailable
+from vote.ops.load.target import Target
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+ANSWER_WITHIN_S = 30.0
+TRIES = 10  # after 503, or no answer
+PAUSE_MAX_S = 60.0  # between two tries, whatever Retry-After says
+AT_ONCE = 8  # calls under way when there is one for each user
+
+
+class Reply(NamedTuple):
+    """An answer."""
+
+    status: int
+    json: Any
+
+    @property
+    def detail(self) -> str:
+        """What the service said went wrong."""
+        told = self.json.get("detail") if isinstance(self.json, dict) else None
+        return f"{self.status}: {told}" if told else str(self.status)
+
+
+class Api:
+    """A client that waits when it is told to (429, 503): those calls are not what is measured."""
+
+    def __init__(self, target: Target, token: str | None = None) -> None:
+        kind = http.client.HTTPConnection if target.scheme == "http" else http.client.HTTPSConnection
+        self._connection = kind(target.host, target.port, timeout=ANSWER_WITHIN_S)
+        self._target = target
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+    def ask(self, method: str, path: str, body: object = None, **headers: str) -> Reply:
+        """One call. 429 is waited for as long as it is told, 503 and silence TRIES times. Raises Unavailable after them."""
+        data = None if body is None else json.dumps(body).encode()
+        sent = self._headers | headers | ({"Content-Type": "application/json"} if data is not None else {})
+        left, why = TRIES, ""
+        while left:
+            try:
+                status, pause, content = self._exchange(method, path, data, sent)
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                status, pause, why = 0, 1.0, str(error)
+            if status not in (0, 429, 503):
+                return Reply(status, content)
+            left -= status != 429
+            time.sleep(min(pause, PAUSE_MAX_S))
+        raise Unavailable(f"{self._target.url}{path} does not answer. {why}")
+
+    def _exchange(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, float, Any]:
+        self._connection.request(method, path, data, headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        content: Any = None
+        with contextlib.suppress(ValueError):
+            content = json.loads(body)
+        return answer.status, float(answer.getheader("Retry-After") or 1), content
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+
+def for_each(do: Callable[[T], R], things: Iterable[T], done: Callable[[int], None]) -> list[R]:
+    """`do` for each thing, AT_ONCE at a time; the results in their order. `done` is told of each."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = []
+        for one in pool.map(do, things):
+            found.append(one)
+            done(1)
+        return found

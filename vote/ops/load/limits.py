@@ -1,0 +1,54 @@
+"""What a load must keep to pass. The defaults are those of the production checklist."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vote.ops.load.histogram import Histogram
+from vote.ops.load.measured import Measured
+from vote.ops.load.verdict import Verdict
+
+
+class Limits(NamedTuple):
+    """Upper limits: milliseconds, and votes that were not acknowledged."""
+
+    median_ms: float = 500
+    p99_ms: float = 2_000
+    database_ms: float = 100
+    failed: int = 0
+
+
+class Row(NamedTuple):
+    """One limit and what was measured."""
+
+    what: str
+    limit: float
+    measured: float
+    unit: str
+
+    @property
+    def is_met(self) -> bool:
+        """At the limit is still met."""
+        return self.measured <= self.limit
+
+
+def rows(limits: Limits, measured: Measured, database: Histogram | None, verdict: Verdict) -> list[Row]:
+    """Every limit. `database` is None where the database could not be asked."""
+    found = [
+        Row("votes not acknowledged", limits.failed, measured.failed, ""),
+        Row("a vote, median", limits.median_ms, measured.latency.percentile_ms(0.50), "ms"),
+        Row("a vote, p99", limits.p99_ms, measured.latency.percentile_ms(0.99), "ms"),
+    ]
+    if database is not None:
+        found.append(Row("the database meanwhile, p99", limits.database_ms, database.percentile_ms(0.99), "ms"))
+    return [
+        *found,
+        Row("competitions not settled at the deadline", 0, int(not verdict.settled), ""),
+        Row("lost", 0, len(verdict.lost), ""),
+        Row("duplicate", 0, len(verdict.duplicate), ""),
+        Row("phantom", 0, len(verdict.phantom), ""),
+    ]
+
+
+def all_met(found: Sequence[Row]) -> bool:
+    """Whether the load passes."""
+    return all(row.is_met for row in found)

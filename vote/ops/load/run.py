@@ -1,0 +1,168 @@
+"""One load from nothing to the verdict: people, competitions, votes, waiting, counting; then everything is taken away."""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vote.config import Settings
+from vote.errors import ConfigError, Unavailable
+from vote.ops.load import books, competitions, limits, people, probe, verdict
+from vote.ops.load.api import Api
+from vote.ops.load.books import Books
+from vote.ops.load.fire import fire, requests
+from vote.ops.load.histogram import Histogram
+from vote.ops.load.limits import Limits, Row
+from vote.ops.load.measured import Measured
+from vote.ops.load.people import Voter
+from vote.ops.load.plan import Plan
+from vote.ops.load.target import Target
+from vote.ops.load.verdict import Cast, Verdict
+from vote.ops.progress import Bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked for. `settings` are the deployment's, None where the command has none; `token` is an organiser's;
+    without `competition` competitions are made. `wait_s`: for everything accepted to be recorded.
+    """
+
+    plan: Plan
+    target: Target
+    limits: Limits
+    settings: Settings | None = None
+    register: bool = False
+    token: str | None = None
+    competition: int | None = None
+    keep: bool = False
+    wait_s: float = 60.0
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of it."""
+
+    order: Order
+    began: datetime
+    competitions: tuple[int, ...]
+    measured: Measured
+    database: Histogram | None
+    verdict: Verdict
+    rows: tuple[Row, ...]
+
+    @property
+    def passes(self) -> bool:
+        """Whether every limit is kept."""
+        return limits.all_met(self.rows)
+
+
+def run(order: Order) -> Result:
+    """Do it. Raises ConfigError, NotAllowed and the like before a vote is sent; what happens later is in the result."""
+    _check_ready(order)
+    prefix, began = f"load-{secrets.token_hex(4)}", datetime.now(UTC)
+    with contextlib.ExitStack() as held:
+        api = held.enter_context(_organising(order, prefix))
+        voters = held.enter_context(_voters(order, prefix))
+        if not order.register:
+            people.check_known(order.target, voters[0])
+        ids, keys = held.enter_context(_competitions(order, api, prefix))
+
+        def choice(vote: int) -> str:
+            return keys[vote % len(keys)]
+
+        measured, database = _fire(order, ids, voters, choice)
+        cast = [
+            Cast(ids[order.plan.competition(vote)], voters[order.plan.user(vote)].id, choice(vote), status)
+            for vote, status in enumerate(measured.statuses)
+        ]
+        settled = _settle(order, api, ids, measured.accepted)
+        judged = verdict.judge(cast, _books(order, api, voters, ids), settled=settled)
+    rows = limits.rows(order.limits, measured, database, judged)
+    return Result(order, began, tuple(ids), measured, database, judged, tuple(rows))
+
+
+def _check_ready(order: Order) -> None:
+    with contextlib.closing(Api(order.target)) as api:
+        reply = api.ask("GET", "/ready")
+    if reply.status != 200:
+        raise Unavailable(f"{order.target.url} is not ready for votes. {reply.detail}")
+
+
+@contextlib.contextmanager
+def _organising(order: Order, prefix: str) -> Iterator[Api]:
+    """A client that may make competitions: with the given token, or an organiser put into the database."""
+    with contextlib.ExitStack() as held:
+        token = order.token
+        if token is None and order.competition is None:
+            if order.settings is None:
+                raise ConfigError("Making competitions takes an organiser's token: --token-file (or --competition).")
+            name = f"{prefix}-organiser"
+            organiser = people.prepared(order.settings, name, 1, _step(order), role="organiser", keep=order.keep)
+            voter = held.enter_context(organiser)[0]
+            people.check_known(order.target, voter)
+            token = voter.token
+        yield held.enter_context(contextlib.closing(Api(order.target, token)))
+
+
+def _voters(order: Order, prefix: str) -> contextlib.AbstractContextManager[list[Voter]]:
+    step, count = _step(order), order.plan.users
+    if order.register:
+        return people.registered(order.target, prefix, count, step, keep=order.keep)
+    if order.settings is None:
+        raise ConfigError("Without the settings of the deployment (DATABASE_URL, JWT_SECRET) voters must --register.")
+    return people.prepared(order.settings, prefix, count, step, keep=order.keep)
+
+
+@contextlib.contextmanager
+def _competitions(order: Order, api: Api, prefix: str) -> Iterator[tuple[list[int], tuple[str, ...]]]:
+    if order.competition is None:
+        with competitions.made(api, f"Load test {prefix}", order.plan.competitions, keep=order.keep) as ids:
+            yield ids, competitions.KEYS
+        return
+    yield [order.competition], competitions.given(api, order.competition)
+
+
+def _fire(
+    order: Order, ids: Sequence[int], voters: Sequence[Voter], choice: Callable[[int], str]
+) -> tuple[Measured, Histogram | None]:
+    tokens = [voter.token for voter in voters]
+    request = requests(order.target, order.plan, ids, tokens, choice)
+    with contextlib.ExitStack() as held:
+        can_ask = order.settings is not None and not order.register
+        database = held.enter_context(probe.asking(order.settings, ids)) if can_ask and order.settings else None
+        latest: list[Measured] = []
+        bar = held.enter_context(Bar("Voting", order.plan.votes, words=lambda n: _words(n, latest), quiet=order.quiet))
+
+        def tell(measured: Measured) -> None:
+            latest[:] = [measured]
+            bar.reach(measured.answered)
+
+        return fire(order.plan, order.target, request, tell), database
+
+
+def _words(done: int, latest: Sequence[Measured]) -> str:
+    return f"{done:,} votes answered, p99 {latest[0].latency.percentile_ms(0.99):,.0f} ms"
+
+
+def _settle(order: Order, api: Api, ids: Sequence[int], accepted: int) -> bool:
+    if order.competition is None:
+        return competitions.settle_own(api, ids, within=order.wait_s)
+    return competitions.settle_given(api, order.competition, accepted, within=order.wait_s)
+
+
+def _books(order: Order, api: Api, voters: Sequence[Voter], ids: Sequence[int]) -> Books:
+    if order.settings is not None and not order.register:
+        return books.read(api, order.settings, ids)
+    with _step(order)("Asking every voter", len(voters)) as done:
+        return books.ask(api, order.target, voters, ids, done)
+
+
+def _step(order: Order) -> people.Step:
+    @contextlib.contextmanager
+    def step(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        with Bar(label, total, words=lambda n: f"{n:,}", quiet=order.quiet) as bar:
+            yield bar.add
+
+    return step
