@@ -26,7 +26,7 @@ test: .venv/.dev ## Run the suite (SERVICES=system: on this machine's PostgreSQL
 	@set --; $(FOUND_BROWSER) || { \
 	  echo "make test: the browser suite is deselected: it needs chromium and libatomic1 (as root on Debian they are installed)."; \
 	  set -- -m "not browser"; }; \
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --services=$(SERVICES) "$$@" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --services=$(SERVICES) "$$@" $(ARGS)
 
 lint: .venv/.dev ## Check style, format, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -39,6 +39,12 @@ PASSWORD_HASH = "pbkdf2:sha256:600000$tests$" + "00" * 32  # nobody logs in with
 TEMPLATE = "vote_template"
 
 
+_TESTS = Path(__file__).parent
+# The files with long tests first: they end a run together only while there are small ones left to fill up with. xdist
+# would begin with the files of most tests, which are the quickest (`--no-loadscope-reorder` in the Makefile).
+_SLOW_FIRST = ("system", "integration", "browser", "security", "unit")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--services", choices=["embedded", "system"], default="embedded", help="which servers to run on")
 
@@ -53,6 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         programs.find("system", None)
     except ConfigError as error:
         _deselect(config, items, "tls", f"PostgreSQL and Redis with TLS, whichever run the others. {error}")
+    items.sort(key=lambda item: _SLOW_FIRST.index(item.path.relative_to(_TESTS).parts[0]))  # stable
 
 
 def _deselect(config: pytest.Config, items: list[pytest.Item], marker: str, needed: str) -> None:
