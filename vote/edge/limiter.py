@@ -1,6 +1,6 @@
 """Counts against limits, for all processes together in the cache's Redis; while that is away, in each process alone.
 
-A Redis that is stopped or frozen costs a request one short timeout at most, and then nobody for a while. Counting alone,
+A Redis that is stopped or frozen costs a request one short timeout at most, and then one request in a while. Counting alone,
 each process allows its share, so that together they never allow more than twice a limit: once before, once after.
 """
 
@@ -12,12 +12,13 @@ from importlib.resources import files
 import structlog
 
 from vote.ballotlog import connection
+from vote.db.breaker import Breaker
+from vote.edge.first_in_span import FirstInSpan
 from vote.edge.limits import MICROSECONDS, Limit
 from vote.errors import TooManyRequests
 from vote.metrics import LIMITED
 
 TIMEOUT_S = 0.5  # a healthy Redis answers in 1 ms; a busy process may need longer to read it
-ASK_AGAIN_S = 1.0  # after a failure; until then every process counts alone
 SUBJECTS_MAX = 50_000  # that one process counts alone: some 10 MB
 PREFIX = "vote:limit"
 
@@ -47,14 +48,22 @@ class Limiter:
         """`processes` is how many count alone when Redis is away."""
         self._script = connection.connect(url, timeout_s=TIMEOUT_S).register_script(script())
         self._alone = Alone(processes)
-        self._ask_at = 0.0
+        self._breaker = Breaker()
+        self._firsts: dict[str, FirstInSpan] = {}
 
-    def take(self, limit: Limit, subject: str) -> None:
-        """Count one. Raises TooManyRequests, and counts nothing, when there is no room."""
-        wait_us = self._put(limit, subject, 1)
+    def take(self, limit: Limit, subject: str, number: int = 1) -> None:
+        """Count one, or more. Raises TooManyRequests, and counts nothing, when there is no room."""
+        wait_us = self._put(limit, subject, number)
         if wait_us > 0:
             log.warning("limited", limit=limit.name)
             raise refuse(limit, wait_us)
+
+    def take_after_first(self, limit: Limit, subject: str) -> None:
+        """The same, but the first one in a while asks nobody and is counted with the second one (`first_in_span.py`)."""
+        firsts = self._firsts.get(limit.name) or self._firsts.setdefault(limit.name, FirstInSpan(limit.span_s))
+        number = firsts.number(subject, time.monotonic())
+        if number:
+            self.take(limit, subject, number)
 
     def give_back(self, limit: Limit, subject: str) -> None:
         """Take one out again: it was no failure."""
@@ -66,12 +75,15 @@ class Limiter:
 
     def _put(self, limit: Limit, subject: str, cost: int) -> float:
         key = key_of(limit, subject)
-        if time.monotonic() >= self._ask_at:
+        if self._breaker.may_try():
             try:
-                return float(self._script(keys=[key], args=[limit.interval_us, limit.burst, cost])[0])
+                wait_us = float(self._script(keys=[key], args=[limit.interval_us, limit.burst, cost])[0])
             except connection.LogError:
-                self._ask_at = time.monotonic() + ASK_AGAIN_S
-        return self._alone.put(limit, [key], cost)[0]
+                self._breaker.failed()
+            else:
+                self._breaker.succeeded()
+                return wait_us
+        return self._alone.put(limit, [key], [cost])[0]
 
 
 class Alone:
@@ -82,12 +94,12 @@ class Alone:
         self._empty_at: dict[str, float] = {}  # oldest first
         self._lock = threading.Lock()
 
-    def put(self, limit: Limit, keys: Sequence[str], cost: int) -> list[float]:
+    def put(self, limit: Limit, keys: Sequence[str], costs: Sequence[int]) -> list[float]:
         """Microseconds to wait for each key, 0 where they went in."""
         share = limit.shared_by(self._processes)
         now = time.monotonic() * MICROSECONDS
         with self._lock:
-            return [self._put(share, key, cost, now) for key in keys]
+            return [self._put(share, key, cost, now) for key, cost in zip(keys, costs, strict=True)]
 
     def _put(self, share: Limit, key: str, cost: int, now: float) -> float:
         empty = max(now, self._empty_at.pop(key, now)) + share.interval_us * cost

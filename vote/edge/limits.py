@@ -17,6 +17,11 @@ class Limit(NamedTuple):
     burst: int
     interval_us: int
 
+    @property
+    def span_s(self) -> float:
+        """Seconds in which a full bucket leaks empty."""
+        return self.burst * self.interval_us / MICROSECONDS
+
     def shared_by(self, processes: int) -> "Limit":
         """The part of one process while nobody counts for all: together they allow no more than the whole."""
         return self._replace(burst=max(1, self.burst // processes), interval_us=self.interval_us * processes)

@@ -57,10 +57,10 @@ ROUTES = (
             tag="voting",
             body=Ballot,
             answers={202: Cast, 200: Cast},
-            problems=(409,),
+            problems=(409, 429),
             description=(
                 "202: the vote is on disk and will be counted. 200: the same choice was stored before; nothing changed. "
-                "403: voting is not open. 409: another choice is stored and may not be changed. "
+                "403: voting is not open. 409: another choice is stored and may not be changed. 429: too many at once. "
                 "503: not confirmed; send it again, it cannot count twice."
             ),
         ),

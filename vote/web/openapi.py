@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from vote.edge import problems
-from vote.web import access
+from vote.web import access, gate
 from vote.web.access import UNASKED, Rule, rule
 from vote.web.front_door import ROUTES, Route
 from vote.web.ids import MAX_ID
@@ -139,6 +139,8 @@ def _problems(route: Route) -> list[int]:
         found.add(401)
     if route.method != "get" or route.rule in (access.ORGANISER, access.ADMIN):
         found.add(403)  # a form of a browser without its token; or not for this account
+    if route.path.startswith(gate.COUNTED):
+        found.add(429)
     if "<id:" in route.path:
         found.add(404)
     if route.operation.body is not None:
