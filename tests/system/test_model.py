@@ -50,6 +50,7 @@ from vote.db.pool import Database
 from vote.domain.ballot import shard_of
 from vote.domain.person import Person
 from vote.edge.envelope import LINE, REQUEST_ID
+from vote.edge.limits import Limits
 from vote.edge.problems import status_of
 from vote.errors import Conflict, LogUnavailable, NotFound, Unavailable, VoteError
 from vote.worker import schedule
@@ -132,7 +133,7 @@ class Web:
 
     def __init__(self, world: "World") -> None:
         self.box = HinderedBox(world.settings.log_url)
-        parts: Any = SimpleNamespace(settings=world.settings, db=world.db)
+        parts: Any = SimpleNamespace(settings=world.settings, db=world.db, limits=Limits.of(world.settings))
         unused: Any = None
         self._casting = Casting(parts, self.box, unused, unused, unused)
 
