@@ -23,11 +23,15 @@ from vote.web.desk_gaps import desk_gaps
 from vote.web.desk_people import desk_people
 from vote.web.gaps_api import gaps_api
 from vote.web.ids import IdConverter
+from vote.web.locks import locks
 from vote.web.me import me
 from vote.web.openapi import openapi
+from vote.web.outbox import outbox
+from vote.web.own_login import own_login
 from vote.web.pages import pages
 from vote.web.people_api import people_api
 from vote.web.receipts import receipts
+from vote.web.recovery import recovery
 from vote.web.request import BODY_MAX_BYTES, Request
 
 FORM_MAX_PARTS = 100
@@ -43,6 +47,10 @@ BLUEPRINTS = (
     admin_api,
     gaps_api,
     people_api,
+    locks,
+    own_login,
+    recovery,
+    outbox,
     receipts,
     openapi,
 )

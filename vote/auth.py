@@ -8,14 +8,15 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jwt
 
-from vote.errors import NotLoggedIn
+from vote.errors import HasherBusy, NotLoggedIn
 
 ALGORITHM = "HS256"
 ISSUER = "vote-app"
@@ -31,6 +32,10 @@ PBKDF2_MAX_ROUNDS = 10_000_000  # a stored hash may not make us work for minutes
 SALT_BYTES = 16
 PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never cut
 
+UNCONFIRMED = "unconfirmed."  # begins the jti of who has not confirmed the address yet; no random jti has a dot
+
+Result = TypeVar("Result")
+
 
 class Token(NamedTuple):
     """What a valid token says."""
@@ -41,8 +46,11 @@ class Token(NamedTuple):
     expires_at: int
 
 
-def create_jwt_token(user_id: int, *, secret: str, now: float | None = None) -> str:
-    """A token for this user, valid for TOKEN_HOURS from `now` (seconds since 1970; the clock's when not given)."""
+def create_jwt_token(user_id: int, *, secret: str, now: float | None = None, confirmed: bool = True) -> str:
+    """A token for this user, valid for TOKEN_HOURS from `now` (seconds since 1970; the clock's when not given).
+
+    One that is not `confirmed` says so in its jti: whether its owner may vote has to be asked then (`edge/confirmed.py`).
+    """
     issued = int(time.time() if now is None else now)
     claims = {
         "iss": ISSUER,
@@ -51,7 +59,7 @@ def create_jwt_token(user_id: int, *, secret: str, now: float | None = None) -> 
         "exp": issued + TOKEN_HOURS * 3600,
         "nbf": issued,
         "iat": issued,
-        "jti": secrets.token_urlsafe(JTI_BYTES),
+        "jti": ("" if confirmed else UNCONFIRMED) + secrets.token_urlsafe(JTI_BYTES),
     }
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
 
@@ -137,21 +145,31 @@ def _pbkdf2(password: str, salt: str, rounds: int) -> bytes:
 class PasswordHasher:
     """Hashes in a pool of few threads, so that a flood of logins waits in line and votes do not starve.
 
-    hashlib releases the interpreter lock while it works; the pool's size is what bounds the cores it may take.
+    hashlib releases the interpreter lock while it works; the pool's size is what bounds the cores it may take. The line is
+    bounded too: at most `places` are hashed or wait, since each holds a thread that makes pages. HasherBusy to all others.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, *, places: int = 64) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hash")
+        self._places = threading.BoundedSemaphore(max(threads, places))
         # Verified when there is no such user, so that unknown and wrong take the same time.
         self._nobody = f"pbkdf2:sha256:{PBKDF2_ROUNDS}${secrets.token_urlsafe(SALT_BYTES)}${bytes(32).hex()}"
 
     def hash(self, password: str) -> str:
-        """hash_password, in line."""
-        return self._pool.submit(hash_password, password).result()
+        """hash_password, in line. Raises HasherBusy."""
+        return self._in_line(hash_password, password)
 
     def verify(self, password: str, stored: str | None) -> bool:
-        """verify_password, in line; without a stored hash as slow, and False."""
-        return self._pool.submit(verify_password, password, stored or self._nobody).result() and stored is not None
+        """verify_password, in line; without a stored hash as slow, and False. Raises HasherBusy."""
+        return self._in_line(verify_password, password, stored or self._nobody) and stored is not None
+
+    def _in_line(self, work: Callable[..., Result], *given: str) -> Result:
+        if not self._places.acquire(blocking=False):
+            raise HasherBusy
+        try:
+            return self._pool.submit(work, *given).result()
+        finally:
+            self._places.release()
 
     def close(self) -> None:
         """Let the threads end."""

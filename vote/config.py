@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import dotenv
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from vote import secret_strength
+from vote import secret_strength, transport
 from vote.errors import ConfigError
 
 SECRETS = (
@@ -29,8 +27,10 @@ SECRETS = (
     "JWT_SECRET_PREVIOUS",
     "BACKUP_IDENTITY",
     "CHECKPOINT_KEY",
+    "SMTP_URL",
 )
 PAIRED = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")
+NOT_BY_CHANCE = ("BACKUP_IDENTITY", "SMTP_URL")  # secrets that nobody makes by the line below
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 
@@ -118,6 +118,10 @@ class Settings(BaseModel):
     limit_login_failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     limit_registrations_per_hour: int = Field(default=600, ge=1, le=1_000_000)
 
+    smtp_url: str | None = None
+    mail_from: str | None = None
+    email_confirmation: Annotated[bool, BeforeValidator(_on_off)] = False
+
     backup_folder: Path | None = None
     backup_recipient: str | None = None
     backup_identity: str | None = None
@@ -158,21 +162,52 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        if self.smtp_url is not None:
+            parts = urlsplit(self.smtp_url)
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+                raise ValueError("SMTP_URL must be smtp://user:password@host:587 or smtps://user:password@host:465")
+            if self.mail_from is None:
+                raise ValueError("SMTP_URL needs MAIL_FROM, the address that mails come from")
+            if self.public_url is None:
+                raise ValueError(
+                    "SMTP_URL needs PUBLIC_URL: links in mails begin with it, never with what a client sent"
+                )
+        if self.email_confirmation and self.smtp_url is None and self.vote_env == "production":
+            raise ValueError("EMAIL_CONFIRMATION=on needs SMTP_URL: nobody could confirm anything")
+        return self
+
+    @model_validator(mode="after")
     def _check_transport(self) -> Self:
         if self.vote_env == "production":
             for name in POSTGRES_URLS:
-                if (url := getattr(self, name.lower())) and not _postgres_is_guarded(name, url):
+                if (url := getattr(self, name.lower())) and not transport.postgres_is_guarded(name, url):
                     raise ValueError(
                         f"{name} goes over the network without sslmode=verify-full (and sslrootcert=…, the CA): refused in"
                         " production, where nobody may read or change what passes. A unix socket or loopback needs neither"
                     )
             for name in REDIS_URLS:
-                if (url := getattr(self, name.lower())) and not _redis_is_guarded(url):
+                if (url := getattr(self, name.lower())) and not transport.redis_is_guarded(url):
                     raise ValueError(
                         f"{name} goes over the network without TLS that checks certificate and host name (rediss:// or"
                         " rediss+sentinel://): refused in production. A unix socket or loopback needs no TLS"
                     )
         return self
+
+    @property
+    def mail_is_read_here(self) -> bool:
+        """Whether mail is not sent but kept to be read at /outbox: in development without a mail server."""
+        return self.vote_env == "development" and self.smtp_url is None
+
+    @property
+    def can_mail(self) -> bool:
+        """Whether mail reaches anybody."""
+        return self.smtp_url is not None or self.mail_is_read_here
+
+    @cached_property
+    def site_url(self) -> str:
+        """How links in mails begin: PUBLIC_URL, or in development the address the web listens on."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
 
     @cached_property
     def log_url(self) -> str:
@@ -195,39 +230,6 @@ class Settings(BaseModel):
             return DatabaseTarget(own, None)
         owner = _required(self.database_url, "DATABASE_URL", "postgresql://user@host/vote")
         return DatabaseTarget(owner, None if part == "owner" else f"vote_{part}")
-
-
-def _postgres_is_guarded(name: str, url: str) -> bool:
-    """Whether every address is a unix socket or loopback, or TLS checks both certificate and name."""
-    try:
-        found = conninfo_to_dict(url)
-    except ProgrammingError:
-        raise ValueError(f"{name} is not a URL that PostgreSQL understands") from None
-    hosts = str(found.get("hostaddr") or found.get("host") or "").split(",")
-    return found.get("sslmode") == "verify-full" or all(_is_local(host) for host in hosts)
-
-
-def _redis_is_guarded(url: str) -> bool:
-    """The same for Redis; redis-py checks certificate and name unless the URL says otherwise."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return True
-    if parts.scheme in ("rediss", "rediss+sentinel"):
-        asked = parse_qs(parts.query)
-        checks_name = asked.get("ssl_check_hostname", ["true"])[0].lower() in ("true", "yes", "1")
-        return checks_name and asked.get("ssl_cert_reqs", ["required"])[0] == "required"
-    addresses = parts.netloc.rpartition("@")[2].split(",")
-    return all(_is_local(urlsplit(f"//{address}").hostname or "") for address in addresses)
-
-
-def _is_local(host: str) -> bool:
-    """A unix socket (an absolute path, `@` for an abstract one, or nothing) or loopback."""
-    if not host or host.startswith(("/", "@")) or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _required(value: str | None, name: str, example: str) -> str:
@@ -269,6 +271,6 @@ def _explain(error: ValidationError) -> str:
     lines = ["The settings are wrong:"]
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         name = ".".join(str(part) for part in problem["loc"][:1]).upper()
-        hint = f" Make one with: {HOW_TO_MAKE_ONE}" if name in SECRETS and name != "BACKUP_IDENTITY" else ""
+        hint = f" Make one with: {HOW_TO_MAKE_ONE}" if name in SECRETS and name not in NOT_BY_CHANCE else ""
         lines.append(f"  {name + ': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}.{hint}")
     return "\n".join(lines)

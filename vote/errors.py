@@ -6,7 +6,9 @@ VoteError
 ├── NotFound                nothing there, or not for you to know
 ├── NotLoggedIn             who you are is not known
 ├── NotAllowed              known, but this is not yours to do
+├── NotConfirmed            known, but nobody knows yet that the e-mail address is theirs
 ├── TooManyRequests         more than the named limit; nothing was done
+│   └── TooManyGuesses      a password was wrong too often; this one was not looked at
 ├── ForgedForm              a browser's form without the token of its session
 ├── Conflict                the present state does not allow it
 │   ├── NameTaken           user name or e-mail in use
@@ -19,7 +21,8 @@ VoteError
 ├── BackupUnusable          a backup is damaged, incomplete, or cannot be made
 └── Unavailable             a part we need is down or cold: not confirmed, try again
     ├── LogUnavailable      the ballot log
-    └── DatabaseUnavailable PostgreSQL
+    ├── DatabaseUnavailable PostgreSQL
+    └── HasherBusy          more people log in at this moment than passwords can be checked
 """
 
 import math
@@ -61,12 +64,20 @@ class NotAllowed(VoteError):
     """Your account may not do this."""
 
 
+class NotConfirmed(VoteError):
+    """Confirm your e-mail address first: open the link in the mail we sent you. Your account page sends another."""
+
+
 class TooManyRequests(VoteError):
     """Too many requests from you. Nothing was done; wait a moment and send it again."""
 
     def __init__(self, wait_s: float, detail: str | None = None) -> None:
         super().__init__(detail)
         self.retry_after_s = max(1, math.ceil(wait_s))
+
+
+class TooManyGuesses(TooManyRequests):
+    """Too many wrong passwords. Wait, then try again."""
 
 
 class ForgedForm(VoteError):
@@ -125,3 +136,9 @@ class LogUnavailable(Unavailable):
 
 class DatabaseUnavailable(Unavailable):
     """The database is not answering. Try again in a moment."""
+
+
+class HasherBusy(Unavailable):
+    """Many people are logging in at this moment. Nothing was wrong with yours: try again in a few seconds."""
+
+    retry_after_s = 3

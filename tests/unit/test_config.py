@@ -29,7 +29,7 @@ def load(name: str, url: str, *, environment: str = "production") -> Settings:
 
 
 def test_the_table_knows_every_url_of_a_store() -> None:
-    urls = {name.upper() for name in Settings.model_fields if "url" in name} - {"PUBLIC_URL", "STATIC_URL"}
+    urls = {name.upper() for name in Settings.model_fields if "url" in name} - {"PUBLIC_URL", "STATIC_URL", "SMTP_URL"}
 
     assert urls == {*config.POSTGRES_URLS, *config.REDIS_URLS}
 
@@ -222,3 +222,33 @@ def test_no_list_is_no_origin_and_production_wants_https() -> None:
     assert config.load({**GOOD, "CORS_ORIGINS": "https://a.example", "VOTE_ENV": "production"})
     with pytest.raises(ConfigError, match="refused in production"):
         config.load({**GOOD, "CORS_ORIGINS": "http://a.example", "VOTE_ENV": "production"})
+
+
+# --- mail ---------------------------------------------------------------------------------------------------------------
+
+MAIL = {
+    "SMTP_URL": "smtps://mail.example.org",
+    "MAIL_FROM": "vote@example.org",
+    "PUBLIC_URL": "https://vote.example.org",
+}
+
+
+@pytest.mark.parametrize("missing", ["MAIL_FROM", "PUBLIC_URL"])
+def test_mail_needs_a_sender_and_where_its_links_lead(missing: str) -> None:
+    assert config.load({**NEEDED, **MAIL}).can_mail
+    with pytest.raises(ConfigError, match=missing):
+        config.load({**NEEDED, **MAIL, missing: ""})
+
+
+@pytest.mark.parametrize("url", ["http://mail.example.org", "mail.example.org", "smtp://", "smtp:mail"])
+def test_a_mail_server_that_is_none_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ConfigError, match="SMTP_URL must be") as refused:
+        config.load({**NEEDED, **MAIL, "SMTP_URL": url + "?password=hush"})
+    assert "hush" not in str(refused.value)
+
+
+def test_confirmation_needs_mail_in_production() -> None:
+    with pytest.raises(ConfigError, match="EMAIL_CONFIRMATION=on needs SMTP_URL"):
+        config.load({**GOOD, "VOTE_ENV": "production", "EMAIL_CONFIRMATION": "on"})
+    assert config.load({**NEEDED, "EMAIL_CONFIRMATION": "on"}).mail_is_read_here
+    assert not config.load({**GOOD, "VOTE_ENV": "production"}).can_mail

@@ -1,55 +1,51 @@
-"""Accounts: registering, checking a login, roles, passwords, revoking, erasing."""
+"""Accounts: registering, passwords, revoking, erasing. Checking a login is in `logins.py`, links in mails `recovery.py`."""
 
-from vote.auth import TOKEN_HOURS, PasswordHasher, hash_password, needs_rehash
+from vote.actions import recovery
+from vote.auth import TOKEN_HOURS, PasswordHasher, hash_password
 from vote.ballotlog.log import BallotLog
-from vote.db import users
+from vote.db import devices, outbox, users
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
-from vote.errors import InvalidInput, NotFound, NotLoggedIn
+from vote.errors import NotFound
 
 ADMIN_EMAIL = "admin@localhost.invalid"  # RFC 2606: surely nobody's
 
 
-def register(db: Database, hasher: PasswordHasher, *, username: str, email: str, password: str) -> Account:
-    """A new voter. Raises NameTaken with the field. The fields were checked before (`web/models.py`)."""
+def register(
+    db: Database, hasher: PasswordHasher, *, username: str, email: str, password: str, confirm: bool
+) -> Account:
+    """A new voter; `confirm`: a mail asks for the address to be confirmed. Raises NameTaken with the field.
+
+    The fields were checked before (`web/models.py`).
+    """
     password_hash = hasher.hash(password)
     with db.transaction(by="register") as tx:
         user_id = users.insert(tx, username=username, email=email, password_hash=password_hash, role="voter")
         account = users.find(tx, user_id)
+        if confirm:
+            outbox.put(tx, "confirm", user_id=user_id, recipient=email, username=username)
     assert account is not None
     return account
 
 
-def check_login(db: Database, hasher: PasswordHasher, *, username: str, password: str) -> Account:
-    """The account, when name and password are right. Raises NotLoggedIn, the same and as slowly for every cause."""
-    with db.read() as tx:
-        account = users.find_by_username(tx, username)
-    right = hasher.verify(password, account.password_hash if account else None)
-    if account is None or not right or account.disabled_at is not None:
-        raise NotLoggedIn("User name or password is wrong.")
-    rehashed = hasher.hash(password) if needs_rehash(account.password_hash) else None
-    with db.transaction(by=account.id) as tx:
-        users.note_login(tx, account.id)
-        if rehashed is not None:
-            users.set_password_hash(tx, account.id, rehashed)
-    return account
+def change_password(
+    db: Database, hasher: PasswordHasher, *, by: Account, new: str, keep_device: bytes | None = None
+) -> None:
+    """Replace one's own password and end every session; the present one was checked before (`logins.py`).
 
-
-def change_password(db: Database, hasher: PasswordHasher, *, by: int, current: str, new: str) -> None:
-    """Replace one's own password and end every session. Raises InvalidInput when `current` is wrong."""
-    check_password(db, hasher, by=by, password=current, field="current_password")
+    Every device but `keep_device` is unknown then. Raises InvalidInput when the new one is too easy to guess.
+    """
+    recovery.check_new_password(by, new, field="new_password")
     password_hash = hasher.hash(new)
+    with db.transaction(by=by.id) as tx:
+        recovery.set_password(tx, by, password_hash, keep_device=keep_device)
+
+
+def log_out_everywhere(db: Database, *, by: int, keep_device: bytes | None = None) -> None:
+    """End everything of one's own within a second; every device but `keep_device` is unknown then."""
     with db.transaction(by=by) as tx:
-        users.set_password_hash(tx, by, password_hash)
         users.revoke(tx, f"user:{by}", keep_hours=TOKEN_HOURS)
-
-
-def check_password(db: Database, hasher: PasswordHasher, *, by: int, password: str, field: str) -> None:
-    """Raises InvalidInput, naming the field, unless this is one's own password."""
-    with db.read() as tx:
-        account = users.find(tx, by)
-    if not hasher.verify(password, account.password_hash if account else None):
-        raise InvalidInput({field: "This is not your password."})
+        devices.forget_others(tx, by, but=keep_device)
 
 
 def revoke(db: Database, *, by: int, subject: str) -> None:
@@ -92,7 +88,9 @@ def create_admin(db: Database, *, username: str, email: str, password: str, by: 
     """A new admin's id. Raises NameTaken."""
     password_hash = hash_password(password)
     with db.transaction(by=by) as tx:
-        return users.insert(tx, username=username, email=email, password_hash=password_hash, role="admin")
+        user_id = users.insert(tx, username=username, email=email, password_hash=password_hash, role="admin")
+        users.confirm_email(tx, user_id)  # by who runs the command
+        return user_id
 
 
 def id_of(db: Database, *, username: str) -> int:
@@ -105,9 +103,7 @@ def reset_password(db: Database, *, username: str, password: str, by: str) -> No
     """Set a password without knowing the old one; everything logged in is out. Raises NotFound."""
     password_hash = hash_password(password)
     with db.transaction(by=by) as tx:
-        account = _named(tx, username)
-        users.set_password_hash(tx, account.id, password_hash)
-        users.revoke(tx, f"user:{account.id}", keep_hours=TOKEN_HOURS)
+        recovery.set_password(tx, _named(tx, username), password_hash, keep_device=None)
 
 
 def _named(tx: Tx, username: str) -> Account:

@@ -67,6 +67,8 @@ class Casting:
             session = self._cookie.read(header("cookie") or "")
             who = self._identify(header, session, form)
             await self.limit.take(who.user_id)  # after the form's token: what a stranger's page sends counts nowhere
+            if self._parts.confirmed.must_be_asked(who):
+                await asyncio.to_thread(self._parts.confirmed.check, who)
             told = await self._cast(scope, competition, who, form.vote)
         except ConnectionError:
             return  # the client went away before it had sent its ballot: nobody is there to be told

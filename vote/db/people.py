@@ -25,9 +25,14 @@ class PersonRow:
     role: Role
     created_at: datetime
     disabled_at: datetime | None
+    locked_until: datetime | None
 
 
-_PERSON: LiteralString = "SELECT id, username, email, role, created_at, disabled_at FROM users WHERE erased_at IS NULL"
+_PERSON: LiteralString = """
+    SELECT id, username, email, role, created_at, disabled_at,
+           (SELECT l.expires_at FROM login_locks l WHERE l.user_id = users.id AND l.expires_at > now()) AS locked_until
+    FROM users WHERE erased_at IS NULL
+"""
 
 
 def find(tx: Tx, user_id: int) -> PersonRow | None:
@@ -69,7 +74,7 @@ def history(tx: Tx, user_id: int, *, limit: int = 200) -> list[AuditRow]:
                a.before, a.after
         FROM audit_log a
         LEFT JOIN users u ON a.actor = 'user:' || u.id
-        WHERE a.subject = 'users' AND a.subject_id = %s::text
+        WHERE a.subject IN ('users', 'login_locks') AND a.subject_id = %s::text
         ORDER BY a.id DESC LIMIT %s
         """,
         (user_id, limit),

@@ -37,10 +37,12 @@ CREATE TABLE users (
     created_at timestamptz NOT NULL DEFAULT now(),
     disabled_at timestamptz,
     erased_at timestamptz,
+    confirmed_at timestamptz,
     CHECK (erased_at IS NOT NULL OR (username IS NOT NULL AND email IS NOT NULL AND password_hash IS NOT NULL)),
     CHECK (erased_at IS NULL OR (username IS NULL AND email IS NULL AND password_hash IS NULL))
 );
 COMMENT ON TABLE users IS 'People. An erased person keeps the number that the vote carries, and nothing else.';
+COMMENT ON COLUMN users.confirmed_at IS 'When somebody showed that mail to this address reaches them.';
 CREATE UNIQUE INDEX users_username_key ON users (lower(username));
 CREATE UNIQUE INDEX users_email_key ON users (lower(email));
 CREATE INDEX users_names ON users ((lower(username) COLLATE "C")) WHERE erased_at IS NULL;
@@ -247,6 +249,66 @@ CREATE TABLE revocations (
 );
 COMMENT ON TABLE revocations IS 'Tokens (jti:…), sessions (sid:…) and everything of a person (user:…) that is dead before its time.';
 
+CREATE TABLE attempts (
+    subject bytea NOT NULL CHECK (octet_length(subject) = 16),
+    source bytea NOT NULL CHECK (octet_length(source) IN (0, 16)),
+    count integer NOT NULL,
+    wait_until timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (subject, source)
+);
+COMMENT ON TABLE attempts IS 'How often something was tried that is not shown to be right. Keyed hashes: no name and no address is in here.';
+COMMENT ON COLUMN attempts.source IS 'The network or device it came from; empty: all networks together.';
+
+CREATE TABLE login_locks (
+    user_id integer PRIMARY KEY REFERENCES users,
+    locked_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL
+);
+COMMENT ON TABLE login_locks IS 'Accounts with so many wrong passwords that only known devices are still let try; for admins to see.';
+
+CREATE TABLE devices (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id integer NOT NULL REFERENCES users,
+    token_hash bytea NOT NULL UNIQUE CHECK (octet_length(token_hash) = 32),
+    device text NOT NULL CHECK (length(device) <= 80),
+    session text NOT NULL,
+    first_used_at timestamptz NOT NULL DEFAULT now(),
+    last_used_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE devices IS 'Browsers a person has logged in with: what goes wrong there is counted for that browser alone.';
+COMMENT ON COLUMN devices.session IS 'The sid of the newest login there, which ends when the device is taken away.';
+CREATE INDEX devices_user_id ON devices (user_id);
+
+CREATE TABLE outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id integer REFERENCES users,
+    kind text NOT NULL CHECK (kind IN ('reset', 'confirm', 'address', 'password', 'locked', 'unlocked')),
+    recipient text,
+    username text,
+    written_at timestamptz NOT NULL DEFAULT now(),
+    due_at timestamptz NOT NULL DEFAULT now(),
+    tries smallint NOT NULL DEFAULT 0,
+    done_at timestamptz,
+    outcome text,
+    letter text
+);
+COMMENT ON TABLE outbox IS 'Mail on its way. Once it is sent or given up, only kind, person and outcome are kept.';
+COMMENT ON COLUMN outbox.recipient IS 'Null: nobody; such a row is written so that asking for an unknown address is as much work.';
+COMMENT ON COLUMN outbox.letter IS 'In development without SMTP_URL only: what would have been sent.';
+CREATE INDEX outbox_due_at ON outbox (due_at) WHERE done_at IS NULL;
+CREATE INDEX outbox_user_id ON outbox (user_id);
+
+CREATE TABLE mail_links (
+    token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
+    user_id integer NOT NULL REFERENCES users,
+    purpose text NOT NULL CHECK (purpose IN ('reset', 'confirm')),
+    email text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    UNIQUE (user_id, purpose)
+);
+COMMENT ON TABLE mail_links IS 'Links in mails that were sent: SHA-256 of their token, one of each purpose, gone once it is used.';
+
 CREATE TABLE audit_log (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -277,7 +339,8 @@ COMMENT ON TABLE backups IS 'Backups, and what a real restore of each has shown 
 CREATE FUNCTION audit_row(changed jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT jsonb_object_agg(key, CASE WHEN key IN ('username', 'email', 'password_hash', 'receipt_key')
+    SELECT jsonb_object_agg(key, CASE WHEN key IN ('username', 'email', 'password_hash', 'receipt_key', 'token_hash',
+                                                   'device', 'session')
                                            AND value <> 'null'::jsonb
                                       THEN '"(not kept here)"'::jsonb ELSE value END)
     FROM jsonb_each(changed)
@@ -348,6 +411,8 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON settings FOR EACH ROW E
 CREATE TRIGGER audit AFTER UPDATE ON log_gaps FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON decisions FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON erasures FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER INSERT OR DELETE ON devices FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER INSERT OR DELETE ON login_locks FOR EACH ROW EXECUTE FUNCTION audit();
 
 -- To log somebody out everywhere is an act on the account, and is kept with the others.
 CREATE FUNCTION audit_log_out() RETURNS trigger
@@ -368,8 +433,12 @@ CREATE FUNCTION erase_person(person integer) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = public, pg_temp
 AS $$
+    DELETE FROM devices WHERE user_id = person;
+    DELETE FROM login_locks WHERE user_id = person;
+    DELETE FROM mail_links WHERE user_id = person;
+    DELETE FROM outbox WHERE user_id = person;
     UPDATE users
-    SET username = NULL, email = NULL, password_hash = NULL, role = 'voter', erased_at = now()
+    SET username = NULL, email = NULL, password_hash = NULL, role = 'voter', confirmed_at = NULL, erased_at = now()
     WHERE id = person AND erased_at IS NULL;
     DELETE FROM last_logins WHERE user_id = person
 $$;
@@ -446,7 +515,7 @@ GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup
 GRANT SELECT ON settings, users, competitions, options, votes, ballots, tallies, log_positions, log_gaps, log_markers,
     unmatched_ballots, rejected_ballots, revocations, audit_log, backups, decisions, erasures TO vote_web;
 GRANT INSERT ON users, competitions, options, revocations, decisions, erasures TO vote_web;
-GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at) ON users TO vote_web;
+GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at, confirmed_at) ON users TO vote_web;
 GRANT UPDATE ON competitions TO vote_web;
 GRANT DELETE ON options TO vote_web;
 GRANT UPDATE (asked_at) ON erasures TO vote_web;
@@ -471,6 +540,16 @@ GRANT DELETE ON revocations, position_marks TO vote_worker;
 GRANT SELECT ON competitions, options, tallies, votes, ballots, log_positions, log_gaps, unmatched_ballots,
     rejected_ballots, backups, checkpoints TO vote_reports;
 GRANT SELECT (id, role, created_at, disabled_at, erased_at) ON users TO vote_reports;
+
+-- Logins and mail.
+GRANT SELECT, INSERT, UPDATE, DELETE ON attempts TO vote_web;
+GRANT SELECT, INSERT, DELETE ON login_locks, devices TO vote_web;
+GRANT UPDATE (device, session, last_used_at) ON devices TO vote_web;
+GRANT SELECT, INSERT ON outbox TO vote_web;
+GRANT SELECT, DELETE ON mail_links TO vote_web;
+GRANT SELECT, DELETE ON attempts, login_locks, devices, outbox TO vote_worker;
+GRANT UPDATE ON outbox TO vote_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON mail_links TO vote_worker;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO vote_backup;
 GRANT INSERT, UPDATE ON backups TO vote_backup;

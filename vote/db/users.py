@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
 from vote.db.pool import Tx
@@ -22,6 +23,7 @@ class Account:
     role: Role
     created_at: datetime
     disabled_at: datetime | None
+    confirmed_at: datetime | None
 
     @property
     def person(self) -> Person:
@@ -37,9 +39,13 @@ class Revocation(NamedTuple):
     revoked_at: datetime
 
 
-_ACCOUNT: LiteralString = (
-    "SELECT id, username, email, password_hash, role, created_at, disabled_at FROM users WHERE erased_at IS NULL"
-)
+EMAIL_TAKEN = "This e-mail address is in use. Choose another, or log in if it is yours."
+NAME_TAKEN = "This user name is in use. Choose another, or log in if it is yours."
+
+_ACCOUNT: LiteralString = """
+    SELECT id, username, email, password_hash, role, created_at, disabled_at, confirmed_at FROM users
+    WHERE erased_at IS NULL
+"""
 
 
 def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role) -> int:
@@ -53,9 +59,7 @@ def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role)
         (username, email, password_hash, role),
     ).fetchone()
     if row is None:
-        field = "username" if find_by_username(tx, username) else "email"
-        what = "e-mail address" if field == "email" else "user name"
-        raise NameTaken({field: f"This {what} is in use. Choose another, or log in if it is yours."})
+        raise NameTaken({"username": NAME_TAKEN} if find_by_username(tx, username) else {"email": EMAIL_TAKEN})
     return int(row[0])
 
 
@@ -68,6 +72,41 @@ def find_by_username(tx: Tx, username: str) -> Account | None:
     """The account with this name, upper and lower case alike."""
     query = f"{_ACCOUNT} AND lower(username) = lower(%s)"
     return tx.cursor(row_factory=class_row(Account)).execute(query, (username,)).fetchone()
+
+
+def find_by_email(tx: Tx, email: str) -> Account | None:
+    """The account with this address, upper and lower case alike."""
+    query = f"{_ACCOUNT} AND lower(email) = lower(%s)"
+    return tx.cursor(row_factory=class_row(Account)).execute(query, (email,)).fetchone()
+
+
+def set_email(tx: Tx, user_id: int, email: str, *, confirmed: bool) -> None:
+    """Give the account another address. Raises NameTaken."""
+    check_email_free(tx, email, but=user_id)
+    try:
+        tx.execute(
+            "UPDATE users SET email = %s, confirmed_at = CASE WHEN %s THEN now() END WHERE id = %s",
+            (email, confirmed, user_id),
+        )
+    except UniqueViolation as error:  # somebody took it in this very moment
+        raise NameTaken({"email": EMAIL_TAKEN}) from error
+
+
+def check_email_free(tx: Tx, email: str, *, but: int) -> None:
+    """Raises NameTaken when somebody else has this address."""
+    found = find_by_email(tx, email)
+    if found is not None and found.id != but:
+        raise NameTaken({"email": EMAIL_TAKEN})
+
+
+def confirm_email(tx: Tx, user_id: int) -> None:
+    """Note that mail to the account's address reaches its owner. Noted before, it keeps its time."""
+    tx.execute("UPDATE users SET confirmed_at = coalesce(confirmed_at, now()) WHERE id = %s", (user_id,))
+
+
+def is_confirmed(tx: Tx, user_id: int) -> bool:
+    """Whether mail to the account's address is known to reach its owner."""
+    return tx.execute("SELECT FROM users WHERE id = %s AND confirmed_at IS NOT NULL", (user_id,)).fetchone() is not None
 
 
 def set_role(tx: Tx, user_id: int, role: Role) -> None:

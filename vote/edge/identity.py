@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from vote.auth import UNCONFIRMED
 from vote.config import Settings
 from vote.edge import bearer, sessions
 from vote.edge.revoked import Revoked
@@ -12,11 +13,14 @@ from vote.errors import NotLoggedIn
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody who is logged in. `subject` is what a log-out revokes: `jti:…` or `sid:…`."""
+    """Somebody who is logged in. `subject` is what a log-out revokes: `jti:…` or `sid:…`. Who is not `confirmed` had not
+    confirmed the e-mail address when this login began, where that is asked for: `confirmed.py` knows if they have since.
+    """
 
     user_id: int
     via: Literal["bearer", "session"]
     subject: str
+    confirmed: bool = True
 
 
 class Identifier:
@@ -35,7 +39,7 @@ class Identifier:
         read = bearer.read_own_token(token.strip(), secrets=self._secrets, now=now)
         subject = f"jti:{read.jti}"
         self._revoked.check(subject, user_id=read.user_id, began=read.issued_at)
-        return Identity(read.user_id, "bearer", subject)
+        return Identity(read.user_id, "bearer", subject, confirmed=not read.jti.startswith(UNCONFIRMED))
 
     def by_session(self, session: Session, *, now: float) -> Identity:
         """From a session. Raises NotLoggedIn."""
@@ -43,4 +47,4 @@ class Identifier:
             raise NotLoggedIn("Log in first." if "uid" not in session else "You were away for a while. Log in again.")
         subject = f"sid:{session['sid']}"
         self._revoked.check(subject, user_id=session["uid"], began=session["at"])
-        return Identity(session["uid"], "session", subject)
+        return Identity(session["uid"], "session", subject, confirmed=sessions.UNCONFIRMED not in session)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from vote.actions.guard import Guard
 from vote.auth import PasswordHasher
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.replica import Replica
+from vote.edge.confirmed import Confirmed
 from vote.edge.limiter import Limiter
 from vote.edge.limits import Limits
 from vote.edge.revoked import Revoked
@@ -22,6 +24,8 @@ class Parts:
     replica: Replica
     log: BallotLog
     hasher: PasswordHasher
+    guard: Guard
+    confirmed: Confirmed
     revoked: Revoked
     limits: Limits
     limiter: Limiter
@@ -38,7 +42,10 @@ class Parts:
             reports=reports,
             replica=Replica(settings.replica(), reports, size=size, max_lag_s=settings.database_replica_max_lag_s),
             log=BallotLog(settings.log_url, settings.vote_shards),
-            hasher=PasswordHasher(settings.vote_hash_threads),
+            # Who waits for a hash holds a thread of the pages: half of them stay for everybody else.
+            hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
+            guard=Guard(db, settings),
+            confirmed=Confirmed(db),
             revoked=Revoked(db),
             limits=Limits.of(settings),
             limiter=Limiter(settings.cache_url, processes=settings.web_concurrency),

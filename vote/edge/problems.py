@@ -15,6 +15,8 @@ STATUS: dict[type[VoteError], int] = {
     errors.NotLoggedIn: 401,
     errors.NotAllowed: 403,
     errors.TooManyRequests: 429,
+    errors.NotConfirmed: 403,
+    errors.TooManyGuesses: 429,
     errors.ForgedForm: 403,
     errors.Conflict: 409,
     errors.NameTaken: 409,
@@ -28,6 +30,7 @@ STATUS: dict[type[VoteError], int] = {
     errors.Unavailable: 503,
     errors.LogUnavailable: 503,
     errors.DatabaseUnavailable: 503,
+    errors.HasherBusy: 503,
 }
 
 TITLES = {

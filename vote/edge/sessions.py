@@ -18,6 +18,7 @@ from vote.edge import cookies
 IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
 SID_BYTES = 16
+UNCONFIRMED = "unconfirmed"  # there while it has to be asked whether the address is confirmed
 
 Session = MutableMapping[str, Any]
 
@@ -63,10 +64,12 @@ def cookie_name(settings: Settings) -> str:
     return cookies.name_of("session", secure=settings.vote_cookie_secure)
 
 
-def begin(session: Session, user_id: int, *, now: float) -> None:
+def begin(session: Session, user_id: int, *, now: float, confirmed: bool = True) -> None:
     """Log somebody in: a new sid, so that a planted one gains nothing (OWASP session fixation)."""
     session.clear()
     session.update(sid=new_sid(), uid=user_id, at=now, seen=now)
+    if not confirmed:
+        session[UNCONFIRMED] = True
 
 
 def new_sid() -> str:

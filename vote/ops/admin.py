@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from vote import config
-from vote.actions import accounts, people
+from vote.actions import accounts, logins, people
+from vote.actions.guard import Guard
 from vote.db.pool import Database
 from vote.domain.person import Role
 from vote.ops import environment
@@ -84,6 +85,17 @@ def enable(username: str, as_json: bool) -> None:
     with _database() as db:
         people.enable(db, accounts.id_of(db, username=username), by=BY)
     _answer(as_json, f"{username} can log in again.", username=username, disabled=False)
+
+
+@admin.command()
+@click.argument("username")
+@as_json_option
+def unlock(username: str, as_json: bool) -> None:
+    """Forget the wrong passwords of an account: it can be tried again from everywhere. Its owner gets a mail."""
+    with _database() as db:
+        guard = Guard(db, config.load(environment.read_with_notes()))
+        logins.unlock(db, guard, accounts.id_of(db, username=username), by=BY)
+    _answer(as_json, f"{username} is unlocked.", username=username, locked=False)
 
 
 @contextmanager

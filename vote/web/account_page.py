@@ -2,29 +2,34 @@
 
 import time
 
-from flask import Blueprint, Response, redirect, render_template, request, session
+from flask import Blueprint, redirect, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
-from vote.edge import problems
-from vote.errors import InvalidInput
-from vote.web import body, visitor
+from vote.actions import logins
+from vote.errors import HasherBusy, InvalidInput, TooManyGuesses
+from vote.web import body, own_account, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me import erase_account
 from vote.web.models import Deletion, Nothing, PasswordChange
 from vote.web.operations import Operation, describe, nothing
-from vote.web.own_votes import own_votes
 
 account_page = Blueprint("account", __name__, url_prefix="/account")
 
-MESSAGES = {"password": "Your password is changed. Everywhere else you are logged out."}
+MESSAGES = {
+    "password": "Your password is changed. Everywhere else you are logged out.",
+    "device": "The device is taken away, and logged out.",
+    "email": "Your e-mail address is changed.",
+    "mail": "A mail is on its way. Open the link in it to confirm the address.",
+    "confirmed": "Your e-mail address is confirmed.",
+}
 
 
 @account_page.get("")
 @rule(LOGGED_IN)
 def show() -> AnyResponse:
     """The page."""
-    return _page(message=MESSAGES.get(request.args.get("done", "")))
+    return own_account.page(message=MESSAGES.get(request.args.get("done", "")))
 
 
 @account_page.post("/password")
@@ -35,7 +40,11 @@ def show() -> AnyResponse:
         tag="accounts",
         body=PasswordChange,
         answers={204: None},
-        description="Every token and session of the account is dead afterwards, except the browser's own one.",
+        problems=(429,),
+        description=(
+            "Every token and session of the account is dead afterwards, except the browser's own one, and no other device "
+            "is known any more. The owner is told by mail."
+        ),
     )
 )
 def change_password() -> AnyResponse:
@@ -43,15 +52,16 @@ def change_password() -> AnyResponse:
     account, parts = visitor.me(), visitor.parts()
     try:
         given = body.read(PasswordChange)
+        check_password(given.current_password, field="current_password")
         actions.change_password(
-            parts.db, parts.hasher, by=account.id, current=given.current_password, new=given.new_password
+            parts.db, parts.hasher, by=account, new=given.new_password, keep_device=visitor.own_device(account)
         )
-    except InvalidInput as error:
-        return _wrong(error)
+    except (InvalidInput, TooManyGuesses, HasherBusy) as error:
+        return own_account.refused(error)
     parts.revoked.add(f"user:{account.id}")
     if not visitor.wants_page():
         return nothing()
-    visitor.log_in(account.id, now=time.time())
+    visitor.log_in_again(account, now=time.time())
     return redirect("/account?done=password", 303)
 
 
@@ -68,9 +78,9 @@ def change_password() -> AnyResponse:
     )
 )
 def logout_everywhere() -> AnyResponse:
-    """Every token and session of the account is dead within a second."""
+    """Every token and session of the account is dead within a second; of its devices only this one is known still."""
     account, parts = visitor.me(), visitor.parts()
-    actions.revoke(parts.db, by=account.id, subject=f"user:{account.id}")
+    actions.log_out_everywhere(parts.db, by=account.id, keep_device=visitor.own_device(account))
     parts.revoked.add(f"user:{account.id}")
     session.clear()
     return redirect("/login", 303) if visitor.wants_page() else nothing()
@@ -84,30 +94,22 @@ def logout_everywhere() -> AnyResponse:
         tag="accounts",
         body=Deletion,
         answers={204: None},
+        problems=(429,),
         description="As DELETE /api/me, for a form.",
     )
 )
 def delete() -> AnyResponse:
     """The account is blank; its votes stay and carry only a number."""
-    account, parts = visitor.me(), visitor.parts()
+    account = visitor.me()
     try:
-        given = body.read(Deletion)
-        actions.check_password(parts.db, parts.hasher, by=account.id, password=given.password, field="password")
-    except InvalidInput as error:
-        return _wrong(error)
+        check_password(body.read(Deletion).password, field="password")
+    except (InvalidInput, TooManyGuesses, HasherBusy) as error:
+        return own_account.refused(error)
     erase_account(account.id)
     return redirect("/", 303) if visitor.wants_page() else nothing()
 
 
-def _wrong(error: InvalidInput) -> AnyResponse:
-    if not visitor.wants_page():
-        raise error
-    return _page(errors=error.fields, message=error.detail, status=problems.status_of(error))
-
-
-def _page(*, errors: dict[str, str] | None = None, message: str | None = None, status: int = 200) -> AnyResponse:
-    account = visitor.me()
-    with visitor.parts().db.read() as tx:
-        votes = [vote.model_dump() for vote in own_votes(tx, account.id)]
-    page = render_template("account.html", account=account, votes=votes, errors=errors or {}, message=message)
-    return Response(page, status, mimetype="text/html")
+def check_password(password: str, *, field: str) -> None:
+    """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyGuesses, HasherBusy."""
+    parts = visitor.parts()
+    logins.check_password(parts.db, parts.hasher, parts.guard, by=visitor.me(), password=password, field=field)

@@ -4,15 +4,20 @@ A browser gets a session and is sent on (303); an API client gets a token and no
 account afterwards is in `me.py` and `account_page.py`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 from flask import Blueprint, Response, redirect, render_template, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
+from vote.actions import logins
+from vote.actions.guard import Guess
 from vote.auth import PASSWORD_MAX_CHARS
 from vote.db.users import Account
-from vote.edge import problems
-from vote.errors import InvalidInput, NameTaken, NotLoggedIn, VoteError
+from vote.edge import devices, problems
+from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooManyRequests, VoteError
 from vote.web import body, visitor
 from vote.web.access import UNASKED, rule
 from vote.web.local import local_path
@@ -24,6 +29,7 @@ accounts = Blueprint("accounts", __name__)
 log = structlog.get_logger()
 
 HOME = "/"
+DONE = {"reset": "Your password is changed. Log in with the new one."}
 
 
 @accounts.get("/register")
@@ -48,7 +54,7 @@ def login_page() -> AnyResponse:
         tag="accounts",
         body=Registration,
         answers={201: Registered},
-        problems=(409,),
+        problems=(409, 429),
         description="Makes an account that can vote, and gives its first token.",
     )
 )
@@ -56,12 +62,13 @@ def register() -> AnyResponse:
     """A new account, logged in."""
     if not visitor.wants_page():
         account = _register()
-        token = issue(visitor.parts(), account.id)
-        return answer(Registered(token=token, user=User.of(account)), 201)
+        return answer(Registered(token=_token(account), user=User.of(account)), 201)
     try:
         account = _register()
     except (InvalidInput, NameTaken) as error:
         return _form_again("register.html", error, errors=error.fields)
+    except (TooManyRequests, HasherBusy) as error:
+        return _form_again("register.html", error, message=error.detail)
     return _onwards_as(account)
 
 
@@ -73,20 +80,23 @@ def register() -> AnyResponse:
         tag="accounts",
         body=Login,
         answers={200: Token},
-        problems=(401,),
-        description="The answer is the same, and takes as long, whether the name is unknown or the password is wrong.",
+        problems=(401, 429),
+        description=(
+            "The answer is the same, and takes as long, whether the name is unknown or the password is wrong. "
+            "429: it was wrong too often, from here or from everywhere, and was not looked at; see `Retry-After`."
+        ),
     )
 )
 def login() -> AnyResponse:
     """A token or a session for who knows name and password."""
     if not visitor.wants_page():
         account = _check_login()
-        return answer(Token(token=issue(visitor.parts(), account.id)))
+        return answer(Token(token=_token(account)))
     try:
         account = _check_login()
     except InvalidInput as error:
         return _form_again("login.html", error, errors=error.fields)
-    except NotLoggedIn as error:
+    except (NotLoggedIn, TooManyRequests, HasherBusy) as error:
         return _form_again("login.html", error, message=error.detail)
     return _onwards_as(account)
 
@@ -122,8 +132,14 @@ def logout() -> AnyResponse:
 def _register() -> Account:
     wanted = body.read(Registration)
     parts = visitor.parts()
+    parts.limiter.take(parts.limits.registrations, visitor.network())
     account = actions.register(
-        parts.db, parts.hasher, username=wanted.username, email=wanted.email, password=wanted.password
+        parts.db,
+        parts.hasher,
+        username=wanted.username,
+        email=wanted.email,
+        password=wanted.password,
+        confirm=parts.settings.email_confirmation,
     )
     log.info("registered", user_id=account.id)
     return account
@@ -133,20 +149,50 @@ def _check_login() -> Account:
     given = body.read(Login)
     parts = visitor.parts()
     # What can be no name or no password here takes the same time as one that is wrong.
-    possible = given.username.isprintable() and len(given.password) <= PASSWORD_MAX_CHARS
-    name, password = (given.username, given.password) if possible else ("", "")
+    name = given.username if given.username.isprintable() else ""
+    password = given.password if len(given.password) <= PASSWORD_MAX_CHARS else ""
     try:
-        account = actions.check_login(parts.db, parts.hasher, username=name, password=password)
-    except NotLoggedIn:
-        log.info("login refused", request_id=visitor.request_id())
+        guess = parts.guard.at_login(name, visitor.origin_of_login())
+        with _failures_counted(guess):
+            account = logins.check_login(parts.db, parts.hasher, parts.guard, guess, username=name, password=password)
+    except (NotLoggedIn, TooManyRequests) as error:
+        log.info("login refused", request_id=visitor.request_id(), why=type(error).__name__)
         raise
     log.info("logged in", user_id=account.id)
     return account
 
 
+@contextmanager
+def _failures_counted(guess: Guess) -> Iterator[None]:
+    """Count a failure against the network, before it is known to be one; a known device is nobody's network."""
+    parts = visitor.parts()
+    if not guess.everywhere:
+        yield
+        return
+    parts.limiter.take(parts.limits.login_failures, visitor.network())
+    try:
+        yield
+    except (NotLoggedIn, TooManyRequests):
+        raise
+    except Exception:
+        parts.limiter.give_back(parts.limits.login_failures, visitor.network())
+        raise
+    parts.limiter.give_back(parts.limits.login_failures, visitor.network())
+
+
+def _token(account: Account) -> str:
+    return issue(visitor.parts(), account.id, confirmed=visitor.is_confirmed(account))
+
+
 def _onwards_as(account: Account) -> AnyResponse:
-    visitor.log_in(account.id, now=visitor.began())
-    return _onwards()
+    """Log a browser in, and know it from now on."""
+    parts, token = visitor.parts(), visitor.device() or devices.new_token()
+    visitor.log_in(account, now=visitor.began())
+    name = devices.name_of(request.headers.get("User-Agent", ""))
+    logins.remember_device(parts.db, parts.guard, account, token=token, device=name, session=session["sid"])
+    response = _onwards()
+    devices.set_cookie(response, token, parts.settings)
+    return response
 
 
 def _onwards() -> AnyResponse:
@@ -156,7 +202,14 @@ def _onwards() -> AnyResponse:
 def _form_or_onwards(template: str) -> AnyResponse:
     if visitor.person() is not None:
         return _onwards()
-    page = render_template(template, values={}, errors={}, next=local_path(request.args.get("next")), message=None)
+    page = render_template(
+        template,
+        values={},
+        errors={},
+        next=local_path(request.args.get("next")),
+        message=None,
+        done=DONE.get(request.args.get("done", "")),
+    )
     return Response(page, mimetype="text/html")
 
 
@@ -171,4 +224,6 @@ def _form_again(
         next=local_path(request.form.get("next")),
         message=message,
     )
-    return Response(page, problems.status_of(error), mimetype="text/html")
+    response = Response(page, problems.status_of(error), mimetype="text/html")
+    response.headers.extend(problems.headers_of(error))
+    return response

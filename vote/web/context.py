@@ -1,4 +1,4 @@
-"""What every template may use beside its own values: `person` (None for nobody) and `csrf_token`.
+"""What every template may use beside its own values: `person` (None for nobody), `must_confirm` and `csrf_token`.
 
 The token is made when a template writes it, so a page without a form gives no session to a stranger.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.local import LocalProxy
 
-from vote.domain.person import Person
+from vote.db.users import Account
 from vote.errors import VoteError
 from vote.web import visitor
 
@@ -16,11 +16,16 @@ csrf_token: LocalProxy[str] = LocalProxy(visitor.csrf_token)
 
 def values() -> dict[str, Any]:
     """The values, for Flask's context_processor."""
-    return {"person": _person(), "csrf_token": csrf_token}
+    account = _account()
+    return {
+        "person": account.person if account else None,
+        "must_confirm": account is not None and not visitor.is_confirmed(account),
+        "csrf_token": csrf_token,
+    }
 
 
-def _person() -> Person | None:
+def _account() -> Account | None:
     try:
-        return visitor.person()
+        return visitor.account()
     except VoteError:
         return None  # a page that needs the answer has asked before; what is left are error pages

@@ -6,11 +6,11 @@ from typing import Any
 from flask import Blueprint, Response, session
 
 from vote.actions import accounts as actions
-from vote.db import exports
+from vote.db import devices, exports
 from vote.db.pool import Tx
 from vote.web import visitor
 from vote.web.access import LOGGED_IN, rule
-from vote.web.me_models import AuditLine, CastBallot, Export, OrganisedCompetition
+from vote.web.me_models import AuditLine, CastBallot, Export, KnownDevice, OrganisedCompetition
 from vote.web.models import User
 from vote.web.operations import Operation, answer, describe, nothing
 from vote.web.own_votes import own_votes
@@ -33,7 +33,7 @@ def show() -> Response:
         summary="Everything that is kept about me",
         tag="accounts",
         answers={200: Export},
-        description="The account, votes with their receipts, every ballot cast, competitions run, and what was done."
+        description="The account, votes with their receipts, every ballot cast, competitions run, devices, what was done."
         " Complete as of `as_of`, but for votes that are accepted and not recorded yet.",
     )
 )
@@ -47,6 +47,7 @@ def export() -> Response:
             as_of=as_of,
             user=User.of(account),
             last_login_on=exports.last_login_of(tx, account.id),
+            devices=[KnownDevice.model_validate(one) for one in devices.of_person(tx, account.id)],
             audit=[AuditLine.model_validate(one) for one in exports.audit_of(tx, account.id)],
             **cast,
         )

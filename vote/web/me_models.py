@@ -3,6 +3,8 @@
 from datetime import date, datetime
 from typing import Any
 
+from pydantic import Field
+
 from vote.web.models import Output, User
 
 
@@ -48,6 +50,21 @@ class AuditLine(Output):
     after: dict[str, Any] | None
 
 
+class KnownDevice(Output):
+    """A browser in which its owner has logged in."""
+
+    id: int
+    device: str
+    first_used_at: datetime
+    last_used_at: datetime = Field(description="The latest login there.")
+
+
+class KnownDevices(Output):
+    """All of them, the one used last first."""
+
+    devices: list[KnownDevice]
+
+
 class Export(Output):
     """All of it, as it was at `as_of`."""
 
@@ -57,4 +74,5 @@ class Export(Output):
     votes: list[OwnVote]
     ballots: list[CastBallot]
     competitions: list[OrganisedCompetition]
+    devices: list[KnownDevice]
     audit: list[AuditLine]

@@ -10,8 +10,10 @@ from typing import Annotated, Literal, Self
 import email_validator
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from vote.actions.recovery import TOKEN_MAX_CHARS
 from vote.auth import PASSWORD_MAX_CHARS, TOKEN_HOURS
 from vote.db.users import Account
+from vote.domain.passwords import weakness
 from vote.domain.person import Role
 
 PASSWORD_MIN_CHARS = 8
@@ -27,6 +29,12 @@ def _email(value: str) -> str:
         return email_validator.validate_email(value, check_deliverability=False).normalized
     except email_validator.EmailNotValidError:
         raise ValueError("Write an e-mail address, as in name@example.org.") from None
+
+
+def _hard_to_guess(value: str) -> str:
+    if (why := weakness(value)) is not None:
+        raise ValueError(why)
+    return value
 
 
 Username = Annotated[
@@ -48,9 +56,10 @@ NewPassword = Annotated[
     Field(
         min_length=PASSWORD_MIN_CHARS,
         max_length=PASSWORD_MAX_CHARS,
-        description="Any characters; never cut.",
+        description="Any characters; never cut. Common passwords and the words of this site are refused.",
         json_schema_extra={"format": "password"},
     ),
+    AfterValidator(_hard_to_guess),
 ]
 Password = Annotated[str, Field(json_schema_extra={"format": "password"})]
 
@@ -78,8 +87,8 @@ class Registration(Input):
     @field_validator("password")
     @classmethod
     def _is_not_the_name(cls, value: str, info: ValidationInfo) -> str:
-        if value.lower() == info.data.get("username", "").lower():
-            raise ValueError("Choose a password that is not your user name.")
+        if (why := weakness(value, own=[info.data.get("username", ""), info.data.get("email", "")])) is not None:
+            raise ValueError(why)
         return value
 
     @field_validator("confirm_password")
@@ -102,6 +111,37 @@ class PasswordChange(Input):
     new_password: NewPassword
     confirm_password: Password
     username: str | None = Field(default=None, description="Not looked at: it is there for password managers.")
+
+    @field_validator("confirm_password")
+    @classmethod
+    def _is_the_same(cls, value: str, info: ValidationInfo) -> str:
+        return _same(value, info.data.get("new_password"))
+
+
+class EmailChange(Input):
+    """Another e-mail address, and the password to be sure who asks."""
+
+    email: Email
+    password: Password
+
+
+class Forgotten(Input):
+    """The address that a link for a new password is sent to."""
+
+    email: Email
+
+
+class MailedToken(Input):
+    """What a link in a mail carries after its #."""
+
+    token: Annotated[str, Field(min_length=1, max_length=TOKEN_MAX_CHARS), AfterValidator(str.strip)]
+
+
+class PasswordReset(MailedToken):
+    """A new password, by a link in a mail."""
+
+    new_password: NewPassword
+    confirm_password: Password
 
     @field_validator("confirm_password")
     @classmethod

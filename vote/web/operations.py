@@ -54,6 +54,6 @@ def answer(body: BaseModel, status: int = 200, *, headers: Mapping[str, str] | N
     return response
 
 
-def nothing() -> Response:
-    """It is done, and there is nothing to say about it."""
-    return Response(status=204)
+def nothing(status: int = 204) -> Response:
+    """It is done, or with 202 it will be, and there is nothing to say about it."""
+    return Response(status=status)

@@ -118,6 +118,23 @@ def log_out(user_id: int) -> Response:
     return _take("logout", user_id)
 
 
+@people_api.post("/<id:user_id>/unlock")
+@rule(ADMIN)
+@describe(
+    Operation(
+        summary="Unlock an account",
+        tag="administration",
+        body=Nothing,
+        body_optional=True,
+        answers={200: PersonOut},
+        description="Forgets its wrong passwords, from everywhere. If it was locked, the owner gets a mail.",
+    )
+)
+def unlock(user_id: int) -> Response:
+    """It can be tried again from everywhere."""
+    return _take("unlock", user_id)
+
+
 def _take(name: str, user_id: int) -> Response:
     body.read(Nothing)
     return _tell(STEPS[name].take(visitor.parts(), user_id, visitor.me().id))

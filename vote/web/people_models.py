@@ -28,6 +28,9 @@ class PersonOut(Output):
     role: Role
     created_at: datetime
     disabled_at: datetime | None = Field(description="Since when nobody can log in with it; null: somebody can.")
+    locked_until: datetime | None = Field(
+        description="Until when only known devices may try, after 100 wrong passwords."
+    )
 
 
 class Asked(NamedTuple):
@@ -56,3 +59,18 @@ class People(Output):
             people=[PersonOut.model_validate(one) for one in found[:size]],
             next=found[size - 1].username if len(found) > size else None,
         )
+
+
+class Lock(Output):
+    """An account that only known devices may try to log in with."""
+
+    user_id: int
+    username: str
+    locked_at: datetime
+    expires_at: datetime
+
+
+class Locks(Output):
+    """Locked accounts, the newest lock first."""
+
+    locks: list[Lock]

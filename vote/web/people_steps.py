@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from vote.actions import logins
 from vote.actions import people as actions
+from vote.db import people
 from vote.db.people import PersonRow
 from vote.edge.parts import Parts
+from vote.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,15 @@ def _enable(parts: Parts, user_id: int, by: int) -> PersonRow:
 def _log_out(parts: Parts, user_id: int, by: int) -> PersonRow:
     person = actions.log_out(parts.db, user_id, by=by)
     parts.revoked.add(f"user:{user_id}")
+    return person
+
+
+def _unlock(parts: Parts, user_id: int, by: int) -> PersonRow:
+    logins.unlock(parts.db, parts.guard, user_id, by=by)
+    with parts.db.read() as tx:
+        person = people.find(tx, user_id)
+    if person is None:
+        raise NotFound("There is nobody with this number.")
     return person
 
 
@@ -75,6 +87,18 @@ STEPS = {
             done="Everything that was logged in with the account is out.",
             fits=lambda person: person.disabled_at is None,
             take=_log_out,
+        ),
+        PersonStep(
+            name="unlock",
+            button="Unlock",
+            title="Unlock this account?",
+            will=(
+                "Wrong passwords of today are forgotten: from every network it can be tried again.",
+                "Whoever was guessing can go on, up to a hundred times a day. They are told by mail that you unlocked it.",
+            ),
+            done="The account is unlocked.",
+            fits=lambda person: person.locked_until is not None,
+            take=_unlock,
         ),
     )
 }

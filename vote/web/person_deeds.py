@@ -6,11 +6,14 @@ CHANGED = {
     "password_hash": "set another password",
     "email": "changed the e-mail address",
     "username": "changed the name",
+    "confirmed_at": "confirmed the e-mail address",
 }
 
 
 def person_deed(row: AuditRow) -> str:
     """One row as a sentence without its subject: "disabled it", "changed the role: voter → organiser"."""
+    if row.subject == "login_locks":
+        return "locked it after too many wrong passwords" if row.action == "insert" else "unlocked it"
     if row.action == "insert":
         return f"made it, {(row.after or {}).get('role')}"
     if row.action == "log out":

@@ -11,10 +11,12 @@ from typing import cast
 
 from flask import current_app, g, request, session
 
+from vote.actions import logins
+from vote.actions.guard import Origin
 from vote.db import users
 from vote.db.users import Account
 from vote.domain.person import Person
-from vote.edge import client_address, origin, sessions
+from vote.edge import client_address, devices, origin, sessions
 from vote.edge.client_address import Address
 from vote.edge.identity import Identifier, Identity
 from vote.edge.parts import Parts
@@ -108,10 +110,46 @@ def began() -> float:
     return cast(float, g.setdefault("began", time.time()))
 
 
-def log_in(user_id: int, *, now: float) -> None:
+def log_in(account: Account, *, now: float) -> None:
     """Begin a session for this person that counts from `now`; the rest of this request knows them too."""
-    sessions.begin(session, user_id, now=now)
+    sessions.begin(session, account.id, now=now, confirmed=is_confirmed(account))
     forget()
+
+
+def log_in_again(account: Account, *, now: float) -> None:
+    """A fresh session after everything of this person was ended; the device they use is told of it."""
+    log_in(account, now=now)
+    token = device()
+    if token is not None:
+        name = devices.name_of(request.headers.get("User-Agent", ""))
+        logins.remember_device(parts().db, parts().guard, account, token=token, device=name, session=session["sid"])
+
+
+def session_id() -> str | None:
+    """The sid of the session that asks."""
+    found = session.get("sid")
+    return found if isinstance(found, str) else None
+
+
+def own_device(account: Account) -> bytes | None:
+    """How this device is listed for this account, when it is a device at all."""
+    token = device()
+    return None if token is None else parts().guard.device_hash(token, account.username)
+
+
+def is_confirmed(account: Account) -> bool:
+    """Whether this account may vote as far as its e-mail address is concerned."""
+    return account.confirmed_at is not None or not parts().settings.email_confirmation
+
+
+def device() -> str | None:
+    """The token of the device, when it is one that somebody has logged in with before."""
+    return devices.token_of(request, parts().settings)
+
+
+def origin_of_login() -> Origin:
+    """Where a login comes from, as far as it is counted."""
+    return Origin(network(), device())
 
 
 def forget() -> None:
@@ -141,4 +179,8 @@ def _load() -> Account | None:
         return None
     with parts().db.read() as tx:
         found = users.find(tx, who.user_id)
-    return None if found is None or found.disabled_at is not None else found
+    if found is None or found.disabled_at is not None:
+        return None
+    if sessions.UNCONFIRMED in session and is_confirmed(found):
+        del session[sessions.UNCONFIRMED]  # from now on nobody has to be asked
+    return found

@@ -9,6 +9,7 @@ import structlog
 from vote import logs
 from vote.config import Settings
 from vote.errors import DatabaseUnavailable, Unavailable
+from vote.worker.postman import Postman
 from vote.worker.worker import Worker
 
 RETRY_S = 0.2  # after a store did not answer
@@ -26,12 +27,14 @@ def run(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    worker = Worker.of(settings)
+    worker, postman = Worker.of(settings), Postman(settings)
     lines.info("started", shards=settings.vote_shards)
+    postman.start()
     try:
         _work(worker, stop)
     finally:
         worker.close()
+        postman.close()
         lines.info("stopped")
 
 

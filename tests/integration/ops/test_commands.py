@@ -6,8 +6,10 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from vote.actions import accounts
+from vote.actions import logins
+from vote.actions.guard import Guard, Origin
 from vote.auth import PasswordHasher
+from vote.config import Settings
 from vote.db import migrate, users
 from vote.db.pool import Database
 from vote.db.users import Account
@@ -30,13 +32,20 @@ def test_migrating_again_changes_nothing(environment: dict[str, str]) -> None:
     assert json.loads(as_json.output) == {"before": migrate.newest(), "after": migrate.newest()}
 
 
-def test_an_admin_is_created_and_can_log_in(environment: dict[str, str], owner: Database) -> None:
+def log_in(owner: Database, settings: Settings, username: str, password: str) -> Account:
+    """As the web would."""
+    hasher, guard = PasswordHasher(threads=1), Guard(owner, settings)
+    guess = guard.at_login(username, Origin("192.0.2.1", None))
+    return logins.check_login(owner, hasher, guard, guess, username=username, password=password)
+
+
+def test_an_admin_is_created_and_can_log_in(environment: dict[str, str], owner: Database, settings: Settings) -> None:
     created = vote(
         environment, "admin", "create", "chief", "--email", "chief@example.com", "--json", password="Pass123!"
     )
 
     answer = json.loads(created.output)
-    account = accounts.check_login(owner, PasswordHasher(threads=1), username="chief", password="Pass123!")
+    account = log_in(owner, settings, "chief", "Pass123!")
     assert (account.id, account.person.role) == (answer["id"], "admin")
     again = vote(environment, "admin", "create", "CHIEF", "--email", "other@example.com", password="Pass123!")
     assert isinstance(again.exception, NameTaken)
@@ -78,16 +87,15 @@ def test_a_role_is_given_and_the_audit_says_by_what(
 
 
 def test_a_reset_password_replaces_the_old_one(
-    environment: dict[str, str], owner: Database, make_user: MakeUser
+    environment: dict[str, str], owner: Database, settings: Settings, make_user: MakeUser
 ) -> None:
     make_user(username="helper", password="Pass123!")
-    hasher = PasswordHasher(threads=1)
 
     refused = vote(environment, "admin", "reset", "helper", password="short")
     done = vote(environment, "admin", "reset", "helper", password="Another-1")
 
     assert isinstance(refused.exception, InvalidInput)
     assert done.output == "helper has the new password and is logged out everywhere.\n"
-    assert accounts.check_login(owner, hasher, username="helper", password="Another-1")
+    assert log_in(owner, settings, "helper", "Another-1")
     with pytest.raises(NotLoggedIn):
-        accounts.check_login(owner, hasher, username="helper", password="Pass123!")
+        log_in(owner, settings, "helper", "Pass123!")

@@ -20,6 +20,7 @@ from vote.auth import create_jwt_token
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db import competitions as stored
+from vote.db import devices
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.ballot import receipt_code
@@ -53,7 +54,14 @@ SHOWN_ONLY_SOMETIMES = (
     "WS /live/<competition>",
 )
 
-NAMES = {"competition_id": "competition", "user_id": "person", "gap_id": "gap", "code": "receipt", "filename": "file"}
+NAMES = {
+    "competition_id": "competition",
+    "user_id": "person",
+    "gap_id": "gap",
+    "device_id": "device",
+    "code": "receipt",
+    "filename": "file",
+}
 
 
 class Line(NamedTuple):
@@ -129,6 +137,7 @@ class World:
             "<competition>": lambda: self._competition(who if column == "organiser of it" else None, kind),
             "<person>": lambda: self._make_user().id,
             "<gap>": self._gap,
+            "<device>": lambda: self._device(who),
             "<receipt>": lambda: self._receipt,
             "<file>": lambda: "vote.css",
         }
@@ -140,6 +149,14 @@ class World:
             self._owner, self._log, by=by, name="Which?", options=["A", "B"], **SETTINGS_OF[kind]
         )
         return made.id
+
+    def _device(self, who: Account | None) -> int:
+        if who is None:
+            return 1
+        token = who.username.encode().ljust(32)
+        with self._owner.transaction(by="tests") as tx:
+            devices.remember(tx, who.id, token_hash=token, device="Firefox", session="sid")
+            return devices.of_person(tx, who.id)[0].id
 
     def _gap(self) -> int:
         with self._owner.transaction(by="tests") as tx:
@@ -204,7 +221,9 @@ def test_fields_that_nobody_offered_are_refused(
     """Every call that takes JSON fields is sent those that would make somebody more: 422, and nothing changes."""
     requests = []
     for line in lines(app):
-        if line.kind == OPEN and re.match(r"(POST|PATCH) /(api/|login|register|account/[dp])", line.call):
+        if line.kind == OPEN and re.match(
+            r"(POST|PATCH) /(api/|login|register|account/[dep]|forgot|reset|confirm)", line.call
+        ):
             one = world.request(line, "admin")
             own = {"role"} if line.call.endswith("/role") else set()
             requests += [

@@ -13,7 +13,7 @@ from vote.domain.ballot import receipt_code
 from vote.domain.competition import Competition
 from vote.worker.worker import Worker
 
-NEW = "Pass1234?"
+NEW = "Pass1234!?"
 
 
 @pytest.fixture

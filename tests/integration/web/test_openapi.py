@@ -204,10 +204,30 @@ def test_every_answer_is_as_the_document_says(
     call(admin, "POST", person + "/disable", 409, at=admin_account.id)
     call(ada, "POST", "/logout", 204)
     call(ada, "POST", "/logout", 401)
-    change = {"current_password": "wrong", "new_password": "Pass1234", "confirm_password": "Pass1234"}
+    change = {"current_password": "wrong", "new_password": "Pass1234!", "confirm_password": "Pass1234!"}
     call(as_user(make_user()), "POST", "/account/password", 422, json=change)
     call(as_user(make_user()), "POST", "/account/logout-everywhere", 204)
     call(as_user(make_user()), "POST", "/account/delete", 422, json={"password": "wrong"})
+
+    # mail, and devices
+    make_user(username="ben", password=PASSWORD)
+    ben = ApiClient(api.app, api.post("/login", json={"username": "ben", "password": PASSWORD}).json["token"])
+    email = {"email": "ben@example.org", "password": PASSWORD}
+    call(ben, "POST", "/account/email", 422, json={**email, "password": "wrong"})
+    call(ben, "POST", "/account/email", 204, json=email)
+    call(ben, "POST", "/account/email", 409, json={**email, "email": "ADA@example.com"})
+    call(ben, "POST", "/account/email/confirm", 202)
+    call(ben, "GET", "/api/me/devices", 200)
+    call(ben, "POST", "/account/devices/{device_id}/forget", 404, at=1)
+    for status in (202, 202, 202, 429):
+        call(api, "POST", "/forgot", status, json={"email": "nobody@example.org"})
+    call(api, "POST", "/forgot", 422, json={"email": "nobody"})
+    call(api, "POST", "/reset", 422, json={"token": "x", "new_password": PASSWORD, "confirm_password": PASSWORD})
+    call(api, "POST", "/confirm", 422, json={"token": "x"})
+    for status in (401, 401, 401, 401, 401, 429):
+        call(api, "POST", "/login", status, json={"username": "nobody", "password": "wrong"})
+    call(admin, "GET", "/api/admin/locks", 200)
+    call(admin, "POST", "/api/admin/people/{user_id}/unlock", 200, at=1)
     call(as_user(make_user()), "DELETE", "/api/me", 204)
 
     told = {(path, method) for path, calls in document["paths"].items() for method in calls}

@@ -68,7 +68,7 @@ def test_people_come_page_by_page(
 
 def test_what_an_admin_sees_unlocks_nothing(as_user: AsUser, chief: Account) -> None:
     assert set(as_user(chief).get(f"{PEOPLE}/{chief.id}").get_json()) == {
-        "id", "username", "email", "role", "created_at", "disabled_at",
+        "id", "username", "email", "role", "created_at", "disabled_at", "locked_until",
     }  # fmt: skip
     assert as_user(chief).get(f"{PEOPLE}/999").status_code == 404
 

@@ -39,6 +39,8 @@ def errors_of(model: Any, given: dict[str, Any]) -> dict[str, str]:
         ("email", "a@" + "b" * 300 + ".com", "At most 254"),
         ("email", "", "name@example.org"),
         ("password", "short1!", "At least 8"),
+        ("password", "iloveyou", "attackers try"),
+        ("password", "Test-2026", "a name or a word of this site"),
         ("password", "x" * 1025, "At most 1024"),
         ("confirm_password", "Pass123?", "not the same"),
         ("is_admin", True, "no such field"),
@@ -81,6 +83,7 @@ def test_a_new_password_is_checked_like_a_first_one() -> None:
     given = {"current_password": "x", "new_password": "short", "confirm_password": "other"}
 
     assert errors_of(PasswordChange, given).keys() == {"new_password"}
+    assert errors_of(PasswordChange, {**given, "new_password": "Voting2026"}).keys() == {"new_password"}
 
 
 def test_nothing_takes_nothing() -> None:

@@ -3,6 +3,8 @@
 import { startCopying } from "./copy.js";
 import { startDesk } from "./desk.js";
 import { startLive } from "./live.js";
+import { startMailed } from "./mailed.js";
+import { startPasswords } from "./password.js";
 import { startReceipts } from "./receipts.js";
 import { startTimes } from "./times.js";
 import { startVoting } from "./vote.js";
@@ -12,4 +14,6 @@ startCopying(document);
 startVoting(document);
 startLive(document);
 startReceipts(document);
+startMailed(document);
+startPasswords(document);
 startDesk(document);

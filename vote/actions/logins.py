@@ -1,0 +1,91 @@
+"""Checking passwords: at a login, and once more where something grave is asked. What guessing costs is in `guard.py`."""
+
+from vote.actions.guard import ACTOR, GUESSES_A_DAY, Guard, Guess
+from vote.auth import TOKEN_HOURS, PasswordHasher, needs_rehash
+from vote.db import attempts, devices, locks, outbox, users
+from vote.db.pool import Database
+from vote.db.users import Account
+from vote.errors import InvalidInput, NotFound, NotLoggedIn, Unavailable
+
+
+def check_login(
+    db: Database, hasher: PasswordHasher, guard: Guard, guess: Guess, *, username: str, password: str
+) -> Account:
+    """The account, when name and password are right; `guess` is what the guard makes of it.
+
+    Raises NotLoggedIn, the same and as slowly for every cause; and TooManyGuesses, for names nobody has too, without
+    looking at the password.
+    """
+    number = guard.admit(guess)
+    account = _verified(db, hasher, guard, guess, username=username, password=password)
+    if account is None:
+        if number == GUESSES_A_DAY:
+            _lock(db, guess, username)
+        raise NotLoggedIn("User name or password is wrong.")
+    guard.was_right(guess)
+    rehashed = hasher.hash(password) if needs_rehash(account.password_hash) else None
+    with db.transaction(by=account.id) as tx:
+        users.note_login(tx, account.id)
+        if rehashed is not None:
+            users.set_password_hash(tx, account.id, rehashed)
+    return account
+
+
+def check_password(
+    db: Database, hasher: PasswordHasher, guard: Guard, *, by: Account, password: str, field: str
+) -> None:
+    """Raises InvalidInput, naming the field, unless this is one's own password; TooManyGuesses as at a login."""
+    guess = guard.at_own_password(by.username)
+    guard.admit(guess)
+    if _verified(db, hasher, guard, guess, username=by.username, password=password) is None:
+        raise InvalidInput({field: "This is not your password."})
+    guard.was_right(guess)
+
+
+def _verified(
+    db: Database, hasher: PasswordHasher, guard: Guard, guess: Guess, *, username: str, password: str
+) -> Account | None:
+    try:
+        with db.read() as tx:
+            account = users.find_by_username(tx, username)
+        right = hasher.verify(password, account.password_hash if account else None)
+    except Unavailable:
+        guard.release(guess)
+        raise
+    return account if account is not None and right and account.disabled_at is None else None
+
+
+def _lock(db: Database, guess: Guess, username: str) -> None:
+    """The last guess of the day was wrong: admins see it, and the owner gets a mail."""
+    with db.transaction(by=ACTOR) as tx:
+        account = users.find_by_username(tx, username)
+        if account is not None and locks.insert(tx, account.id, guess.subject, attempts.EVERYWHERE):
+            outbox.put(tx, "locked", user_id=account.id, recipient=account.email, username=account.username)
+
+
+def unlock(db: Database, guard: Guard, user_id: int, *, by: int | str) -> None:
+    """Forget every wrong password of an account, from everywhere. Asked twice it changes nothing. Raises NotFound."""
+    with db.transaction(by=by) as tx:
+        account = users.find(tx, user_id)
+        if account is None:
+            raise NotFound("There is nobody with this number.")
+        attempts.forget(tx, guard.subject("name", account.username))
+        if locks.delete(tx, user_id):
+            outbox.put(tx, "unlocked", user_id=user_id, recipient=account.email, username=account.username)
+
+
+def remember_device(db: Database, guard: Guard, account: Account, *, token: str, device: str, session: str) -> None:
+    """Note that a person has logged in on a device, whose wrong passwords count for itself from now on."""
+    token_hash = guard.device_hash(token, account.username)
+    with db.transaction(by=account.id) as tx:
+        devices.remember(tx, account.id, token_hash=token_hash, device=device, session=session)
+
+
+def forget_device(db: Database, device_id: int, *, by: int) -> str:
+    """Take one of one's own devices away and end the login there; the subject that is revoked. Raises NotFound."""
+    with db.transaction(by=by) as tx:
+        session = devices.delete(tx, by, device_id)
+        if session is None:
+            raise NotFound("There is no such device of yours.")
+        users.revoke(tx, f"sid:{session}", keep_hours=TOKEN_HOURS)
+    return f"sid:{session}"

@@ -1,0 +1,131 @@
+"""What is done by a link in a mail: a new password for who forgot it, and the confirmation of an address.
+
+The worker makes the token when it sends the mail, and keeps its hash only (`worker/postman.py`). Asking for a link gets the
+same answer and does the same work whether the address is known or not (OWASP Forgot Password, ASVS 5.0 V6.4).
+"""
+
+import hashlib
+
+from vote.actions.guard import Guard
+from vote.auth import TOKEN_HOURS, PasswordHasher
+from vote.db import attempts, devices, locks, mail_links, outbox, users
+from vote.db.pool import Database, Tx
+from vote.db.users import Account
+from vote.domain.passwords import weakness
+from vote.errors import Conflict, InvalidInput, TooManyGuesses
+
+TOKEN_MAX_CHARS = 128  # ours have 43
+MAILS_AN_HOUR = 3  # to one address, for one purpose
+USED_UP = "This link was used, is too old, or a newer one was sent. Ask for another."
+TOO_MANY_MAILS = "Several mails to this address are on their way. Look for them, also among spam, or wait an hour."
+
+
+def hash_of(token: str) -> bytes:
+    """How the token of a link is kept."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def ask_reset(db: Database, guard: Guard, *, email: str) -> None:
+    """Have a link for a new password sent to this address, when somebody here has it. Raises TooManyGuesses for any."""
+    _count_mail(db, guard, "reset", email)
+    with db.transaction(by="forgotten password") as tx:
+        found = users.find_by_email(tx, email)
+        account = found if found is not None and found.disabled_at is None else None
+        outbox.put(
+            tx,
+            "reset",
+            user_id=account.id if account else None,
+            recipient=account.email if account else None,
+            username=account.username if account else None,
+        )
+
+
+def reset_password(db: Database, hasher: PasswordHasher, guard: Guard, *, token: str, password: str) -> int:
+    """Set another password by a link, once; everything logged in is out, and no device is known. The account's id.
+
+    Raises InvalidInput for a link that is used up, and for a password that is too easy to guess.
+    """
+    with db.read() as tx:  # before the dear part: a made-up link costs nobody anything
+        link = mail_links.find(tx, "reset", hash_of(token))
+        account = users.find(tx, link.user_id) if link else None
+    if account is None:
+        raise InvalidInput({"token": USED_UP})
+    check_new_password(account, password, field="new_password")
+    password_hash = hasher.hash(password)
+    with db.transaction(by="forgotten password") as tx:
+        link = mail_links.use(tx, "reset", hash_of(token))
+        if link is None:
+            raise InvalidInput({"token": USED_UP})
+        if link.email == account.email:
+            users.confirm_email(tx, account.id)  # only who reads the mail has the link
+        set_password(tx, account, password_hash, keep_device=None)
+        attempts.forget(tx, guard.subject("name", account.username))
+        locks.delete(tx, account.id)
+    return account.id
+
+
+def set_password(tx: Tx, account: Account, password_hash: str, *, keep_device: bytes | None) -> None:
+    """Replace a password: what was logged in is out, links are useless, other devices unknown, and the owner is told."""
+    users.set_password_hash(tx, account.id, password_hash)
+    users.revoke(tx, f"user:{account.id}", keep_hours=TOKEN_HOURS)
+    devices.forget_others(tx, account.id, but=keep_device)
+    mail_links.forget_of(tx, account.id)
+    outbox.put(tx, "password", user_id=account.id, recipient=account.email, username=account.username)
+
+
+def check_new_password(account: Account, password: str, *, field: str) -> None:
+    """Raises InvalidInput, naming the field, when the password is too easy to guess for this account."""
+    if (why := weakness(password, own=[account.username, account.email])) is not None:
+        raise InvalidInput({field: why})
+
+
+def ask_confirmation(db: Database, guard: Guard, account: Account) -> None:
+    """Have the link sent (again) that confirms the address of an account. Raises Conflict, or TooManyGuesses."""
+    if account.confirmed_at is not None:
+        raise Conflict("Your address is confirmed already.")
+    _count_mail(db, guard, "confirm", account.email)
+    with db.transaction(by=account.id) as tx:
+        outbox.put(tx, "confirm", user_id=account.id, recipient=account.email, username=account.username)
+
+
+def change_email(db: Database, guard: Guard, account: Account, *, email: str, confirm_first: bool) -> None:
+    """Another address: at once, or with `confirm_first` when the link sent to it is followed. The old one is told.
+
+    The password was checked before. Raises NameTaken, and TooManyGuesses.
+    """
+    _count_mail(db, guard, "confirm", email)
+    with db.transaction(by=account.id) as tx:
+        if confirm_first:
+            users.check_email_free(tx, email, but=account.id)
+            outbox.put(tx, "confirm", user_id=account.id, recipient=email, username=account.username)
+        else:
+            _move(tx, account, email, confirmed=False)
+
+
+def confirm_email(db: Database, *, token: str) -> int:
+    """Confirm the address a link was sent to, and make it the account's when it is another. The account's id.
+
+    Raises InvalidInput when the link is used up, NameTaken when somebody else has the address by now.
+    """
+    with db.transaction(by="confirmation") as tx:
+        link = mail_links.use(tx, "confirm", hash_of(token))
+        account = users.find(tx, link.user_id) if link else None
+        if link is None or account is None:
+            raise InvalidInput({"token": USED_UP})
+        if link.email != account.email:
+            _move(tx, account, link.email, confirmed=True)
+        users.confirm_email(tx, account.id)
+    return account.id
+
+
+def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
+    users.set_email(tx, account.id, email, confirmed=confirmed)
+    mail_links.forget_of(tx, account.id)  # those to the old address
+    outbox.put(tx, "address", user_id=account.id, recipient=account.email, username=account.username)
+
+
+def _count_mail(db: Database, guard: Guard, kind: str, email: str) -> None:
+    subject = guard.subject(f"mail {kind}", email)
+    with db.transaction(by="mail") as tx:
+        if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_AN_HOUR, hours=1) is None:
+            raise TooManyGuesses(attempts.wait_s(tx, subject, [attempts.EVERYWHERE]), TOO_MANY_MAILS)

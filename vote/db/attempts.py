@@ -1,0 +1,98 @@
+"""How often something was tried, by whom and from where: counted before it is looked at whether it was right.
+
+Counting first is what lets no guess slip past: of many at the same moment each gets its own number from the row, and those
+beyond the limit are not even looked at. What was right is given back. `subject` and `source` are keyed hashes.
+"""
+
+from vote.db.pool import Tx
+
+EVERYWHERE = b""  # the source that counts all of them together
+FREE = 4  # attempts that cost no time; from the next one on each doubles the wait
+FIRST_WAIT_S = 5
+LONGEST_WAIT_S = 3_600
+REMEMBER_HOURS = 24
+
+
+def wait_s(tx: Tx, subject: bytes, sources: list[bytes]) -> float:
+    """Seconds until this may be tried again from all of these sources; 0 when now. Reads only, for floods cost least so."""
+    row = tx.execute(
+        """
+        SELECT coalesce(max(extract(epoch FROM wait_until - now())), 0)::float8 FROM attempts
+        WHERE subject = %s AND source = ANY(%s) AND wait_until > now()
+        """,
+        (subject, sources),
+    ).fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+def count_slowly(tx: Tx, subject: bytes, source: bytes) -> bool:
+    """Count an attempt that becomes dearer each time. False when it must wait; then nothing is counted."""
+    _forget_if_over(tx, subject, source)
+    row = tx.execute(
+        """
+        INSERT INTO attempts AS a (subject, source, count, wait_until, expires_at)
+        VALUES (%(subject)s, %(source)s, 1, now(), now() + make_interval(hours => %(remember)s))
+        ON CONFLICT (subject, source) DO UPDATE SET
+            count = a.count + 1,
+            wait_until = CASE WHEN a.count < %(free)s THEN now() ELSE
+                now() + make_interval(secs => least(%(first)s * 2 ^ least(a.count - %(free)s, 20), %(longest)s)) END,
+            expires_at = now() + make_interval(hours => %(remember)s)
+        WHERE a.wait_until <= now()
+        RETURNING a.count
+        """,
+        {
+            "subject": subject,
+            "source": source,
+            "free": FREE,
+            "first": FIRST_WAIT_S,
+            "longest": LONGEST_WAIT_S,
+            "remember": REMEMBER_HOURS,
+        },
+    ).fetchone()
+    return row is not None
+
+
+def count_upto(tx: Tx, subject: bytes, source: bytes, *, most: int, hours: int) -> int | None:
+    """Count an attempt of at most `most` in `hours` from the first on; its number. None when there were as many already."""
+    _forget_if_over(tx, subject, source)
+    row = tx.execute(
+        """
+        INSERT INTO attempts AS a (subject, source, count, wait_until, expires_at)
+        VALUES (%(subject)s, %(source)s, 1, now(), now() + make_interval(hours => %(hours)s))
+        ON CONFLICT (subject, source) DO UPDATE SET
+            count = a.count + 1, wait_until = CASE WHEN a.count + 1 < %(most)s THEN now() ELSE a.expires_at END
+        WHERE a.count < %(most)s
+        RETURNING a.count
+        """,
+        {"subject": subject, "source": source, "most": most, "hours": hours},
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def give_back(tx: Tx, subject: bytes, source: bytes) -> None:
+    """Take back an attempt that was not wrong, or was not looked at."""
+    tx.execute(
+        "UPDATE attempts SET count = count - 1, wait_until = now() WHERE subject = %s AND source = %s AND count > 0",
+        (subject, source),
+    )
+
+
+def forget(tx: Tx, subject: bytes, source: bytes | None = None) -> None:
+    """Begin anew for one source, or for all."""
+    tx.execute(
+        "DELETE FROM attempts WHERE subject = %(subject)s AND (%(source)s::bytea IS NULL OR source = %(source)s::bytea)",
+        {"subject": subject, "source": source},
+    )
+
+
+def forget_expired(tx: Tx) -> int:
+    """Delete what counts no more; returns how many."""
+    return tx.execute("DELETE FROM attempts WHERE expires_at <= now()").rowcount
+
+
+def _forget_if_over(tx: Tx, subject: bytes, source: bytes) -> None:
+    tx.execute(
+        "DELETE FROM attempts WHERE subject = %s AND source = %s AND expires_at <= now()",
+        (subject, source),
+    )

@@ -1,0 +1,88 @@
+"""Mail on its way: written in the transaction of its cause, taken and sent by the worker (`worker/postman.py`)."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from vote.db.pool import Tx
+
+Kind = Literal["reset", "confirm", "address", "password", "locked", "unlocked"]
+
+LEASE_S = 120  # a worker that took one and died has it tried again after this; longer than sending can take
+KEEP_DAYS = 7  # of what is done, without its content
+
+
+class Mail(NamedTuple):
+    """One mail to be sent. `recipient` is None where nobody is to get one."""
+
+    id: int
+    kind: Kind
+    user_id: int | None
+    recipient: str | None
+    username: str | None
+    tries: int
+
+
+class Letter(NamedTuple):
+    """What would have been sent, in development without a mail server."""
+
+    written_at: datetime
+    recipient: str
+    letter: str
+
+
+def put(tx: Tx, kind: Kind, *, user_id: int | None, recipient: str | None, username: str | None) -> None:
+    """Have a mail sent once this transaction commits."""
+    tx.execute(
+        "INSERT INTO outbox (kind, user_id, recipient, username) VALUES (%s, %s, %s, %s)",
+        (kind, user_id, recipient, username),
+    )
+
+
+def take(tx: Tx) -> Mail | None:
+    """The next mail that is due, for this worker alone until LEASE_S are over; None when there is none."""
+    row = tx.execute(
+        """
+        UPDATE outbox SET tries = tries + 1, due_at = now() + make_interval(secs => %s)
+        WHERE id = (SELECT id FROM outbox WHERE done_at IS NULL AND due_at <= now()
+                    ORDER BY due_at FOR UPDATE SKIP LOCKED LIMIT 1)
+        RETURNING id, kind, user_id, recipient, username, tries
+        """,
+        (LEASE_S,),
+    ).fetchone()
+    return None if row is None else Mail(*row)
+
+
+def finish(tx: Tx, mail_id: int, outcome: str) -> None:
+    """It is sent, or never will be: only what happened is kept."""
+    tx.execute(
+        "UPDATE outbox SET done_at = now(), outcome = %s, recipient = NULL, username = NULL WHERE id = %s",
+        (outcome, mail_id),
+    )
+
+
+def keep_to_read(tx: Tx, mail_id: int, letter: str) -> None:
+    """Keep the text where a developer reads it, in place of sending it."""
+    tx.execute(
+        "UPDATE outbox SET done_at = now(), outcome = 'to be read', letter = %s WHERE id = %s", (letter, mail_id)
+    )
+
+
+def again_later(tx: Tx, mail_id: int, *, wait_s: float, outcome: str) -> None:
+    """It could not be sent now; try again after `wait_s`."""
+    tx.execute(
+        "UPDATE outbox SET due_at = now() + make_interval(secs => %s), outcome = %s WHERE id = %s",
+        (wait_s, outcome, mail_id),
+    )
+
+
+def to_read(tx: Tx, *, limit: int) -> list[Letter]:
+    """What would have been sent, newest first."""
+    rows = tx.execute(
+        "SELECT written_at, recipient, letter FROM outbox WHERE letter IS NOT NULL ORDER BY id DESC LIMIT %s", (limit,)
+    )
+    return [Letter(*row) for row in rows]
+
+
+def forget_done(tx: Tx) -> int:
+    """Delete what was done long ago; returns how many."""
+    return tx.execute("DELETE FROM outbox WHERE done_at < now() - make_interval(days => %s)", (KEEP_DAYS,)).rowcount

@@ -1,0 +1,44 @@
+"""Locked accounts, for admins: the list as a page and by API. Unlocking one is a step of its person (`people_steps.py`)."""
+
+from flask import Blueprint, Response, render_template
+
+from vote.db import locks as stored
+from vote.db.locks import LockRow
+from vote.web import visitor
+from vote.web.access import ADMIN, rule
+from vote.web.operations import Operation, answer, describe
+from vote.web.people_models import Lock, Locks
+
+locks = Blueprint("locks", __name__)
+
+LATEST = 200
+
+
+@locks.get("/api/admin/locks")
+@rule(ADMIN)
+@describe(
+    Operation(
+        summary="Locked accounts",
+        tag="administration",
+        answers={200: Locks},
+        description=(
+            "100 wrong passwords in a day, from networks that are no known device: until the day is over only devices on "
+            f"which the owner has logged in before may try. The latest {LATEST}."
+        ),
+    )
+)
+def listed() -> Response:
+    """The newest lock first."""
+    return answer(Locks(locks=[Lock.model_validate(one) for one in _latest()]))
+
+
+@locks.get("/admin/locks")
+@rule(ADMIN)
+def show() -> str:
+    """The same for people."""
+    return render_template("desk-locks.html", locks=_latest())
+
+
+def _latest() -> list[LockRow]:
+    with visitor.parts().db.read() as tx:
+        return stored.listed(tx, limit=LATEST)

@@ -1,0 +1,46 @@
+"""The page of one's own account, as its forms show it again: what `account_page.py` and `own_login.py` share."""
+
+from flask import Response, render_template
+from werkzeug.wrappers import Response as AnyResponse
+
+from vote.db import devices, mail_links
+from vote.edge import problems
+from vote.errors import InvalidInput, VoteError
+from vote.web import visitor
+from vote.web.own_votes import own_votes
+
+
+def page(*, error: VoteError | None = None, message: str | None = None) -> AnyResponse:
+    """The page; after a form that was refused, with what is wrong beside its field."""
+    account, parts = visitor.me(), visitor.parts()
+    with parts.db.read() as tx:
+        votes = [vote.model_dump() for vote in own_votes(tx, account.id)]
+        known = devices.of_person(tx, account.id)
+        waiting = mail_links.waiting_address(tx, account.id)
+    text = render_template(
+        "account.html",
+        account=account,
+        votes=votes,
+        devices=known,
+        here=visitor.session_id(),
+        waiting_address=waiting,
+        is_confirmed=visitor.is_confirmed(account),
+        errors=getattr(error, "fields", {}),
+        message=error.detail if error else message,
+        wrong=error is not None,
+    )
+    response = Response(text, problems.status_of(error) if error else 200, mimetype="text/html")
+    response.headers.extend(problems.headers_of(error) if error else [])
+    return response
+
+
+def refused(error: VoteError) -> AnyResponse:
+    """The page again for a browser; an API client is told the error itself."""
+    if not visitor.wants_page():
+        raise error
+    return page(error=error)
+
+
+def fields_named(error: InvalidInput, **names: str) -> InvalidInput:
+    """The same error under the names its form uses, where several forms of a page have fields of one name."""
+    return InvalidInput({names.get(name, name): why for name, why in error.fields.items()}, error.detail)

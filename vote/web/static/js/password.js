@@ -1,0 +1,32 @@
+// Says what a new password still needs while it is typed. Only the server refuses; this only helps, and sends nothing.
+
+const LENGTH = 8;
+const LONG = 14;
+
+/** A sentence about a password; empty when there is nothing to say. `own`: name and address typed beside it. */
+export function judge(password, own) {
+  const length = [...password].length;
+  if (length === 0) return "";
+  if (length < LENGTH) return `${LENGTH - length} more ${LENGTH - length === 1 ? "character" : "characters"}.`;
+  const folded = password.toLowerCase();
+  const letters = folded.replace(/[^\p{L}]/gu, "");
+  const names = own.map((one) => one.toLowerCase().split("@")[0]).filter((one) => one.length > 2);
+  if (names.some((one) => folded.includes(one))) return "Your name is in it: that is easy to guess.";
+  if (new Set(folded).size < 5) return "A few signs again and again: easy to guess. More words make it strong.";
+  if (letters.length > 0 && letters.length <= 7 && length < LONG)
+    return "One word with digits: attackers try these early. More words make it strong.";
+  return length < LONG ? "Good. Longer is stronger: more words in a row." : "Strong.";
+}
+
+/** Speaks beside every field for a new password under `root`. */
+export function startPasswords(root) {
+  for (const place of root.querySelectorAll("[data-strength-of]")) {
+    const field = root.getElementById(place.dataset.strengthOf);
+    const own = () =>
+      ["username", "email"].map((name) => field.form.elements[name]?.value ?? "");
+    field.addEventListener("input", () => {
+      place.textContent = judge(field.value, own());
+      place.hidden = !place.textContent;
+    });
+  }
+}
