@@ -17,13 +17,13 @@ from vote.app import create_app
 from vote.ballotlog.box import BallotBox
 from vote.casting.endpoint import Casting
 from vote.config import Settings
-from vote.edge import probes, problems
+from vote.edge import client_address, probes, problems
 from vote.edge.cors import Cors
 from vote.edge.envelope import REQUEST_ID, App, Envelope, Receive, Scope, Send, answer
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
 from vote.edge.sessions import SessionCookie
-from vote.errors import NotFound, VoteError
+from vote.errors import NotAllowed, NotFound, VoteError
 from vote.live.sockets import Live
 from vote.web.errors import render_error_page
 from vote.web.static_files import StaticFiles
@@ -94,14 +94,27 @@ class FrontDoor:
             await _refuse_method(scope, send, READING)
         elif path == "/health":  # touches no dependency: a restart would not mend one
             await answer(send, 200, b'{"status":"ok"}', content_type="application/json")
+        elif path == "/metrics" and not self._is_operator(scope):
+            detail = "Figures are given only to the networks in METRICS_NETWORKS."
+            told = problems.problem_of(NotAllowed(detail), request_id=scope[REQUEST_ID])
+            await answer(send, 403, json.dumps(told).encode("ascii"), content_type=problems.CONTENT_TYPE)
         elif path == "/metrics":
             body = await asyncio.to_thread(probes.metrics_text, self._parts)
             await answer(send, 200, body, content_type=probes.METRICS_TYPE)
         else:
             reasons, warnings = await self._readiness()
-            said = {"status": "not ready" if reasons else "ready", "reasons": reasons, "warnings": warnings}
+            said: dict[str, Any] = {"status": "not ready" if reasons else "ready"}
+            if self._is_operator(scope):
+                said |= {"reasons": reasons, "warnings": warnings}
             body = json.dumps(said).encode("utf-8")
             await answer(send, 503 if reasons else 200, body, content_type="application/json")
+
+    def _is_operator(self, scope: Scope) -> bool:
+        """Whether this is for who runs it: reasons and figures tell strangers too much."""
+        client = scope.get("client")
+        address = client_address.parse(client[0]) if client else None
+        names = [name.decode("latin-1") for name, _ in scope["headers"]]
+        return client_address.stands_within(address, self._parts.settings.metrics_networks, names)
 
     async def _readiness(self) -> probes.Readiness:
         try:

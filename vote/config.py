@@ -48,6 +48,7 @@ POSTGRES_URLS = (
 REDIS_URLS = ("REDIS_URL", "BALLOT_LOG_URL")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 class DatabaseTarget(NamedTuple):
@@ -99,6 +100,8 @@ class Settings(BaseModel):
     )
     web_concurrency: int = Field(default_factory=_cores, ge=1, le=256)
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_split)] = ()
+    admin_networks: Annotated[tuple[Network, ...], BeforeValidator(_split)] = ()
+    metrics_networks: Annotated[tuple[Network, ...], BeforeValidator(_split)] = LOOPBACK
     vote_home: Path = Path(".vote")
     vote_cookie_secure: Annotated[bool, BeforeValidator(_on_off)] = True
     ballot_log_wait: int = Field(default=0, ge=0, le=5)

@@ -6,7 +6,7 @@ perils of the real client IP"). No other forwarding header is read at all.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from vote.config import Network
@@ -15,6 +15,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_HOPS = 20  # a longer list is nobody's honest path
 NOWHERE = "unknown"  # the network of a peer without an address, such as a local process on a unix socket
+FORWARDING = ("x-forwarded-for", "x-real-ip", "forwarded")
 IPV6_PREFIX = 64  # what one subscriber gets: each of its 2⁶⁴ addresses would be a fresh start
 
 
@@ -55,6 +56,26 @@ def client_of(scope: Mapping[str, Any], trusted: Sequence[Network]) -> Address |
     peer = scope.get("client")
     forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return address_of(peer[0] if peer else None, forwarded, trusted)
+
+
+def settle(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> None:
+    """Let the app see as `client` who is behind our own proxies. What they said of it is believed now, and taken out."""
+    if not trusted:
+        return
+    peer = scope.get("client")
+    here = parse(peer[0]) if peer else None
+    if here is None or is_within(here, trusted):
+        scope["client"] = (str(client_of(scope, trusted) or ""), 0)
+        scope["headers"] = [header for header in scope["headers"] if header[0].decode("latin-1") not in FORWARDING]
+
+
+def stands_within(address: Address | None, networks: Iterable[Network], headers: Iterable[str]) -> bool:
+    """Whether a client may have what is only for these networks. `headers` are the names of all it sent.
+
+    A forwarding header that is left was written by nobody of TRUSTED_PROXIES: by a client, who gains nothing, or by a proxy
+    we know nothing of. Then the address is the proxy's, and who is behind it could be anybody.
+    """
+    return is_within(address, networks) and not any(name.lower() in FORWARDING for name in headers)
 
 
 def is_within(address: Address | None, networks: Iterable[Network]) -> bool:

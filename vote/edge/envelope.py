@@ -16,8 +16,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from vote.config import Settings
-from vote.edge import problems
-from vote.edge.client_address import client_of
+from vote.edge import client_address, problems
 from vote.edge.headers import security_headers, static_headers
 from vote.edge.request_log import RequestLog
 from vote.metrics import REQUEST_SECONDS, REQUESTS
@@ -63,8 +62,8 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: answer it, then tell of it. What is inside sees as `client` who is behind our own proxies."""
-        if self._proxies and scope["type"] != "lifespan":
-            scope["client"] = (str(client_of(scope, self._proxies) or ""), 0)
+        if scope["type"] != "lifespan":
+            client_address.settle(scope, self._proxies)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -31,7 +31,7 @@ class Health(Output):
 
 
 class Readiness(Sparse):
-    """Whether a vote could be acknowledged now, and if not, why."""
+    """Whether a vote could be acknowledged now, and if not, why. Only METRICS_NETWORKS are told why."""
 
     status: Literal["ready", "not ready"]
     reasons: list[str] = Field(default_factory=list)
@@ -76,6 +76,11 @@ ROUTES = (
         "get",
         "/metrics",
         UNASKED,
-        Operation(summary="Figures in Prometheus' text format", tag="service", answers={200: None}),
+        Operation(
+            summary="Figures in Prometheus' text format, for METRICS_NETWORKS",
+            tag="service",
+            answers={200: None},
+            problems=(403,),
+        ),
     ),
 )

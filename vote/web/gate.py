@@ -1,11 +1,14 @@
 """What every Flask request passes before its view: forged forms are refused, then the route's access rule is kept."""
 
+import structlog
 from flask import Flask, Response, request, session
 
-from vote.edge import origin
-from vote.errors import NotLoggedIn
+from vote.edge import client_address, origin
+from vote.errors import NotAllowed, NotLoggedIn
 from vote.web import access, visitor
 from vote.web.access import UNASKED, Rule
+
+log = structlog.get_logger()
 
 CSRF_HEADER = "X-CSRF-Token"
 COUNTED = "/api/"  # where each call counts
@@ -18,9 +21,10 @@ def guard(app: Flask) -> None:
     @app.before_request
     def pass_gate() -> None:
         visitor.began()
-        check_form()  # first: what a stranger's page sends counts against nobody
-        check_limit()
         wanted = table.get(request.endpoint or "", UNASKED)  # without an endpoint the answer is 404 or 405
+        check_network(wanted)
+        check_form()  # before limits: what a stranger's page sends counts against nobody
+        check_limit()
         check_access(wanted)
 
     @app.after_request
@@ -28,6 +32,18 @@ def guard(app: Flask) -> None:
         # An answer may be of one person only; who wants theirs to be kept longer says so.
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def check_network(wanted: Rule) -> None:
+    """Raises NotAllowed where administration is asked for from outside ADMIN_NETWORKS, whoever it may be."""
+    allowed = visitor.parts().settings.admin_networks
+    if not allowed or wanted not in (access.ORGANISER, access.ADMIN):
+        return
+    if not client_address.stands_within(visitor.address(), allowed, request.headers.keys()):
+        log.warning("administration refused to this network", request_id=visitor.request_id(), path=request.path[:200])
+        raise NotAllowed(
+            "Administration does not answer to your network. Connect to the organisers' network, then try again."
+        )
 
 
 def check_access(wanted: Rule) -> None:

@@ -23,6 +23,7 @@ class Request(NamedTuple):
     headers: dict[str, str] = {}  # noqa: RUF012  # never changed
     body: bytes = b""
     chunked: bool = False
+    client: str = "127.0.0.1"
 
 
 def ask(settings: Settings, requests: list[Request]) -> list[Answered]:
@@ -56,7 +57,7 @@ async def _knock(app: Any, request: Request) -> Answered:
         "query_string": b"",
         "root_path": "",
         "headers": [(b"host", b"localhost"), *((n.lower().encode(), v.encode()) for n, v in request.headers.items())],
-        "client": ("127.0.0.1", 50000),
+        "client": (request.client, 50000),
         "server": ("127.0.0.1", 8080),
         "subprotocols": [],
         "state": {},
@@ -94,7 +95,7 @@ async def _one(app: Any, request: Request) -> Answered:
             (b"transfer-encoding", b"chunked") if request.chunked else (b"content-length", b"%d" % len(request.body)),
             *((name.lower().encode(), value.encode()) for name, value in request.headers.items()),
         ],
-        "client": ("127.0.0.1", 50000),
+        "client": (request.client, 50000),
         "server": ("127.0.0.1", 8080),
         "state": {},
     }

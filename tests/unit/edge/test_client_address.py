@@ -2,12 +2,22 @@
 
 import ipaddress
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vote.edge.client_address import NOWHERE, address_of, client_of, is_within, network_of, parse
+from vote.edge.client_address import (
+    NOWHERE,
+    address_of,
+    client_of,
+    is_within,
+    network_of,
+    parse,
+    settle,
+    stands_within,
+)
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
 PEER = "203.0.113.7"
@@ -84,3 +94,28 @@ def test_nobody_is_within_no_network() -> None:
     assert not is_within(parse("11.1.2.3"), PROXIES)
     assert not is_within(parse("fe80::1"), PROXIES)
     assert not is_within(None, PROXIES)
+
+
+def settled(peer: str | None, headers: list[tuple[bytes, bytes]]) -> tuple[str, list[str]]:
+    """Who the app sees, and the names of the headers it sees."""
+    scope: dict[str, Any] = {"client": (peer, 1) if peer else None, "headers": headers}
+    settle(scope, PROXIES)
+    return scope["client"][0], [name.decode() for name, _ in scope["headers"]]
+
+
+def test_what_our_proxy_says_is_believed_and_taken_out() -> None:
+    headers = [(b"x-forwarded-for", b"10.1.1.1, 198.51.100.1"), (b"x-real-ip", b"10.1.1.1"), (b"host", b"x")]
+
+    assert settled("10.0.0.1", headers) == ("198.51.100.1", ["host"])
+    assert settled(None, headers) == ("198.51.100.1", ["host"])
+    assert settled(PEER, headers) == (PEER, ["x-forwarded-for", "x-real-ip", "host"])
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "x-forwarded-for"])
+def test_who_comes_by_a_proxy_nobody_knows_stands_in_no_network(name: str) -> None:
+    inside = parse("10.1.2.3")
+
+    assert stands_within(inside, PROXIES, ["Host"])
+    assert not stands_within(inside, PROXIES, ["Host", name])
+    assert not stands_within(parse(PEER), PROXIES, ["Host"])
+    assert not stands_within(None, PROXIES, [])
