@@ -1,0 +1,209 @@
+"""Guesses at the door of the app: the same answer for every cause, nothing looked at while it waits, known devices."""
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from tests.counting_hasher import RIGHT, CountingHasher
+from tests.integration.web.conftest import ApiClient, Browser
+from vote.actions.guard import GUESSES_A_DAY
+from vote.app import create_app
+from vote.db import attempts
+from vote.db.attempts import FREE
+from vote.db.pool import Database
+from vote.db.users import Account
+from vote.edge.parts import Parts
+
+MakeUser = Callable[..., Account]
+OF_ONE_REQUEST = ("X-Request-Id", "Date")
+
+
+@pytest.fixture
+def hasher() -> CountingHasher:
+    return CountingHasher()
+
+
+@pytest.fixture
+def app(parts: Parts, hasher: CountingHasher) -> Flask:
+    return create_app(dataclasses.replace(parts, hasher=hasher))
+
+
+def use_up(parts: Parts, username: str) -> None:
+    """A hundred wrong passwords from elsewhere."""
+    with parts.db.transaction(by="tests") as tx:
+        for _ in range(GUESSES_A_DAY):
+            attempts.count_upto(
+                tx, parts.guard.subject("name", username), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
+            )
+
+
+def told(api: ApiClient, name: str, password: str = "wrong") -> tuple[int, str, dict[str, str]]:  # noqa: S107
+    answer = api.post("/login", json={"username": name, "password": password})
+    body = answer.get_json()
+    body.pop("request_id", None)
+    return answer.status_code, str(body), {k: v for k, v in answer.headers if k not in OF_ONE_REQUEST}
+
+
+def test_nothing_tells_who_is_known(
+    api: ApiClient, parts: Parts, hasher: CountingHasher, owner: Database, make_user: MakeUser
+) -> None:
+    """L2: known and unknown, disabled and not, guessed at and used up: the same answers, the same work."""
+    make_user(username="known")
+    off = make_user(username="disabled")
+    with owner.transaction(by="tests") as tx:
+        tx.execute("UPDATE users SET disabled_at = now() WHERE id = %s", (off.id,))
+    use_up(parts, "known")
+    use_up(parts, "unknown")
+
+    assert told(api, "known", RIGHT) == told(api, "unknown", RIGHT)
+    assert told(api, "known")[0] == 429
+    assert hasher.verified == 0
+    make_user(username="another")
+    answers, work = {}, {}
+    for name in ("another", "disabled", "nobody"):
+        before = hasher.verified
+        answers[name] = [told(api, name, RIGHT if name == "disabled" else "wrong") for _ in range(FREE + 3)]
+        work[name] = hasher.verified - before
+    assert answers["another"] == answers["disabled"] == answers["nobody"]
+    assert work == dict.fromkeys(work, FREE + 1)
+    assert [one[0] for one in answers["nobody"]] == [401] * (FREE + 1) + [429] * 2
+    assert answers["nobody"][-1][2]["Retry-After"] == "5"
+
+
+def test_the_owner_gets_in_where_a_device_is_known_also_after_logging_out(
+    browser: Browser, app: Flask, parts: Parts, make_user: MakeUser
+) -> None:
+    ada = make_user(username="ada")
+    browser.log_in(ada, RIGHT)
+    browser.submit("/account", "/logout")
+    use_up(parts, "ada")
+
+    refused = Browser(app).submit("/login", "/login", username="ada", password=RIGHT)
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 80_000
+    assert "Too many wrong passwords" in refused.text
+    browser.log_in(ada, RIGHT)
+
+
+def test_the_device_cookie_is_guarded_and_a_made_up_one_is_none(
+    browser: Browser, app: Flask, parts: Parts, make_user: MakeUser
+) -> None:
+    answer = browser.submit("/login", "/login", username=make_user(username="ada").username, password=RIGHT)
+    cookie = next(one for one in answer.headers.getlist("Set-Cookie") if one.startswith("__Host-device="))
+    for attribute in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=15552000"):
+        assert f"; {attribute}" in cookie
+    use_up(parts, "ada")
+    token = cookie.partition("=")[2].partition(".")[0]
+
+    for forged in (token, f"{token}.AAAA", "x" * 3_000, "é"):
+        other = Browser(app)
+        other.client.set_cookie("__Host-device", forged, secure=True)
+        assert other.submit("/login", "/login", username="ada", password=RIGHT).status_code == 429
+
+
+def test_a_device_serves_two_people_and_each_sees_only_their_own(browser: Browser, make_user: MakeUser) -> None:
+    ada, ben = make_user(username="ada"), make_user(username="ben")
+    for who in (ada, ben, ada):
+        browser.log_in(who, RIGHT)
+        browser.submit("/account", "/logout")
+    browser.log_in(ada, RIGHT)
+
+    assert [one["device"] for one in browser.get("/api/me/devices").json["devices"]] == ["A browser"]
+
+
+def test_taking_a_device_away_logs_it_out(browser: Browser, app: Flask, make_user: MakeUser) -> None:
+    ada = make_user(username="ada")
+    browser.log_in(ada, RIGHT)
+    phone = Browser(app)
+    phone.headers["User-Agent"] = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1"
+    phone.log_in(ada, RIGHT)
+    page = browser.get("/account").text
+    assert "Safari on an iPhone" in page
+    assert page.count("This one.") == 1
+    number = next(
+        one["id"] for one in browser.get("/api/me/devices").json["devices"] if one["device"] == "Safari on an iPhone"
+    )
+
+    answer = browser.submit("/account", f"/account/devices/{number}/forget")
+
+    assert answer.location == "/account?done=device"
+    assert phone.get("/api/me").status_code == 401
+    assert browser.get("/api/me").status_code == 200
+
+
+def test_a_new_password_leaves_only_this_device_known(browser: Browser, app: Flask, make_user: MakeUser) -> None:
+    ada = make_user(username="ada")
+    Browser(app).log_in(ada, RIGHT)
+    browser.log_in(ada, RIGHT)
+    new = "a quite new one"
+
+    answer = browser.submit(
+        "/account", "/account/password", current_password=RIGHT, new_password=new, confirm_password=new
+    )
+
+    assert answer.status_code == 303
+    assert browser.get("/account").text.count("This one.") == 1
+    assert len(browser.get("/api/me/devices").json["devices"]) == 1
+
+
+def test_ones_own_name_is_no_new_password(browser: Browser, make_user: MakeUser) -> None:
+    browser.log_in(make_user(username="lovelace"), RIGHT)
+
+    answer = browser.submit(
+        "/account",
+        "/account/password",
+        current_password=RIGHT,
+        new_password="Lovelace-7",
+        confirm_password="Lovelace-7",
+    )
+
+    assert answer.status_code == 422
+    assert "little more than a name" in answer.text
+
+
+def test_while_hashing_is_behind_people_are_told_and_not_counted(
+    api: ApiClient, browser: Browser, hasher: CountingHasher, make_user: MakeUser
+) -> None:
+    ada = make_user(username="ada")
+    hasher.is_busy = True
+    for _ in range(FREE + 2):
+        answer = api.post("/login", json={"username": "ada", "password": RIGHT})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
+    assert "try again in a few seconds" in browser.submit("/login", "/login", username="ada", password=RIGHT).text
+    hasher.is_busy = False
+
+    browser.log_in(ada, RIGHT)
+
+
+def test_failures_count_against_a_network_whatever_the_names(parts: Parts, hasher: CountingHasher) -> None:
+    few = parts.limits._replace(login_failures=parts.limits.login_failures._replace(burst=3))
+    api = ApiClient(create_app(dataclasses.replace(parts, hasher=hasher, limits=few)))
+
+    said = [api.post("/login", json={"username": f"name{n}", "password": "wrong"}).status_code for n in range(5)]
+
+    assert said == [401, 401, 401, 429, 429]
+    assert hasher.verified == 3
+
+
+def test_admins_see_locks_and_lift_them(
+    admin: ApiClient, voter: ApiClient, api: ApiClient, parts: Parts, make_user: MakeUser
+) -> None:
+    ada = make_user(username="ada")
+    with parts.db.transaction(by="tests") as tx:
+        for _ in range(GUESSES_A_DAY - 1):
+            attempts.count_upto(
+                tx, parts.guard.subject("name", "ada"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
+            )
+    assert told(api, "ada")[0] == 401
+
+    (lock,) = admin.get("/api/admin/locks").json["locks"]
+    assert (lock["user_id"], lock["username"]) == (ada.id, "ada")
+    assert admin.get(f"/api/admin/people/{ada.id}").json["locked_until"] == lock["expires_at"]
+    assert voter.get("/api/admin/locks").status_code == 403
+    assert "ada" in admin.get("/admin/locks", headers={"Accept": "text/html"}).text
+    assert told(api, "ada", RIGHT)[0] == 429
+    assert admin.post(f"/api/admin/people/{ada.id}/unlock").json["locked_until"] is None
+    assert told(api, "ada", RIGHT)[0] == 200
+    assert "unlocked it" in admin.get(f"/admin/people/{ada.id}", headers={"Accept": "text/html"}).text
