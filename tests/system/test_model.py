@@ -883,8 +883,21 @@ class Machine(RuleBasedStateMachine):
         """A call that was on the way arrives."""
         for command in commands:
             with suppress(redis.ResponseError):
-                self.world.raw.execute_command(*command)
+                self._send(command)
         self.look()
+
+    def _send(self, command: Any) -> None:
+        """A call of the ballot box is bytes, as it was sent; one of the client a list of words."""
+        if not isinstance(command, bytes):
+            self.world.raw.execute_command(*command)
+            return
+        pool: Any = self.world.raw.connection_pool
+        connection = pool.get_connection()
+        try:
+            connection.send_packed_command([command])
+            connection.read_response()
+        finally:
+            pool.release(connection)
 
     @contextmanager
     def announcing(self, lost: bool) -> Iterator[None]:

@@ -147,6 +147,7 @@ class BallotBox:
             await self._connection.send_command("TIME")
             seconds, micros = await self._connection.read_response()
             self._clock.learn(began, time.monotonic(), int(seconds) * 1000 + int(micros) // 1000)
+            self._next_connect = 0.0  # it is there: when this connection breaks, the next is tried at once
         return self._connection
 
     async def _disconnect(self, *, nowait: bool = True) -> None:
