@@ -104,6 +104,14 @@ class Stack:
 
         wait_until(is_ready, what="/ready is 200")
 
+    def restart_web(self, changed: Mapping[str, str]) -> None:
+        """End the web as a rolling update does, and start it on the same port with some settings changed."""
+        self.environment = {**self.environment, **changed}
+        self._web.terminate()
+        self._web.wait(timeout=DEADLINE_S)
+        self._web = self._start("web")
+        self.wait_ready()
+
     def kill_worker(self, index: int = 0) -> None:
         """kill -9, and start another one in its place."""
         self._workers[index].kill()
