@@ -4,6 +4,7 @@ from tests.faults.planted import Fault
 
 LOAD = "tests/system/test_load.py"
 VERDICT = "tests/unit/ops/load/test_verdict.py"
+FIRE = "tests/integration/ops/test_load_fire.py"
 TARGET = "tests/unit/ops/load/test_target.py"
 LOAD_FAULTS = (
     Fault(
@@ -61,6 +62,22 @@ LOAD_FAULTS = (
         'self.host == "localhost" or',
         'self.host.startswith(("localhost", "127.")) or',
         (TARGET,),
+    ),
+    Fault(
+        "the load does not look whose certificate it is",
+        "no token is sent to who only claims to be the target",
+        "vote/ops/load/target.py",
+        "ssl.create_default_context()",
+        "ssl._create_unverified_context()",
+        (f"{FIRE}::test_over_tls_the_certificate_is_checked_before_a_token_is_sent",),
+    ),
+    Fault(
+        "the load calls a vote unanswered that was never heard",
+        "an idle connection that is closed costs no vote",
+        "vote/ops/load/fire.py",
+        "        if lane.vote is not None and unheard:",
+        "        if False:",
+        (f"{FIRE}::test_a_connection_that_was_closed_while_idle_costs_no_vote",),
     ),
     Fault(
         "the load leaves its accounts",

@@ -101,7 +101,7 @@ def load(
         wait_s=wait,
         quiet=as_json,
     )
-    _check(order)
+    _check(order, page)
     result = run(order)
     if page is not None:
         page.write_text(report.as_html(result), encoding="utf-8")
@@ -123,8 +123,10 @@ def _target(settings: Settings, url: str | None, owned: str | None) -> Target:
     return aim
 
 
-def _check(order: Order) -> None:
+def _check(order: Order, page: Path | None) -> None:
     """What cannot work is said before anything is made."""
+    if page is not None and not page.parent.is_dir():
+        raise click.UsageError(f"there is no folder {page.parent} for the report")
     if order.competition is not None and order.plan.competitions > 1:
         raise click.UsageError("in one competition everybody votes once: give at least as many --users as --votes")
     if order.settings is None and not order.register:

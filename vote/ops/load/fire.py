@@ -80,7 +80,8 @@ class _Fire:
         self._measured.cpu_s = time.process_time() - cpu
         self._measured.took_s = time.monotonic() - self._began
         telling.cancel()
-        self._end()
+        self._give_up()
+        await self._close()
         gc.unfreeze()
         tell(self._measured)
         return self._measured
@@ -148,12 +149,15 @@ class _Fire:
                 await self._open()
 
         try:
-            await asyncio.gather(*(one() for _ in range(self._plan.connections)))
-        except (OSError, TimeoutError) as error:
-            self._is_ending = True
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._plan.connections):
+                    group.create_task(one())
+        except ExceptionGroup as errors:
+            why, took = errors.exceptions[0], len(self._lanes)
+            await self._close()
             raise Unavailable(
-                f"{self._target.url} took {len(self._lanes):,} of {self._plan.connections:,} connections: {error}"
-            ) from error
+                f"{self._target.url} took {took:,} of {self._plan.connections:,} connections: {why}"
+            ) from why
 
     async def _open(self) -> None:
         loop, target = asyncio.get_running_loop(), self._target
@@ -174,17 +178,21 @@ class _Fire:
             await asyncio.sleep(0.2)
             tell(self._measured)
 
-    def _end(self) -> None:
-        """Close everything; who still waits is without answer."""
-        self._is_ending = True
+    def _give_up(self) -> None:
+        """Who still waits is without answer."""
         sent = {lane.vote: lane.sent for lane in self._lanes if lane.vote is not None}
         for vote, status in enumerate(self._measured.statuses):
             if status == WAITING:
                 self._note(vote, NO_ANSWER, sent.get(vote, time.monotonic()))
-        for lane in self._lanes:
-            lane.close()
+
+    async def _close(self) -> None:
+        """Close every connection, and let the loop see that they are."""
+        self._is_ending = True
         for task in self._opening:
             task.cancel()
+        for lane in self._lanes:
+            lane.abort()
+        await asyncio.sleep(TICK_S)
 
 
 def requests(

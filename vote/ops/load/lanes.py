@@ -72,3 +72,8 @@ class Lane(asyncio.Protocol):
         """End the connection."""
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once, without the farewell of TLS."""
+        if self._transport is not None:
+            self._transport.abort()

@@ -58,6 +58,7 @@ def test_what_is_no_address_of_a_deployment_is_refused(url: str) -> None:
         ([], "use --register"),
         (["--votes", "10", "--rate", "1", "--duration", "10"], "give two of"),
         (["--register", "--competition", "1"], "as many --users as --votes"),
+        (["--report", "no/such/folder/report.html"], "there is no folder no/such/folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
