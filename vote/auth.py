@@ -4,9 +4,11 @@ Tokens are JWT, HS256, 24 hours, with exactly seven claims; every check of RFC 8
 Passwords are PBKDF2-HMAC-SHA256 with a salt and 600,000 rounds (OWASP Password Storage, 2025).
 """
 
+import base64
 import binascii
 import hashlib
 import hmac
+import json
 import secrets
 import threading
 import time
@@ -19,6 +21,7 @@ import jwt
 from vote.errors import HasherBusy, NotLoggedIn
 
 ALGORITHM = "HS256"
+HEADER = {"alg": ALGORITHM, "typ": "JWT"}
 ISSUER = "vote-app"
 AUDIENCE = "vote-app"
 TOKEN_HOURS = 24
@@ -73,7 +76,7 @@ def read_jwt_token(token: str, *, secrets_: Sequence[str], now: float | None = N
         raise NotLoggedIn("This token is not valid. Log in again.")
     for secret in secrets_:
         try:
-            claims = jwt.decode(
+            read = jwt.decode_complete(
                 token,
                 secret,
                 algorithms=[ALGORITHM],
@@ -86,8 +89,16 @@ def read_jwt_token(token: str, *, secrets_: Sequence[str], now: float | None = N
             continue
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             break
-        return check_claims(claims, now=time.time() if now is None else now)
+        # Another typ is another purpose (RFC 8725 §3.11); a claim that is there twice is not when it is written again.
+        if read["header"] != HEADER or _encoded(read["payload"]) != token.split(".")[1]:
+            break
+        return check_claims(read["payload"], now=time.time() if now is None else now)
     raise NotLoggedIn("This token is not valid. Log in again.")
+
+
+def _encoded(claims: dict[str, object]) -> str:
+    text = json.dumps(claims, separators=(",", ":")).encode("utf-8")
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode("ascii")
 
 
 def check_claims(claims: dict[str, object], *, now: float) -> Token:

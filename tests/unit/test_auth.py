@@ -17,6 +17,7 @@ from vote.edge.bearer import read_own_token
 from vote.errors import NotLoggedIn
 
 SECRET = "the-present-secret-0123456789abcdefgh"
+STRANGERS = "a-strangers-secret-0123456789abcdefgh"
 OLD = "the-previous-secret-0123456789abcdefg"
 NOW = 1_800_000_000.0
 
@@ -43,7 +44,7 @@ def claims(**other: Any) -> dict[str, Any]:
 
 def signed(payload: object, *, secret: str = SECRET, header: object = None, digest: Any = hashlib.sha256) -> str:
     """A token with any header and payload, signed by hand."""
-    text = payload if isinstance(payload, str) else json.dumps(payload)
+    text = payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"))
     head = b64(json.dumps(header or {"alg": "HS256", "typ": "JWT"}, separators=(",", ":")).encode())
     body = f"{head}.{b64(text.encode())}"
     return f"{body}.{b64(hmac.new(secret.encode(), body.encode(), digest).digest())}"
@@ -72,7 +73,7 @@ FORGED = {
     "HS512": jwt.encode(claims(), SECRET * 2, algorithm="HS512"),
     "HS384 with our key": signed(claims(), header={"alg": "HS384", "typ": "JWT"}, digest=hashlib.sha384),
     "RS256 claimed": signed(claims(), header={"alg": "RS256", "typ": "JWT"}),
-    "another key": signed(claims(), secret="a-strangers-secret-0123456789abcdefgh"),
+    "another key": signed(claims(), secret=STRANGERS),
     "empty key": signed(claims(), secret=""),
     "another payload": f"{HEAD}.{b64(json.dumps(claims(sub='1')).encode())}.{SIGNATURE}",
     "wrong iss": signed(claims(iss="other")),
@@ -100,6 +101,22 @@ FORGED = {
     "one claim more": signed(claims(role="admin")),
     "a list": signed([1, 2]),
     "not JSON": signed("{"),
+    "typ of another purpose": signed(claims(), header={"alg": "HS256", "typ": "reset+jwt"}),
+    "no typ": signed(claims(), header={"alg": "HS256"}),
+    "kid from elsewhere": signed(claims(), header={"alg": "HS256", "typ": "JWT", "kid": "../../dev/null"}, secret=""),
+    "jku": signed(
+        claims(), header={"alg": "HS256", "typ": "JWT", "jku": "https://evil.example/keys"}, secret=STRANGERS
+    ),
+    "jwk in the header": signed(
+        claims(), header={"alg": "HS256", "typ": "JWT", "jwk": {"k": b64(b"x" * 32)}}, secret="x" * 32
+    ),
+    "x5u": signed(
+        claims(), header={"alg": "HS256", "typ": "JWT", "x5u": "https://evil.example/cert"}, secret=STRANGERS
+    ),
+    "crit": signed(claims(), header={"alg": "HS256", "typ": "JWT", "crit": ["exp"]}, secret=STRANGERS),
+    "a claim twice": signed(json.dumps(claims(), separators=(",", ":"))[:-1] + ',"sub":"1"}'),
+    "a claim twice, the first one another's": signed('{"sub":"1",' + json.dumps(claims(), separators=(",", ":"))[1:]),
+    "signed with the session's key": signed(claims(), secret="the-key-of-sessions-0123456789abcdefgh"),
     "deeply nested": signed("[" * 300),
     "infinite": signed(json.dumps(claims()).replace(str(int(NOW) + 86400), "Infinity")),
     "not UTF-8": f"{HEAD}.{b64(bytes([255, 254]))}.{SIGNATURE}",

@@ -33,9 +33,11 @@ def read_own_token(token: bytes, *, secrets: Sequence[bytes], now: float) -> Tok
 
 def _claims(payload: bytes) -> dict[str, object]:
     try:
-        claims = orjson.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+        text = base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
+        claims = orjson.loads(text)
     except (binascii.Error, ValueError):
         raise NotLoggedIn(INVALID) from None
-    if not isinstance(claims, dict):
+    # A claim that is there twice is not when it is written again (RFC 8725 §2.4).
+    if not isinstance(claims, dict) or orjson.dumps(claims) != text:
         raise NotLoggedIn(INVALID)
     return claims
