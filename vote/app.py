@@ -12,7 +12,7 @@ from flask import Flask
 
 from vote import config
 from vote.edge.parts import Parts
-from vote.edge.sessions import ABSOLUTE_S, cookie_name
+from vote.edge.sessions import ABSOLUTE_S, SessionInterface, cookie_name
 from vote.web import assets, compression, context, errors, gate, visitor
 from vote.web.account_page import account_page
 from vote.web.accounts import accounts
@@ -64,6 +64,7 @@ def create_app(parts: Parts | None = None) -> Flask:
     settings = parts.settings
     app = Flask("vote.web", static_folder=None)  # the front door serves those files
     app.request_class = Request
+    app.session_interface = SessionInterface()
     app.config["SECRET_KEY"] = settings.flask_secret_key  # FLASK_SECRET_KEY
     app.config["SECRET_KEY_FALLBACKS"] = [key for key in [settings.flask_secret_key_previous] if key]
     app.config["SESSION_COOKIE_NAME"] = cookie_name(settings)  # __Host-session, where it is Secure

@@ -8,7 +8,7 @@ import ipaddress
 import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
@@ -74,6 +74,10 @@ class Settings(BaseModel):
     """The settings, frozen. Field names are the environment's names in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Nothing: secrets, and passwords in URLs, are never shown."""
+        yield from ()
 
     vote_env: Literal["development", "production"] = "development"
     flask_secret_key: str = Field(min_length=SECRET_MIN_BYTES)

@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 from tests.faults.attacks import ATTACK_FAULTS
+from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
 from tests.faults.load import LOAD_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.planted import PLANTED, Fault
 
-ALL_FAULTS = (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS, *OUTAGE_FAULTS, *PAGE_FAULTS, *LOAD_FAULTS)
+ALL_FAULTS = (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS, *OUTAGE_FAULTS, *PAGE_FAULTS, *LOAD_FAULTS, *HYGIENE_FAULTS)
 ROOT = Path(__file__).parents[2]
 TEST_WITHIN_S = 180  # a fault may also show as a test that never ends
 
@@ -53,7 +54,7 @@ def main() -> int:
     for number, fault in enumerate(faults, 1):
         with tempfile.TemporaryDirectory() as folder:
             tree = Path(folder) / "tree"
-            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", ".vote", "__pycache__", "docs"))
+            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv*", ".vote", "__pycache__", "docs"))
             plant(fault, tree)
             began = time.monotonic()
             test = caught_by(fault, tree)

@@ -119,6 +119,12 @@ def test_production_refuses_a_log_that_anybody_on_the_way_could_be(name: str, ur
     assert load(name, url, environment="development")
 
 
+def test_settings_are_never_shown() -> None:
+    given = load("DATABASE_URL", f"postgresql://user:s3cret@db.example/vote?{CHECKED}")
+
+    assert repr(given) == str(given).join(("Settings(", ")")) == "Settings()"
+
+
 def test_a_replica_is_read_with_the_role_of_reports() -> None:
     given = load("DATABASE_REPLICA_URL", "postgresql:///vote").replica()
 

@@ -11,6 +11,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from vote.edge.envelope import Receive
+from vote.edge.fields import once
 from vote.edge.origin import FIELD
 from vote.errors import InvalidInput, TooLarge
 
@@ -55,7 +56,7 @@ def parse(body: bytes, content_type: str) -> BallotForm:
             boundary = options.get("boundary", "").encode("ascii")
             fields = _plain_multipart(body, boundary) or _multipart(body, boundary)
         else:
-            fields = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+            fields = once(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
     except RequestEntityTooLarge as error:
         raise TooLarge(f"A vote has at most {MAX_FIELDS} fields.") from error
     except (ValueError, RecursionError) as error:
@@ -64,7 +65,7 @@ def parse(body: bytes, content_type: str) -> BallotForm:
 
 
 def _json(body: bytes) -> Mapping[str, str]:
-    fields = json.loads(body)
+    fields = json.loads(body, object_pairs_hook=once)
     if not isinstance(fields, dict):
         raise ValueError("not an object")
     return {name: value for name, value in fields.items() if isinstance(value, str)}
@@ -75,13 +76,10 @@ def _plain_multipart(body: bytes, boundary: bytes) -> Mapping[str, str] | None:
     parts = body.split(b"--" + boundary)
     if not boundary or parts[0] or parts[-1] not in (b"--\r\n", b"--") or len(parts) > MAX_FIELDS + 2:
         return None
-    fields: dict[str, str] = {}
-    for part in parts[1:-1]:
-        found = _PLAIN_FIELD.fullmatch(part)
-        if found is None:
-            return None
-        fields[found[1].decode("ascii")] = found[2].decode("utf-8")
-    return fields
+    found = [_PLAIN_FIELD.fullmatch(part) for part in parts[1:-1]]
+    if not all(found):
+        return None
+    return once((one[1].decode("ascii"), one[2].decode("utf-8")) for one in found if one)
 
 
 def _multipart(body: bytes, boundary: bytes) -> Mapping[str, str]:
@@ -93,6 +91,8 @@ def _multipart(body: bytes, boundary: bytes) -> Mapping[str, str]:
     while not isinstance(event := decoder.next_event(), Epilogue | NeedData):
         if isinstance(event, Field):
             name = event.name
+            if name in fields:
+                raise ValueError("a field is sent twice")
             fields[name] = ""
         elif isinstance(event, File):
             name = ""

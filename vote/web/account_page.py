@@ -2,7 +2,7 @@
 
 import time
 
-from flask import Blueprint, redirect, request, session
+from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
@@ -82,7 +82,7 @@ def logout_everywhere() -> AnyResponse:
     account, parts = visitor.me(), visitor.parts()
     actions.log_out_everywhere(parts.db, by=account.id, keep_device=visitor.own_device(account))
     parts.revoked.add(f"user:{account.id}")
-    session.clear()
+    visitor.log_out()
     return redirect("/login", 303) if visitor.wants_page() else nothing()
 
 

@@ -125,7 +125,7 @@ def logout() -> AnyResponse:
         actions.revoke(parts.db, by=who.user_id, subject=who.subject)
         parts.revoked.add(who.subject)
         log.info("logged out", user_id=who.user_id, via=who.via)
-    session.clear()
+    visitor.log_out()
     return redirect(HOME, 303) if as_page else nothing()
 
 

@@ -10,11 +10,13 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from vote.domain.competition import OPTION_KEYS
 from vote.edge import origin
+from vote.edge.fields import once
 from vote.errors import InvalidInput
 
 Model = TypeVar("Model", bound=BaseModel)
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+LISTS = {"options"}  # fields that a form may name more than once
 OF_PAGES = (origin.FIELD, "next")  # fields that pages add to every form
 TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
 SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
@@ -34,6 +36,7 @@ SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
     "datetime_from_date_parsing": TIME,
     "timezone_aware": TIME,
 }
+NOT_JSON = "The body is not JSON, or names a field twice. Check quotes and commas, and send it as UTF-8."
 OTHERWISE = "This cannot be used as it is written."
 
 
@@ -64,9 +67,9 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
     if not text and not model.model_fields:
         return {}  # some clients name a type although they send nothing
     try:
-        given = json.loads(text, parse_constant=_refuse_constant)
+        given = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=once)
     except (ValueError, RecursionError):
-        raise BadRequest("The body is not JSON. Check quotes and commas, and send it as UTF-8.") from None
+        raise BadRequest(NOT_JSON) from None
     if not isinstance(given, dict):
         raise BadRequest("The JSON must be an object with named fields.")
     return given
@@ -77,8 +80,10 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 
 def _form(model: type[BaseModel]) -> dict[str, Any]:
+    if twice := {name for name, values in request.form.lists() if len(values) > 1} - LISTS:
+        raise InvalidInput(dict.fromkeys(twice, "This was sent more than once."))
     given: dict[str, Any] = {name: value for name, value in request.form.items() if name not in OF_PAGES}
-    for name in given.keys() & {"options"} & model.model_fields.keys():
+    for name in given.keys() & LISTS & model.model_fields.keys():
         given[name] = request.form.getlist(name)
     return given
 

@@ -1,7 +1,7 @@
 """What every Flask request passes before its view: forged forms are refused, then the route's access rule is kept."""
 
 import structlog
-from flask import Flask, Response, request, session
+from flask import Flask, Response, g, request, session
 
 from vote.edge import client_address, origin
 from vote.errors import NotAllowed, NotLoggedIn
@@ -31,6 +31,8 @@ def guard(app: Flask) -> None:
     def keep_private(response: Response) -> Response:
         # An answer may be of one person only; who wants theirs to be kept longer says so.
         response.headers.setdefault("Cache-Control", "no-store")
+        if g.get("has_left"):
+            response.headers["Clear-Site-Data"] = '"storage"'  # not "cookies": a known device stays known
         return response
 
 

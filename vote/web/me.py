@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, session
+from flask import Blueprint, Response
 
 from vote.actions import accounts as actions
 from vote.db import devices, exports
@@ -83,4 +83,4 @@ def erase_account(user_id: int) -> None:
     parts = visitor.parts()
     actions.erase(parts.db, parts.log, by=user_id)
     parts.revoked.add(f"user:{user_id}")
-    session.clear()
+    visitor.log_out()

@@ -56,12 +56,13 @@ NewPassword = Annotated[
     Field(
         min_length=PASSWORD_MIN_CHARS,
         max_length=PASSWORD_MAX_CHARS,
+        repr=False,
         description="Any characters; never cut. Common passwords and the words of this site are refused.",
         json_schema_extra={"format": "password"},
     ),
     AfterValidator(_hard_to_guess),
 ]
-Password = Annotated[str, Field(json_schema_extra={"format": "password"})]
+Password = Annotated[str, Field(repr=False, json_schema_extra={"format": "password"})]
 
 
 class Input(BaseModel):
@@ -134,7 +135,7 @@ class Forgotten(Input):
 class MailedToken(Input):
     """What a link in a mail carries after its #."""
 
-    token: Annotated[str, Field(min_length=1, max_length=TOKEN_MAX_CHARS), AfterValidator(str.strip)]
+    token: Annotated[str, Field(min_length=1, max_length=TOKEN_MAX_CHARS, repr=False), AfterValidator(str.strip)]
 
 
 class PasswordReset(MailedToken):
@@ -183,7 +184,7 @@ class User(Output):
 class Token(Output):
     """A token to send as `Authorization: Bearer <token>`."""
 
-    token: str
+    token: str = Field(repr=False)
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the name of a scheme
     expires_in: Literal[86400] = Field(default=86400, description=f"Seconds: {TOKEN_HOURS} hours.")
 

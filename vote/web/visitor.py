@@ -152,6 +152,12 @@ def origin_of_login() -> Origin:
     return Origin(network(), device())
 
 
+def log_out() -> None:
+    """End the session of this browser; `gate.py` has it drop what its pages kept, such as a choice that was on its way."""
+    session.clear()
+    g.has_left = True
+
+
 def forget() -> None:
     """Find out anew who is asking: the session has just changed."""
     g.pop("identity", None)

@@ -44,6 +44,11 @@ def test_the_schema_file_builds_the_same_database_as_the_migrations(servers: Pai
     assert by_file == by_migrations
 
 
+def test_a_new_database_has_no_account(owner: Database) -> None:
+    with owner.read() as tx:
+        assert tx.execute("SELECT count(*) FROM users").fetchone() == (0,)
+
+
 def test_migrating_twice_changes_nothing(database_url: str) -> None:
     assert migrate.upgrade(database_url) == (migrate.newest(), migrate.newest())
 

@@ -1,10 +1,13 @@
 """Registering, logging in and out, by API client and by browser."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import jwt
 import pytest
 
+import vote.web
 from tests.integration.web.conftest import ApiClient, Browser
 from vote.app import create_app
 from vote.auth import create_jwt_token
@@ -18,6 +21,7 @@ PERSON = {
     "password": "Pass123!",
     "confirm_password": "Pass123!",
 }
+SCRIPTS = Path(vote.web.__file__).with_name("static") / "js"
 TYPED = {name: value for name, value in PERSON.items() if "password" not in name}
 
 
@@ -233,6 +237,42 @@ def test_logout_ends_the_session_and_every_copy_of_its_cookie(
     assert browser.get("/api/me").status_code == 401
     browser.client.set_cookie("__Host-session", copy.value, secure=True)
     assert browser.get("/api/me").status_code == 401
+
+
+@pytest.mark.parametrize("form", ["/logout", "/account/logout-everywhere", "/account/delete"])
+def test_who_leaves_leaves_nothing_in_the_browser(
+    browser: Browser, make_user: Callable[..., Account], form: str
+) -> None:
+    browser.log_in(make_user(password="Pass123!"))
+    fields = {"password": "Pass123!"} if form == "/account/delete" else {}
+    assert "Clear-Site-Data" not in browser.get("/account").headers
+
+    answer = browser.submit("/account", form, **fields)
+
+    assert answer.headers["Clear-Site-Data"] == '"storage"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "__Host-session=;" in answer.headers["Set-Cookie"]
+
+
+PASSWORD_FIELDS = re.compile(r'<input[^>]*name="[^"]*password"[^>]*>')
+
+
+def test_password_managers_know_every_password_field(browser: Browser, make_user: Callable[..., Account]) -> None:
+    """Masked, named for what it takes, and nothing in the way of pasting (ASVS 5.0 6.2.6 and 6.2.7)."""
+    pages = [browser.get("/login").text, browser.get("/register").text]
+    browser.log_in(make_user(password="Pass123!"))
+    fields = [field for page in [*pages, browser.get("/account").text] for field in PASSWORD_FIELDS.findall(page)]
+
+    assert len(fields) >= 8
+    for field in fields:
+        is_new = re.search(r'name="(new|confirm)_password"', field) is not None
+        assert 'type="password"' in field
+        assert re.search(r'autocomplete="(new|current)-password"', field)
+        assert not is_new or 'autocomplete="new-password"' in field
+        assert "onpaste" not in field
+        assert "maxlength" not in field
+    scripts = "".join(path.read_text("utf-8") for path in SCRIPTS.glob("*.js"))
+    assert '"paste"' not in scripts
 
 
 def test_next_leads_nowhere_else(browser: Browser, make_user: Callable[..., Account]) -> None:

@@ -132,6 +132,21 @@ def test_nothing_somebody_sends_is_a_500(
     assert api.get(f"/api/competitions/{number}").get_json()["name"] == "Q"
 
 
+TWICE = [
+    ("application/json", b'{"username": "ada", "username": "bob", "password": "Pass123!"}', 400),
+    ("application/x-www-form-urlencoded", b"username=ada&username=bob&password=Pass123!", 422),
+    ("application/x-www-form-urlencoded", b"username=ada&password=x&password=y", 422),
+]
+
+
+@pytest.mark.parametrize(("content_type", "body", "status"), TWICE)
+def test_a_field_that_comes_twice_is_refused(api: ApiClient, content_type: str, body: bytes, status: int) -> None:
+    """And a field of the address is none of the body."""
+    assert api("POST", "/login", data=body, content_type=content_type).status_code == status
+    elsewhere = api("POST", "/login?username=ada&password=Pass123!", data=b"{}", content_type="application/json")
+    assert elsewhere.get_json()["errors"].keys() == {"username", "password"}
+
+
 def test_odd_addresses_are_no_500(api: ApiClient, browser: Browser, subtests: pytest.Subtests) -> None:
     for path in [
         "/%00",

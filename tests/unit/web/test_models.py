@@ -8,7 +8,7 @@ import pytest
 from vote.errors import InvalidInput
 from vote.web import body
 from vote.web.competition_models import CompetitionChange, NewCompetition
-from vote.web.models import Login, Nothing, PasswordChange, Registration
+from vote.web.models import Login, Nothing, PasswordChange, Registration, Token
 
 PERSON = {"username": "Ada.L-1", "email": "test@example.com", "password": "Pass123!", "confirm_password": "Pass123!"}
 QUESTION = {"name": "Which stage?", "option_a": "River", "option_b": "Hall"}
@@ -72,6 +72,17 @@ def test_a_password_is_never_cut() -> None:
 @pytest.mark.parametrize("email", ["test@example.com", "a@b.test", "x@school.local", "y@host.invalid", "ü@exämple.org"])
 def test_addresses_are_checked_by_syntax_only(email: str) -> None:
     assert body.check(Registration, {**PERSON, "email": email}).email == email
+
+
+def test_what_is_secret_is_not_shown() -> None:
+    """Where a model ends up in a message or a trace."""
+    change = {"current_password": "Pass123!", "new_password": "Pass124!", "confirm_password": "Pass124!"}
+    shown = [
+        body.check(Registration, PERSON), body.check(Login, {"username": "a", "password": "Pass123!"}),
+        body.check(PasswordChange, change), Token(token="Pass123!"),
+    ]  # fmt: skip
+
+    assert "Pass12" not in repr(shown)
 
 
 def test_a_login_looks_only_at_the_kind() -> None:

@@ -169,7 +169,9 @@ async function showResults(id, main) {
   }
 }
 
-/** Starts every ballot paper under `root`. */
+/** Starts every ballot paper under `root`. Who logs out leaves no choice behind, whether or not the service answers. */
 export function startVoting(root) {
+  const leaving = root.querySelector('form[action="/logout"]');
+  leaving?.addEventListener("submit", () => sessionStorage.clear());
   root.querySelectorAll("[data-cast]").forEach((form) => new Ballot(form));
 }

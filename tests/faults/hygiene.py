@@ -1,0 +1,63 @@
+"""Faults of small rules from the table in docs/security.md; the form is that of `planted.py`."""
+
+from tests.faults.planted import Fault
+
+ACCOUNTS = "tests/integration/web/test_accounts.py"
+HYGIENE_FAULTS = (
+    Fault(
+        "sessions are signed with SHA-1",
+        "ASVS 11.4.1: approved hash functions only",
+        "vote/edge/sessions.py",
+        '"digest_method": hashlib.sha256',
+        '"digest_method": hashlib.sha1',
+        ("tests/unit/edge/test_sessions.py",),
+    ),
+    Fault(
+        "who logs out leaves the choice in the browser",
+        "ASVS 14.3.1: what was shown is gone after a log-out",
+        "vote/web/gate.py",
+        'if g.get("has_left"):',
+        "if False:",
+        (f"{ACCOUNTS}::test_who_leaves_leaves_nothing_in_the_browser",),
+    ),
+    Fault(
+        "of two choices in one ballot the last counts",
+        "ASVS 15.3.7: a field is sent once",
+        "vote/edge/fields.py",
+        "if name in fields:",
+        "if False:",
+        ("tests/unit/casting/test_form.py::test_a_ballot_says_one_thing",),
+    ),
+    Fault(
+        "settings show their secrets",
+        "a secret is in no message and no trace",
+        "vote/config.py",
+        "        yield from ()\n",
+        "        yield from super().__repr_args__()\n",
+        ("tests/unit/test_config.py::test_settings_are_never_shown",),
+    ),
+    Fault(
+        "a password can be read over the shoulder",
+        "ASVS 6.2.6: password fields are masked",
+        "vote/web/templates/login.html",
+        'type="password", ',
+        "",
+        (f"{ACCOUNTS}::test_password_managers_know_every_password_field",),
+    ),
+    Fault(
+        "a line of the log is written as it comes",
+        "ASVS 16.4.1: one line stays one line",
+        "vote/edge/request_log.py",
+        "orjson.dumps(line)",
+        "' '.join(map(str, line.values())).encode()",
+        ("tests/integration/web/test_behind_the_front_door.py::test_a_line_of_the_log_stays_one_line",),
+    ),
+    Fault(
+        "a name is glued into a statement",
+        "ASVS 1.2.4: values travel beside a statement",
+        "vote/db/users.py",
+        'f"{_ACCOUNT} AND lower(username) = lower(%s)"',
+        "f\"{_ACCOUNT} AND lower(username) = lower('{username}')\"",
+        ("tests/unit/db/test_statements.py::test_no_statement_is_built_of_text",),
+    ),
+)
