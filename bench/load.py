@@ -85,7 +85,11 @@ class Answers:
 
 def run(job: Job) -> Answers:
     """Do the job. Called in the load generator's process."""
-    made = requests(job.crowd, job.kind, job.competition)
+    return send(job, requests(job.crowd, job.kind, job.competition))
+
+
+def send(job: Job, made: list[bytes]) -> Answers:
+    """Send these requests instead of votes."""
     return uvloop.run(_run(job, made))
 
 

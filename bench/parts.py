@@ -83,13 +83,13 @@ def front_door(ground: Ground) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def bare_app(ground: Ground) -> Iterator[Server]:
-    """The bare app, served with the same configuration and as many processes."""
+def bare_app(ground: Ground, app: str = "bench.bare:app") -> Iterator[Server]:
+    """A bare app, served with the same configuration and as many processes."""
     port = _free_port()
     metrics = ground.folder / "bare-metrics"
     metrics.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "gunicorn", "-c", "python:vote.ops.gunicorn_conf", "--chdir", str(ROOT)]
-    command += ["--bind", f"{HOST}:{port}", "--workers", str(WEB_PROCESSES), "bench.bare:app"]
+    command += ["--bind", f"{HOST}:{port}", "--workers", str(WEB_PROCESSES), app]
     environment = {"PATH": ground.environment["PATH"], "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     with _running(ground, "bare", command, environment, path=f"http://{HOST}:{port}/") as process:
         yield Server(port, (process.pid,))

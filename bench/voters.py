@@ -92,3 +92,12 @@ def _browsers(crowd: Crowd) -> Iterator[tuple[str, str]]:
         sessions.begin(session, voter, now=time.time() - 60)  # a minute ago: long enough for the cookie to be renewed
         cookie = f"Cookie: {own.write(session).partition(';')[0]}\r\n"
         yield f"{asked}Origin: http://{HOST}\r\n{cookie}", origin.csrf_token(key, session["sid"])
+
+
+def browsing(crowd: Crowd, path: str) -> list[bytes]:
+    """A page loaded by the browser of each voter, logged in."""
+    made = []
+    for headers, _ in _logins(crowd, "session"):
+        asked = headers.replace("Accept: application/json", "Accept: text/html\r\nAccept-Encoding: gzip, br")
+        made.append(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{asked}\r\n".encode("ascii"))
+    return made
