@@ -27,6 +27,7 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
+from vote.edge.catalogue import Changes
 from vote.edge.parts import Parts
 from vote.errors import ConfigError
 from vote.ops.embedded import programs
@@ -153,9 +154,11 @@ def parts(settings: Settings) -> Iterator[Parts]:
 @pytest.fixture
 def owner(settings: Settings) -> Iterator[Database]:
     """The database as its owner sees it."""
-    db = Database(settings.database("owner"), size=4, name="vote tests")
+    changes = Changes.of(settings)
+    db = Database(settings.database("owner"), size=4, name="vote tests", when_changed=changes)
     yield db
     db.close()
+    changes.close()
 
 
 @pytest.fixture

@@ -19,6 +19,11 @@ _COMPETITION: LiteralString = """
 """
 
 
+def _changes(tx: Tx, competition_id: int) -> None:
+    """Every statement that changes what people see of a competition says so; told after the commit (`pool.py`)."""
+    tx.changed |= {competition_id}
+
+
 def _all(tx: Tx, query: LiteralString, parameters: tuple[Any, ...] = ()) -> list[Competition]:
     rows = tx.cursor(row_factory=dict_row).execute(query, parameters)
     return [Competition(**{**row, "options": tuple(Option(*option) for option in row["options"])}) for row in rows]
@@ -141,12 +146,14 @@ def insert(
         },
     ).fetchone()
     assert row is not None
+    _changes(tx, row[0])
     replace_options(tx, row[0], options)
     return int(row[0])
 
 
 def replace_options(tx: Tx, competition_id: int, options: Iterable[Option]) -> None:
     """Give the competition these options instead. Only before voting: votes refer to them."""
+    _changes(tx, competition_id)
     tx.execute("DELETE FROM options WHERE competition_id = %s", (competition_id,))
     for option in options:
         tx.execute(
@@ -168,6 +175,7 @@ def update(
     rules_version: int,
 ) -> None:
     """Set what an organiser may change."""
+    _changes(tx, competition_id)
     tx.execute(
         """
         UPDATE competitions
@@ -192,6 +200,7 @@ def set_state(
 
     What is no longer over is no longer forgotten or retired either.
     """
+    _changes(tx, competition_id)
     tx.execute(
         """
         UPDATE competitions

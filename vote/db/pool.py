@@ -4,7 +4,7 @@
 audit triggers who acts. Both turn a lost, slow or exhausted database into DatabaseUnavailable.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,14 @@ from vote.config import DatabaseTarget
 from vote.db.breaker import Breaker
 from vote.errors import DatabaseUnavailable
 
-Tx = Connection[tuple[Any, ...]]
+
+class Tx(Connection[tuple[Any, ...]]):
+    """A connection. `changed` holds the competitions that this transaction has changed so far."""
+
+    changed: frozenset[int] = frozenset()
+
+
+WhenChanged = Callable[[Iterable[int]], None]
 
 WAIT_FOR_CONNECTION_S = 2.0  # the longest a request waits for its turn; then 503, never a hang
 CONNECT_TIMEOUT_S = 2  # libpq: whole seconds, at least 2
@@ -24,14 +31,21 @@ IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks with
 
 
 class Database:
-    """A pool of at most `size` connections to `target`. Opening it does no work; the first use connects."""
+    """A pool of at most `size` connections to `target`. Opening it does no work; the first use connects.
 
-    def __init__(self, target: DatabaseTarget, *, size: int, name: str) -> None:
+    `when_changed` is told after each commit which competitions are not what they were, for those who keep copies.
+    """
+
+    def __init__(
+        self, target: DatabaseTarget, *, size: int, name: str, when_changed: WhenChanged | None = None
+    ) -> None:
         self._set_role = target.set_role
+        self._when_changed = when_changed
         self._breaker = Breaker()
         self._failures = 0
         self._pool: ConnectionPool[Tx] = ConnectionPool(
             target.url,
+            connection_class=Tx,
             min_size=1,
             max_size=size,
             max_waiting=size * 20,  # more would wait longer than WAIT_FOR_CONNECTION_S in any case
@@ -65,13 +79,19 @@ class Database:
     def transaction(self, *, by: int | str) -> Iterator[Tx]:
         """One transaction, committed at the end and rolled back on any error. `by`: a user id or the name of a part."""
         actor = f"user:{by}" if isinstance(by, int) else by
-        with self._connection() as connection, connection.transaction():
-            connection.execute(
-                "SELECT set_config('vote.actor', %s, true), set_config('synchronous_commit', 'on', true),"
-                " set_config('idle_in_transaction_session_timeout', %s, true)",
-                (actor, str(IDLE_IN_TRANSACTION_MS)),
-            )
-            yield connection
+        changed: frozenset[int] = frozenset()
+        try:
+            with self._connection() as connection:
+                connection.changed = changed
+                try:
+                    with connection.transaction():
+                        _begin(connection, actor)
+                        yield connection
+                finally:
+                    changed = connection.changed
+        finally:  # also after an error: a commit whose answer was lost may have happened
+            if changed and self._when_changed is not None:
+                self._when_changed(changed)
 
     @contextmanager
     def _connection(self) -> Iterator[Tx]:
@@ -102,3 +122,11 @@ class Database:
     def close(self) -> None:
         """Close every connection. A second call does nothing."""
         self._pool.close()
+
+
+def _begin(connection: Tx, actor: str) -> None:
+    connection.execute(
+        "SELECT set_config('vote.actor', %s, true), set_config('synchronous_commit', 'on', true),"
+        " set_config('idle_in_transaction_session_timeout', %s, true)",
+        (actor, str(IDLE_IN_TRANSACTION_MS)),
+    )

@@ -13,11 +13,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, LiteralString, TypeVar
+from typing import LiteralString, TypeVar
 
 import psycopg
 import structlog
-from psycopg import Connection, sql
+from psycopg import sql
 from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
@@ -46,7 +46,7 @@ class NotUsable(Exception):
     """What answers is no replica of this primary."""
 
 
-class _Impatient(Connection[tuple[Any, ...]]):
+class _Impatient(Tx):
     """A connection that gives up by itself: no setting of the server ends a wait for a server that is frozen."""
 
     def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:

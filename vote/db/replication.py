@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import psycopg
 from psycopg import Connection, OperationalError, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
@@ -44,7 +43,7 @@ class Progress(NamedTuple):
 def connected(target: DatabaseTarget, *, name: str, database: str | None = None) -> Iterator[Tx]:
     """A connection of its own in autocommit, without a limit on the time of a statement: not for people's requests."""
     try:
-        with psycopg.connect(
+        with Tx.connect(
             make_conninfo(target.url, dbname=database) if database else target.url,
             autocommit=True,
             application_name=name,

@@ -38,6 +38,7 @@ def receipt_code(key: bytes, voter: int) -> str:
 
     It is a keyed hash (RFC 2104), so it neither shows the choice nor can be computed without the key.
     """
+    assert key, "a copy from the cache has no key: anybody could compute what comes of none"
     bits = int.from_bytes(hmac.digest(key, b"%d" % voter, "sha256")[:RECEIPT_BYTES], "big")
     a, b, c, d, e, f, g, h = [_PAIRS[bits >> shift & 1023] for shift in (70, 60, 50, 40, 30, 20, 10, 0)]
     return f"{a}{b}-{c}{d}-{e}{f}-{g}{h}"

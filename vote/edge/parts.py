@@ -8,6 +8,8 @@ from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.replica import Replica
+from vote.edge.cache import Cache
+from vote.edge.catalogue import Catalogue, Changes
 from vote.edge.confirmed import Confirmed
 from vote.edge.limiter import Limiter
 from vote.edge.limits import Limits
@@ -27,6 +29,8 @@ class Parts:
     guard: Guard
     confirmed: Confirmed
     revoked: Revoked
+    cache: Cache
+    catalogue: Catalogue
     limits: Limits
     limiter: Limiter
 
@@ -34,7 +38,8 @@ class Parts:
     def of(cls, settings: Settings) -> "Parts":
         """The parts for these settings."""
         size = settings.vote_db_pool
-        db = Database(settings.database("web"), size=size, name="vote web")
+        cache = Cache(settings.cache_url)
+        db = Database(settings.database("web"), size=size, name="vote web", when_changed=Changes(cache))
         reports = Database(settings.database("reports"), size=size, name="vote reports")
         return cls(
             settings=settings,
@@ -47,6 +52,8 @@ class Parts:
             guard=Guard(db, settings),
             confirmed=Confirmed(db),
             revoked=Revoked(db),
+            cache=cache,
+            catalogue=Catalogue(cache, db),
             limits=Limits.of(settings),
             limiter=Limiter(settings.cache_url, processes=settings.web_concurrency),
         )
@@ -62,6 +69,7 @@ class Parts:
         self.replica.close()
         self.hasher.close()
         self.limiter.close()
+        self.cache.close()
         self.log.close()
         self.db.close()
         self.reports.close()

@@ -23,8 +23,7 @@ api = Blueprint("api", __name__, url_prefix="/api/competitions")
 @describe(Operation(summary="All competitions", tag="competitions", answers={200: CompetitionList}))
 def listed() -> Response:
     """What anybody may find, newest first; drafts and archived ones are left out."""
-    with visitor.parts().db.read() as tx:
-        found = competitions.listed(tx)
+    found = visitor.parts().catalogue.listing().competitions
     return answer(CompetitionList(competitions=[CompetitionOut.of(one) for one in found]))
 
 
@@ -33,8 +32,7 @@ def listed() -> Response:
 @describe(Operation(summary="One competition", tag="competitions", answers={200: CompetitionOut}))
 def show(competition_id: int) -> Response:
     """One that who is asking may see."""
-    with visitor.parts().db.read() as tx:
-        found = policy.check_see(visitor.person(), competitions.find(tx, competition_id))
+    found = policy.check_see(visitor.person(), visitor.parts().catalogue.competition(competition_id))
     return answer(CompetitionOut.of(found))
 
 

@@ -3,18 +3,26 @@
 `POST /vote/<id>` and the live figures are the front door's; these pages hold the forms and the first figures.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from flask import Blueprint, render_template, request
 
-from vote.db import competitions, gaps, tallies, votes
+from vote.db import competitions, gaps, votes
+from vote.db.gaps import Overcome
 from vote.domain import policy
 from vote.domain.ballot import group_receipt
 from vote.domain.competition import Competition
+from vote.domain.person import Person
+from vote.domain.tally import Tally
+from vote.edge.parts import Parts
 from vote.errors import NotFound, Unavailable
 from vote.web import access, pending, shown, standing, visitor
 from vote.web import receipts as receipt_checks
 from vote.web.access import PUBLIC
+from vote.web.pending import Waiting
+from vote.web.standing import Standing
 
 pages = Blueprint("pages", __name__)
 pages.record_once(lambda state: shown.register(state.app))
@@ -27,18 +35,19 @@ RECEIPT_MAX_CHARS = 64
 @access.rule(PUBLIC)
 def listing() -> str:
     """The competitions: open ones by when they close, coming ones by when they open, then what is over."""
-    person = visitor.person()
-    with visitor.parts().db.read() as tx:
-        found = competitions.listed(tx)
-        voted = {vote.competition for vote in votes.of_person(tx, person.id)} if person else set()
-        finals = tallies.read(tx, [one.id for one in found if one.state == "closed"])
+    person, parts = visitor.person(), visitor.parts()
+    found, totals = parts.catalogue.listing()
+    voted: set[int] = set()
+    if person is not None:
+        with parts.db.read() as tx:
+            voted = {vote.competition for vote in votes.of_person(tx, person.id)}
     return render_template(
         "competitions.html",
         open_now=sorted(_in_state(found, "open"), key=lambda one: one.closes_at or LATEST),
         coming=sorted(_in_state(found, "scheduled"), key=lambda one: one.opens_at or LATEST),
-        over=_in_state(found, "closing") + _in_state(found, "closed"),
+        over=[*_in_state(found, "closing"), *_in_state(found, "closed")],
         voted=voted,
-        finals=finals,
+        totals=totals,
     )
 
 
@@ -80,24 +89,49 @@ def privacy() -> str:
 
 def _page_of(template: str, competition_id: int) -> str:
     person, parts = visitor.person(), visitor.parts()
-    with parts.db.read() as tx:
-        competition = policy.check_see(person, competitions.find(tx, competition_id))
-        mine = standing.of(parts, tx, person, competition)
-        may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)
-        tally = parts.replica.tally(competition, tx) if may_see else None
-        waiting = pending.waiting(parts, tx, competition)
-        over = gaps.overcome(tx, competition) if competition.state in ("closing", "closed") else None
+    competition = policy.check_see(person, parts.catalogue.competition(competition_id))
+    mine = standing.of(parts, person, competition)
+    figures = NO_FIGURES
+    if template == "results.html" or mine.has_voted or competition.state in ("closing", "closed"):
+        competition, figures = _figures(parts, person, competition, mine)
     return render_template(
         template,
         competition=competition,
         mine=mine,
-        tally=tally,
-        waiting=waiting,
-        over=over,
+        may_see=policy.can_see_results(person, competition, has_voted=mine.has_voted),
+        **figures._asdict(),
         wanted=_wanted(competition) or mine.choice,
         manages=policy.can_manage(person, competition),
         now=datetime.now(UTC),
     )
+
+
+class Figures(NamedTuple):
+    """What there is to show of a result. `over` says what it is final over."""
+
+    tally: Tally | None
+    waiting: Waiting | None
+    over: Overcome | None
+
+
+NO_FIGURES = Figures(None, None, None)
+
+
+def _figures(
+    parts: Parts, person: Person | None, competition: Competition, mine: Standing
+) -> tuple[Competition, Figures]:
+    """The figures this person may see, and the rules that say so: both of this moment, unless they are final."""
+    final = parts.catalogue.final(competition) if competition.state == "closed" else None
+    if final is not None:
+        parts.replica.has_shown(final.tally)
+        return competition, Figures(final.tally, None, final.over)
+    with parts.db.read() as tx:
+        competition = policy.check_see(person, competitions.find(tx, competition.id))
+        may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)
+        tally = parts.replica.tally(competition, tx) if may_see else None
+        waiting = pending.waiting(parts, tx, competition)
+        over = gaps.overcome(tx, competition) if competition.state in ("closing", "closed") else None
+    return competition, Figures(tally, waiting, over)
 
 
 def _receipt(code: str) -> str:
@@ -115,5 +149,5 @@ def _wanted(competition: Competition) -> str | None:
     return key if any(option.key == key for option in competition.options) else None
 
 
-def _in_state(found: list[Competition], state: str) -> list[Competition]:
+def _in_state(found: Iterable[Competition], state: str) -> list[Competition]:
     return [one for one in found if one.state == state]

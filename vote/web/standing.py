@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vote.db import votes
-from vote.db.pool import Tx
+from vote.db import competitions, votes
 from vote.domain.ballot import receipt_code
 from vote.domain.competition import Competition
 from vote.domain.person import Person
@@ -31,11 +30,12 @@ class Standing:
 NONE = Standing("none")
 
 
-def of(parts: Parts, tx: Tx, person: Person | None, competition: Competition) -> Standing:
+def of(parts: Parts, person: Person | None, competition: Competition) -> Standing:
     """Ask the journal's votes first, then the log, which may hold a newer choice on its way."""
     if person is None or competition.opened_at is None:
         return NONE
-    recorded = votes.choice_of(tx, competition.id, person.id)
+    with parts.db.read() as tx:
+        recorded = votes.choice_of(tx, competition.id, person.id)
     try:
         stored = parts.log.stored_choice(competition.id, person.id)
     except LogUnavailable:
@@ -45,5 +45,13 @@ def of(parts: Parts, tx: Tx, person: Person | None, competition: Competition) ->
     choice = stored or recorded
     if choice is None:
         return NONE
-    receipt = receipt_code(competition.receipt_key, person.id)
+    receipt = receipt_code(_receipt_key(parts, competition), person.id)
     return Standing("recorded" if choice == recorded else "accepted", choice, receipt)
+
+
+def _receipt_key(parts: Parts, competition: Competition) -> bytes:
+    """The key; a copy from the cache comes without it."""
+    if competition.receipt_key:
+        return competition.receipt_key
+    with parts.db.read() as tx:
+        return competitions.receipt_keys(tx, [competition.id], known_up_to=0)[competition.id]

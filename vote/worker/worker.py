@@ -11,6 +11,7 @@ from vote.ballotlog.log import BallotLog, Shard
 from vote.config import Settings
 from vote.db import positions
 from vote.db.pool import Database
+from vote.edge.catalogue import Changes
 from vote.errors import ConfigError
 from vote.worker import memory, schedule
 from vote.worker.drain import Batch, drain
@@ -40,7 +41,8 @@ class Worker:
     @classmethod
     def of(cls, settings: Settings) -> "Worker":
         """A worker for these settings. Connects to nothing yet."""
-        db = Database(settings.database("worker"), size=POOL, name="vote worker")
+        changes = Changes.of(settings)
+        db = Database(settings.database("worker"), size=POOL, name="vote worker", when_changed=changes)
         # R6: a promoted replica that nobody waited for may lack what was accepted, and nothing in it can tell.
         may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_wait == 0
         log = BallotLog(settings.log_url, settings.vote_shards)

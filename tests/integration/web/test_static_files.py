@@ -61,7 +61,9 @@ def test_a_name_of_another_version_is_answered_and_kept_by_nobody(get: Callable[
 
 
 def test_nothing_but_reading_is_answered_from_files(get: Callable[..., list[Answered]]) -> None:
-    assert get(assets()["vote.css"].path, method="POST", headers={})[0].status == 404
+    [answer] = get(assets()["vote.css"].path, method="POST", headers={})
+
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 # --- a CDN ---------------------------------------------------------------------------------------------------------------

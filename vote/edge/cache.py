@@ -1,0 +1,134 @@
+"""Copies of what everybody may see, in the cache's Redis: who rebuilds one, and why an old one never stays.
+
+    vote:cache:{name}         a copy, KEEP_S; `name` is `competition:<id>`, `listed` or `final:<id>:<revision>`
+    vote:cache:{name}:lease   who is rebuilding it: a random word, LEASE_S
+
+A copy that is missing is rebuilt by whoever gets the lease, and it is stored only while the lease is still theirs.
+Forgetting a copy takes the lease away too: who read the database before a change stores nothing after it (Nishtala et
+al., "Scaling Memcache at Facebook", §3.2.1). Within a process all who want the same wait for one rebuild; a process that
+has not the lease rebuilds for itself and stores nothing. So however many ask, each process asks the database once.
+
+Redis only saves work. When it is away or slow the database is asked, and for a while Redis is not asked at all.
+"""
+
+import contextlib
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from functools import partial
+from typing import TypeVar
+
+from redis import Redis
+
+from vote.ballotlog import connection
+from vote.db.breaker import Breaker
+
+KEEP_S = 10  # the longest a copy may be old when a change could not be told, because Redis was away at that moment
+LEASE_S = 5  # longer than a statement may take
+TIMEOUT_S = 0.1  # a page would rather ask the database
+FORGET_TIMEOUT_S = 1.0  # a change would rather be told, also to a Redis that is slow to write
+PREFIX = "vote:cache"
+
+STORE = """
+if redis.call('GET', KEYS[2]) == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+  redis.call('DEL', KEYS[2])
+end
+"""
+
+T = TypeVar("T")
+
+
+class Cache:
+    """The copies, as one process sees them. Safe in threads; never raises because of Redis."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = connection.connect(url, timeout_s=TIMEOUT_S)
+        self._patient = connection.connect(url, timeout_s=FORGET_TIMEOUT_S)
+        self._breaker = Breaker()
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[str | None]] = {}
+        self._owed: set[str] = set()  # names that could not be forgotten yet
+
+    def get(self, name: str, build: Callable[[], str | None]) -> str | None:
+        """The copy, or what `build` reads now; its None is handed on and not kept. Raises what `build` raises."""
+        if self._owed:
+            self._try(lambda: self._drop(self._redis))
+        copy = self._try(lambda: self._redis.get(key_of(name)))
+        return self._once(name, partial(self._rebuild, name, build)) if copy is None else str(copy)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop copies, and let nobody store what was read before now. Call it after the commit.
+
+        When Redis does not answer, it is done before this process next takes a copy.
+        """
+        with self._lock:
+            self._owed.update(names)
+            self._under_way.clear()  # who asks from now on starts anew
+        with contextlib.suppress(*connection.LogError):
+            self._drop(self._patient)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._redis.close()
+        self._patient.close()
+
+    def _drop(self, client: Redis) -> None:
+        names = list(self._owed)
+        pipeline = client.pipeline(transaction=False)
+        for name in names:
+            for key in (lease_of(name), key_of(name)):
+                pipeline.delete(key)
+        pipeline.execute()
+        self._owed.difference_update(names)
+
+    def _rebuild(self, name: str, build: Callable[[], str | None]) -> str | None:
+        key, lease, mine = key_of(name), lease_of(name), secrets.token_hex(8)
+        has_lease = self._try(lambda: self._redis.set(lease, mine, nx=True, ex=LEASE_S))
+        stored = self._try(lambda: self._redis.get(key))  # by who rebuilt it since this caller looked
+        built = build() if stored is None else str(stored)
+        if has_lease and stored is None and built is not None:
+            self._try(lambda: self._redis.eval(STORE, 2, key, lease, mine, built, KEEP_S))
+        elif has_lease:
+            self._try(lambda: self._redis.delete(lease))
+        return built
+
+    def _once(self, name: str, work: Callable[[], str | None]) -> str | None:
+        with self._lock:
+            running = self._under_way.get(name)
+            if running is None:
+                mine = self._under_way[name] = Future[str | None]()
+        if running is not None:
+            return running.result()
+        try:
+            mine.set_result(work())
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                if self._under_way.get(name) is mine:
+                    del self._under_way[name]
+        return mine.result()
+
+    def _try(self, ask: Callable[[], T]) -> T | None:
+        if not self._breaker.may_try():
+            return None
+        try:
+            answer = ask()
+        except connection.LogError:
+            self._breaker.failed()
+            return None
+        self._breaker.succeeded()
+        return answer
+
+
+def key_of(name: str) -> str:
+    """Where a copy lies. The hash tag keeps it in one slot of a cluster with its lease."""
+    return f"{PREFIX}:{{{name}}}"
+
+
+def lease_of(name: str) -> str:
+    """Where it says who is rebuilding it."""
+    return f"{key_of(name)}:lease"
