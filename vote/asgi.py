@@ -17,7 +17,7 @@ from vote.app import create_app
 from vote.ballotlog.box import BallotBox
 from vote.casting.endpoint import Casting
 from vote.config import Settings
-from vote.edge import client_address, probes, problems
+from vote.edge import client_address, probes, problems, whole_body
 from vote.edge.cors import Cors
 from vote.edge.envelope import REQUEST_ID, App, Envelope, Receive, Scope, Send, answer
 from vote.edge.identity import Identifier
@@ -26,6 +26,7 @@ from vote.edge.sessions import SessionCookie
 from vote.errors import NotAllowed, NotFound, VoteError
 from vote.live.sockets import Live
 from vote.web.errors import render_error_page
+from vote.web.request import BODY_MAX_BYTES
 from vote.web.static_files import StaticFiles
 
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
@@ -65,7 +66,15 @@ class FrontDoor:
         elif self._static.serves(scope["path"]):
             await self._file(scope, send)
         else:
-            await self._pages(scope, receive, send)
+            await self._page(scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Flask's answer. A thread of its pool is taken when the body is here, not for as long as a client sends."""
+        try:
+            receive = await whole_body.wait_for(scope, receive, BODY_MAX_BYTES)
+        except ConnectionError:
+            return  # the client went away before it had sent its request: nobody is there to be told
+        await self._pages(scope, receive, send)
 
     async def _file(self, scope: Scope, send: Send) -> None:
         if scope["method"] in READING:
@@ -77,7 +86,7 @@ class FrontDoor:
         if scope["method"] == "POST":
             await self._vote(scope, receive, send, competition)
         elif scope["method"] in READING:
-            await self._pages(scope, receive, send)
+            await self._page(scope, receive, send)
         else:
             await _refuse_method(scope, send, (*READING, "POST"))
 

@@ -116,6 +116,7 @@ class Settings(BaseModel):
     checkpoint_public_key: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     vote_shards: int = Field(default=8, ge=1, le=1024)
     vote_db_pool: int = Field(default=8, ge=1, le=100)
+    client_patience_s: float = Field(default=15, ge=0.5, le=300)
     vote_page_threads: int = Field(default=16, ge=1, le=256)
     vote_hash_threads: int = Field(default=1, ge=1, le=64)
 

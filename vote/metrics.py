@@ -20,4 +20,9 @@ BATCH_BALLOTS = Histogram(
     "vote_batch_ballots", "Ballots that shared one call to the log.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
 LIMITED = Counter("vote_limited_total", "Requests refused because somebody sent too many, by limit.", ["limit"])
+CUT_OFF = Counter(
+    "vote_cut_off_total",
+    "Connections ended because the client was too slow with a head, a body, or reading.",
+    ["waiting_for"],
+)
 WATCHERS = Gauge("vote_watchers", "Open live-result sockets.", multiprocess_mode="livesum")

@@ -9,18 +9,20 @@ from typing import Any, ClassVar
 from prometheus_client import multiprocess
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
+from vote.config import load as load_settings
+from vote.edge.http_protocol import with_patience
 from vote.ops.process import die_with_parent
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
+CONNECTIONS_MAX = 25_000  # of one process: MAX_WATCHERS of vote/live/sockets.py, and 5,000 who ask; beyond it is 503
 SOCKET_MESSAGE_BYTES = 4096  # watchers have nothing to say
 
 
 class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carries no types
-    """uvicorn that trusts no forwarding header and does not outlive its master."""
+    """uvicorn that trusts no forwarding header, cuts slow clients off and does not outlive its master."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": "httptools",
         "lifespan": "on",
         "proxy_headers": False,  # TRUSTED_PROXIES is applied by the app, hop by hop
         "server_header": False,
@@ -29,11 +31,13 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
         "ws_max_size": SOCKET_MESSAGE_BYTES,
         "ws_per_message_deflate": False,  # a snapshot is small; thousands of compressors are not
         "timeout_graceful_shutdown": DRAIN_S,
+        "limit_concurrency": CONNECTIONS_MAX,
     }
 
     def init_process(self) -> None:
         """Tie this process to the master first: an orphan would hold the port and keep the next master out."""
         die_with_parent(self.ppid, signal.SIGKILL)
+        self.config.http = with_patience(load_settings().client_patience_s)
         super().init_process()
 
 

@@ -1,0 +1,132 @@
+"""Clients that are slow, send too much or never read, against the real server: cut off, and nobody else notices."""
+
+import contextlib
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from websocket import ABNF, create_connection
+
+from tests.stack import Stack, running, wait_until
+from vote.domain.competition import Competition
+
+PATIENCE_S = 1.0
+THREADS = 4
+SLOW = 5 * THREADS  # of either process more than it has threads for pages
+TOO_SLOW = b"HTTP/1.1 408 "
+BODY = b'{"username": "ada"'
+
+
+@pytest.fixture
+def stack(environment: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
+    """The system, with little patience and few threads."""
+    hasty = {"CLIENT_PATIENCE_S": str(PATIENCE_S), "VOTE_PAGE_THREADS": str(THREADS)}
+    with running(environment | hasty, tmp_path / "stack") as one:
+        yield one
+
+
+def send(stack: Stack, data: bytes, *, buffer: int | None = None) -> socket.socket:
+    """A connection that has sent this."""
+    one = socket.socket()
+    if buffer is not None:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    one.settimeout(20)
+    one.connect(("127.0.0.1", stack.port))
+    one.sendall(data)
+    return one
+
+
+def rest(one: socket.socket) -> bytes:
+    """All that comes until the server ends the connection."""
+    found = b""
+    with contextlib.suppress(ConnectionError), one:
+        while part := one.recv(65536):
+            found += part
+    return found
+
+
+def head(path: str, length: int = 5000) -> bytes:
+    """The head of a POST whose body does not follow."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+def cut_off(stack: Stack) -> dict[str, float]:
+    """How many were cut off, by what was waited for."""
+    lines = stack.get("/metrics").body.decode().splitlines()
+    found = [line for line in lines if line.startswith("vote_cut_off_total{")]
+    return {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in found}
+
+
+def test_slow_clients_are_cut_off_and_nobody_else_notices(
+    stack: Stack, make_competition: Callable[..., Competition]
+) -> None:
+    watcher = create_connection(f"ws://127.0.0.1:{stack.port}/live/{make_competition().id}", timeout=20)
+    assert json.loads(watcher.recv())["total"] == 0
+    silent = send(stack, b"")
+    half_head = send(stack, b"GET / HTTP/1.1\r\nHost: local")
+    second_head = send(stack, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"200 OK" in second_head.recv(65536)
+    second_head.sendall(b"\r\n")  # no request, but the idle timer of the server has stopped for it
+    half_bodies = [send(stack, head("/register") + BODY) for _ in range(SLOW)]
+    half_vote = send(stack, head("/vote/1") + b'{"vote"')
+
+    assert stack.get("/login").status == 200, "threads for pages are free while bodies are on their way"
+
+    assert rest(silent).startswith(TOO_SLOW)
+    assert rest(half_head).startswith(TOO_SLOW)
+    assert b" 200 " not in rest(second_head)
+    assert all(rest(one).startswith(TOO_SLOW) for one in [*half_bodies, half_vote])
+    assert drip(send(stack, head("/register"))).startswith(TOO_SLOW)
+    assert cut_off(stack) == {"head": 3, "body": SLOW + 2}
+
+    many = b"GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200  # some 20 MB of answers
+    reads_nothing = send(stack, many, buffer=4096)
+    wait_until(lambda: cut_off(stack).get("answer") == 1, what="who does not read is cut off")
+    rest(reads_nothing)
+
+    watcher.ping("still here, long after everybody else would have been cut off")
+    assert watcher.recv_data_frame(control_frame=True)[0] == ABNF.OPCODE_PONG
+    watcher.close()
+
+
+def drip(one: socket.socket) -> bytes:
+    """Send a byte now and then until an answer comes."""
+    one.settimeout(0.1)
+    answer = b""
+
+    def is_over() -> bool:
+        nonlocal answer
+        with contextlib.suppress(TimeoutError):
+            one.sendall(b" ")
+            answer = one.recv(1000)
+        return bool(answer)
+
+    wait_until(is_over, what="a dripping body is cut off")
+    one.close()
+    return answer
+
+
+def test_what_is_too_large_is_said_to_be(stack: Stack) -> None:
+    long_head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X-Much: " + b"a" * 40_000
+    many = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 1000) for number in range(40))
+    for data in (long_head, long_head + b"\r\n\r\n", b"GET /health HTTP/1.1\r\n" + many + b"\r\n"):
+        assert rest(send(stack, data)).startswith(b"HTTP/1.1 431 ")
+    with send(stack, b"GET /health HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 20_000 + b"\r\n\r\n") as within:
+        assert within.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+    html = {"Accept": "text/html", "Origin": stack.url}
+    for path, most in (("/register", 64 * 1024), ("/vote/1", 16 * 1024)):
+        told = stack.request("POST", path, body=b"{" + b" " * most + b"}")
+        assert (told.status, told.json["status"]) == (413, 413)
+        assert told.headers["Content-Type"] == "application/problem+json"
+    for path in ("/register", "/vote/1"):
+        page = stack.request("POST", path, body=b" " * 70_000, content_type="text/plain", headers=html)
+        assert page.status == 413
+        assert page.headers["Content-Type"].startswith("text/html")
+    deep = b'{"username": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    assert stack.request("POST", "/register", body=deep).status in (400, 422)
+    assert stack.request("POST", "/vote/1", body=b"[" * 8000 + b"]" * 8000).status == 422

@@ -1,0 +1,123 @@
+"""How the server speaks HTTP to clients: uvicorn's own protocol, and no endless patience with who is slow.
+
+uvicorn waits for ever for the rest of a head or a body and for an answer to be read, and takes heads of any size. A few
+thousand such connections, which cost their owner nothing, would be all that a process can hold (Slowloris).
+"""
+
+from asyncio import Transport
+from asyncio.events import TimerHandle
+from typing import cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from vote.metrics import CUT_OFF
+
+HEAD_MAX_BYTES = 32 * 1024  # a token, cookies and what browsers add are some 3 KB
+TOO_LARGE = b"The head of this request is larger than 32 KiB.\n"
+TOO_SLOW = b"The request did not arrive in time.\n"
+
+
+class FrontDoorProtocol(HttpToolsProtocol):
+    """One connection. A client has `patience_s` for the head of a request, as much for the body, as much to read an answer.
+
+    Deadlines are looked at by one timer per connection that is set again when it fires, so a request costs none.
+    """
+
+    patience_s = 15.0  # CLIENT_PATIENCE_S, set before the first connection
+
+    _sending_since: float | None = None  # when we began to wait for the rest of a head or a body; None: for nothing
+    _unread_since: float | None = None  # when the client stopped reading; None: it reads
+    _head_bytes = 0
+    _is_in_head = True
+    _timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Who says nothing at all is waited for no longer than who says half of it."""
+        super().connection_made(transport)
+        self._sending_since = self.loop.time()
+        self._timer = self.loop.call_later(self.patience_s, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is there to wait for."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Something came; whether it completes a head or a body is said by the parser's calls below."""
+        if self._sending_since is None:
+            self._sending_since = self.loop.time()
+        if self._is_in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > HEAD_MAX_BYTES and not self.transport.is_closing():
+            self._turn_away(b"431 Request Header Fields Too Large", TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        """The head is there; the body has its own time. Raises ValueError, to the parser, when the head is too large."""
+        came_with_it, self._head_bytes = self._head_bytes, 0
+        if came_with_it > HEAD_MAX_BYTES and self._size_of_head() > HEAD_MAX_BYTES:
+            self._head_bytes = came_with_it
+            raise ValueError("the head is too large")
+        self._is_in_head = False
+        self._sending_since = self.loop.time()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All is there; what comes next is another head."""
+        self._is_in_head = True
+        self._sending_since = None
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on it is a watcher (`vote/live/protocol.py`)."""
+        self._forget()
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser refused, also because we told it to."""
+        if self._head_bytes > HEAD_MAX_BYTES:
+            self._turn_away(b"431 Request Header Fields Too Large", TOO_LARGE)
+        else:
+            super().send_400_response(msg)
+
+    def pause_writing(self) -> None:
+        """The client leaves much unread."""
+        self._unread_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._unread_since = None
+        super().resume_writing()
+
+    def _look(self) -> None:
+        began = [since for since in (self._sending_since, self._unread_since) if since is not None]
+        left_s = min(began, default=self.loop.time()) + self.patience_s - self.loop.time()
+        if left_s > 0:
+            self._timer = self.loop.call_later(left_s, self._look)
+        elif self._unread_since is not None:
+            CUT_OFF.labels("answer").inc()
+            self.transport.abort()
+        else:
+            CUT_OFF.labels("head" if self._is_in_head else "body").inc()
+            self._turn_away(b"408 Request Timeout", TOO_SLOW)
+
+    def _turn_away(self, status: bytes, text: bytes) -> None:
+        """Say why, where no answer is under way, and end the connection; the app hears that the client is gone."""
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d" % len(text)
+            self.transport.write(b"HTTP/1.1 %s\r\n%s\r\n\r\n%s" % (status, head, text))
+        self.transport.close()
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def with_patience(seconds: float) -> type[FrontDoorProtocol]:
+    """The protocol with this patience."""
+    return cast(type[FrontDoorProtocol], type("FrontDoorProtocol", (FrontDoorProtocol,), {"patience_s": seconds}))
