@@ -10,20 +10,14 @@ import time
 from pathlib import Path
 
 from tests.faults.attacks import ATTACK_FAULTS
-<<<<<<< HEAD
-from tests.faults.hygiene import HYGIENE_FAULTS
-=======
 from tests.faults.copies import COPY_FAULTS
->>>>>>> 1f7577a (Keep what everybody may see in Redis, and forget it when it changes)
+from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
 from tests.faults.load import LOAD_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.planted import PLANTED, Fault
 
-<<<<<<< HEAD
-ALL_FAULTS = (*PLANTED, *KEEPING_FAULTS, *ATTACK_FAULTS, *OUTAGE_FAULTS, *PAGE_FAULTS, *LOAD_FAULTS, *HYGIENE_FAULTS)
-=======
 ALL_FAULTS = (
     *PLANTED,
     *KEEPING_FAULTS,
@@ -32,8 +26,8 @@ ALL_FAULTS = (
     *PAGE_FAULTS,
     *COPY_FAULTS,
     *LOAD_FAULTS,
+    *HYGIENE_FAULTS,
 )
->>>>>>> 1f7577a (Keep what everybody may see in Redis, and forget it when it changes)
 ROOT = Path(__file__).parents[2]
 TEST_WITHIN_S = 180  # a fault may also show as a test that never ends
 
