@@ -13,6 +13,7 @@ from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.copies import COPY_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
+from tests.faults.limits import LIMIT_FAULTS
 from tests.faults.load import LOAD_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
@@ -27,6 +28,7 @@ ALL_FAULTS = (
     *COPY_FAULTS,
     *LOAD_FAULTS,
     *HYGIENE_FAULTS,
+    *LIMIT_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 TEST_WITHIN_S = 180  # a fault may also show as a test that never ends

@@ -58,6 +58,7 @@ def test_limits_at_the_door(
     assert refused == SENT - votes.total()
     told = stack.vote(one.id, "a", token)
     assert (told.status, told.json["title"]) == (429, "Too many requests")
+    assert {line["limited"] for line in stack.lines() if line.get("status") == 429} == {"votes"}
     assert told.headers["Retry-After"] == "1"
     assert stack.vote(one.id, "a", token_of(make_user())).status == 202, "another account at the same address votes"
 

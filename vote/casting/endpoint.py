@@ -29,6 +29,7 @@ from vote.errors import (
     NoSuchOption,
     NotFound,
     NotLoggedIn,
+    TooManyRequests,
     VoteError,
     VotingNotOpen,
 )
@@ -151,6 +152,8 @@ class Casting:
 
     async def _refuse(self, scope: Scope, send: Send, error: VoteError, *, as_page: bool, login: str) -> None:
         status = problems.status_of(error)
+        if isinstance(error, TooManyRequests):
+            scope[LINE]["limited"] = "votes"
         headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
         if as_page and isinstance(error, NotLoggedIn):
             await answer(send, 303, b"", content_type="text/plain", headers=[(b"location", login.encode("ascii"))])

@@ -1,0 +1,174 @@
+"""Faults in limits, addresses and patience; the form is that of `planted.py`."""
+
+from tests.faults.planted import Fault
+
+SHARED = "tests/integration/edge/test_limits.py"
+AT_THE_DOOR = "tests/system/test_limits.py"
+AT_THE_GATE = "tests/integration/web/test_limits_at_the_gate.py"
+ADDRESS = "tests/unit/edge/test_client_address.py"
+NETWORKS = "tests/integration/web/test_networks.py"
+SLOW = "tests/system/test_slow_clients.py"
+
+LIMIT_FAULTS = (
+    Fault(
+        "each process counts for itself alone",
+        "limits are shared by all processes",
+        "vote/edge/limiter.py",
+        "        if self._breaker.may_try():\n",
+        "        if False:\n",
+        (f"{SHARED}::test_processes_together_let_exactly_the_limit_through",),
+    ),
+    Fault(
+        "without Redis everybody is let through",
+        "limits hold within twice while Redis is away",
+        "vote/edge/limiter.py",
+        "        return self._alone.put(limit, [key], [cost])[0]\n",
+        "        return 0.0\n",
+        (f"{SHARED}::test_without_redis_limits_hold_within_twice_and_nobody_gets_an_error",),
+    ),
+    Fault(
+        "without Redis each process allows the whole limit of votes",
+        "limits hold within twice while Redis is away",
+        "vote/edge/limits.py",
+        "burst=max(1, self.burst // processes)",
+        "burst=self.burst",
+        (f"{SHARED}::test_without_redis_limits_hold_within_twice_and_nobody_gets_an_error",),
+    ),
+    Fault(
+        "a frozen Redis is asked by everybody",
+        "no request waits for a store that is down more than one short timeout",
+        "vote/edge/limiter.py",
+        "                self._breaker.failed()\n",
+        "                pass\n",
+        (f"{SHARED}::test_a_frozen_redis_costs_a_caller_one_timeout_and_nearly_all_nothing",),
+    ),
+    Fault(
+        "the first request is never counted",
+        "who is spared a question is counted with the next",
+        "vote/edge/first_in_span.py",
+        "return 0 if uncounted is None else 1 + uncounted",
+        "return 0 if uncounted is None else 1",
+        ("tests/unit/edge/test_first_in_span.py",),
+    ),
+    Fault(
+        "a refused try fills the bucket further",
+        "who is refused is not counted",
+        "vote/edge/limits.lua",
+        "  if cost > 0 and over > 0 then\n    waits[i] = over\n",
+        "  if cost > 0 and over > 0 then\n    waits[i] = over\n"
+        "    redis.call('SET', key, string.format('%.0f', empty), 'PX', 1000000)\n",
+        (f"{SHARED}::test_a_refused_try_counts_nothing",),
+    ),
+    Fault(
+        "votes have no limit",
+        "20 votes a second of an account, after 400",
+        "vote/casting/endpoint.py",
+        "            await self.limit.take(who.user_id)",
+        "            pass",
+        (AT_THE_DOOR,),
+    ),
+    Fault(
+        "forged forms count",
+        "CSRF is checked before limits",
+        "vote/web/gate.py",
+        "        check_form()  # before limits: what a stranger's page sends counts against nobody\n        check_limit()\n",
+        "        check_limit()\n        check_form()\n",
+        (AT_THE_GATE,),
+    ),
+    Fault(
+        "a forwarding header is believed from anybody",
+        "spoofed forwarding headers gain nothing, from 127.0.0.1 too",
+        "vote/edge/client_address.py",
+        "    if not trusted or (here is not None and not is_within(here, trusted)):\n        return here\n",
+        "",
+        (ADDRESS,),
+    ),
+    Fault(
+        "the left-most hop is believed",
+        "what a client wrote into X-Forwarded-For never counts",
+        "vote/edge/client_address.py",
+        "    for hop in reversed(hops):",
+        "    for hop in hops:",
+        (ADDRESS,),
+    ),
+    Fault(
+        "each IPv6 address is a network",
+        "one subscriber is one network",
+        "vote/edge/client_address.py",
+        "IPV6_PREFIX = 64",
+        "IPV6_PREFIX = 128",
+        (ADDRESS,),
+    ),
+    Fault(
+        "administration answers everywhere",
+        "ADMIN_NETWORKS: /admin and /api/admin answer only there",
+        "vote/web/gate.py",
+        "        check_network(wanted)\n",
+        "",
+        (f"{NETWORKS}::test_administration_answers_only_to_its_networks",),
+    ),
+    Fault(
+        "a proxy nobody knows opens administration",
+        "who comes by a proxy that is none of ours stands in no network",
+        "vote/edge/client_address.py",
+        "return is_within(address, networks) and not any(",
+        "return is_within(address, networks) or not any(",
+        (ADDRESS, f"{NETWORKS}::test_administration_answers_only_to_its_networks"),
+    ),
+    Fault(
+        "figures are given to strangers",
+        "/metrics is for METRICS_NETWORKS",
+        "vote/asgi.py",
+        'elif path == "/metrics" and not self._is_operator(scope):',
+        'elif path == "/figures":',
+        (f"{NETWORKS}::test_strangers_get_no_figures_and_no_reasons",),
+    ),
+    Fault(
+        "strangers read why it is not ready",
+        "/ready tells reasons to METRICS_NETWORKS only",
+        "vote/asgi.py",
+        "            if self._is_operator(scope):\n",
+        "            if True:\n",
+        (f"{NETWORKS}::test_strangers_get_no_figures_and_no_reasons",),
+    ),
+    Fault(
+        "a body on its way holds a thread",
+        "slow clients take nothing from others",
+        "vote/asgi.py",
+        "            receive = await whole_body.wait_for(scope, receive, BODY_MAX_BYTES)\n",
+        "            pass\n",
+        (SLOW,),
+    ),
+    Fault(
+        "a head may take for ever",
+        "slow clients are cut off",
+        "vote/edge/http_protocol.py",
+        "        self._timer = self.loop.call_later(self.patience_s, self._look)\n",
+        "",
+        (SLOW,),
+    ),
+    Fault(
+        "each byte buys new patience",
+        "slow clients are cut off",
+        "vote/edge/http_protocol.py",
+        "        if self._sending_since is None:\n            self._sending_since",
+        "        if True:\n            self._sending_since",
+        (SLOW,),
+    ),
+    Fault(
+        "who does not read may stay",
+        "slow clients are cut off",
+        "vote/edge/http_protocol.py",
+        "        self._unread_since = self.loop.time()\n",
+        "",
+        (SLOW,),
+    ),
+    Fault(
+        "heads of any size are taken",
+        "sizes are capped everywhere",
+        "vote/edge/http_protocol.py",
+        "HEAD_MAX_BYTES = 32 * 1024",
+        "HEAD_MAX_BYTES = 32 * 1024 * 1024",
+        (SLOW,),
+    ),
+)
