@@ -17,7 +17,10 @@ MEANT = (
     ("tests/integration/worker/test_keeping.py", "Private Key"),
     (".env.example", "Basic Auth Credentials"),
     (".env.example", "Secret Keyword"),
+    ("vote/config.py", "Basic Auth Credentials"),
     ("vote/web/account_page.py", "Secret Keyword"),
+    ("vote/web/own_login.py", "Secret Keyword"),
+    ("vote/web/person_deeds.py", "Secret Keyword"),
 )
 ENTROPY = ("Base64HighEntropyString", "HexHighEntropyString")  # every hash of a lock file is one
 
