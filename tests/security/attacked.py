@@ -37,6 +37,14 @@ class Attacked(NamedTuple):
         """All that its processes have written."""
         return (self.folder / "output").read_text("utf-8", "replace")
 
+    def is_logged_in(self) -> bool:
+        """Whether the token still opens anything."""
+        asked = urllib.request.Request(f"{self.url}/api/me", headers={"Authorization": f"Bearer {self.token}"})
+        try:
+            return bool(urllib.request.urlopen(asked, timeout=30).status == 200)
+        except urllib.error.HTTPError:
+            return False
+
     def session(self) -> str:
         """The Cookie header of an admin's browser that has logged in by the form."""
         with urllib.request.urlopen(f"{self.url}/login", timeout=30) as page:
