@@ -123,6 +123,8 @@ class Settings(BaseModel):
     limit_votes_burst: int = Field(default=400, ge=1, le=1_000_000)
     limit_votes_per_s: int = Field(default=20, ge=1, le=1_000_000)
     limit_api_per_s: int = Field(default=300, ge=1, le=1_000_000)
+    limit_sockets_per_account: int = Field(default=50, ge=1, le=1_000_000)
+    limit_sockets_per_network: int = Field(default=10_000, ge=1, le=1_000_000)
     limit_login_failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     limit_registrations_per_hour: int = Field(default=600, ge=1, le=1_000_000)
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.faults.access import ACCESS_FAULTS
 from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.copies import COPY_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
@@ -27,10 +28,12 @@ ALL_FAULTS = (
     *PAGE_FAULTS,
     *COPY_FAULTS,
     *LOAD_FAULTS,
+    *ACCESS_FAULTS,
     *HYGIENE_FAULTS,
     *LIMIT_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "__pycache__", "screenshots")
 TEST_WITHIN_S = 180  # a fault may also show as a test that never ends
 
 
@@ -66,7 +69,7 @@ def main() -> int:
     for number, fault in enumerate(faults, 1):
         with tempfile.TemporaryDirectory() as folder:
             tree = Path(folder) / "tree"
-            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv*", ".vote", "__pycache__", "docs"))
+            shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
             plant(fault, tree)
             began = time.monotonic()
             test = caught_by(fault, tree)

@@ -37,6 +37,7 @@ class Viewer:
     check_login: Callable[[float], Identity] | None = None
     person: Person | None = None
     has_voted: bool = False
+    account: int | None = None
 
     def is_logged_in(self, now: float) -> bool:
         """Whether the login still holds; always true when it rests on none."""
@@ -119,7 +120,8 @@ class Admission:
             return Viewer(), None
 
     def _viewer(self, check: Callable[[float], Identity], now: float) -> tuple[Viewer, int]:
-        return Viewer(check), check(now).user_id
+        user_id = check(now).user_id
+        return Viewer(check, account=user_id), user_id
 
     def _look_up(self, user_id: int, competition: Competition) -> tuple[Person | None, bool]:
         with self._parts.db.read() as tx:

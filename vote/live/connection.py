@@ -23,11 +23,11 @@ LOGGED_OUT, HIDDEN, GONE = 4401, 4403, 4404  # our own, after the HTTP statuses
 class Connection(Watcher):
     """A socket that has been accepted, and the watcher it is to the hub."""
 
-    __slots__ = ("_code", "_deadline", "_has_news", "_hub", "_is_over", "_is_sending", "viewer")
+    __slots__ = ("_code", "_deadline", "_has_news", "_hub", "_is_over", "_is_sending", "place", "viewer")
 
-    def __init__(self, competition: int, viewer: Viewer, hub: "Hub[Connection]") -> None:
+    def __init__(self, competition: int, viewer: Viewer, hub: "Hub[Connection]", place: str = "") -> None:
         super().__init__(competition)
-        self.viewer = viewer
+        self.viewer, self.place = viewer, place
         self._hub = hub
         self._has_news = asyncio.Event()
         self._is_over = self._is_sending = False

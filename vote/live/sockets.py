@@ -25,6 +25,7 @@ from vote.live.admission import Admission, Admitted, Viewer, person_of
 from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
 from vote.live.feed import Board, Feed
 from vote.live.hub import Hub
+from vote.live.places import Places
 from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
 
 MAX_WATCHERS = 20_000  # some 20 KB each with its connection: 400 MB; a process beyond that serves nobody well
@@ -46,6 +47,7 @@ class Live:
         self._admission = Admission(parts, identifier, cookie, self._feed)
         self._headers = security_headers(parts.settings)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}
+        self._places = Places(parts.settings)
         self._arriving = 0
         self._checks: list[asyncio.Task[None]] = []
         self._is_stopping = True
@@ -76,7 +78,7 @@ class Live:
         began, request_id = time.perf_counter(), secrets.token_hex(16)
         self._arriving += 1
         try:
-            connection = self._join(await self._admit(scope))
+            connection = self._join(await self._admit(scope), scope)
         except VoteError as error:
             _tell(scope, problems.status_of(error), request_id, began)
             await self._refuse(scope, send, error, request_id)
@@ -92,6 +94,7 @@ class Live:
         finally:
             connection.end(None)
             del self._open[connection]
+            self._places.give_back(connection.place)
             WATCHERS.dec()
 
     async def _admit(self, scope: Scope) -> Admitted:
@@ -99,12 +102,12 @@ class Live:
             raise Unavailable("Too many people watch at the moment. The results page shows the numbers too.")
         return await self._admission.admit(scope)
 
-    def _join(self, admitted: Admitted) -> Connection:
+    def _join(self, admitted: Admitted, scope: Scope) -> Connection:
         """Without waiting between the judgement and this, so that no change of the rules falls between them."""
         if self._is_stopping:
             raise Unavailable
-        news = admitted.board.news
-        connection = Connection(news.competition, admitted.viewer, self._hub)
+        place, news = self._places.take(admitted.viewer.account, scope), admitted.board.news
+        connection = Connection(news.competition, admitted.viewer, self._hub, place)
         self._open[connection] = asyncio.current_task()
         WATCHERS.inc()
         self._hub.join(connection, news)

@@ -15,6 +15,7 @@ from vote.ops.process import die_with_parent
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
 CONNECTIONS_MAX = 25_000  # of one process: MAX_WATCHERS of vote/live/sockets.py, and 5,000 who ask; beyond it is 503
+PING_S = 20.0  # a watcher that is gone without a word is let go after twice that at most
 SOCKET_MESSAGE_BYTES = 4096  # watchers have nothing to say
 
 
@@ -29,6 +30,8 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
         "access_log": False,  # the app writes its own line per request
         "ws": "vote.live.protocol:WatcherProtocol",
         "ws_max_size": SOCKET_MESSAGE_BYTES,
+        "ws_ping_interval": PING_S,
+        "ws_ping_timeout": PING_S,
         "ws_per_message_deflate": False,  # a snapshot is small; thousands of compressors are not
         "timeout_graceful_shutdown": DRAIN_S,
         "limit_concurrency": CONNECTIONS_MAX,

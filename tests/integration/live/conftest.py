@@ -28,11 +28,12 @@ GRACE_S = 5  # what the server gives connections that do not end
 
 
 @contextlib.contextmanager
-def serving(app: App, protocol: type[WatcherProtocol] = WatcherProtocol) -> Iterator[int]:
+def serving(app: App, protocol: type[WatcherProtocol] = WatcherProtocol, ping_s: float | None = None) -> Iterator[int]:
     """The port on which uvicorn serves `app`, with the settings of the front door."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, log_config=None, loop="uvloop", lifespan="on", ws=protocol, ws_max_size=4096, ws_per_message_deflate=False,
+        app, log_config=None, loop="uvloop", lifespan="on", ws=protocol, ws_max_size=4096,
+        ws_ping_interval=ping_s, ws_ping_timeout=ping_s, ws_per_message_deflate=False,
         proxy_headers=False, timeout_graceful_shutdown=GRACE_S,
     )  # fmt: skip
     server = uvicorn.Server(config)

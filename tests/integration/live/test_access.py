@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -228,6 +229,17 @@ def _logged_in(site: Site, user: Account, via: str, number: int) -> tuple[dict[s
     return how, f"sid:{sid}" if via == "session" else f"user:{user.id}"
 
 
+def test_an_open_socket_lives_as_long_as_its_session(site: Site, make_competition: Make, make_user: MakeUser) -> None:
+    """29:59 in, 30:01 out, by the clock that the check is given."""
+    opened = site.open(make_competition().id, origin=site.origin, cookie=site.cookie(make_user().id))
+    snapshot(opened)
+    (connection,) = site.live._open
+    now = time.time()
+
+    assert connection.viewer.is_logged_in(now + 30 * 60 - 1)
+    assert not connection.viewer.is_logged_in(now + 30 * 60 + 1)
+
+
 def test_a_session_that_runs_out_closes_the_socket(site: Site, make_competition: Make, make_user: MakeUser) -> None:
     opened = site.open(make_competition().id, origin=site.origin, cookie=site.cookie(make_user().id, ago_s=30 * 60 - 1))
     snapshot(opened)
@@ -273,6 +285,27 @@ def test_a_full_process_says_so(site: Site, make_competition: Make, monkeypatch:
 
     assert site.refused(competition) == 503
     assert sockets.WATCHERS._value.get() == 2
+
+
+def test_one_account_and_one_network_have_only_so_many_places(
+    parts: Parts, make_competition: Make, make_user: MakeUser
+) -> None:
+    competition, people = make_competition().id, [make_user(), make_user()]
+    few = {"limit_sockets_per_account": 2, "limit_sockets_per_network": 3}
+    with running(replace(parts, settings=parts.settings.model_copy(update=few))) as site:
+        as_somebody = [{"origin": site.origin, "cookie": site.cookie(who.id, sid=f"sid-{who.id}")} for who in people]
+
+        open_now = [site.open(competition, **as_somebody[0]) for _ in range(2)]
+        assert site.refused(competition, **as_somebody[0]) == 429
+        assert site.refused(competition, **as_somebody[1]) == 101, "others have places of their own"
+        strangers = [site.open(competition) for _ in range(3)]
+        for one in (*open_now, *strangers):
+            snapshot(one)
+        assert site.refused(competition) == 429
+        assert site.refused(competition, **as_somebody[1]) == 101, "who is logged in does not count for the network"
+
+        strangers.pop().close()
+        wait_until(lambda: site.refused(competition) == 101, what="a place that is given back can be taken")
 
 
 def test_an_end_of_the_process_sends_everybody_elsewhere(site: Site, make_competition: Make) -> None:

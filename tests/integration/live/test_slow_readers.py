@@ -148,6 +148,14 @@ def test_pings_whose_answers_are_not_read_cost_nothing(seen: list[SeenProtocol])
         assert 0 < seen[0].transport.get_write_buffer_size() < MAY_COST_BYTES
 
 
+def test_a_reader_that_answers_no_ping_is_let_go() -> None:
+    site = Broadcast()
+    with serving(site, ping_s=0.2) as port, reader_that_never_reads(port):
+        wait_until(lambda: site.hub.watchers(1), what="it watches")
+
+        wait_until(lambda: not site.hub.watchers(1), what="it is let go")
+
+
 def test_a_reader_that_does_not_read_does_not_hold_up_the_end(seen: list[SeenProtocol]) -> None:
     site = Broadcast()
     with contextlib.ExitStack() as client, serving(site, SeenProtocol) as port:

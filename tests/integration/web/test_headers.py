@@ -60,7 +60,7 @@ def asked(
     competition = make_competition().id
     account = make_user(role="admin")
     admin = {"Authorization": as_user(account).headers["Authorization"]}
-    every = [*addresses(app, competition, account.id), "/health", "/ready", "/metrics", f"/vote/{competition}"]
+    every = [*addresses(app, competition, make_user().id), "/health", "/ready", "/metrics", f"/vote/{competition}"]
     vote = f"/vote/{competition}"
     return [
         *(Request(method, path, headers) for path in every for method in ("GET", "HEAD") for headers in (admin, {})),
