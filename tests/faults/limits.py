@@ -16,7 +16,7 @@ LIMIT_FAULTS = (
         "vote/edge/limiter.py",
         "        if self._breaker.may_try():\n",
         "        if False:\n",
-        (f"{SHARED}::test_processes_together_let_exactly_the_limit_through",),
+        (f"{SHARED}::test_one_process_may_use_the_whole_limit_and_then_the_other_knows",),
     ),
     Fault(
         "without Redis everybody is let through",

@@ -52,6 +52,12 @@ def test_processes_together_let_exactly_the_limit_through(both: Both) -> None:
     assert count(both, 100, "user:2") == HOUR.burst, "another subject has a bucket of its own"
 
 
+def test_one_process_may_use_the_whole_limit_and_then_the_other_knows(both: Both) -> None:
+    assert [passes(both[0]) for _ in range(HOUR.burst)] == [True] * HOUR.burst
+
+    assert not passes(both[1])
+
+
 def test_room_comes_back_and_the_answer_says_when(both: Both) -> None:
     assert passes(both[0], QUICK)
     with pytest.raises(TooManyRequests) as told:
