@@ -11,7 +11,7 @@ from vote.actions import closing, competitions
 from vote.ballotlog import keys
 from vote.ballotlog.log import BallotLog
 from vote.db import competitions as stored
-from vote.db import users
+from vote.db import devices, outbox, users
 from vote.db.pool import Database
 from vote.domain.ballot import shard_of
 from vote.domain.person import Person
@@ -103,6 +103,8 @@ class House:
         self._vote("hidden", "mara", "b")
         self._vote("logo", "mara", "a")
         self._close_over_a_gap("stalls", "Best food stall of the night market")
+        self._have_devices("mara")
+        self._lock("ines")
 
     def furnish_with_long_words(self) -> None:
         """What nobody should enter and somebody will."""
@@ -149,6 +151,10 @@ class House:
             Scene("privacy", "/privacy"),
             Scene("login", f"/login?next=/vote/{at['stages']}%3Fchoice%3Da"),
             Scene("register", "/register"),
+            Scene("forgot", "/forgot"),
+            Scene("reset", "/reset"),
+            Scene("confirm", "/confirm"),
+            Scene("outbox", "/outbox"),
             Scene("account", "/account", "mara"),
             Scene("desk", "/admin", "noor"),
             Scene("desk-empty", "/admin", "ines"),
@@ -163,6 +169,7 @@ class House:
             Scene("desk-waits", f"/admin/competitions/{at['stalls']}", "olga"),
             Scene("desk-waits-organiser", f"/admin/competitions/{at['stalls']}", "noor"),
             Scene("gaps", "/admin/gaps", "olga"),
+            Scene("locks", "/admin/locks", "olga"),
             Scene("people", "/admin/people", "olga"),
             Scene("people-search", "/admin/people?search=ma", "olga"),
             Scene("people-nobody", "/admin/people?search=q", "olga"),
@@ -193,6 +200,22 @@ class House:
                 tx, username=name, email=f"{name}@example.com", password_hash=PASSWORD_HASH, role=role
             )
         return Person(user_id, name, role)
+
+    def _have_devices(self, name: str) -> None:
+        with self._db.transaction(by="tests") as tx:
+            for number, device in enumerate(("Firefox on Linux", "Safari on an iPhone")):
+                devices.remember(
+                    tx, self.people[name].id, token_hash=bytes([number]) * 32, device=device, session=f"sid-{number}"
+                )
+            outbox.put(tx, "reset", user_id=self.people[name].id, recipient=f"{name}@example.com", username=name)
+
+    def _lock(self, name: str) -> None:
+        with self._db.transaction(by="tests") as tx:
+            tx.execute(
+                "INSERT INTO login_locks (user_id, locked_at, expires_at)"
+                " VALUES (%s, now() - interval '3 hours', now() + interval '9 hours')",
+                (self.people[name].id,),
+            )
 
     def _make(
         self,

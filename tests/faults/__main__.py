@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from tests.faults.access import ACCESS_FAULTS
+from tests.faults.accounts import ACCOUNT_FAULTS
 from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.copies import COPY_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
@@ -31,6 +32,7 @@ ALL_FAULTS = (
     *ACCESS_FAULTS,
     *HYGIENE_FAULTS,
     *LIMIT_FAULTS,
+    *ACCOUNT_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "__pycache__", "screenshots")

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.stack import wait_until
 from vote import auth
 from vote.auth import Token, create_jwt_token, read_jwt_token
 from vote.edge.bearer import read_own_token
-from vote.errors import NotLoggedIn
+from vote.errors import HasherBusy, NotLoggedIn
 
 SECRET = "the-present-secret-0123456789abcdefgh"
 STRANGERS = "a-strangers-secret-0123456789abcdefgh"
@@ -202,3 +204,30 @@ def test_no_part_of_a_long_password_is_cut() -> None:
     assert auth.verify_password("ä" * 100 + "x", stored)
     assert not auth.verify_password("ä" * 100 + "y", stored)
     assert auth.needs_rehash(stored)
+
+
+def test_the_line_before_the_hasher_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two places: one is hashed, one waits, and whoever comes next is told so at once."""
+    hasher, go_on, begun = auth.PasswordHasher(1, places=2), threading.Event(), threading.Event()
+
+    def slow(*_: object) -> bool:
+        begun.set()
+        return go_on.wait(10)
+
+    monkeypatch.setattr(auth, "verify_password", slow)
+    waiting = [threading.Thread(target=hasher.verify, args=("x", "stored"), daemon=True) for _ in range(2)]
+    for one in waiting:
+        one.start()
+    assert begun.wait(10)
+    wait_until(lambda: hasher._places._value == 0)  # the second has come in too
+    alarm = threading.Timer(5, go_on.set)  # a line without an end would wait until then
+    alarm.start()
+    with pytest.raises(HasherBusy):
+        hasher.verify("x", "stored")
+    assert not go_on.is_set(), "at once"
+    alarm.cancel()
+    go_on.set()
+    for one in waiting:
+        one.join(10)
+    assert hasher.verify("x", "stored"), "there is room again"
+    hasher.close()

@@ -5,6 +5,7 @@ name. A known device, by its cookie, has a count of its own on whatever network,
 else has used up the hundred. Names nobody has are counted alike, and in the database all are keyed hashes.
 """
 
+import hashlib
 import hmac
 from typing import NamedTuple
 
@@ -65,10 +66,11 @@ class Guard:
         return hmac.digest(self._key, f"{kind}\0{what.lower()}".encode("utf-8", "surrogatepass"), "sha256")[:KEY_BYTES]
 
     def device_hash(self, token: str, username: str) -> bytes:
-        """How a device is listed: bound to the account, so that two accounts on one device cannot be told to share it."""
-        return hmac.digest(
-            self._key, f"device of\0{username.lower()}\0{token}".encode("utf-8", "surrogatepass"), "sha256"
-        )
+        """How a device is listed: bound to the account, so that two accounts on one device cannot be told to share it.
+
+        Without a key, for the token cannot be guessed: a device stays known when keys change.
+        """
+        return hashlib.sha256(f"{token}\0{username.lower()}".encode("utf-8", "surrogatepass")).digest()
 
     def admit(self, guess: Guess) -> int:
         """Count a guess; its number among those of all networks (0: not counted there). Raises TooManyGuesses."""

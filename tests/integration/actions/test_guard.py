@@ -8,6 +8,7 @@ import pytest
 from tests.counting_hasher import RIGHT, CountingHasher
 from vote.actions import logins
 from vote.actions.guard import GUESSES_A_DAY, Guard, Origin
+from vote.auth import PBKDF2_ROUNDS
 from vote.config import Settings
 from vote.db import attempts, locks
 from vote.db.attempts import FIRST_WAIT_S, FREE, LONGEST_WAIT_S
@@ -235,3 +236,20 @@ def test_nobody_who_is_logged_in_guesses_the_password_freely(door: Door, parts: 
     with pytest.raises(TooManyGuesses):
         ask(RIGHT)
     assert door.try_("ada", RIGHT) == "in", "that is no reason not to let the owner log in"
+
+
+def test_a_hash_of_older_parameters_is_renewed_at_the_login(door: Door, owner: Database, make_user: MakeUser) -> None:
+    ada = make_user(username="ada")
+    with owner.transaction(by="tests") as tx:
+        tx.execute("UPDATE users SET password_hash = 'pbkdf2:sha256:1000$old$00' WHERE id = %s", (ada.id,))
+
+    assert door.try_("ada") == "wrong"
+    with owner.read() as tx:
+        before = tx.execute("SELECT password_hash FROM users WHERE id = %s", (ada.id,)).fetchone()
+    assert door.try_("ada", RIGHT) == "in"
+    with owner.read() as tx:
+        after = tx.execute("SELECT password_hash FROM users WHERE id = %s", (ada.id,)).fetchone()
+
+    assert before == ("pbkdf2:sha256:1000$old$00",)
+    assert after is not None
+    assert after[0].startswith(f"pbkdf2:sha256:{PBKDF2_ROUNDS}$")

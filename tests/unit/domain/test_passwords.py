@@ -12,9 +12,9 @@ def test_the_list_has_ten_thousand_passwords_that_only_the_list_refuses() -> Non
     assert all(len(one) >= 8 and one == one.casefold() for one in listed), "shorter ones are refused by their length"
 
 
-def test_every_password_of_the_list_is_refused_in_any_case() -> None:
+def test_every_password_of_the_list_is_refused() -> None:
     for one in COMMON.read_text(encoding="utf-8").splitlines():
-        assert weakness(one) == weakness(one.upper().lower()) == TOO_COMMON
+        assert weakness(one) == TOO_COMMON
 
 
 @pytest.mark.parametrize("password", ["password", "PassWord1", "12345678", "QWERTYUIOP", "iloveyou", "trustno1"])
