@@ -1,4 +1,4 @@
-"""Sending votes to small services on loopback that behave badly in one way each."""
+"""The load tester and small services on loopback that behave badly in one way each."""
 
 import contextlib
 import socketserver
@@ -11,8 +11,10 @@ import pytest
 
 from tests.certificates import Authority, Certificate
 from vote.errors import Unavailable
+from vote.ops.load import api as calls
 from vote.ops.load import fire as firing
 from vote.ops.load import target
+from vote.ops.load.api import Api
 from vote.ops.load.fire import fire, requests
 from vote.ops.load.measured import Measured
 from vote.ops.load.plan import Plan
@@ -40,8 +42,8 @@ def service(*answers: bytes, certificate: Certificate | None = None) -> Iterator
 
         def _take(self) -> bool:
             with contextlib.suppress(OSError):
-                data = self.request.recv(65_536)
-                taken.append(data)
+                if data := self.request.recv(65_536):
+                    taken.append(data)
                 return bool(data)
             return False
 
@@ -133,3 +135,31 @@ def test_over_tls_the_certificate_is_checked_before_a_token_is_sent(
         assert b"".join(taken) == b""
         monkeypatch.setenv("SSL_CERT_FILE", str(ours.ca))
         assert vote_at(aim).by_status() == {202: 40}
+
+
+def refused(status: int, retry_after: str) -> bytes:
+    return f"HTTP/1.1 {status} Wait\r\nRetry-After: {retry_after}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("retry_after", ["0", "0.01", "-1", "", "Tue, 24 Nov 2026 20:00:00 GMT"])
+def test_the_calls_around_a_load_wait_when_they_are_told_to(retry_after: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "PAUSE_S", 0.01)
+    many = [refused(429, retry_after)] * (calls.TRIES + 2)
+
+    with service(*many, refused(503, retry_after), OK) as (aim, taken), contextlib.closing(Api(aim)) as api:
+        assert api.ask("GET", "/ready").status == 202
+
+    assert len(taken) == len(many) + 2
+
+
+def test_a_service_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "PAUSE_S", 0.01)
+
+    with (
+        service(*[refused(503, "0")] * 50) as (aim, taken),
+        contextlib.closing(Api(aim)) as api,
+        pytest.raises(Unavailable, match="/ready does not answer"),
+    ):
+        api.ask("GET", "/ready")
+
+    assert len(taken) == calls.TRIES

@@ -16,6 +16,7 @@ R = TypeVar("R")
 
 ANSWER_WITHIN_S = 30.0
 TRIES = 10  # after 503, or no answer
+PAUSE_S = 1.0  # between two tries, when nothing is said
 PAUSE_MAX_S = 60.0  # between two tries, whatever Retry-After says
 AT_ONCE = 8  # calls under way when there is one for each user
 
@@ -52,7 +53,7 @@ class Api:
                 status, pause, content = self._exchange(method, path, data, sent)
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
-                status, pause, why = 0, 1.0, str(error)
+                status, pause, why = 0, PAUSE_S, str(error)
             if status not in (0, 429, 503):
                 return Reply(status, content)
             left -= status != 429
@@ -66,11 +67,19 @@ class Api:
         content: Any = None
         with contextlib.suppress(ValueError):
             content = json.loads(body)
-        return answer.status, float(answer.getheader("Retry-After") or 1), content
+        return answer.status, _seconds(answer.getheader("Retry-After")), content
 
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Retry-After in seconds; a date (RFC 9110 §10.2.3), which only proxies send, and nonsense count as PAUSE_S."""
+    try:
+        return max(0.0, float(retry_after or PAUSE_S))
+    except ValueError:
+        return PAUSE_S
 
 
 def for_each(do: Callable[[T], R], things: Iterable[T], done: Callable[[int], None]) -> list[R]:
