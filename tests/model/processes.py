@@ -1,0 +1,77 @@
+"""A web process and a frozen worker, without HTTP and without a process: parts that a rule starts, hinders and ends."""
+
+import threading
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+from tests.model.clients import HeldLog, HinderedBox
+from tests.model.facts import Cast
+from tests.model.world import World
+from vote.casting.endpoint import Casting
+from vote.edge.envelope import LINE, REQUEST_ID
+from vote.edge.limits import Limits
+from vote.edge.problems import status_of
+from vote.errors import NotFound, Unavailable, VoteError
+from vote.worker.drain import drain
+from vote.worker.ready import make_ready
+
+
+class Web:
+    """One web process: its ballot box and the endpoint behind which it stands, without HTTP."""
+
+    def __init__(self, world: World) -> None:
+        self.box = HinderedBox(world.settings.log_url)
+        parts: Any = SimpleNamespace(settings=world.settings, db=world.db, limits=Limits.of(world.settings))
+        unused: Any = None
+        self._casting = Casting(parts, self.box, unused, unused, unused)
+
+    async def knows(self, competition: int) -> bool:
+        """Whether it takes ballots for this competition at all: it has the receipt key."""
+        with suppress(NotFound):
+            await self._casting.receipt_keys.key_of(competition)
+            return True
+        return False
+
+    async def press(self, ballot: str, cast: Cast) -> tuple[int, object]:
+        """Status and receipt, as a voter is told them."""
+        scope = {REQUEST_ID: ballot, LINE: {}}
+        try:
+            told = await self._casting._cast(scope, cast.key[0], SimpleNamespace(user_id=cast.key[1]), cast.choice)  # type: ignore[arg-type]
+        except VoteError as error:
+            return status_of(error), None
+        return told.status, told.body["receipt"]
+
+
+class Zombie:
+    """A worker in a thread of its own that stops within one step."""
+
+    def __init__(self, world: World, shard: int, hold: tuple[str, int], *, may_lack_a_tail: bool) -> None:
+        self.log, self.error = HeldLog(world.settings.log_url), None
+        self.log.hold = hold
+        cold = not world.is_ready(shard)
+
+        def run() -> None:
+            try:
+                if cold:
+                    make_ready(world.zombie_db, self.log, shard, may_lack_a_tail=may_lack_a_tail)
+                else:
+                    drain(world.zombie_db, self.log, shard)
+            except Unavailable:
+                pass
+            except BaseException as error:  # noqa: BLE001 told to the main thread
+                self.error = error
+            finally:
+                self.log.reached.set()
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+        assert self.log.reached.wait(60)
+
+    def wake(self) -> None:
+        """Let it go on to the end of its step."""
+        self.log.go.set()
+        self._thread.join(60)
+        self.log.close()
+        if self.error is not None:
+            raise self.error
