@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 
 from tests.browsing import Browser, csrf_token
@@ -25,6 +26,7 @@ def test_no_log_line_holds_what_people_type(
     secrets += as_browser(stack, other)
     wait_until(lambda: stack.results(other.id)["total"] == 1)
     secrets += as_stranger(stack, one)
+    secrets += as_somebody_who_forgot(stack)
     stack.stop()
 
     everything = "\n".join(path.read_text("utf-8") for path in stack.logs) + servers.written
@@ -65,6 +67,26 @@ def as_browser(stack: Stack, other: Competition) -> list[str]:
     assert browser.post("/account/password", wrong).status == 422
     assert browser.post("/account/password", {**wrong, "current_password": PASSWORD}).status in (200, 303)
     return [*browser.cookies.values(), form["csrf_token"]]
+
+
+def as_somebody_who_forgot(stack: Stack) -> list[str]:
+    """Ask for a mail, follow its link wrongly and rightly, have the address changed. Returns what was secret."""
+    assert stack.post("/forgot", {"email": EMAIL}).status == 202
+    assert stack.post("/forgot", {"email": HIDDEN}).status == 422
+
+    def token() -> str | None:
+        found = re.search(rb"/reset#([\w-]{43})", stack.get("/outbox").body)
+        return found[1].decode() if found else None
+
+    mailed = wait_until(token)
+    form = {"new_password": PASSWORD, "confirm_password": PASSWORD}
+    assert stack.post("/reset", {**form, "token": mailed[:-1]}).status == 422
+    assert stack.post("/reset", {**form, "token": mailed}).status == 204
+    assert stack.post("/confirm", {"token": mailed}).status == 422
+    bearer = stack.post("/login", {"username": NAME, "password": PASSWORD}).json["token"]
+    changed = {"email": f"other.{EMAIL}", "password": PASSWORD}
+    assert stack.post("/account/email", changed, token=bearer).status == 204
+    return [mailed, bearer]
 
 
 def as_stranger(stack: Stack, one: Competition) -> list[str]:

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vote.actions import logins
-from vote.actions.guard import Guard, Origin
+from vote.actions.guard import GUESSES_A_DAY, Guard, Origin
 from vote.auth import PasswordHasher
 from vote.config import Settings
-from vote.db import migrate, users
+from vote.db import attempts, locks, migrate, users
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.errors import InvalidInput, NameTaken, NotFound, NotLoggedIn
@@ -99,3 +99,26 @@ def test_a_reset_password_replaces_the_old_one(
     assert log_in(owner, settings, "helper", "Another-1")
     with pytest.raises(NotLoggedIn):
         log_in(owner, settings, "helper", "Pass123!")
+
+
+def test_an_account_is_unlocked(
+    environment: dict[str, str], owner: Database, settings: Settings, make_user: MakeUser
+) -> None:
+    account, guard = make_user(username="helper"), Guard(owner, settings)
+    with owner.transaction(by="tests") as tx:
+        for _ in range(GUESSES_A_DAY):
+            attempts.count_upto(tx, guard.subject("name", "helper"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24)
+        locks.insert(tx, account.id, guard.subject("name", "helper"), attempts.EVERYWHERE)
+
+    done = vote(environment, "admin", "unlock", "HELPER", "--json")
+
+    assert json.loads(done.output) == {"username": "HELPER", "locked": False}
+    assert guard.admit(guard.at_login("helper", Origin("192.0.2.1", None))) == 1
+    with owner.read() as tx:
+        assert locks.find(tx, account.id) is None
+        row = tx.execute(
+            "SELECT actor, action FROM audit_log WHERE subject = 'login_locks' ORDER BY id DESC"
+        ).fetchone()
+        mail = tx.execute("SELECT kind FROM outbox").fetchall()
+    assert (row, mail) == (("vote admin", "delete"), [("unlocked",)])
+    assert isinstance(vote(environment, "admin", "unlock", "nobody").exception, NotFound)

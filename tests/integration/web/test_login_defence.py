@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from psycopg import sql
 
 from tests.counting_hasher import RIGHT, CountingHasher
 from tests.integration.web.conftest import ApiClient, Browser
 from vote.actions.guard import GUESSES_A_DAY
 from vote.app import create_app
-from vote.db import attempts
+from vote.db import attempts, locks, mail_links, outbox
 from vote.db.attempts import FREE
 from vote.db.pool import Database
 from vote.db.users import Account
@@ -207,3 +208,25 @@ def test_admins_see_locks_and_lift_them(
     assert admin.post(f"/api/admin/people/{ada.id}/unlock").json["locked_until"] is None
     assert told(api, "ada", RIGHT)[0] == 200
     assert "unlocked it" in admin.get(f"/admin/people/{ada.id}", headers={"Accept": "text/html"}).text
+
+
+def test_who_is_erased_leaves_no_device_and_no_mail(browser: Browser, owner: Database, make_user: MakeUser) -> None:
+    ada = make_user(username="ada")
+    browser.log_in(ada, RIGHT)
+    with owner.transaction(by="tests") as tx:
+        outbox.put(tx, "reset", user_id=ada.id, recipient=ada.email, username="ada")
+        mail_links.replace(tx, token_hash=b"x" * 32, user_id=ada.id, purpose="reset", email=ada.email, minutes=30)
+        locks.insert(tx, ada.id, b"x" * 16, b"")
+        exported = browser.get("/api/me/export").json["devices"]
+
+    browser.submit("/account", "/account/delete", password=RIGHT)
+
+    assert [one["device"] for one in exported] == ["A browser"]
+    with owner.read() as tx:
+        for table in ("devices", "outbox", "mail_links", "login_locks"):
+            assert tx.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone() == (0,), (
+                table
+            )
+        kept = tx.execute("SELECT before FROM audit_log WHERE subject = 'devices' AND action = 'delete'").fetchone()
+    assert kept is not None
+    assert {kept[0][name] for name in ("device", "session", "token_hash")} == {"(not kept here)"}
