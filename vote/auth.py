@@ -174,6 +174,12 @@ class PasswordHasher:
         """verify_password, in line; without a stored hash as slow, and False. Raises HasherBusy."""
         return self._in_line(verify_password, password, stored or self._nobody) and stored is not None
 
+    def check_free(self) -> None:
+        """Raises HasherBusy when there is no place now: asked before anything else is done for a login."""
+        if not self._places.acquire(blocking=False):
+            raise HasherBusy
+        self._places.release()
+
     def _in_line(self, work: Callable[..., Result], *given: str) -> Result:
         if not self._places.acquire(blocking=False):
             raise HasherBusy

@@ -86,8 +86,8 @@ ACCOUNT_FAULTS = (
         "the line before the hasher has no end",
         "a flood of logins does not take every thread",
         "vote/auth.py",
-        "        if not self._places.acquire(blocking=False):\n            raise HasherBusy\n",
-        "        self._places.acquire()\n",
+        "        if not self._places.acquire(blocking=False):\n            raise HasherBusy\n        try:\n",
+        "        self._places.acquire()\n        try:\n",
         ("tests/unit/test_auth.py",),
     ),
     Fault(

@@ -224,10 +224,13 @@ def test_the_line_before_the_hasher_has_an_end(monkeypatch: pytest.MonkeyPatch) 
     alarm.start()
     with pytest.raises(HasherBusy):
         hasher.verify("x", "stored")
+    with pytest.raises(HasherBusy):
+        hasher.check_free()
     assert not go_on.is_set(), "at once"
     alarm.cancel()
     go_on.set()
     for one in waiting:
         one.join(10)
+    hasher.check_free()
     assert hasher.verify("x", "stored"), "there is room again"
     hasher.close()

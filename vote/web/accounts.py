@@ -148,6 +148,7 @@ def _register() -> Account:
 def _check_login() -> Account:
     given = body.read(Login)
     parts = visitor.parts()
+    parts.hasher.check_free()  # first, so that a flood costs least where it is worst
     # What can be no name or no password here takes the same time as one that is wrong.
     name = given.username if given.username.isprintable() else ""
     password = given.password if len(given.password) <= PASSWORD_MAX_CHARS else ""
