@@ -40,7 +40,7 @@ LIMIT_FAULTS = (
         "vote/edge/limiter.py",
         "                self._breaker.failed()\n",
         "                pass\n",
-        (f"{SHARED}::test_a_frozen_redis_costs_a_caller_one_timeout_and_nearly_all_nothing",),
+        (f"{SHARED}::test_a_frozen_redis_is_asked_by_one_in_a_while",),
     ),
     Fault(
         "the first request is never counted",
