@@ -17,6 +17,7 @@ from vote.actions.guard import Guess
 from vote.auth import PASSWORD_MAX_CHARS
 from vote.db.users import Account
 from vote.edge import devices, problems
+from vote.edge.identity import Identity
 from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooManyRequests, VoteError
 from vote.web import body, visitor
 from vote.web.access import UNASKED, rule
@@ -121,12 +122,17 @@ def logout() -> AnyResponse:
     if who is None and not as_page:
         raise NotLoggedIn
     if who is not None:
-        parts = visitor.parts()
-        actions.revoke(parts.db, by=who.user_id, subject=who.subject)
-        parts.revoked.add(who.subject)
-        log.info("logged out", user_id=who.user_id, via=who.via)
+        _end(who)
     visitor.log_out()
     return redirect(HOME, 303) if as_page else nothing()
+
+
+def _end(who: Identity) -> None:
+    """This token or session is dead here at once, and everywhere within a second."""
+    parts = visitor.parts()
+    actions.revoke(parts.db, by=who.user_id, subject=who.subject)
+    parts.revoked.add(who.subject)
+    log.info("logged out", user_id=who.user_id, via=who.via)
 
 
 def _register() -> Account:
@@ -188,6 +194,8 @@ def _token(account: Account) -> str:
 def _onwards_as(account: Account) -> AnyResponse:
     """Log a browser in, and know it from now on."""
     parts, token = visitor.parts(), visitor.device() or devices.new_token()
+    if (before := visitor.identity()) is not None:  # somebody was logged in here: that session ends
+        _end(before)
     visitor.log_in(account, now=visitor.began())
     name = devices.name_of(request.headers.get("User-Agent", ""))
     logins.remember_device(parts.db, parts.guard, account, token=token, device=name, session=session["sid"])

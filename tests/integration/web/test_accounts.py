@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+from structlog.testing import capture_logs
 
 import vote.web
 from tests.integration.web.conftest import ApiClient, Browser
@@ -136,6 +137,19 @@ def test_logout_ends_the_token(voter: ApiClient) -> None:
     assert voter.post("/logout").status_code == 401
 
 
+def test_every_coming_and_going_is_written_down(api: ApiClient) -> None:
+    with capture_logs() as lines:
+        registered = api.post("/register", json=PERSON).json
+        api.post("/login", json={"username": "Ada.L-1", "password": "wrong"})
+        token = api.post("/login", json={"username": "Ada.L-1", "password": "Pass123!"}).json["token"]
+        ApiClient(api.app, token).post("/logout")
+
+    told = [(line["event"], line.get("user_id")) for line in lines]
+    ada = registered["user"]["id"]
+    assert told == [("registered", ada), ("login refused", None), ("logged in", ada), ("logged out", ada)]
+    assert lines[1]["request_id"]
+
+
 def test_logout_of_nobody_is_refused(api: ApiClient) -> None:
     assert api.post("/logout").status_code == 401
 
@@ -206,6 +220,20 @@ def test_a_login_begins_another_session(browser: Browser, make_user: Callable[..
     with browser.client.session_transaction(base_url="https://localhost") as session:
         assert session["sid"] != planted
         assert session["uid"] == account.id
+
+
+def test_a_login_ends_the_session_that_was_there(browser: Browser, make_user: Callable[..., Account]) -> None:
+    account = make_user(password="Pass123!")
+    browser.log_in(account)
+    before = browser.client.get_cookie("__Host-session")
+    assert before is not None
+
+    again = browser.submit("/account", "/login", username=account.username, password="Pass123!")
+
+    assert again.status_code == 303
+    assert browser.get("/api/me").status_code == 200
+    browser.client.set_cookie("__Host-session", before.value, secure=True)
+    assert browser.get("/api/me").status_code == 401
 
 
 def test_the_session_cookie_is_guarded(browser: Browser) -> None:

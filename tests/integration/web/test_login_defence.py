@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -189,6 +190,20 @@ def test_failures_count_against_a_network_whatever_the_names(parts: Parts, hashe
 
     assert said == [401, 401, 401, 429, 429]
     assert hasher.verified == 3
+
+
+def test_registrations_count_against_a_network(parts: Parts, hasher: CountingHasher) -> None:
+    few = parts.limits._replace(registrations=parts.limits.registrations._replace(burst=2))
+    app = create_app(dataclasses.replace(parts, hasher=hasher, limits=few))
+
+    def register(number: int, **more: Any) -> int:
+        person = {"username": f"name{number}", "email": f"{number}@example.org"}
+        secret = {"password": RIGHT, "confirm_password": RIGHT}
+        return ApiClient(app).post("/register", json={**person, **secret}, **more).status_code
+
+    assert [register(number) for number in range(3)] == [201, 201, 429]
+    assert register(3, headers={"X-Forwarded-For": "198.51.100.9"}) == 429, "whatever it says of itself"
+    assert register(4, environ_overrides={"REMOTE_ADDR": "198.51.100.9"}) == 201
 
 
 def test_admins_see_locks_and_lift_them(
