@@ -1,5 +1,6 @@
 """The tables of `make mutants` follow the code: what each fault replaces is there once, and the tests it names exist."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault) -> None:
         path, _, name = test.partition("::")
         assert (ROOT / path).exists(), test
         assert f"def {name.partition('[')[0]}" in (ROOT / path).read_text("utf-8") or not name, test
+
+
+def test_the_document_on_security_names_faults_that_are_planted() -> None:
+    named = set(re.findall("“([^”]{2,})”", (ROOT / "docs" / "security.md").read_text("utf-8")))
+
+    assert named
+    assert named <= {fault.name for fault in ALL_FAULTS}
 
 
 def test_no_two_faults_share_a_name() -> None:
