@@ -37,9 +37,10 @@ class Attacked(NamedTuple):
         """All that its processes have written."""
         return (self.folder / "output").read_text("utf-8", "replace")
 
-    def is_logged_in(self) -> bool:
-        """Whether the token still opens anything."""
-        asked = urllib.request.Request(f"{self.url}/api/me", headers={"Authorization": f"Bearer {self.token}"})
+    def is_logged_in(self, cookie: str | None = None) -> bool:
+        """Whether the token, or this session, still opens anything."""
+        headers = {"Cookie": cookie} if cookie else {"Authorization": f"Bearer {self.token}"}
+        asked = urllib.request.Request(f"{self.url}/api/me", headers=headers)
         try:
             return bool(urllib.request.urlopen(asked, timeout=30).status == 200)
         except urllib.error.HTTPError:
@@ -56,7 +57,8 @@ class Attacked(NamedTuple):
         try:
             urllib.request.build_opener(_Stay).open(asked, timeout=30)
         except urllib.error.HTTPError as answer:  # 303, with the session
-            return str(answer.headers["Set-Cookie"]).partition(";")[0]
+            cookies = [one.partition(";")[0] for one in answer.headers.get_all("Set-Cookie", [])]
+            return next(one for one in cookies if "session=" in one)
         raise AssertionError("the form did not log in")
 
 

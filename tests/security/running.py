@@ -14,6 +14,7 @@ CASES = int(os.environ.get("SECURITY_CASES", "50000"))
 OPERATIONS = 24  # of the document that are attacked: the cases are shared out among them
 # What a fuzzer with an admin's token must not do, or it goes on as nobody: end its own account and its own token.
 ENDS_ITSELF = "^/(logout|account/.*|api/admin/people/.*/logout)$"
+ENDS_A_SESSION = ("/logout", "/account/logout-everywhere", "/account/devices/*", "/admin/people/*/logout")
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -77,10 +78,14 @@ class Pages:
         return [] if missed else found
 
     def ours(self) -> list[str]:
-        """With the admin's session, sparing the form that would end it."""
+        """With the admin's session, sparing the forms that would end it."""
         with attacked_app() as one:
-            session = ("--header", f"Cookie: {one.session()}", "--exclude", f"{one.url}/logout")
-            return _crawl(one.url, *session) + _failures(one)
+            session = one.session()
+            spared = [part for form in ENDS_A_SESSION for part in ("--exclude", one.url + form)]
+            found = _crawl(one.url, "--header", f"Cookie: {session}", *spared)
+            if not one.is_logged_in(session):
+                raise CannotLook("the admin's session was ended on the way: the rest was crawled as nobody")
+            return found + _failures(one)
 
 
 MODULES = "xss,permanentxss,sql,timesql,exec,file,crlf,redirect,csrf,csp,cookieflags,http_headers,htaccess,methods,xxe"
