@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,19 +102,18 @@ def in_database(url: str, name: str) -> str:
     return address.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
 
 
-@pytest.fixture
-def database_url(servers: Pair, template: str) -> Iterator[str]:
-    """The owner's URL of a fresh database."""
+@contextmanager
+def copy_of(servers: Pair, source: str) -> Iterator[str]:
+    """The owner's URL of a fresh copy of a database that nobody is in."""
     name = f"vote_{secrets.token_hex(6)}"
     with psycopg.connect(servers.owner_url, autocommit=True) as owner:
-        owner.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        owner.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
         yield in_database(servers.owner_url, name)
     with psycopg.connect(servers.owner_url, autocommit=True) as owner:
         owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def redis_url(servers: Pair) -> str:
+def emptied_log(servers: Pair) -> str:
     """The log's URL, with nothing in it."""
     with redis.Redis.from_url(servers.redis_url) as client:
         client.flushall()
@@ -121,19 +121,37 @@ def redis_url(servers: Pair) -> str:
     return servers.redis_url
 
 
-@pytest.fixture
-def environment(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+def environment_of(database_url: str, redis_url: str, folder: Path) -> dict[str, str]:
     """The settings as environment variables, for processes that a test starts."""
     return {
         "FLASK_SECRET_KEY": FLASK_SECRET,
         "JWT_SECRET": JWT_SECRET,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "VOTE_HOME": str(tmp_path / "home"),
+        "VOTE_HOME": str(folder / "home"),
         "WEB_CONCURRENCY": "2",
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # where the faults of tests/faults are planted
     }
+
+
+@pytest.fixture
+def database_url(servers: Pair, template: str) -> Iterator[str]:
+    """The owner's URL of a fresh database."""
+    with copy_of(servers, template) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(servers: Pair) -> str:
+    """The log's URL, with nothing in it."""
+    return emptied_log(servers)
+
+
+@pytest.fixture
+def environment(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    """The settings of the test as environment variables."""
+    return environment_of(database_url, redis_url, tmp_path)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Every page in every state: no complaint of the browser, no sideways scrolling, readable and reachable for everybody."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ from playwright.sync_api import Browser, Page
 from tests.browser.chromium import NARROW, WIDE
 from tests.browser.conftest import OpenWindow
 from tests.browser.scenes import House
+from tests.module_wide import database_url, environment, redis_url, stack
 from tests.stack import Stack
+from vote import config
+from vote.ballotlog.log import BallotLog
+from vote.db.pool import Database
 
+__all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
 pytestmark = pytest.mark.browser
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text("utf-8").split("\n", 1)[1].rstrip().rstrip(";")
@@ -22,13 +28,26 @@ HOW: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def house(environment: dict[str, str], stack: Stack) -> Iterator[House]:
+    """Competitions in every state, and long words; nobody changes them."""
+    settings = config.load(environment)
+    owner = Database(settings.database("owner"), size=2, name="vote tests")
+    log = BallotLog(settings.log_url, settings.vote_shards)
+    furnished = House(owner, log, settings.log_url)
+    furnished.furnish()
+    furnished.furnish_with_long_words()
+    yield furnished
+    log.close()
+    owner.close()
+
+
 @pytest.mark.parametrize("how", list(HOW))
 def test_every_page_is_in_order(open_window: OpenWindow, house: House, stack: Stack, how: str) -> None:
     windows: dict[str | None, Page] = {}
     wrong: dict[str, object] = {}
     asked: set[str] = set()
 
-    house.furnish_with_long_words()
     for scene in house.scenes() + house.long_scenes():
         if scene.who not in windows:
             windows[scene.who] = open_window(house.people[scene.who] if scene.who else None, **HOW[how])

@@ -8,11 +8,13 @@ import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.conftest import OpenWindow
+from tests.module_wide import database_url, environment, redis_url, stack
 from tests.stack import Stack
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 
+__all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
 pytestmark = pytest.mark.browser
 
 MakeCompetition = Callable[..., Competition]

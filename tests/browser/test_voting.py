@@ -7,10 +7,12 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import OpenWindow
+from tests.module_wide import database_url, environment, redis_url, stack
 from tests.stack import Stack
 from vote.db.users import Account
 from vote.domain.competition import Competition
 
+__all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
 pytestmark = pytest.mark.browser
 
 MakeCompetition = Callable[..., Competition]
@@ -34,7 +36,7 @@ def register(page: Page, name: str) -> None:
 def test_a_person_registers_and_votes_and_the_bar_moves_in_another_window(
     open_window: OpenWindow, make_competition: MakeCompetition
 ) -> None:
-    competition = make_competition()
+    competition = make_competition(name="Which stage tonight?")
     watching = open_window()
     watching.goto(f"/results/{competition.id}")
     expect(watching.get_by_text("No votes counted yet.")).to_be_visible()
