@@ -3,7 +3,8 @@
 from tests.faults.planted import Fault
 
 KEEPING = "tests/integration/worker/test_keeping.py"
-VERIFY = "tests/integration/ops/test_verify.py"
+VERIFY = "tests/integration/verify"
+JOURNAL = f"{VERIFY}/test_journal.py"
 KEEPING_FAULTS = (
     Fault(
         "a forgotten competition takes newer rules from anybody",
@@ -123,7 +124,7 @@ KEEPING_FAULTS = (
         "vote/ops/books/results.py",
         "        if one.retired != one.audited:\n",
         "        if False:\n",
-        (f"{VERIFY}::test_a_row_retired_by_hand_is_named",),
+        (f"{VERIFY}/test_counted.py::test_a_row_retired_by_hand_is_named",),
     ),
     Fault(
         "the digest is not computed again",
@@ -131,7 +132,7 @@ KEEPING_FAULTS = (
         "vote/ops/books/journal.py",
         "    if digest_of(row, row.voter, row.choice, row.receipt) != row.digest:\n",
         "    if False:\n",
-        (f"{VERIFY}::test_an_edited_row_is_named",),
+        (f"{JOURNAL}::test_an_edited_row_is_named",),
     ),
     Fault(
         "the chain of the journal is not computed again",
@@ -139,7 +140,10 @@ KEEPING_FAULTS = (
         "vote/ops/books/journal.py",
         "    elif next(links(seq, chain, [row.digest])).chain != row.chain:\n",
         "    elif False:\n",
-        (f"{VERIFY}::test_an_edited_row_is_named", f"{VERIFY}::test_two_swapped_rows_are_named"),
+        (
+            f"{JOURNAL}::test_an_edited_row_is_named",
+            f"{JOURNAL}::test_two_swapped_rows_are_named",
+        ),
     ),
     Fault(
         "a hole in the journal is stepped over",
@@ -147,7 +151,7 @@ KEEPING_FAULTS = (
         "vote/ops/books/journal.py",
         "    if row.seq > seq + 1:\n",
         "    if False:\n",
-        (f"{VERIFY}::test_a_removed_row_is_named",),
+        (f"{JOURNAL}::test_a_removed_row_is_named",),
     ),
     Fault(
         "the end of the journal is not compared",
@@ -155,7 +159,7 @@ KEEPING_FAULTS = (
         "vote/ops/books/journal.py",
         "    if last.seq < head.recorded:\n",
         "    if False:\n",
-        (f"{VERIFY}::test_a_truncated_tail_is_named",),
+        (f"{JOURNAL}::test_a_truncated_tail_is_named",),
     ),
     Fault(
         "signatures are not checked",
@@ -163,7 +167,7 @@ KEEPING_FAULTS = (
         "vote/actions/checkpoints.py",
         "        except InvalidSignature:\n            return",
         "        except InvalidSignature:\n            return None\n            return",
-        (f"{VERIFY}::test_forged_and_missing_checkpoints_are_named",),
+        (f"{VERIFY}/test_checkpoints.py::test_forged_and_missing_checkpoints_are_named",),
     ),
     Fault(
         "checkpoints are not compared with the chain",
@@ -171,7 +175,7 @@ KEEPING_FAULTS = (
         "vote/ops/books/chains.py",
         "    if covered.chain == head.chain:\n",
         "    if True:\n",
-        (f"{VERIFY}::test_a_chain_made_anew_is_caught_by_the_checkpoint",),
+        (f"{VERIFY}/test_checkpoints.py::test_a_chain_made_anew_is_caught_by_the_checkpoint",),
     ),
     Fault(
         "the web is given the key of the checkpoints",
@@ -187,7 +191,7 @@ KEEPING_FAULTS = (
         "vote/ops/books/chains.py",
         '        if sha256(chain + row.content.encode("utf-8")).digest() != row.chain:\n',
         "        if False:\n",
-        (f"{VERIFY}::test_a_damaged_audit_log_is_named",),
+        (f"{VERIFY}/test_audit_log.py::test_a_damaged_audit_log_is_named",),
     ),
     Fault(
         "votes are not compared with the journal",
@@ -195,7 +199,7 @@ KEEPING_FAULTS = (
         "vote/ops/books/results.py",
         '        findings.add("votes", _vote(different.competition, different.voter), _of_difference(different))\n',
         "        pass\n",
-        (f"{VERIFY}::test_votes_that_are_not_the_journals_are_named",),
+        (f"{VERIFY}/test_counted.py::test_votes_that_are_not_the_journals_are_named",),
     ),
     Fault(
         "a production worker starts without a key",
