@@ -90,7 +90,7 @@ def bare_app(ground: Ground, app: str = "bench.bare:app") -> Iterator[Server]:
     metrics.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "gunicorn", "-c", "python:vote.ops.gunicorn_conf", "--chdir", str(ROOT)]
     command += ["--bind", f"{HOST}:{port}", "--workers", str(WEB_PROCESSES), app]
-    environment = {"PATH": ground.environment["PATH"], "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    environment = ground.environment | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}  # the server reads settings too
     with _running(ground, "bare", command, environment, path=f"http://{HOST}:{port}/") as process:
         yield Server(port, (process.pid,))
 
