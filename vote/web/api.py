@@ -64,7 +64,8 @@ def results(competition_id: int) -> AnyResponse:
 
 def _known_version(competition_id: int) -> int:
     """The version the client has by its If-None-Match: it is never given an older one, whichever process answers."""
-    known = [re.fullmatch(rf"{competition_id}-(\d{{1,18}})", tag) for tag in request.if_none_match.as_set()]
+    tags = [tag or "" for tag in request.if_none_match.as_set()]  # Werkzeug reads `""` as None
+    known = [re.fullmatch(rf"{competition_id}-(\d{{1,18}})", tag) for tag in tags]
     return max((int(tag[1]) for tag in known if tag), default=0)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from vote.web.access import LOGGED_IN, UNASKED, Rule
 from vote.web.models import Input, Output, Sparse
@@ -10,7 +10,9 @@ from vote.web.operations import Operation
 
 
 class Ballot(Input):
-    """A choice."""
+    """A choice. What else stands in the body is not looked at."""
+
+    model_config = ConfigDict(extra="ignore")
 
     vote: Annotated[str, Field(pattern="^[a-z]$", description="The key of an option: a, b, …")]
 
