@@ -3,26 +3,18 @@
 import os
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.drill.drill import Drill
-from tests.stack import VOTE, wait_until
-from tests.system.test_up import Start, Up, start
+from tests.stack import wait_until
+from tests.system.up import Start, start, vote
 from vote.ops.embedded.leftovers import servers_in
 from vote.ops.embedded.programs import Services
 
 pytestmark = pytest.mark.system
 __all__ = ["start"]  # the fixture
-
-
-def vote(up: Up, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command on the installation of `up`."""
-    return subprocess.run(
-        [*VOTE, *words], env=up.environment, capture_output=True, text=True, check=False, cwd=up.home.parent
-    )
 
 
 def test_a_lost_database_is_not_made_anew_but_restored(start: Start, tmp_path: Path) -> None:
@@ -63,16 +55,3 @@ def test_a_small_drill_loses_nothing(services: Services, tmp_path: Path) -> None
 
     assert found.is_clean, found.line()
     assert found.acknowledged >= 1_000
-
-
-def test_replay_says_what_it_recorded(start: Start, tmp_path: Path) -> None:
-    up = start(tmp_path / "home")
-    up.wait_ready()
-    up.wait_for_vote("b")
-    wait_until(lambda: up.results(1)["options"]["b"] == 1)
-
-    told = vote(up, "replay", "--json")
-
-    assert told.returncode == 0, told.stderr
-    assert '"recorded": 0' in told.stdout
-    assert up.end() == 0
