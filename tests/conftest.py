@@ -4,17 +4,20 @@ One pair of servers per test process; one migrated template database, cloned per
 `--services=system` takes Debian's PostgreSQL 15 and Redis 7.0 instead of the wheels.
 """
 
+import logging
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
 import pytest
 import redis
+import structlog
 
 from tests.services import Pair, start_pair
 from tests.stack import Stack, running
@@ -72,6 +75,27 @@ def _deselect(config: pytest.Config, items: list[pytest.Item], marker: str, need
         print(f"deselected: {len(marked)} tests that need {needed}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_logger_outlives_a_test() -> Iterator[None]:
+    """`logs.configure` in this process must not tie the loggers of all later tests to the output of this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", partial(_configure_uncached, structlog.configure))
+        yield
+
+
+def _configure_uncached(configure: Callable[..., None], **how: Any) -> None:
+    configure(**how | {"cache_logger_on_first_use": False})
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """What a test configured ends with it."""
+    handlers = logging.getLogger().handlers[:]
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
+
+
 @pytest.fixture(scope="session")
 def services(request: pytest.FixtureRequest) -> Literal["embedded", "system"]:
     """Which kind of servers this run uses."""
@@ -109,8 +133,9 @@ def copy_of(servers: Pair, source: str) -> Iterator[str]:
     with psycopg.connect(servers.owner_url, autocommit=True) as owner:
         owner.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
         yield in_database(servers.owner_url, name)
-    with psycopg.connect(servers.owner_url, autocommit=True) as owner:
-        owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    # The owner may not end everybody who is in it: a vacuum of the server's own, for one.
+    with psycopg.connect(servers.superuser_url, autocommit=True) as superuser:
+        superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def emptied_log(servers: Pair) -> str:
