@@ -54,6 +54,12 @@ class ReplicatedLog:
         self._servers[port].send_signal(19)
         return port
 
+    def freeze_replica(self) -> int:
+        """Stop the replica in time: the primary goes on, and what it takes is on no other disk. Returns its port."""
+        port = next(port for port in self._ports if port != self.primary())
+        self._servers[port].send_signal(19)
+        return port
+
     def thaw(self, port: int) -> None:
         self._servers[port].send_signal(18)
 

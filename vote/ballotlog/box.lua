@@ -9,6 +9,7 @@ Keys of shard n; the hash tag {n} keeps them in one slot of a cluster:
                      ready: run_id of the server instance the shard was made ready for (R5).
   vote:{n}:rules     hash. competition -> "version|state|opens_ms|closes_ms|change|keys", the rules as pushed (R7).
                      State `forgotten`: its voters are no longer here; PostgreSQL knows them.
+  vote:{n}:read      string. Written by a worker before it waits for the replicas (log.py); nobody reads it.
   vote:{n}:voters:c  hash. voter -> choice: the ballot stored in this shard for competition c (R2).
 
 Each call gives its deadline in this server's clock (R3) and answers {now_ms, word, ...}. Words of a whole call:

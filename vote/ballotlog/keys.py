@@ -11,6 +11,11 @@ def state(shard: int) -> str:
     return f"vote:{{{shard}}}:state"
 
 
+def read(shard: int) -> str:
+    """How far a worker had read when it last waited for the replicas; nobody reads it."""
+    return f"vote:{{{shard}}}:read"
+
+
 def rules(shard: int) -> str:
     """Rules per competition."""
     return f"vote:{{{shard}}}:rules"

@@ -21,7 +21,7 @@ LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
 PUSH_BUDGET_MS = 2_000  # a push that takes longer than this does nothing (R7)
 VOTERS_PER_PUSH = 1_000  # Lua unpacks at most some 8,000 values
 FORGOTTEN_PER_PUSH = 1_000
-READ_CHUNK = 1_000
+REPLICAS_WITHIN_MS = 1_000  # the shard's row is locked meanwhile, and a lock is lost after 3 s
 
 _READY, _WARMING, _REMEMBERED = range(3)  # how rules are pushed: see `push_rules` in box.lua
 
@@ -54,8 +54,10 @@ class Pushed(NamedTuple):
 class BallotLog:
     """One client of the log. Raises LogUnavailable when the log does not answer; what a failed push did is unknown."""
 
-    def __init__(self, url: str, shards: int) -> None:
+    def __init__(self, url: str, shards: int, *, wait_replicas: int = 0) -> None:
+        """`wait_replicas`: how many replicas must have an entry before it may be recorded (`wait_for_replicas`)."""
         self.shards = shards
+        self._wait_replicas = wait_replicas
         self._redis: Redis = connection.connect(url)
 
     # --- what it says ------------------------------------------------------------------------------------------------
@@ -89,6 +91,20 @@ class BallotLog:
         streams = [keys.log(shard) for shard in positions]
         ids = [f"{position}-0" for position in positions.values()]
         self._call("XREAD", "COUNT", 1, "BLOCK", connection.BLOCK_MS, "STREAMS", *streams, *ids)
+
+    def wait_for_replicas(self, shard: int, position: int) -> None:
+        """Return when the replicas have all that this server has of a shard. Raises LogUnavailable when they have not.
+
+        What only a primary that is being deposed has is gone with it: PostgreSQL must not be ahead of the log that is
+        left (R6). WAIT speaks of the writes of its own connection, so something is written first.
+        """
+        if self._wait_replicas == 0:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(keys.read(shard), position)
+        pipeline.execute_command("WAIT", self._wait_replicas, REPLICAS_WITHIN_MS)
+        if _told(pipeline.execute)[1] < self._wait_replicas:
+            raise LogUnavailable("The replicas of the ballot log do not have the newest entries yet.")
 
     def stored_choice(self, competition: int, voter: int) -> str | None:
         """The choice stored for this voter in the log, recorded or not yet."""

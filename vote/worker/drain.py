@@ -54,6 +54,8 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
             return None
         if not entries and at.epoch == state.epoch:
             return None
+        if entries:
+            log.wait_for_replicas(shard, entries[-1].position)
         recorded = record_entries(tx, at, epoch=state.epoch, entries=entries)
     upto = entries[-1].position if entries else 0
     return Batch(

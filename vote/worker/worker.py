@@ -45,7 +45,7 @@ class Worker:
         db = Database(settings.database("worker"), size=POOL, name="vote worker", when_changed=changes)
         # R6: a promoted replica that nobody waited for may lack what was accepted, and nothing in it can tell.
         may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_wait == 0
-        log = BallotLog(settings.log_url, settings.vote_shards)
+        log = BallotLog(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
         return cls(db, log, Keeper.of(settings, db, log), may_lack_a_tail)
 
     def prepare(self) -> None:
