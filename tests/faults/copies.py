@@ -46,6 +46,14 @@ COPY_FAULTS = (
         (f"{CACHE}::test_an_old_rebuild_does_not_overwrite_a_newer_copy",),
     ),
     Fault(
+        "a change that comes while another is told is forgotten",
+        "a copy is dropped for every change",
+        "vote/edge/cache.py",
+        " if self._owed.get(name) is change]",
+        " if name in self._owed]",
+        (f"{CACHE}::test_what_changes_again_while_it_is_forgotten_is_owed_still",),
+    ),
+    Fault(
         "everybody rebuilds",
         "one rebuild at a time",
         "vote/edge/cache.py",

@@ -49,7 +49,7 @@ class Cache:
         self._breaker = Breaker()
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[str | None]] = {}
-        self._owed: set[str] = set()  # names that could not be forgotten yet
+        self._owed: dict[str, object] = {}  # names that are not forgotten yet, each with the change it is owed to
 
     def get(self, name: str, build: Callable[[], str | None]) -> str | None:
         """The copy, or what `build` reads now; its None is handed on and not kept. Raises what `build` raises."""
@@ -64,7 +64,7 @@ class Cache:
         When Redis does not answer, it is done before this process next takes a copy.
         """
         with self._lock:
-            self._owed.update(names)
+            self._owed.update(dict.fromkeys(names, object()))
             self._under_way.clear()  # who asks from now on starts anew
         with contextlib.suppress(*connection.LogError):
             self._drop(self._patient)
@@ -75,13 +75,16 @@ class Cache:
         self._patient.close()
 
     def _drop(self, client: Redis) -> None:
-        names = list(self._owed)
+        with self._lock:
+            owed = dict(self._owed)
         pipeline = client.pipeline(transaction=False)
-        for name in names:
+        for name in owed:
             for key in (lease_of(name), key_of(name)):
                 pipeline.delete(key)
         pipeline.execute()
-        self._owed.difference_update(names)
+        with self._lock:  # what changed once more meanwhile is owed still
+            for name in [name for name, change in owed.items() if self._owed.get(name) is change]:
+                del self._owed[name]
 
     def _rebuild(self, name: str, build: Callable[[], str | None]) -> str | None:
         key, lease, mine = key_of(name), lease_of(name), secrets.token_hex(8)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 import redis
@@ -130,3 +131,22 @@ def test_what_could_not_be_forgotten_is_forgotten_before_the_next_copy_is_taken(
 
     wait_until(lambda: both[0].get("x", lambda: "new") == "new" and not both[0]._owed)
     assert both[1].get("x", never) == "new"
+
+
+def test_what_changes_again_while_it_is_forgotten_is_owed_still(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = both[0]
+    pipeline = cache._patient.pipeline
+
+    def changed_meanwhile(**how: Any) -> Any:
+        made = pipeline(**how)
+        execute = made.execute
+        made.execute = lambda: (execute(), cache._owed.update(x=object()))[0]
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache._patient, "pipeline", changed_meanwhile)
+        cache.forget(["x", "y"])
+
+    assert list(cache._owed) == ["x"]
+    assert cache.get("x", lambda: "1") == "1"
+    assert not cache._owed, "forgotten before the next copy is taken"
