@@ -177,14 +177,15 @@ def _failures_counted(guess: Guess) -> Iterator[None]:
         yield
         return
     parts.limiter.take(parts.limits.login_failures, visitor.network())
+    failed = False
     try:
         yield
     except (NotLoggedIn, TooManyRequests):
+        failed = True
         raise
-    except Exception:
-        parts.limiter.give_back(parts.limits.login_failures, visitor.network())
-        raise
-    parts.limiter.give_back(parts.limits.login_failures, visitor.network())
+    finally:
+        if not failed:
+            parts.limiter.give_back(parts.limits.login_failures, visitor.network())
 
 
 def _token(account: Account) -> str:
