@@ -1,7 +1,7 @@
 """The audit log, as it is read. Triggers write it; nobody may change it."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from vote.db.pool import Tx
 
@@ -18,21 +18,38 @@ class AuditRow(NamedTuple):
     after: dict[str, Any] | None
 
 
+_ROWS: LiteralString = """
+    SELECT a.at, coalesce(u.username, replace(a.actor, ':', ' ')), a.action, a.subject, a.subject_id, a.before, a.after
+    FROM audit_log a
+    LEFT JOIN users u ON a.actor = 'user:' || u.id
+"""
+
+
 def of_competition(tx: Tx, competition_id: int, *, limit: int = 200) -> list[AuditRow]:
     """What was done to a competition and its options, and what was decided about its tally; newest first."""
     rows = tx.execute(
-        """
-        SELECT a.at, coalesce(u.username, replace(a.actor, ':', ' ')), a.action, a.subject, a.subject_id,
-               a.before, a.after
-        FROM audit_log a
-        LEFT JOIN users u ON a.actor = 'user:' || u.id
+        f"""
+        {_ROWS}
         WHERE (a.subject = 'competitions' AND a.subject_id = %(id)s::text)
            OR (a.subject = 'options' AND a.subject_id = ANY(ARRAY(
                    SELECT %(id)s::text || '/' || chr(97 + n) FROM generate_series(0, 25) n)))
            OR (a.subject = 'decisions' AND a.subject_id = ANY(ARRAY(
                    SELECT d.id::text FROM decisions d WHERE d.competition_id = %(id)s)))
         ORDER BY a.id DESC LIMIT %(limit)s
-        """,
+        """,  # noqa: S608  # both parts are literals
         {"id": competition_id, "limit": limit},
+    )
+    return [AuditRow(*row) for row in rows]
+
+
+def of_person(tx: Tx, user_id: int, *, limit: int = 200) -> list[AuditRow]:
+    """What was done to an account, newest first."""
+    rows = tx.execute(
+        f"""
+        {_ROWS}
+        WHERE a.subject IN ('users', 'login_locks') AND a.subject_id = %s::text
+        ORDER BY a.id DESC LIMIT %s
+        """,
+        (user_id, limit),
     )
     return [AuditRow(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""People as admins see them: found by name, page by page, with what was done to each. Changing them is in `users.py`."""
+"""People as admins see them: found by name, page by page. Changing them is in `users.py`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,6 @@ from typing import LiteralString
 
 from psycopg.rows import class_row
 
-from vote.db.audit import AuditRow
 from vote.db.pool import Tx
 from vote.domain.person import Role
 
@@ -64,19 +63,3 @@ def other_admins(tx: Tx, user_id: int) -> int:
         "SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL AND erased_at IS NULL ORDER BY id FOR UPDATE"
     )
     return sum(row[0] != user_id for row in rows)
-
-
-def history(tx: Tx, user_id: int, *, limit: int = 200) -> list[AuditRow]:
-    """What was done to this account, newest first."""
-    rows = tx.execute(
-        """
-        SELECT a.at, coalesce(u.username, replace(a.actor, ':', ' ')), a.action, a.subject, a.subject_id,
-               a.before, a.after
-        FROM audit_log a
-        LEFT JOIN users u ON a.actor = 'user:' || u.id
-        WHERE a.subject IN ('users', 'login_locks') AND a.subject_id = %s::text
-        ORDER BY a.id DESC LIMIT %s
-        """,
-        (user_id, limit),
-    )
-    return [AuditRow(*row) for row in rows]

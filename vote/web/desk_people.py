@@ -4,7 +4,7 @@ from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import people as actions
-from vote.db import people
+from vote.db import audit, people
 from vote.db.people import PersonRow
 from vote.db.pool import Tx
 from vote.edge import problems
@@ -82,7 +82,7 @@ def _found(tx: Tx, user_id: int) -> PersonRow:
 def _page(user_id: int, error: VoteError | None = None) -> AnyResponse:
     with visitor.parts().db.read() as tx:
         who = _found(tx, user_id)
-        rows = people.history(tx, user_id)
+        rows = audit.of_person(tx, user_id)
     page = render_template(
         "desk-person.html",
         who=who,
