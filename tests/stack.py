@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import psutil
+
 T = TypeVar("T")
 
 DEADLINE_S = 30.0  # for anything that should happen soon; a deadline is not a timing assertion
@@ -111,6 +113,22 @@ class Stack:
         self._web.wait(timeout=DEADLINE_S)
         self._web = self._start("web")
         self.wait_ready()
+
+    def web_processes_alone(self) -> Iterator[int]:
+        """The pid of each process of the web in turn, the others stopped in time: only this one takes connections.
+
+        An idle server may give a hundred connections in a row to one process, so asking often does not ask all.
+        """
+        processes = psutil.Process(self._web.pid).children()
+        for alone in processes:
+            others = [process for process in processes if process != alone]
+            try:
+                for other in others:
+                    other.suspend()
+                yield alone.pid
+            finally:
+                for other in others:
+                    other.resume()
 
     def kill_worker(self, index: int = 0) -> None:
         """kill -9, and start another one in its place."""
