@@ -13,6 +13,7 @@ from tests.faults.access import ACCESS_FAULTS
 from tests.faults.accounts import ACCOUNT_FAULTS
 from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.copies import COPY_FAULTS
+from tests.faults.growth import GROWTH_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
 from tests.faults.limits import LIMIT_FAULTS
@@ -30,6 +31,7 @@ ALL_FAULTS = (
     *COPY_FAULTS,
     *LOAD_FAULTS,
     *ACCESS_FAULTS,
+    *GROWTH_FAULTS,
     *HYGIENE_FAULTS,
     *LIMIT_FAULTS,
     *ACCOUNT_FAULTS,

@@ -18,10 +18,11 @@ class AuditRow(NamedTuple):
     after: dict[str, Any] | None
 
 
+# The actor is turned into a number: numbers turned into actors would be those of all people.
 _ROWS: LiteralString = """
     SELECT a.at, coalesce(u.username, replace(a.actor, ':', ' ')), a.action, a.subject, a.subject_id, a.before, a.after
     FROM audit_log a
-    LEFT JOIN users u ON a.actor = 'user:' || u.id
+    LEFT JOIN users u ON u.id = CASE WHEN a.actor ~ '^user:[0-9]{1,10}$' THEN substr(a.actor, 6)::bigint END
 """
 
 

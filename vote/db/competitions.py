@@ -55,11 +55,12 @@ def listed(tx: Tx) -> list[Competition]:
 
 def managed(tx: Tx, organiser_id: int | None) -> list[Competition]:
     """What somebody runs: their own, or all when no organiser is named; archived ones left out, newest first."""
+    if organiser_id is None:
+        return _all(tx, _COMPETITION + " WHERE c.status <> 'archived' ORDER BY c.id DESC LIMIT 500")
     return _all(
         tx,
-        _COMPETITION + " WHERE c.status <> 'archived' AND (%s::int IS NULL OR c.organiser_id = %s)"
-        " ORDER BY c.id DESC LIMIT 500",
-        (organiser_id, organiser_id),
+        _COMPETITION + " WHERE c.status <> 'archived' AND c.organiser_id = %s ORDER BY c.id DESC LIMIT 500",
+        (organiser_id,),
     )
 
 

@@ -36,11 +36,17 @@ class Deed(NamedTuple):
     after: dict[str, Any] | None
 
 
-def ballots_of(tx: Tx, person: int) -> list[Cast]:
-    """Every ballot of the person in the journal, oldest first."""
+def ballots_of(tx: Tx, person: int, receipts: list[str]) -> list[Cast]:
+    """Every ballot of the person in the journal, oldest first.
+
+    Found by the receipts of their votes, one per competition (R1): an index by voter would cost every ballot recorded.
+    """
     rows = tx.execute(
-        "SELECT competition_id, choice, cast_at, recorded_at, receipt FROM ballots WHERE user_id = %s ORDER BY cast_at",
-        (person,),
+        """
+        SELECT competition_id, choice, cast_at, recorded_at, receipt FROM ballots
+        WHERE receipt = ANY(%s) AND user_id = %s ORDER BY cast_at
+        """,
+        (receipts, person),
     )
     return [Cast(*row) for row in rows]
 

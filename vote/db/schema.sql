@@ -46,6 +46,7 @@ COMMENT ON COLUMN users.confirmed_at IS 'When somebody showed that mail to this 
 CREATE UNIQUE INDEX users_username_key ON users (lower(username));
 CREATE UNIQUE INDEX users_email_key ON users (lower(email));
 CREATE INDEX users_names ON users ((lower(username) COLLATE "C")) WHERE erased_at IS NULL;
+CREATE INDEX users_admins ON users (id) WHERE role = 'admin';
 
 CREATE TABLE competitions (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -76,6 +77,9 @@ COMMENT ON COLUMN competitions.forgotten_at IS 'When it left the memory of the b
 COMMENT ON COLUMN competitions.journal_retired_at IS 'When retention had taken who voted what out of its journal.';
 CREATE INDEX idx_competitions_status ON competitions (status);
 CREATE INDEX competitions_organiser_id ON competitions (organiser_id);
+CREATE INDEX competitions_found ON competitions (id) WHERE status <> 'archived';
+CREATE INDEX competitions_remembered ON competitions (id) WHERE forgotten_at IS NULL;
+CREATE INDEX competitions_to_retire ON competitions (closed_at) WHERE journal_retired_at IS NULL;
 
 CREATE TABLE options (
     competition_id integer NOT NULL REFERENCES competitions ON DELETE CASCADE,
@@ -223,6 +227,7 @@ CREATE TABLE erasures (
     recorded_at timestamptz
 );
 COMMENT ON TABLE erasures IS 'People who asked to be erased; done once the entry in the ballot log is recorded (R10).';
+CREATE INDEX erasures_asked_at ON erasures (asked_at) WHERE recorded_at IS NULL;
 
 CREATE TABLE last_logins (
     user_id integer PRIMARY KEY REFERENCES users (id),
@@ -248,6 +253,7 @@ CREATE TABLE revocations (
     expires_at timestamptz NOT NULL
 );
 COMMENT ON TABLE revocations IS 'Tokens (jti:…), sessions (sid:…) and everything of a person (user:…) that is dead before its time.';
+CREATE INDEX revocations_expires_at ON revocations (expires_at);
 
 CREATE TABLE attempts (
     subject bytea NOT NULL CHECK (octet_length(subject) = 16),
@@ -259,6 +265,7 @@ CREATE TABLE attempts (
 );
 COMMENT ON TABLE attempts IS 'How often something was tried that is not shown to be right. Keyed hashes: no name and no address is in here.';
 COMMENT ON COLUMN attempts.source IS 'The network or device it came from; empty: all networks together.';
+CREATE INDEX attempts_expires_at ON attempts (expires_at);
 
 CREATE TABLE login_locks (
     user_id integer PRIMARY KEY REFERENCES users,
@@ -266,6 +273,8 @@ CREATE TABLE login_locks (
     expires_at timestamptz NOT NULL
 );
 COMMENT ON TABLE login_locks IS 'Accounts with so many wrong passwords that only known devices are still let try; for admins to see.';
+CREATE INDEX login_locks_expires_at ON login_locks (expires_at);
+CREATE INDEX login_locks_locked_at ON login_locks (locked_at DESC, user_id);
 
 CREATE TABLE devices (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -279,6 +288,7 @@ CREATE TABLE devices (
 COMMENT ON TABLE devices IS 'Browsers a person has logged in with: what goes wrong there is counted for that browser alone.';
 COMMENT ON COLUMN devices.session IS 'The sid of the newest login there, which ends when the device is taken away.';
 CREATE INDEX devices_user_id ON devices (user_id);
+CREATE INDEX devices_last_used_at ON devices (last_used_at);
 
 CREATE TABLE outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -298,6 +308,7 @@ COMMENT ON COLUMN outbox.recipient IS 'Null: nobody; such a row is written so th
 COMMENT ON COLUMN outbox.letter IS 'In development without SMTP_URL only: what would have been sent.';
 CREATE INDEX outbox_due_at ON outbox (due_at) WHERE done_at IS NULL;
 CREATE INDEX outbox_user_id ON outbox (user_id);
+CREATE INDEX outbox_done_at ON outbox (done_at) WHERE done_at IS NOT NULL;
 
 CREATE TABLE mail_links (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
@@ -308,6 +319,7 @@ CREATE TABLE mail_links (
     UNIQUE (user_id, purpose)
 );
 COMMENT ON TABLE mail_links IS 'Links in mails that were sent: SHA-256 of their token, one of each purpose, gone once it is used.';
+CREATE INDEX mail_links_expires_at ON mail_links (expires_at);
 
 CREATE TABLE audit_log (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -323,6 +335,7 @@ CREATE TABLE audit_log (
 COMMENT ON TABLE audit_log IS 'Who changed what, append-only; each row is chained to the one before it.';
 COMMENT ON COLUMN audit_log.actor IS 'user:<id>, the name of a command or part, or the database role when nobody said.';
 CREATE INDEX audit_log_subject ON audit_log (subject, subject_id);
+CREATE INDEX audit_log_actor ON audit_log (actor);
 
 CREATE TABLE backups (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

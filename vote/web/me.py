@@ -55,9 +55,11 @@ def export() -> Response:
 
 
 def _cast(tx: Tx, person: int) -> dict[str, Any]:
+    votes = own_votes(tx, person)
+    ballots = exports.ballots_of(tx, person, [vote.receipt for vote in votes])
     return {
-        "votes": own_votes(tx, person),
-        "ballots": [CastBallot.model_validate(one) for one in exports.ballots_of(tx, person)],
+        "votes": votes,
+        "ballots": [CastBallot.model_validate(one) for one in ballots],
         "competitions": [OrganisedCompetition.model_validate(one) for one in exports.competitions_of(tx, person)],
     }
 
