@@ -19,6 +19,7 @@ import pytest
 import redis
 import structlog
 
+from tests import pooler
 from tests.services import Pair, start_pair
 from tests.stack import Stack, running
 from vote import config
@@ -56,8 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect, and say so, what cannot run here: tracing needs strace, and root to attach it to a server; TLS needs
-    servers that speak it, which those of the wheels do not.
+    servers that speak it, which those of the wheels do not; no wheel brings PgBouncer.
     """
+    if pooler.program() is None:
+        _deselect(config, items, "pgbouncer", "pgbouncer (as root on Debian `make test` installs it)")
     if not (shutil.which("strace") and os.geteuid() == 0):
         _deselect(config, items, "strace", "strace and root (as root on Debian `make test` installs it)")
     try:

@@ -17,13 +17,14 @@ from vote.app import create_app
 from vote.ballotlog.box import BallotBox
 from vote.casting.endpoint import Casting
 from vote.config import Settings
-from vote.edge import client_address, probes, problems, whole_body
+from vote.edge import client_address, origin, probes, problems, whole_body
 from vote.edge.cors import Cors
 from vote.edge.envelope import REQUEST_ID, App, Envelope, Receive, Scope, Send, answer
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
 from vote.edge.sessions import SessionCookie
-from vote.errors import NotAllowed, NotFound, VoteError
+from vote.edge.turns import Turns
+from vote.errors import NotAllowed, NotFound, Unavailable, VoteError
 from vote.live.sockets import Live
 from vote.web.errors import render_error_page
 from vote.web.request import BODY_MAX_BYTES
@@ -34,6 +35,7 @@ PROBES = frozenset(("/health", "/ready", "/metrics"))
 READING = ("GET", "HEAD")
 MAX_ID = 2**31 - 1
 READY_TIMEOUT_S = 4.0  # a probe that hangs is a probe that fails
+PAGE_WAIT_S = 10.0  # for a thread, while each waits for a database that is slow; then 503, never a line without an end
 NOT_STORED = "Your vote is not stored."
 IN_DOUBT = "Your vote may be stored or not. Press again: it cannot count twice."
 
@@ -46,6 +48,7 @@ class FrontDoor:
         self._flask = create_app(self._parts)
         # a2wsgi spells the types of WSGI and ASGI out in its own way.
         self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
+        self._turns = Turns(settings.vote_page_threads, wait_s=PAGE_WAIT_S)
         self._static = StaticFiles()
         cookie, identifier = SessionCookie(settings), Identifier(settings, self._parts.revoked)
         self._box = BallotBox(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
@@ -74,7 +77,22 @@ class FrontDoor:
             receive = await whole_body.wait_for(scope, receive, BODY_MAX_BYTES)
         except ConnectionError:
             return  # the client went away before it had sent its request: nobody is there to be told
-        await self._pages(scope, receive, send)
+        try:
+            async with self._turns.one():
+                await self._pages(scope, receive, send)
+        except Unavailable as error:
+            await self._refuse_page(error, scope, send)
+
+    async def _refuse_page(self, error: Unavailable, scope: Scope, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        told = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
+        is_browser = origin.is_browser(lambda name: headers.get(name.encode("ascii"), b"").decode("latin-1") or None)
+        if is_browser and not scope["path"].startswith("/api/"):
+            body = await self._error_page(error, scope, voted=False)
+            await answer(send, 503, body, content_type="text/html; charset=utf-8", headers=told)
+            return
+        body = json.dumps(problems.problem_of(error, request_id=scope[REQUEST_ID])).encode("utf-8")
+        await answer(send, 503, body, content_type=problems.CONTENT_TYPE, headers=told)
 
     async def _file(self, scope: Scope, send: Send) -> None:
         if scope["method"] in READING:
@@ -132,7 +150,7 @@ class FrontDoor:
         except TimeoutError:
             return probes.Readiness([f"log and database did not answer within {READY_TIMEOUT_S:g} s"], [])
 
-    async def _error_page(self, error: VoteError, scope: Scope) -> bytes:
+    async def _error_page(self, error: VoteError, scope: Scope, *, voted: bool = True) -> bytes:
         status = problems.status_of(error)
         cookie = next((value for name, value in scope["headers"] if name == b"cookie"), b"")
         return await asyncio.to_thread(
@@ -142,7 +160,7 @@ class FrontDoor:
             detail=error.detail,
             request_id=scope[REQUEST_ID],
             back=scope["path"],
-            safe=IN_DOUBT if status == 503 else NOT_STORED,
+            safe=None if not voted else IN_DOUBT if status == 503 else NOT_STORED,
             cookie=cookie.decode("latin-1"),
         )
 

@@ -45,6 +45,7 @@ POSTGRES_URLS = (
     "DATABASE_URL_BACKUP",
     "DATABASE_REPLICA_URL",
 )
+POOLED = ("web", "reports")  # parts whose connections may go through a pooler (docs/adr/0027)
 REDIS_URLS = ("REDIS_URL", "BALLOT_LOG_URL")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -52,10 +53,13 @@ LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.
 
 
 class DatabaseTarget(NamedTuple):
-    """Where one part connects, and the role it takes there (None: the URL's own)."""
+    """Where one part connects, and the role it takes there (None: the URL's own). `pooled`: a pooler stands before the
+    server and gives each transaction another of its connections.
+    """
 
     url: str
     set_role: str | None
+    pooled: bool = False
 
 
 def _split(value: object) -> object:
@@ -91,6 +95,7 @@ class Settings(BaseModel):
     database_url_reports: str | None = None
     database_url_backup: str | None = None
     database_replica_url: str | None = None
+    database_pooler: Literal["off", "transaction"] = "off"
     redis_url: str | None = None
     ballot_log_url: str | None = None
     database_replica_max_lag_s: float = Field(default=5, ge=1, le=10)
@@ -116,6 +121,7 @@ class Settings(BaseModel):
     checkpoint_public_key: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     vote_shards: int = Field(default=8, ge=1, le=1024)
     vote_db_pool: int = Field(default=8, ge=1, le=100)
+    vote_db_wait_s: float = Field(default=2, ge=0.1, le=30)
     client_patience_s: float = Field(default=15, ge=0.5, le=300)
     vote_page_threads: int = Field(default=16, ge=1, le=256)
     vote_hash_threads: int = Field(default=1, ge=1, le=64)
@@ -236,8 +242,14 @@ class Settings(BaseModel):
     def database(self, part: Literal["owner", "web", "worker", "reports", "backup"]) -> DatabaseTarget:
         """Where `part` connects: its own URL when it has one, else the owner's with SET ROLE."""
         own = None if part == "owner" else getattr(self, f"database_url_{part}")
+        pooled = self.database_pooler == "transaction" and part in POOLED
         if own:
-            return DatabaseTarget(own, None)
+            return DatabaseTarget(own, None, pooled)
+        if pooled:
+            raise ConfigError(
+                f"DATABASE_POOLER=transaction needs DATABASE_URL_{part.upper()}, with a login of its own: a role taken"
+                " with SET ROLE would stay with the pooler's connection, for whoever is given it next."
+            )
         owner = _required(self.database_url, "DATABASE_URL", "postgresql://user@host/vote")
         return DatabaseTarget(owner, None if part == "owner" else f"vote_{part}")
 

@@ -22,6 +22,7 @@ VoteError
 └── Unavailable             a part we need is down or cold: not confirmed, try again
     ├── LogUnavailable      the ballot log
     ├── DatabaseUnavailable PostgreSQL
+    │   └── DatabaseBusy    it is there, and all our connections to it are in use
     └── HasherBusy          more people log in at this moment than passwords can be checked
 """
 
@@ -136,6 +137,12 @@ class LogUnavailable(Unavailable):
 
 class DatabaseUnavailable(Unavailable):
     """The database is not answering. Try again in a moment."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """More people ask for something at this moment than can be served. Try again in a few seconds."""
+
+    retry_after_s = 2
 
 
 class HasherBusy(Unavailable):

@@ -26,3 +26,27 @@ CUT_OFF = Counter(
     ["waiting_for"],
 )
 WATCHERS = Gauge("vote_watchers", "Open live-result sockets.", multiprocess_mode="livesum")
+DATABASE_SIZE = Gauge(
+    "vote_database_pool_size",
+    "Connections to PostgreSQL that may be open at once, by pool, all web processes together.",
+    ["pool"],
+    multiprocess_mode="livesum",
+)
+DATABASE_IN_USE = Gauge(
+    "vote_database_in_use", "Connections to PostgreSQL in use.", ["pool"], multiprocess_mode="livesum"
+)
+DATABASE_WAITING = Gauge(
+    "vote_database_waiting", "Callers that wait for a connection to PostgreSQL.", ["pool"], multiprocess_mode="livesum"
+)
+DATABASE_REFUSED = Counter(
+    "vote_database_refused_total",
+    "Callers that PostgreSQL did not serve: no connection was free in time (exhausted), it took too long (slow), or it"
+    " could not be reached (away).",
+    ["pool", "why"],
+)
+DATABASE_SECONDS = Histogram(
+    "vote_database_seconds",
+    "Time of one exchange with PostgreSQL: a statement, a commit.",
+    ["pool"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)

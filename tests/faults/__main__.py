@@ -21,6 +21,7 @@ from tests.faults.load import LOAD_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.planted import PLANTED, Fault
+from tests.faults.pools import POOL_FAULTS
 
 ALL_FAULTS = (
     *PLANTED,
@@ -35,6 +36,7 @@ ALL_FAULTS = (
     *HYGIENE_FAULTS,
     *LIMIT_FAULTS,
     *ACCOUNT_FAULTS,
+    *POOL_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "__pycache__", "screenshots")

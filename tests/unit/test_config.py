@@ -8,7 +8,7 @@ import secrets
 import pytest
 
 from vote import config
-from vote.config import Settings
+from vote.config import DatabaseTarget, Settings
 from vote.errors import ConfigError
 
 NEEDED = {"FLASK_SECRET_KEY": "n5Jx0bQm8ZrT2wLk7VcY4hDs9GfP1aEu", "JWT_SECRET": "q3Wv6KzX9tRb1MnC5yHj8LpG0dSf7UeA"}
@@ -128,8 +128,22 @@ def test_settings_are_never_shown() -> None:
 def test_a_replica_is_read_with_the_role_of_reports() -> None:
     given = load("DATABASE_REPLICA_URL", "postgresql:///vote").replica()
 
-    assert given == ("postgresql:///vote", "vote_reports")
+    assert given == DatabaseTarget("postgresql:///vote", "vote_reports")
     assert config.load(NEEDED).replica() is None
+
+
+def test_behind_a_pooler_the_web_has_logins_of_its_own() -> None:
+    behind = config.load({**NEEDED, "DATABASE_POOLER": "transaction", "DATABASE_URL_WEB": "postgresql:///web"})
+
+    assert behind.database("web") == DatabaseTarget("postgresql:///web", None, pooled=True)
+    with pytest.raises(ConfigError, match="needs DATABASE_URL_REPORTS, with a login of its own"):
+        behind.database("reports")
+    assert (
+        not config.load({**NEEDED, "DATABASE_POOLER": "transaction", "DATABASE_URL_WORKER": "x"})
+        .database("worker")
+        .pooled
+    )
+    assert not config.load({**NEEDED, "DATABASE_URL_WEB": "postgresql:///web"}).database("web").pooled
 
 
 # --- secrets -------------------------------------------------------------------------------------------------------------

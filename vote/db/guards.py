@@ -17,7 +17,7 @@ class Guards(NamedTuple):
 
 def check(tx: Tx) -> Guards:
     """Why this server may lose a committed vote; empty lists when it is as it should be."""
-    names = [*SAFE, "synchronous_commit", "data_checksums"]
+    names = [*SAFE, "synchronous_commit", "data_checksums", "statement_timeout"]
     rows = tx.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (names,)).fetchall()
     found: dict[str, str] = dict(rows)
     unsafe = [
@@ -28,4 +28,6 @@ def check(tx: Tx) -> Guards:
     if (commit := found.get("synchronous_commit", "")) not in SAFE_COMMITS:
         unsafe.append(f"PostgreSQL runs synchronous_commit {commit}, it needs on")
     warnings = [] if found.get("data_checksums") == "on" else ["PostgreSQL runs without data checksums"]
+    if found.get("statement_timeout") == "0":  # only where a pooler sets it, or should (docs/adr/0027)
+        warnings.append("the connections of DATABASE_URL_WEB have no statement_timeout: set it with connect_query")
     return Guards(unsafe, warnings)

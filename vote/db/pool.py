@@ -1,30 +1,46 @@
 """Connections to PostgreSQL: a bounded pool for one part of the system, and the two ways to use it.
 
 `read()` gives a connection that commits each statement by itself, `transaction(by=…)` one transaction that tells the
-audit triggers who acts. Both turn a lost, slow or exhausted database into DatabaseUnavailable.
+audit triggers who acts. Both turn a lost or slow database into DatabaseUnavailable, and a pool whose connections are all in
+use into DatabaseBusy. What is open, in use, waited for and refused can be seen in the metrics.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
 
+from prometheus_client import Histogram
 from psycopg import Connection, OperationalError, sql
+from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
+from vote import metrics
 from vote.config import DatabaseTarget
 from vote.db.breaker import Breaker
-from vote.errors import DatabaseUnavailable
+from vote.errors import DatabaseBusy, DatabaseUnavailable
+
+R = TypeVar("R")
 
 
 class Tx(Connection[tuple[Any, ...]]):
-    """A connection. `changed` holds the competitions that this transaction has changed so far."""
+    """A connection. `changed` holds the competitions that this transaction has changed so far; `seconds` takes the time
+    of each exchange with the server, a statement or a commit.
+    """
 
     changed: frozenset[int] = frozenset()
+    seconds: Histogram | None = None
+
+    def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
+        """psycopg's own wait for an answer, timed."""
+        if self.seconds is None:
+            return super().wait(gen, interval, timeout)
+        with self.seconds.time():
+            return super().wait(gen, interval, timeout)
 
 
 WhenChanged = Callable[[Iterable[int]], None]
 
-WAIT_FOR_CONNECTION_S = 2.0  # the longest a request waits for its turn; then 503, never a hang
+WAIT_FOR_CONNECTION_S = 2.0  # of commands and workers; the web's is VOTE_DB_WAIT_S
 CONNECT_TIMEOUT_S = 2  # libpq: whole seconds, at least 2
 STATEMENT_TIMEOUT_MS = 5_000  # nothing a person waits for takes longer
 IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks within this (R4)
@@ -33,23 +49,36 @@ IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks with
 class Database:
     """A pool of at most `size` connections to `target`. Opening it does no work; the first use connects.
 
-    `when_changed` is told after each commit which competitions are not what they were, for those who keep copies.
+    Who finds none free waits `wait_s` for one, and is then told DatabaseBusy. `when_changed` is told after each commit which
+    competitions are not what they were, for those who keep copies.
     """
 
     def __init__(
-        self, target: DatabaseTarget, *, size: int, name: str, when_changed: WhenChanged | None = None
+        self,
+        target: DatabaseTarget,
+        *,
+        size: int,
+        name: str,
+        wait_s: float = WAIT_FOR_CONNECTION_S,
+        when_changed: WhenChanged | None = None,
     ) -> None:
-        self._set_role = target.set_role
+        self._target, self._name = target, name
         self._when_changed = when_changed
         self._breaker = Breaker()
-        self._failures = 0
+        self._in_use, self._waiting = metrics.DATABASE_IN_USE.labels(name), metrics.DATABASE_WAITING.labels(name)
+        self._seconds = metrics.DATABASE_SECONDS.labels(name)
+        metrics.DATABASE_SIZE.labels(name).set(size)
+        for why in ("exhausted", "slow", "away"):
+            metrics.DATABASE_REFUSED.labels(
+                name, why
+            )  # from the first: a figure that is not there cannot be alerted on
         self._pool: ConnectionPool[Tx] = ConnectionPool(
             target.url,
             connection_class=Tx,
             min_size=1,
             max_size=size,
-            max_waiting=size * 20,  # more would wait longer than WAIT_FOR_CONNECTION_S in any case
-            timeout=WAIT_FOR_CONNECTION_S,
+            max_waiting=size * 20,  # more would wait too long in any case
+            timeout=wait_s,
             reconnect_timeout=0,  # one try each time somebody asks, so that it is back the moment the server is
             open=False,
             check=ConnectionPool.check_connection,
@@ -65,8 +94,10 @@ class Database:
         )
 
     def _configure(self, connection: Tx) -> None:
-        if self._set_role:
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._set_role)))
+        if self._target.pooled:
+            return  # what is SET would stay with whoever is given the pooler's connection next; it sets these itself
+        if self._target.set_role:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._target.set_role)))
         connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
 
     @contextmanager
@@ -96,32 +127,59 @@ class Database:
     @contextmanager
     def _connection(self) -> Iterator[Tx]:
         if not self._breaker.may_try():
+            self._count("away")
             raise DatabaseUnavailable
         try:
-            if self._pool.closed:
-                self._pool.open()
-            with self._pool.connection() as connection:
+            with ExitStack() as held:
+                connection = self._take(held)
                 self._breaker.succeeded()
-                yield connection
+                with self._in_use.track_inprogress(), _timed(connection, self._seconds):
+                    yield connection
+        except OperationalError as error:
+            raise self._refusal(error) from error
+
+    def _take(self, held: ExitStack) -> Tx:
+        if self._pool.closed:
+            self._pool.open()
+        failures = self._connects_failed()
+        try:
+            with self._waiting.track_inprogress():
+                return held.enter_context(self._pool.connection())
         except PoolTimeout as error:
-            if self._could_not_connect():
-                self._breaker.failed()
-            raise DatabaseUnavailable from error
-        except (OperationalError, TooManyRequests) as error:
-            raise DatabaseUnavailable from error
+            if self._connects_failed() == failures:
+                raise
+            self._breaker.failed()
+            raise OperationalError("no connection could be made") from error
 
-    def _could_not_connect(self) -> bool:
-        """Whether the wait was for a server that is away, not for a connection that others use."""
-        before, self._failures = self._failures, self._pool.get_stats().get("connections_errors", 0)
-        return self._failures > before
+    def _connects_failed(self) -> int:
+        return self._pool.get_stats().get("connections_errors", 0)
 
-    def stats(self) -> dict[str, int]:
-        """Size, use and waiting of the pool, as psycopg_pool names them."""
-        return self._pool.get_stats()
+    def _refusal(self, error: OperationalError) -> DatabaseUnavailable:
+        """What the caller is told, counted."""
+        # A pooler says this to who waited in it for a connection to the server (docs/adr/0027).
+        if isinstance(error, PoolTimeout | TooManyRequests) or "query_wait_timeout" in str(error):
+            self._count("exhausted")
+            return DatabaseBusy()
+        answered = error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P"))
+        self._count("slow" if answered else "away")
+        return DatabaseUnavailable()
+
+    def _count(self, why: str) -> None:
+        metrics.DATABASE_REFUSED.labels(self._name, why).inc()
 
     def close(self) -> None:
         """Close every connection. A second call does nothing."""
         self._pool.close()
+
+
+@contextmanager
+def _timed(connection: Tx, seconds: Histogram) -> Iterator[None]:
+    """What the pool itself does with the connection, before and after, is not timed."""
+    connection.seconds = seconds
+    try:
+        yield
+    finally:
+        connection.seconds = None
 
 
 def _begin(connection: Tx, actor: str) -> None:

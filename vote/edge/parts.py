@@ -37,10 +37,10 @@ class Parts:
     @classmethod
     def of(cls, settings: Settings) -> "Parts":
         """The parts for these settings."""
-        size = settings.vote_db_pool
+        size, wait_s = settings.vote_db_pool, settings.vote_db_wait_s
         cache = Cache(settings.cache_url)
-        db = Database(settings.database("web"), size=size, name="vote web", when_changed=Changes(cache))
-        reports = Database(settings.database("reports"), size=size, name="vote reports")
+        db = Database(settings.database("web"), size=size, wait_s=wait_s, name="vote web", when_changed=Changes(cache))
+        reports = Database(settings.database("reports"), size=size, wait_s=wait_s, name="vote reports")
         return cls(
             settings=settings,
             db=db,
