@@ -23,8 +23,8 @@ from tests import pooler
 from tests.services import Pair, start_pair
 from tests.stack import Stack, running
 from vote import config
-from vote.actions import accounts, competitions
-from vote.auth import create_jwt_token
+from vote.actions import competitions
+from vote.auth import create_jwt_token, hash_password
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db import migrate, positions, users
@@ -233,13 +233,9 @@ def make_user(owner: Database) -> Callable[..., Account]:
 
     def make(*, username: str | None = None, role: Any = "voter", password: str | None = None) -> Account:
         name = username or f"user-{secrets.token_hex(4)}"
+        own_hash = PASSWORD_HASH if password is None else hash_password(password)
         with owner.transaction(by="tests") as tx:
-            user_id = users.insert(
-                tx, username=name, email=f"{name}@example.com", password_hash=PASSWORD_HASH, role=role
-            )
-        if password is not None:
-            accounts.reset_password(owner, username=name, password=password, by="tests")
-        with owner.read() as tx:
+            user_id = users.insert(tx, username=name, email=f"{name}@example.com", password_hash=own_hash, role=role)
             account = users.find(tx, user_id)
         assert account is not None
         return account

@@ -6,7 +6,32 @@ GUARD = "tests/integration/actions/test_guard.py"
 DEFENCE = "tests/integration/web/test_login_defence.py"
 RECOVERY = "tests/integration/web/test_recovery.py"
 POSTMAN = "tests/integration/worker/test_postman.py"
+FIRST = "tests/integration/web/test_first_password.py"
 ACCOUNT_FAULTS = (
+    Fault(
+        "a made password passes for one's own",
+        "a password that somebody else made is known to be one",
+        "vote/actions/accounts.py",
+        'role="admin", first_password=True\n',
+        'role="admin", first_password=False\n',
+        (f"{FIRST}::test_every_page_asks_for_another_until_it_is_chosen",),
+    ),
+    Fault(
+        "a page says nothing of a first password",
+        "every page asks for another password until it is chosen",
+        "vote/web/templates/layout.html",
+        "{% if first_password %}",
+        '{% if first_password and request.path == "/account" %}',
+        (f"{FIRST}::test_every_page_asks_for_another_until_it_is_chosen",),
+    ),
+    Fault(
+        "a changed password is a first one still",
+        "the notice goes once a password of one's own is chosen",
+        "vote/db/users.py",
+        'first_password = %s WHERE id = %s", (password_hash, is_first, user_id)',
+        'first_password = first_password OR %s WHERE id = %s", (password_hash, is_first, user_id)',
+        (f"{FIRST}::test_every_page_asks_for_another_until_it_is_chosen",),
+    ),
     Fault(
         "a name may be guessed as often as there are networks",
         "L1: at most 100 guesses a day are looked at",

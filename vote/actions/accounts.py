@@ -85,12 +85,21 @@ def ensure_admin(db: Database, *, username: str, password: str, by: str) -> bool
 
 
 def create_admin(db: Database, *, username: str, email: str, password: str, by: str) -> int:
-    """A new admin's id. Raises NameTaken."""
+    """A new admin's id. The password is a first one, made by somebody else. Raises NameTaken."""
     password_hash = hash_password(password)
     with db.transaction(by=by) as tx:
-        user_id = users.insert(tx, username=username, email=email, password_hash=password_hash, role="admin")
+        user_id = users.insert(
+            tx, username=username, email=email, password_hash=password_hash, role="admin", first_password=True
+        )
         users.confirm_email(tx, user_id)  # by who runs the command
         return user_id
+
+
+def has_first_password(db: Database, *, username: str) -> bool:
+    """Whether there is an account with this name whose password was made for it, and not changed since."""
+    with db.read() as tx:
+        account = users.find_by_username(tx, username)
+    return account is not None and account.first_password
 
 
 def id_of(db: Database, *, username: str) -> int:
@@ -100,10 +109,10 @@ def id_of(db: Database, *, username: str) -> int:
 
 
 def reset_password(db: Database, *, username: str, password: str, by: str) -> None:
-    """Set a password without knowing the old one; everything logged in is out. Raises NotFound."""
+    """Set a first password without knowing the old one; everything logged in is out. Raises NotFound."""
     password_hash = hash_password(password)
     with db.transaction(by=by) as tx:
-        recovery.set_password(tx, _named(tx, username), password_hash, keep_device=None)
+        recovery.set_password(tx, _named(tx, username), password_hash, keep_device=None, is_first=True)
 
 
 def _named(tx: Tx, username: str) -> Account:

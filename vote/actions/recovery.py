@@ -64,9 +64,14 @@ def reset_password(db: Database, hasher: PasswordHasher, guard: Guard, *, token:
     return account.id
 
 
-def set_password(tx: Tx, account: Account, password_hash: str, *, keep_device: bytes | None) -> None:
-    """Replace a password: what was logged in is out, links are useless, other devices unknown, and the owner is told."""
-    users.set_password_hash(tx, account.id, password_hash)
+def set_password(
+    tx: Tx, account: Account, password_hash: str, *, keep_device: bytes | None, is_first: bool = False
+) -> None:
+    """Replace a password: what was logged in is out, links are useless, other devices unknown, and the owner is told.
+
+    One that `is_first` was chosen by somebody else than the owner, who is asked for another then.
+    """
+    users.set_password(tx, account.id, password_hash, is_first=is_first)
     users.revoke(tx, f"user:{account.id}", keep_hours=TOKEN_HOURS)
     devices.forget_others(tx, account.id, but=keep_device)
     mail_links.forget_of(tx, account.id)

@@ -38,11 +38,13 @@ CREATE TABLE users (
     disabled_at timestamptz,
     erased_at timestamptz,
     confirmed_at timestamptz,
+    first_password boolean NOT NULL DEFAULT false,
     CHECK (erased_at IS NOT NULL OR (username IS NOT NULL AND email IS NOT NULL AND password_hash IS NOT NULL)),
     CHECK (erased_at IS NULL OR (username IS NULL AND email IS NULL AND password_hash IS NULL))
 );
 COMMENT ON TABLE users IS 'People. An erased person keeps the number that the vote carries, and nothing else.';
 COMMENT ON COLUMN users.confirmed_at IS 'When somebody showed that mail to this address reaches them.';
+COMMENT ON COLUMN users.first_password IS 'Whether the password was made for its owner, who is asked to choose another.';
 CREATE UNIQUE INDEX users_username_key ON users (lower(username));
 CREATE UNIQUE INDEX users_email_key ON users (lower(email));
 CREATE INDEX users_names ON users ((lower(username) COLLATE "C")) WHERE erased_at IS NULL;
@@ -528,7 +530,7 @@ GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup
 GRANT SELECT ON settings, users, competitions, options, votes, ballots, tallies, log_positions, log_gaps, log_markers,
     unmatched_ballots, rejected_ballots, revocations, audit_log, backups, decisions, erasures TO vote_web;
 GRANT INSERT ON users, competitions, options, revocations, decisions, erasures TO vote_web;
-GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at, confirmed_at) ON users TO vote_web;
+GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at, confirmed_at, first_password) ON users TO vote_web;
 GRANT UPDATE ON competitions TO vote_web;
 GRANT DELETE ON options TO vote_web;
 GRANT UPDATE (asked_at) ON erasures TO vote_web;

@@ -24,6 +24,7 @@ class Account:
     created_at: datetime
     disabled_at: datetime | None
     confirmed_at: datetime | None
+    first_password: bool
 
     @property
     def person(self) -> Person:
@@ -43,20 +44,20 @@ EMAIL_TAKEN = "This e-mail address is in use. Choose another, or log in if it is
 NAME_TAKEN = "This user name is in use. Choose another, or log in if it is yours."
 
 _ACCOUNT: LiteralString = """
-    SELECT id, username, email, password_hash, role, created_at, disabled_at, confirmed_at FROM users
+    SELECT id, username, email, password_hash, role, created_at, disabled_at, confirmed_at, first_password FROM users
     WHERE erased_at IS NULL
 """
 
 
-def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role) -> int:
+def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role, first_password: bool = False) -> int:
     """A new account's id. Raises NameTaken, with the field, when the name or the e-mail is in use.
 
     The unique indexes decide, but nothing is broken: PostgreSQL would write name and address into its log.
     """
     row = tx.execute(
-        "INSERT INTO users (username, email, password_hash, role) VALUES (%s, %s, %s, %s)"
+        "INSERT INTO users (username, email, password_hash, role, first_password) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT DO NOTHING RETURNING id",
-        (username, email, password_hash, role),
+        (username, email, password_hash, role, first_password),
     ).fetchone()
     if row is None:
         raise NameTaken({"username": NAME_TAKEN} if find_by_username(tx, username) else {"email": EMAIL_TAKEN})
@@ -123,8 +124,15 @@ def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> None:
 
 
 def set_password_hash(tx: Tx, user_id: int, password_hash: str) -> None:
-    """Replace the stored hash."""
+    """Replace the stored hash by another one of the same password."""
     tx.execute("UPDATE users SET password_hash = %s WHERE id = %s", (password_hash, user_id))
+
+
+def set_password(tx: Tx, user_id: int, password_hash: str, *, is_first: bool) -> None:
+    """Give the account another password; a first one was made by somebody else than its owner."""
+    tx.execute(
+        "UPDATE users SET password_hash = %s, first_password = %s WHERE id = %s", (password_hash, is_first, user_id)
+    )
 
 
 def erase(tx: Tx, user_id: int) -> None:

@@ -35,7 +35,10 @@ def admin() -> None:
 @click.option("--email", required=True, help="Their e-mail address.")
 @as_json_option
 def create(username: str, email: str, as_json: bool) -> None:
-    """Create an admin. The password is asked for, or read from standard input when that is not a terminal."""
+    """Create an admin. The password is asked for, or read from standard input when that is not a terminal.
+
+    It is a first password: every page asks the admin to choose another.
+    """
     password = _password()
     given = {"username": username, "email": email, "password": password, "confirm_password": password}
     checked = body.check(Registration, given)
@@ -59,7 +62,7 @@ def promote(username: str, role: Role, as_json: bool) -> None:
 @click.argument("username")
 @as_json_option
 def reset(username: str, as_json: bool) -> None:
-    """Set a new password for an account and log it out everywhere. The password is asked for as in `create`."""
+    """Set a first password for an account and log it out everywhere. It is asked for as in `create`."""
     password = _password()
     body.check(PasswordChange, {"current_password": "", "new_password": password, "confirm_password": password})
     with _database() as db:

@@ -33,7 +33,8 @@ def public_key(settings: Settings) -> dict[str, str]:
 def furnish(settings: Settings, home: Home) -> Path | None:
     """Create the first admin and the demo competition where there are none.
 
-    Returns the file that holds the first admin's password; None when there are admins this home knows nothing of.
+    Returns the file that holds the first admin's password; None when that was changed, or when there are admins this home
+    knows nothing of.
     """
     db = Database(settings.database("owner"), size=1, name=BY)
     try:
@@ -53,4 +54,4 @@ def _first_admin(db: Database, home: Home) -> Path | None:
     if is_new and not created:
         file.unlink()
         return None
-    return file
+    return file if accounts.has_first_password(db, username=ADMIN) else None

@@ -134,7 +134,7 @@ def _welcome(settings: Settings, password_file: Path | None) -> None:
     url = (settings.public_url or f"http://{host}:{settings.port}").rstrip("/")
     _say(f"Voting: {url} (demo: {url}/vote/1)")
     if password_file is not None:
-        _say(f"Admin: user {installation.ADMIN}, first password in {password_file}")
+        _say(f"Admin: user {installation.ADMIN}, first password in {password_file}; choose another at {url}/account")
     _say("Ctrl-C stops everything; nothing is lost.")
 
 

@@ -1,4 +1,5 @@
-"""What every template may use beside its own values: `person` (None for nobody), `must_confirm` and `csrf_token`.
+"""What every template may use beside its own values: `person` (None for nobody), `must_confirm`, `first_password`
+and `csrf_token`.
 
 The token is made when a template writes it, so a page without a form gives no session to a stranger.
 """
@@ -20,6 +21,7 @@ def values() -> dict[str, Any]:
     return {
         "person": account.person if account else None,
         "must_confirm": account is not None and not visitor.is_confirmed(account),
+        "first_password": account is not None and account.first_password,
         "csrf_token": csrf_token,
     }
 

@@ -46,6 +46,7 @@ def export() -> Response:
         everything = Export(
             as_of=as_of,
             user=User.of(account),
+            first_password=account.first_password,
             last_login_on=exports.last_login_of(tx, account.id),
             devices=[KnownDevice.model_validate(one) for one in devices.of_person(tx, account.id)],
             audit=[AuditLine.model_validate(one) for one in exports.audit_of(tx, account.id)],

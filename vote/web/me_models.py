@@ -71,6 +71,7 @@ class Export(Output):
     as_of: datetime
     user: User
     last_login_on: date | None
+    first_password: bool = Field(description="The password was made by somebody else: choose another on /account.")
     votes: list[OwnVote]
     ballots: list[CastBallot]
     competitions: list[OrganisedCompetition]

@@ -46,7 +46,7 @@ def test_an_admin_is_created_and_can_log_in(environment: dict[str, str], owner: 
 
     answer = json.loads(created.output)
     account = log_in(owner, settings, "chief", "Pass123!")
-    assert (account.id, account.person.role) == (answer["id"], "admin")
+    assert (account.id, account.person.role, account.first_password) == (answer["id"], "admin", True)
     again = vote(environment, "admin", "create", "CHIEF", "--email", "other@example.com", password="Pass123!")
     assert isinstance(again.exception, NameTaken)
 
@@ -96,7 +96,7 @@ def test_a_reset_password_replaces_the_old_one(
 
     assert isinstance(refused.exception, InvalidInput)
     assert done.output == "helper has the new password and is logged out everywhere.\n"
-    assert log_in(owner, settings, "helper", "Another-1")
+    assert log_in(owner, settings, "helper", "Another-1").first_password
     with pytest.raises(NotLoggedIn):
         log_in(owner, settings, "helper", "Pass123!")
 
