@@ -59,6 +59,8 @@ def test_a_load_votes_counts_and_takes_everything_away(
     assert (answer["settled"], answer["lost"], answer["duplicate"], answer["phantom"]) == (True, [], [], [])
     assert answer["latency_ms"]["count"] == 120
     assert answer["database_ms"]["count"] > 0
+    assert answer["database_for_web_ms"]["count"] > 0
+    assert "the database for the web, p99 at most" in [row["what"] for row in answer["limits"]]
     assert "Load test passed: 120 votes accepted" in (tmp_path / "report.html").read_text("utf-8")
     assert len(answer["plan"]["competitions"]) == 3
     assert [stack.get(f"/api/competitions/{one}").status for one in answer["plan"]["competitions"]] == [404] * 3

@@ -22,10 +22,11 @@ AT_ONCE = 8  # calls under way when there is one for each user
 
 
 class Reply(NamedTuple):
-    """An answer."""
+    """An answer; `json` is None when it is something else."""
 
     status: int
     json: Any
+    text: str
 
     @property
     def detail(self) -> str:
@@ -50,24 +51,24 @@ class Api:
         left, why = TRIES, ""
         while left:
             try:
-                status, pause, content = self._exchange(method, path, data, sent)
+                reply, pause = self._exchange(method, path, data, sent)
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
-                status, pause, why = 0, PAUSE_S, str(error)
-            if status not in (0, 429, 503):
-                return Reply(status, content)
-            left -= status != 429
+                reply, pause, why = Reply(0, None, ""), PAUSE_S, str(error)
+            if reply.status not in (0, 429, 503):
+                return reply
+            left -= reply.status != 429
             time.sleep(min(pause, PAUSE_MAX_S))
         raise Unavailable(f"{self._target.url}{path} does not answer. {why}")
 
-    def _exchange(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, float, Any]:
+    def _exchange(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[Reply, float]:
         self._connection.request(method, path, data, headers)
         answer = self._connection.getresponse()
-        body = answer.read()
+        text = answer.read().decode("utf-8", "replace")
         content: Any = None
         with contextlib.suppress(ValueError):
-            content = json.loads(body)
-        return answer.status, _seconds(answer.getheader("Retry-After")), content
+            content = json.loads(text)
+        return Reply(answer.status, content, text), _seconds(answer.getheader("Retry-After"))
 
     def close(self) -> None:
         """End the connection."""

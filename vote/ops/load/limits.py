@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from vote.ops.load import exchanges
+from vote.ops.load.exchanges import Steps
 from vote.ops.load.histogram import Histogram
 from vote.ops.load.measured import Measured
 from vote.ops.load.verdict import Verdict
@@ -31,8 +33,10 @@ class Row(NamedTuple):
         return self.measured <= self.limit
 
 
-def rows(limits: Limits, measured: Measured, database: Histogram | None, verdict: Verdict) -> list[Row]:
-    """Every limit. `database` is None where the database could not be asked."""
+def rows(
+    limits: Limits, measured: Measured, database: Histogram | None, asked: Steps | None, verdict: Verdict
+) -> list[Row]:
+    """Every limit. `database` is None where it could not be asked, `asked` where the web does not say what it asked of it."""
     found = [
         Row("votes not acknowledged", limits.failed, measured.failed, ""),
         Row("a vote, median", limits.median_ms, measured.latency.percentile_ms(0.50), "ms"),
@@ -40,6 +44,9 @@ def rows(limits: Limits, measured: Measured, database: Histogram | None, verdict
     ]
     if database is not None:
         found.append(Row("the database meanwhile, p99", limits.database_ms, database.percentile_ms(0.99), "ms"))
+    if asked is not None:
+        slowest = exchanges.percentile_ms(asked, 0.99)
+        found.append(Row("the database for the web, p99 at most", limits.database_ms, slowest, "ms"))
     return [
         *found,
         Row("competitions not settled at the deadline", 0, int(not verdict.settled), ""),

@@ -9,7 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from vote.ops.load import plots
+from vote.ops.load import exchanges, plots
+from vote.ops.load.exchanges import Steps
 from vote.ops.load.histogram import Histogram
 from vote.ops.load.limits import Row
 from vote.ops.load.measured import NO_ANSWER, SLICES, Measured
@@ -36,6 +37,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "latency_ms": _figures(measured.latency),
         "from_sending_ms": _figures(measured.service),
         "database_ms": None if result.database is None else _figures(result.database),
+        "database_for_web_ms": None if result.asked is None else _steps(result.asked),
         "limits": [row._asdict() | {"met": row.is_met} for row in result.rows],
         "settled": result.verdict.settled,
         "lost": result.verdict.lost,
@@ -101,6 +103,11 @@ def _figures(histogram: Histogram) -> dict[str, float]:
     found: dict[str, float] = {"count": histogram.count, "mean": round(histogram.mean_ms, 3)}
     found |= {f"p{100 * quantile:g}": round(histogram.percentile_ms(quantile), 3) for quantile in QUANTILES}
     return found | {"max": round(histogram.max_us / 1000, 3)}
+
+
+def _steps(asked: Steps) -> dict[str, float]:
+    found: dict[str, float] = {"count": asked[math.inf]}
+    return found | {f"p{100 * quantile:g}": exchanges.percentile_ms(asked, quantile) for quantile in QUANTILES}
 
 
 def _what(result: Result) -> str:

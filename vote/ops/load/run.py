@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 from vote.config import Settings
 from vote.errors import ConfigError, Unavailable
-from vote.ops.load import books, competitions, limits, people, probe, verdict
+from vote.ops.load import books, competitions, exchanges, limits, people, probe, verdict
 from vote.ops.load.api import Api
 from vote.ops.load.books import Books
+from vote.ops.load.exchanges import Steps
 from vote.ops.load.fire import fire, requests
 from vote.ops.load.histogram import Histogram
 from vote.ops.load.limits import Limits, Row
@@ -49,6 +50,7 @@ class Result:
     competitions: tuple[int, ...]
     measured: Measured
     database: Histogram | None
+    asked: Steps | None
     verdict: Verdict
     rows: tuple[Row, ...]
 
@@ -72,15 +74,17 @@ def run(order: Order) -> Result:
         def choice(vote: int) -> str:
             return keys[vote % len(keys)]
 
+        before = exchanges.read(api)
         measured, database = _fire(order, ids, voters, choice)
         cast = [
             Cast(ids[order.plan.competition(vote)], voters[order.plan.user(vote)].id, choice(vote), status)
             for vote, status in enumerate(measured.statuses)
         ]
         settled = _settle(order, api, ids, measured.accepted)
+        asked = exchanges.between(before, exchanges.read(api))
         judged = verdict.judge(cast, _books(order, api, voters, ids), settled=settled)
-    rows = limits.rows(order.limits, measured, database, judged)
-    return Result(order, began, tuple(ids), measured, database, judged, tuple(rows))
+    rows = limits.rows(order.limits, measured, database, asked, judged)
+    return Result(order, began, tuple(ids), measured, database, asked, judged, tuple(rows))
 
 
 def _check_ready(order: Order) -> None:

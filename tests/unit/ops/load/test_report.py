@@ -21,8 +21,8 @@ def result(*, answered: bool = True) -> Result:
     measured, verdict = Measured(plan), Verdict(True, [LOST], [], [])
     for vote in range(plan.votes if answered else 0):
         measured.note(vote, 202 if vote % 50 else 503, due=vote / 100, sent=vote / 100, now=vote / 100 + 0.001 * vote)
-    rows = limits.rows(Limits(), measured, Histogram(), verdict)
-    return Result(order, datetime(2026, 11, 24, tzinfo=UTC), (1, 2), measured, None, verdict, tuple(rows))
+    rows = limits.rows(Limits(), measured, Histogram(), None, verdict)
+    return Result(order, datetime(2026, 11, 24, tzinfo=UTC), (1, 2), measured, None, None, verdict, tuple(rows))
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing() -> None:

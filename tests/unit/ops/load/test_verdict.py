@@ -96,7 +96,7 @@ def test_each_limit_fails_the_load_by_itself(
     database = Histogram()
     database.add(database_s)
 
-    rows = limits.rows(Limits(), load, database, verdict)
+    rows = limits.rows(Limits(), load, database, None, verdict)
 
     missed = {row.what for row in rows if not row.is_met}
     assert what in missed if what else not missed
