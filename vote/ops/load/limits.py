@@ -36,7 +36,7 @@ class Row(NamedTuple):
 def rows(
     limits: Limits, measured: Measured, database: Histogram | None, asked: Steps | None, verdict: Verdict
 ) -> list[Row]:
-    """Every limit. `database` is None where it could not be asked, `asked` where the web does not say what it asked of it."""
+    """Every limit. `database`: None where it could not be asked; `asked`: None where the web does not tell."""
     found = [
         Row("votes not acknowledged", limits.failed, measured.failed, ""),
         Row("a vote, median", limits.median_ms, measured.latency.percentile_ms(0.50), "ms"),
