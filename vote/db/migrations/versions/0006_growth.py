@@ -3,7 +3,7 @@
 from vote.db.migrations.plain_sql import apply
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
