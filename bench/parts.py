@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -74,11 +74,15 @@ class Worker:
 
 
 @contextlib.contextmanager
-def front_door(ground: Ground) -> Iterator[Server]:
-    """`vote web`, ready to acknowledge votes."""
+def front_door(
+    ground: Ground, settings: Mapping[str, str] | None = None, *, processes: int | None = None
+) -> Iterator[Server]:
+    """`vote web`, ready to acknowledge votes, with some settings of its own."""
     port = _free_port()
-    environment = ground.environment | {"PORT": str(port)}
-    with _running(ground, "web", [VOTE, "web"], environment, path=f"http://{HOST}:{port}/ready") as process:
+    environment = ground.environment | {"PORT": str(port)} | dict(settings or {})
+    if processes is not None:
+        environment["WEB_CONCURRENCY"] = str(processes)
+    with _running(ground, f"web-{port}", [VOTE, "web"], environment, path=f"http://{HOST}:{port}/ready") as process:
         yield Server(port, (process.pid, ground.pair.log_pid))
 
 

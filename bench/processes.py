@@ -1,4 +1,4 @@
-"""The processor time that processes took, from Linux' /proc: a figure that other work on the machine disturbs little."""
+"""Processor time and memory of processes, from Linux' /proc: figures that other work on the machine disturbs little."""
 
 import os
 from pathlib import Path
@@ -11,6 +11,17 @@ def cpu_seconds(*pids: int) -> float:
     """Seconds of processor time that these processes and their children have taken; 0 where there is no /proc."""
     wanted = set(pids)
     return sum(taken for pid, parent, taken in _all() if pid in wanted or parent in wanted)
+
+
+def memory_bytes(*pids: int) -> int:
+    """Memory of these processes and their children, what they share divided between those who do (PSS)."""
+    wanted = set(pids)
+    return sum(_pss(pid) for pid, parent, _ in _all() if pid in wanted or parent in wanted)
+
+
+def _pss(pid: int) -> int:
+    text = (PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii")
+    return next(1024 * int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
 
 
 def _all() -> list[tuple[int, int, float]]:
