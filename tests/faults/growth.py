@@ -4,6 +4,8 @@ from tests.faults.planted import Fault
 
 PLANS = "tests/integration/db/test_plans.py"
 STATEMENTS = f"{PLANS}::test_no_statement_reads_a_large_table_whole"
+SOCKET = "tests/unit/live/test_connection.py"
+SHARED = f"{SOCKET}::test_one_frame_is_written_to_all_who_read_and_nobody_is_woken"
 
 GROWTH_FAULTS = (
     Fault(
@@ -37,5 +39,29 @@ GROWTH_FAULTS = (
         "(SELECT chain FROM audit_log ORDER BY id DESC LIMIT 1)",
         "(SELECT chain FROM audit_log ORDER BY at DESC LIMIT 1)",
         (f"{PLANS}::test_no_function_or_trigger_reads_a_large_table_whole",),
+    ),
+    Fault(
+        "each watcher gets an encoding of its own",
+        "A snapshot is encoded once, however many watch",
+        "vote/live/connection.py",
+        "not self._write(news.frame)",
+        "not self._write(type(news)(news.competition, news.version, news.text).frame)",
+        (SHARED,),
+    ),
+    Fault(
+        "each watcher's task is woken",
+        "A snapshot costs one write for each watcher",
+        "vote/live/connection.py",
+        "if news is None or self._write is None",
+        "if True or news is None or self._write is None",
+        (SHARED,),
+    ),
+    Fault(
+        "news is written into the middle of other news",
+        "What a socket is sent is whole and never runs backwards",
+        "vote/live/connection.py",
+        "or self._is_over or self._is_sending or not",
+        "or self._is_over or not",
+        (f"{SOCKET}::test_who_does_not_read_is_sent_the_newest_by_a_task_and_never_anything_older",),
     ),
 )

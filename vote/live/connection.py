@@ -1,10 +1,12 @@
 """One open socket: sends what the hub has for it, hears that it is gone, and ends politely.
 
-A reader that does not read costs one waiting snapshot and its own deadline, never anybody else's time.
+To a reader that reads, news is written in the moment it is told: one write of bytes that all share, and nobody is woken. To
+one that does not, it goes by a task of its own: that costs one waiting snapshot and its deadline, never anybody else's time.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from vote.edge.envelope import Message, Receive, Send
@@ -23,7 +25,7 @@ LOGGED_OUT, HIDDEN, GONE = 4401, 4403, 4404  # our own, after the HTTP statuses
 class Connection(Watcher):
     """A socket that has been accepted, and the watcher it is to the hub."""
 
-    __slots__ = ("_code", "_deadline", "_has_news", "_hub", "_is_over", "_is_sending", "place", "viewer")
+    __slots__ = ("_code", "_deadline", "_has_news", "_hub", "_is_over", "_is_sending", "_write", "place", "viewer")
 
     def __init__(self, competition: int, viewer: Viewer, hub: "Hub[Connection]", place: str = "") -> None:
         super().__init__(competition)
@@ -33,10 +35,15 @@ class Connection(Watcher):
         self._is_over = self._is_sending = False
         self._code: int | None = None
         self._deadline = asyncio.timeout(None)
+        self._write: Callable[[bytes], bool] | None = None
 
     def wake(self) -> None:
         """There is something to send."""
-        self._has_news.set()
+        news = self.unsent
+        if news is None or self._write is None or self._is_over or self._is_sending or not self._write(news.frame):
+            self._has_news.set()
+        else:
+            self._hub.take(self)
 
     def end(self, code: int | None) -> None:
         """Send nothing more; close with `code`, or without a word when the client is gone (None). The first end counts."""
@@ -44,12 +51,16 @@ class Connection(Watcher):
         if self._is_over:
             return
         self._is_over, self._code = True, code
-        self.wake()
+        self._has_news.set()
         if self._is_sending:  # it is stuck: between two sends this cannot be seen from outside
             self._give(0.0 if code is None else GOODBYE_S)
 
-    async def serve(self, receive: Receive, send: Send) -> None:
-        """Send until the end. Returns when the socket may be let go."""
+    async def serve(self, receive: Receive, send: Send, write: Callable[[bytes], bool] | None = None) -> None:
+        """Send until the end. Returns when the socket may be let go.
+
+        `write` puts a whole frame on the wire at once, or says False where that would wait.
+        """
+        self._write = write
         listening = asyncio.create_task(self._listen(receive))
         try:
             async with self._deadline:

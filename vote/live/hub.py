@@ -3,19 +3,25 @@
 A watcher is given growing versions only, never one twice. However slow it reads, one snapshot waits for it: the newest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from websockets.frames import Frame, Opcode
 
 NOTHING = -1  # below every version
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One snapshot as it is sent. `text` is shared by all watchers: it is encoded once."""
+    """One snapshot as it is sent. `frame`: as it goes over the wire (RFC 6455), made once for all watchers."""
 
     competition: int
     version: int
     text: str
+    frame: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame", Frame(Opcode.TEXT, self.text.encode()).serialize(mask=False))
 
 
 class Watcher:

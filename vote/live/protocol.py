@@ -5,13 +5,32 @@ connection go. Strangers can make both cost memory and time without end (`ws` in
 """
 
 import asyncio
+from collections.abc import Callable
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from vote.edge.envelope import Scope
+
+FRAMES = "vote.frames"  # our name among the extensions of ASGI
 
 
 class WatcherProtocol(WebSocketsSansIOProtocol):
     """One connection. `writable` is uvicorn's: not set while the reader leaves too much unread."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin; the app may also write frames that it has made itself."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope["extensions"][FRAMES] = {"write": self.write_frame}
+
+    def write_frame(self, frame: bytes) -> bool:
+        """Write one whole text frame, which needs no state of ours. False when it would wait, or there is nobody."""
+        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+            return False
+        self.transport.write(frame)
+        return True
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send what the app says. An HTTP answer ends the handshake too: uvicorn forgets it and reports each as an error."""
@@ -39,3 +58,9 @@ class WatcherProtocol(WebSocketsSansIOProtocol):
         """What is unread would keep the connection open for as long as the reader likes."""
         if not self.writable.is_set():
             self.transport.abort()
+
+
+def writer_of(scope: Scope) -> Callable[[bytes], bool] | None:
+    """`write_frame` of the connection behind a scope; None where another server serves it."""
+    found: Callable[[bytes], bool] | None = scope.get("extensions", {}).get(FRAMES, {}).get("write")
+    return found

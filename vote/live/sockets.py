@@ -8,6 +8,8 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import Iterator
+from itertools import islice
 from typing import Literal
 
 import structlog
@@ -26,11 +28,13 @@ from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connectio
 from vote.live.feed import Board, Feed
 from vote.live.hub import Hub
 from vote.live.places import Places
+from vote.live.protocol import writer_of
 from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
 
 MAX_WATCHERS = 20_000  # some 20 KB each with its connection: 400 MB; a process beyond that serves nobody well
 LOGIN_CHECK_S = 0.25  # with the reading of what is revoked (0.4 s) a log-out counts within a second
 CHECKED_AT_ONCE = 500  # some milliseconds of tokens; then others have their turn
+WOKEN_AT_ONCE = 200  # about a millisecond of writing; then others have their turn
 ROLE_CHECK_S = 5.0  # somebody who runs a competition no more sees its hidden results no longer than this
 CLOSING_S = 1.0  # what sockets have to say goodbye
 
@@ -88,7 +92,7 @@ class Live:
         _tell(scope, 101, request_id, began)
         try:
             await send({"type": "websocket.accept", "headers": [(b"x-request-id", request_id.encode("ascii"))]})
-            await connection.serve(receive, send)
+            await connection.serve(receive, send, writer_of(scope))
         except OSError:
             pass  # gone before it was accepted
         finally:
@@ -124,8 +128,14 @@ class Live:
             for connection in self._hub.watchers(competition):
                 if not connection.viewer.may_see(what.competition):
                     connection.end(GONE if what.competition.state in ("archived", "draft") else HIDDEN)
-        for connection in self._hub.publish(what.news):
+        self._wake(iter(self._hub.publish(what.news)))
+
+    def _wake(self, connections: Iterator[Connection]) -> None:
+        some = list(islice(connections, WOKEN_AT_ONCE))
+        for connection in some:
             connection.wake()
+        if some:
+            asyncio.get_running_loop().call_soon(self._wake, connections)
 
     async def _check_logins(self) -> None:
         while True:

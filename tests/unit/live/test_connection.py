@@ -56,10 +56,10 @@ class Room:
     def __init__(self) -> None:
         self.hub: Hub[Connection] = Hub()
 
-    def enter(self) -> tuple[Client, Connection, "asyncio.Task[None]"]:
+    def enter(self, write: Callable[[bytes], bool] | None = None) -> tuple[Client, Connection, "asyncio.Task[None]"]:
         client, connection = Client(), Connection(1, Viewer(), self.hub)
         self.hub.join(connection, News(1, 0, "0"))
-        return client, connection, asyncio.create_task(connection.serve(client.receive, client.send))
+        return client, connection, asyncio.create_task(connection.serve(client.receive, client.send, write))
 
     def publish(self, version: int) -> None:
         for connection in self.hub.publish(News(1, version, str(version))):
@@ -223,3 +223,60 @@ async def test_a_send_to_somebody_gone_ends_quietly(room: Room) -> None:
     await connection.serve(Client().receive, send)
 
     assert room.hub.watched() == []
+
+
+class Wire:
+    """A reader's side of the wire: what was written at once; while it is `full`, a write would wait."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.is_full = False
+
+    def write(self, frame: bytes) -> bool:
+        if not self.is_full:
+            self.frames.append(frame)
+        return not self.is_full
+
+
+@in_room
+async def test_one_frame_is_written_to_all_who_read_and_nobody_is_woken(room: Room) -> None:
+    wires = [Wire(), Wire()]
+    entered = [room.enter(wire.write) for wire in wires]
+    for client, _connection, _served in entered:
+        await client.wait_texts(1)
+
+    room.publish(1)  # nothing is awaited from here to the asserts: it is written by who tells it
+
+    assert [wire.frames for wire in wires] == [[b"\x81\x011"]] * 2
+    assert wires[0].frames[0] is wires[1].frames[0]
+    for client, connection, served in entered:
+        connection.end(None)
+        await served
+        assert client.texts == ["0"]
+
+
+@in_room
+async def test_who_does_not_read_is_sent_the_newest_by_a_task_and_never_anything_older(room: Room) -> None:
+    wire = Wire()
+    client, connection, served = room.enter(wire.write)
+    await client.wait_texts(1)
+    client.reads.clear()
+    client.sending.clear()
+    wire.is_full = True
+    room.publish(1)
+    await client.sending.wait()
+    wire.is_full = False
+    room.publish(2)  # between two parts of what is being sent nothing may be written
+    room.publish(3)
+    assert wire.frames == []
+
+    client.reads.set()
+    await client.wait_texts(3)
+    room.publish(4)
+
+    assert client.texts == ["0", "1", "3"]
+    assert wire.frames == [b"\x81\x014"]
+    connection.end(LOGGED_OUT)
+    room.publish(5)
+    await served
+    assert wire.frames == [b"\x81\x014"]
