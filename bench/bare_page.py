@@ -5,7 +5,7 @@ from typing import Any, cast
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from vote.edge.envelope import App
+from vote.edge.answer import App
 
 THREADS = 16  # as VOTE_PAGE_THREADS
 

@@ -16,10 +16,12 @@ from vote import config, logs
 from vote.app import create_app
 from vote.ballotlog.box import BallotBox
 from vote.casting.endpoint import Casting
+from vote.casting.express import Express
 from vote.config import Settings
 from vote.edge import client_address, origin, probes, problems, whole_body
+from vote.edge.answer import App, Receive, Scope, Send, answer
 from vote.edge.cors import Cors
-from vote.edge.envelope import REQUEST_ID, App, Envelope, Receive, Scope, Send, answer
+from vote.edge.envelope import REQUEST_ID, Envelope, Told
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
 from vote.edge.sessions import SessionCookie
@@ -53,6 +55,7 @@ class FrontDoor:
         cookie, identifier = SessionCookie(settings), Identifier(settings, self._parts.revoked)
         self._box = BallotBox(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
         self._casting = Casting(self._parts, self._box, identifier, cookie, self._error_page)
+        self._express = Express(self._parts, self._casting)
         self._live = Live(self._parts, identifier, cookie)
         self._following: asyncio.Task[None] | None = None
 
@@ -70,6 +73,13 @@ class FrontDoor:
             await self._file(scope, send)
         else:
             await self._page(scope, receive, send)
+
+    def shortcut(self, scope: Scope, body: bytes, told: Told) -> bool:
+        """Take a ballot the short way; False when it is none, or has to go through `__call__`."""
+        match = VOTE_PATH.fullmatch(scope["path"])
+        if match is None or scope["method"] != "POST":
+            return False
+        return self._express(scope, int(match[1]), body, told)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Flask's answer. A thread of its pool is taken when the body is here, not for as long as a client sends."""
@@ -203,10 +213,9 @@ async def _refuse_method(scope: Scope, send: Send, allowed: Sequence[str]) -> No
 def create_asgi_app(settings: Settings) -> App:
     """The front door in its envelope."""
     logs.configure("web")
-    door: App = FrontDoor(settings)
-    if settings.cors_origins:
-        door = Cors(door, settings.cors_origins)
-    return Envelope(door, settings)
+    front_door = FrontDoor(settings)
+    door: App = Cors(front_door, settings.cors_origins) if settings.cors_origins else front_door
+    return Envelope(door, settings, shortcut=front_door.shortcut)
 
 
 def __getattr__(name: str) -> App:

@@ -113,15 +113,15 @@ def check_claims(claims: dict[str, object], *, now: float) -> Token:
         and sub.isascii()
         and sub.isdigit()
         and len(sub) <= 10
-        and sub == str(int(sub))
-        and 0 < int(sub) <= MAX_USER_ID
+        and sub == str(number := int(sub))
+        and 0 < number <= MAX_USER_ID
         and isinstance(jti, str)
         and type(issued) is type(begins) is type(expires) is int
         and begins <= now < expires
         and issued <= now
         and expires - issued <= TOKEN_HOURS * 3600
     ):
-        return Token(int(sub), jti, issued, expires)
+        return Token(number, jti, issued, expires)
     raise NotLoggedIn("This token is not valid or no longer valid. Log in again.")
 
 

@@ -3,12 +3,28 @@
 Names follow the glossary: accepted is on disk in the log, recorded is committed. No voter or competition is a label.
 """
 
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
+
+
+class ManySeconds(Histogram):
+    """A histogram that takes many observations for the price of few: each costs a lock and writes to a shared file."""
+
+    def observe_all(self, amounts: Iterable[float]) -> None:
+        """The same as `observe` of each."""
+        amounts = list(amounts)
+        self._sum.inc(sum(amounts))
+        for bucket, count in Counts(bisect_left(self._upper_bounds, amount) for amount in amounts).items():
+            self._buckets[bucket].inc(count)
+
 
 REQUESTS = Counter(
     "vote_requests_total", "Requests answered, by route, method and status.", ["route", "method", "status"]
 )
-REQUEST_SECONDS = Histogram(
+REQUEST_SECONDS = ManySeconds(
     "vote_request_seconds",
     "Time to answer a request.",
     ["route"],

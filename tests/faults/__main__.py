@@ -22,6 +22,7 @@ from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.planted import PLANTED, Fault
 from tests.faults.pools import POOL_FAULTS
+from tests.faults.short_way import SHORT_WAY_FAULTS
 
 ALL_FAULTS = (
     *PLANTED,
@@ -37,9 +38,10 @@ ALL_FAULTS = (
     *LIMIT_FAULTS,
     *ACCOUNT_FAULTS,
     *POOL_FAULTS,
+    *SHORT_WAY_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "__pycache__", "screenshots")
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")
 TEST_WITHIN_S = 180  # a fault may also show as a test that never ends
 
 

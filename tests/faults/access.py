@@ -148,7 +148,7 @@ ACCESS_FAULTS = (
     Fault(
         "the ballot box wants no token of the form",
         "CSRF: all that rests on a cookie has the session's token",
-        "vote/casting/endpoint.py",
+        "vote/casting/attempt.py",
         "        origin.check_csrf(",
         "        (lambda *_: None)(",
         (f"{CROSS}::test_the_token_is_needed_however_good_the_rest_is",),

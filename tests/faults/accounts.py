@@ -216,8 +216,8 @@ ACCOUNT_FAULTS = (
         "who has not confirmed votes",
         "with EMAIL_CONFIRMATION a vote needs a confirmed address",
         "vote/casting/endpoint.py",
-        "            if self._parts.confirmed.must_be_asked(who):\n",
-        "            if False:\n",
+        "        if self._parts.confirmed.must_be_asked(who):\n",
+        "        if False:\n",
         (f"{RECOVERY}::test_who_has_not_confirmed_logs_in_and_does_not_vote",),
     ),
     Fault(

@@ -24,8 +24,8 @@ ATTACK_FAULTS = (
         "the request line holds the query",
         "privacy: what people type is in no log",
         "vote/edge/envelope.py",
-        '            path=scope["path"][:200],\n',
-        '            path=scope["path"][:200] + scope.get("query_string", b"").decode(),\n',
+        '            path=scope["path"],\n',
+        '            path=scope["path"] + scope.get("query_string", b"").decode(),\n',
         ("tests/system/test_private_log.py",),
     ),
     Fault(

@@ -48,8 +48,8 @@ HYGIENE_FAULTS = (
         "a line of the log is written as it comes",
         "ASVS 16.4.1: one line stays one line",
         "vote/edge/request_log.py",
-        "orjson.dumps(line)",
-        "' '.join(map(str, line.values())).encode()",
+        "orjson.dumps(line | common, option=orjson.OPT_APPEND_NEWLINE)",
+        "' '.join(map(str, [*(line | common).values(), '\\n'])).encode()",
         ("tests/integration/web/test_behind_the_front_door.py::test_a_line_of_the_log_stays_one_line",),
     ),
     Fault(

@@ -63,8 +63,8 @@ LIMIT_FAULTS = (
         "votes have no limit",
         "20 votes a second of an account, after 400",
         "vote/casting/endpoint.py",
-        "            await self.limit.take(who.user_id)",
-        "            pass",
+        "        await self.limit.take(who.user_id, number)",
+        "        pass",
         (AT_THE_DOOR,),
     ),
     Fault(

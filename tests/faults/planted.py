@@ -62,9 +62,8 @@ PLANTED = (
         "acknowledged before the append",
         "R1: nothing is called accepted before it is on disk",
         "vote/ballotlog/box.py",
-        "        self._queue.append(waiting)\n",
-        "        self._queue.append(waiting)\n"
-        '        waiting.outcome.set_result(Outcome("accepted", waiting.shard, None))\n',
+        "        if self._running is None or self._running.done():\n",
+        '        tell(Outcome("accepted", shard, None))\n        if self._running is None or self._running.done():\n',
         (
             f"{FAULTS}::test_a_killed_log_loses_nothing_that_was_accepted",
             f"{CASTING}::test_each_refusal_has_its_own_clear_answer",
@@ -214,7 +213,7 @@ PLANTED = (
     Fault(
         "a form needs no token",
         "CSRF: a browser's form carries the token of its session",
-        "vote/casting/endpoint.py",
+        "vote/casting/attempt.py",
         '        origin.check_csrf(self._csrf_keys, session["sid"], form.csrf_token or header("x-csrf-token"))\n',
         "",
         (f"{CASTING}::test_a_browsers_form_needs_its_token_and_is_sent_to_the_page",),

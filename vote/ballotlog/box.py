@@ -7,11 +7,13 @@ a second time from here, and an unknown outcome is told only after the call's de
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
+import structlog
 from redis.asyncio import Connection
 from redis.exceptions import ResponseError
 
@@ -19,14 +21,17 @@ from vote.ballotlog import connection, keys
 from vote.ballotlog.clock import LogClock
 from vote.domain.ballot import shard_of
 from vote.errors import LogUnavailable
-from vote.metrics import BATCH_BALLOTS
+from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
 
 CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
 RETRY_CONNECT_S = 0.1  # a log that is down is asked at most this often; everybody between is told at once
 BALLOT_ARGUMENTS = 5  # of the function, per ballot
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
+lines = structlog.get_logger()
+
 Word = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
+APPENDED: tuple[Word, ...] = ("accepted", "changed")
 NOT_READY = "Not confirmed: the ballot log is getting ready. Press again in a moment, it cannot count twice."
 
 
@@ -38,18 +43,25 @@ class Outcome(NamedTuple):
     position: int | None
 
 
-@dataclass(slots=True)
-class _Waiting:
+Tell = Callable[["Outcome | LogUnavailable"], None]
+
+
+class _Waiting(NamedTuple):
     competition: int
     voter: int
     choice: str
     ballot_id: str
     shard: int
-    outcome: "asyncio.Future[Outcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    tell: Tell
 
     def fail(self, detail: str | None = None) -> None:
-        if not self.outcome.done():  # done: the client has gone away
-            self.outcome.set_exception(LogUnavailable(detail))
+        self.settle(LogUnavailable(detail))
+
+    def settle(self, outcome: "Outcome | LogUnavailable") -> None:
+        try:
+            self.tell(outcome)
+        except Exception:  # noqa: BLE001  # whatever happens to one voter's answer, the others of the call get theirs
+            lines.exception("an outcome was not told")
 
 
 class BallotBox:
@@ -67,18 +79,33 @@ class BallotBox:
         self._told_later: set[asyncio.Task[None]] = set()
         self._next_connect = 0.0
 
-    async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
-        """Cast one ballot. Raises LogUnavailable when it is not confirmed; then it may be stored or not.
+    def put(self, *, competition: int, voter: int, choice: str, ballot_id: str, tell: Tell) -> None:
+        """Cast one ballot; `tell` is called once with what the log decided, or with LogUnavailable when it is not
+        confirmed: then it may be stored or not. It is called from the event loop, after this returned, and raises nothing.
 
         Raises ValueError for text that is not ASCII: it can be neither an option's key nor an id.
         """
         if not (choice.isascii() and ballot_id.isascii()):
             raise ValueError("choice and ballot_id are ASCII")
-        waiting = _Waiting(competition, voter, choice, ballot_id, shard_of(competition, voter, self._shards))
-        self._queue.append(waiting)
+        shard = shard_of(competition, voter, self._shards)
+        self._queue.append(_Waiting(competition, voter, choice, ballot_id, shard, tell))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
-        return await waiting.outcome
+
+    async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
+        """Cast one ballot and wait. Raises LogUnavailable when it is not confirmed, and what `put` raises."""
+        told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def tell(outcome: Outcome | LogUnavailable) -> None:
+            if told.done():
+                return  # the client has gone away
+            if isinstance(outcome, LogUnavailable):
+                told.set_exception(outcome)
+            else:
+                told.set_result(outcome)
+
+        self.put(competition=competition, voter=voter, choice=choice, ballot_id=ballot_id, tell=tell)
+        return await told
 
     async def close(self) -> None:
         """Let everybody be told, then disconnect."""
@@ -208,8 +235,15 @@ def _tell(group: list[_Waiting], answer: Any) -> None:
             ballot.fail(NOT_READY if is_cold else None)
         return
     position, words = answer[2], answer[3:]
+    _count(words)
     for ballot, word in zip(group, words, strict=True):
-        appended = word in ("accepted", "changed")
+        appended = word in APPENDED
         position += appended
-        if not ballot.outcome.done():
-            ballot.outcome.set_result(Outcome(word, ballot.shard, position if appended else None))
+        ballot.settle(Outcome(word, ballot.shard, position if appended else None))
+
+
+def _count(words: list[Word]) -> None:
+    counts = Counter(words)
+    for word, count in counts.items():
+        BALLOTS.labels(word).inc(count)
+    ACCEPTED.inc(sum(counts[word] for word in APPENDED))

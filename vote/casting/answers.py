@@ -6,7 +6,10 @@ Only an append that is on disk is called accepted (R1). A 4xx is a promise: this
 from typing import NamedTuple
 from urllib.parse import quote
 
+import orjson
+
 from vote.ballotlog.box import Outcome
+from vote.edge.answer import Answer
 from vote.errors import AlreadyVoted, NoSuchOption, VoteError, VotingNotOpen
 
 
@@ -25,6 +28,24 @@ def confirmed(outcome: Outcome, *, competition: int, receipt: str, is_recorded: 
     if outcome.word == "changed":
         body["changed"] = True
     return Told(202, body)
+
+
+def as_json(told: Told) -> Answer:
+    """The answer for a script, and for a client of the API."""
+    return Answer(told.status, b"application/json", orjson.dumps(told.body), [])
+
+
+def as_page(competition: int) -> Answer:
+    """The answer for a browser that shows what it gets: the page of the competition, which shows the receipt."""
+    return Answer(303, b"text/plain", b"", [(b"location", b"/vote/%d" % competition)])
+
+
+def line_of(outcome: Outcome, competition: int) -> dict[str, object]:
+    """What the request's line says of a ballot: where it lies, never whose it is or for what."""
+    line: dict[str, object] = {"competition": competition, "outcome": outcome.word, "shard": outcome.shard}
+    if outcome.position is not None:
+        line["position"] = outcome.position
+    return line
 
 
 def refusal(outcome: Outcome) -> VoteError | None:

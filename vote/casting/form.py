@@ -10,7 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
-from vote.edge.envelope import Receive
+from vote.edge.answer import Receive
 from vote.edge.fields import once
 from vote.edge.origin import FIELD
 from vote.errors import InvalidInput, TooLarge
@@ -19,6 +19,10 @@ MAX_BODY_BYTES = 16 * 1024  # a ballot is some 200 bytes
 MAX_FIELDS = 20
 # A part with one header line and a name that needs no decoding.
 _PLAIN_FIELD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_-]+)"\r\n\r\n(.*)\r\n', re.DOTALL)
+# What needs no parsing of its parameters.
+_KNOWN_TYPES: dict[str, tuple[str, dict[str, str]]] = {
+    kind: (kind, {}) for kind in ("application/json", "application/x-www-form-urlencoded")
+}
 UNREADABLE = "The body cannot be read. Send the field `vote` as a form, as multipart or as JSON."
 
 
@@ -29,7 +33,7 @@ class BallotForm(NamedTuple):
     csrf_token: str | None
 
 
-async def read_body(receive: Receive, content_length: bytes | None) -> bytes:
+async def read_body(receive: Receive, content_length: str | None) -> bytes:
     """The whole body. Raises TooLarge above MAX_BODY_BYTES, whatever the length claimed to be."""
     if content_length is not None and content_length.isdigit() and int(content_length) > MAX_BODY_BYTES:
         raise TooLarge(f"A vote has at most {MAX_BODY_BYTES // 1024} KiB.")
@@ -48,7 +52,7 @@ async def read_body(receive: Receive, content_length: bytes | None) -> bytes:
 
 def parse(body: bytes, content_type: str) -> BallotForm:
     """The fields. Raises InvalidInput when the body is not what the type says, TooLarge when it has too many parts."""
-    kind, options = parse_options_header(content_type)
+    kind, options = _KNOWN_TYPES.get(content_type) or parse_options_header(content_type)
     try:
         if kind == "application/json":
             fields = _json(body)

@@ -22,6 +22,10 @@ class ReceiptKeys:
         self._keys: dict[int, bytes] = {}
         self._followed_to = 0
 
+    def known(self, competition: int) -> bytes | None:
+        """The key of a competition that this process has read."""
+        return self._keys.get(competition)
+
     async def key_of(self, competition: int) -> bytes:
         """The key of a competition. Raises NotFound, or DatabaseUnavailable when it is not known and cannot be asked."""
         key = self._keys.get(competition)

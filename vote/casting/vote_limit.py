@@ -29,12 +29,14 @@ class VoteLimit:
         self._waiting: list[tuple[str, int, asyncio.Future[float]]] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def take(self, account: int) -> None:
-        """Count one ballot. Raises TooManyRequests, and counts nothing, when the account has no room."""
-        subject = f"user:{account}"
-        number = self._firsts.number(subject, time.monotonic())
+    def number(self, account: int) -> int:
+        """How many ballots `take` has to count for this one; none for an account's first in a while."""
+        return self._firsts.number(_subject(account), time.monotonic())
+
+    async def take(self, account: int, number: int) -> None:
+        """Count so many ballots. Raises TooManyRequests, and counts nothing, when the account has no room."""
         if number:
-            wait_us = await self._put(key_of(self._limit, subject), number)
+            wait_us = await self._put(key_of(self._limit, _subject(account)), number)
             if wait_us > 0:
                 raise refuse(self._limit, wait_us)
 
@@ -71,3 +73,7 @@ class VoteLimit:
                 self._breaker.succeeded()
                 return waits
         return self._alone.put(self._limit, keys, numbers)
+
+
+def _subject(account: int) -> str:
+    return f"user:{account}"

@@ -39,9 +39,12 @@ def receipt_code(key: bytes, voter: int) -> str:
     It is a keyed hash (RFC 2104), so it neither shows the choice nor can be computed without the key.
     """
     assert key, "a copy from the cache has no key: anybody could compute what comes of none"
-    bits = int.from_bytes(hmac.digest(key, b"%d" % voter, "sha256")[:RECEIPT_BYTES], "big")
-    a, b, c, d, e, f, g, h = [_PAIRS[bits >> shift & 1023] for shift in (70, 60, 50, 40, 30, 20, 10, 0)]
-    return f"{a}{b}-{c}{d}-{e}{f}-{g}{h}"
+    digest = hmac.digest(key, b"%d" % voter, "sha256")
+    one, two = int.from_bytes(digest[: RECEIPT_BYTES // 2]), int.from_bytes(digest[RECEIPT_BYTES // 2 : RECEIPT_BYTES])
+    return (
+        f"{_PAIRS[one >> 30]}{_PAIRS[one >> 20 & 1023]}-{_PAIRS[one >> 10 & 1023]}{_PAIRS[one & 1023]}-"
+        f"{_PAIRS[two >> 30]}{_PAIRS[two >> 20 & 1023]}-{_PAIRS[two >> 10 & 1023]}{_PAIRS[two & 1023]}"
+    )
 
 
 def group_receipt(text: str) -> str:

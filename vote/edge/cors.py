@@ -6,7 +6,7 @@ so a visitor's cookies open nothing to a page of another site. Everything outsid
 
 from collections.abc import Sequence
 
-from vote.edge.envelope import App, Message, Receive, Scope, Send
+from vote.edge.answer import App, Message, Receive, Scope, Send
 
 API = "/api/"
 METHODS = b"GET, HEAD, POST, PATCH, DELETE"

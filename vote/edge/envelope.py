@@ -8,45 +8,23 @@ row and a batch line can be joined. The line never holds a query, a body, a toke
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cache
-from typing import Any
+from collections.abc import Callable
 
 import structlog
-from prometheus_client import Counter, Histogram
 
 from vote.config import Settings
 from vote.edge import client_address, problems
+from vote.edge.answer import Answer, App, Message, Receive, Scope, Send, answer
 from vote.edge.headers import security_headers, static_headers
 from vote.edge.request_log import RequestLog
-from vote.metrics import REQUEST_SECONDS, REQUESTS
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUEST_ID = "request_id"
 LINE = "line"  # fields that an endpoint adds to the request's log line
-ROUTES = frozenset(
-    (
-        "vote",
-        "results",
-        "live",
-        "login",
-        "logout",
-        "register",
-        "account",
-        "admin",
-        "api",
-        "static",
-        "health",
-        "ready",
-        "metrics",
-    )
-)
-KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+BEGAN = "began"  # when the request was taken up, by time.perf_counter
+
+Told = Callable[[Answer | None], None]
+Shortcut = Callable[[Scope, bytes, Told], bool]
+Write = Callable[[bytes, bytes], None]
 
 lines = structlog.get_logger()
 
@@ -54,9 +32,12 @@ lines = structlog.get_logger()
 class Envelope:
     """Wraps an ASGI app; passes everything but HTTP through."""
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, app: App, settings: Settings, *, shortcut: Shortcut | None = None) -> None:
+        """`shortcut` answers what needs no waiting for anybody but the ballot log (`casting/express.py`)."""
         self._app = app
+        self._shortcut = shortcut
         self._headers, self._static_headers = security_headers(settings), static_headers(settings)
+        self._written = b"".join([b"%b: %b\r\n" % header for header in self._headers])
         self._proxies = settings.trusted_proxies
         self._log = RequestLog()
 
@@ -67,12 +48,11 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = secrets.token_hex(16)
-        scope[REQUEST_ID], scope[LINE] = request_id, {}
+        request_id = _taken_up(scope)
         # WSGI cannot tell `X_Request_Id` from `X-Request-Id`: names with an underscore go, as nginx drops them too.
         own = [header for header in scope["headers"] if header[0] != b"x-request-id" and b"_" not in header[0]]
         scope["headers"] = [*own, (b"x-request-id", request_id.encode("ascii"))]
-        began, status = time.perf_counter(), 0
+        status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -90,61 +70,47 @@ class Envelope:
             if status == 0:
                 await _answer_500(send_with_headers, request_id)
         finally:
-            self._tell(scope, status, time.perf_counter() - began)
+            self._tell(scope, status)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        route = route_of(scope["path"])
-        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-        _counted(route, method, status).inc()
-        _timed(route).observe(seconds)
-        self._log.write(
+    def express(self, scope: Scope, body: bytes, write: Write, go_on: Callable[[], None]) -> bool:
+        """Try to answer a request whose body is here without a task of its own. False: nothing was begun, call the app.
+
+        True: either `write` is called with head (without the empty line that ends it) and body of the answer, or `go_on`
+        when the app has to be called after all; what was done until then is in the scope.
+        """
+        if self._shortcut is None:
+            return False
+        request_id = _taken_up(scope)
+
+        def told(given: Answer | None) -> None:
+            if given is None:
+                go_on()
+                return
+            write(given.head(b"%bx-request-id: %b\r\n" % (self._written, request_id.encode("ascii"))), given.body)
+            self._tell(scope, given.status)
+
+        return self._shortcut(scope, body, told)
+
+    def _tell(self, scope: Scope, status: int) -> None:
+        self._log.tell(
             request_id=scope[REQUEST_ID],
-            method=method,
-            path=scope["path"][:200],
+            method=scope["method"],
+            path=scope["path"],
             status=status,
-            ms=round(seconds * 1000, 2),
-            **scope[LINE],
+            seconds=time.perf_counter() - scope[BEGAN],
+            more=scope[LINE],
         )
+
+
+def _taken_up(scope: Scope) -> str:
+    """The request's id; a request that came by `express` has one already."""
+    if REQUEST_ID not in scope:
+        scope[REQUEST_ID], scope[LINE], scope[BEGAN] = secrets.token_hex(16), {}, time.perf_counter()
+    request_id: str = scope[REQUEST_ID]
+    return request_id
 
 
 async def _answer_500(send: Send, request_id: str) -> None:
     detail = "Something went wrong here. If you were voting: press again, it cannot count twice."
     body = json.dumps(problems.problem(500, detail, request_id=request_id)).encode("utf-8")
     await answer(send, 500, body, content_type=problems.CONTENT_TYPE)
-
-
-async def answer(
-    send: Send,
-    status: int,
-    body: bytes,
-    *,
-    content_type: str,
-    headers: list[tuple[bytes, bytes]] | None = None,
-    cache_control: bytes = b"no-store",
-) -> None:
-    """A whole answer in one go; nobody keeps it unless it says so."""
-    start = [
-        (b"content-type", content_type.encode("ascii")),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", cache_control),
-        *(headers or ()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body})
-
-
-def route_of(path: str) -> str:
-    """The path as a metric's label: the first part when it is one of ours, so that strangers cannot invent labels."""
-    first = path[1:].partition("/")[0]
-    return f"/{first}" if first in ROUTES or not first else "other"
-
-
-# `labels` looks a child up under a lock; there are few routes, methods and statuses, so the children are kept.
-@cache
-def _counted(route: str, method: str, status: int) -> Counter:
-    return REQUESTS.labels(route, method, str(status))
-
-
-@cache
-def _timed(route: str) -> Histogram:
-    return REQUEST_SECONDS.labels(route)

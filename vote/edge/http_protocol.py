@@ -6,7 +6,7 @@ thousand such connections, which cost their owner nothing, would be all that a p
 
 from asyncio import Transport
 from asyncio.events import TimerHandle
-from typing import cast
+from typing import Self
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -24,6 +24,11 @@ class FrontDoorProtocol(HttpToolsProtocol):
     """
 
     patience_s = 15.0  # CLIENT_PATIENCE_S, set before the first connection
+
+    @classmethod
+    def with_patience(cls, seconds: float) -> type[Self]:
+        """The protocol with this patience: uvicorn makes one from the class for each connection."""
+        return type(cls.__name__, (cls,), {"patience_s": seconds})
 
     _sending_since: float | None = None  # when we began to wait for the rest of a head or a body; None: for nothing
     _unread_since: float | None = None  # when the client stopped reading; None: it reads
@@ -116,8 +121,3 @@ class FrontDoorProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def with_patience(seconds: float) -> type[FrontDoorProtocol]:
-    """The protocol with this patience."""
-    return cast(type[FrontDoorProtocol], type("FrontDoorProtocol", (FrontDoorProtocol,), {"patience_s": seconds}))

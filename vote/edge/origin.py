@@ -8,7 +8,8 @@ page, and a client without Cookie, Origin and Sec-Fetch-* is no browser: neither
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from vote.config import Settings
@@ -22,9 +23,17 @@ TOKEN = re.compile(rf"[0-9a-f]{{{4 * MAC_BYTES}}}", re.ASCII)
 BROWSER_HEADERS = ("cookie", "origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
 
 
+def header_of(scope: Mapping[str, Any]) -> Header:
+    """The headers of an ASGI request by name; of one that is sent twice the last."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}.get
+
+
 def is_browser(header: Header) -> bool:
     """Whether the client behaves like a browser; `header` gives a header by its lower-case name, or None."""
-    return any(header(name) is not None for name in BROWSER_HEADERS)
+    for name in BROWSER_HEADERS:  # noqa: SIM110  # `any` with a generator takes three times as long
+        if header(name) is not None:
+            return True
+    return False
 
 
 def keys_of(settings: Settings) -> Sequence[bytes]:

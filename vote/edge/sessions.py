@@ -17,6 +17,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from vote.config import Settings
 from vote.edge import cookies
+from vote.edge.plain_session import PlainSession
 
 IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
@@ -48,6 +49,8 @@ class SessionCookie:
 
     def __init__(self, settings: Settings) -> None:
         self._signer = signer(settings)
+        keys = [key for key in (settings.flask_secret_key, settings.flask_secret_key_previous) if key]
+        self._plain = PlainSession(keys, max_age_s=ABSOLUTE_S)
         self._flags = f"{'Secure; ' if settings.vote_cookie_secure else ''}HttpOnly; Path=/; SameSite=Lax"
         self.name = cookie_name(settings)
 
@@ -56,16 +59,20 @@ class SessionCookie:
         for part in cookie_header.split(";"):
             name, _, value = part.strip().partition("=")
             if name == self.name:
-                try:
-                    session: Session = self._signer.loads(value, max_age=ABSOLUTE_S)
-                except (BadSignature, ValueError):
-                    return {}
-                return session
+                return self._plain.read(value) or self._read_thoroughly(value)
         return {}
+
+    def _read_thoroughly(self, value: str) -> Session:
+        try:
+            session: Session = self._signer.loads(value, max_age=ABSOLUTE_S)
+        except (BadSignature, ValueError):
+            return {}
+        return session
 
     def write(self, session: Session) -> str:
         """The Set-Cookie value that Flask would send for this session."""
-        return f"{self.name}={self._signer.dumps(dict(session))!s}; {self._flags}"
+        value = self._plain.write(session) or self._signer.dumps(dict(session))
+        return f"{self.name}={value!s}; {self._flags}"
 
 
 def cookie_name(settings: Settings) -> str:

@@ -6,7 +6,7 @@ caller's), so they are kept in memory.
 
 from collections.abc import Mapping
 
-from vote.edge.envelope import Message, Receive, Scope
+from vote.edge.answer import Message, Receive, Scope
 
 
 async def wait_for(scope: Scope, receive: Receive, limit: int) -> Receive:

@@ -16,7 +16,7 @@ from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.edge import origin, sessions
-from vote.edge.envelope import Scope
+from vote.edge.answer import Scope
 from vote.edge.identity import Identifier, Identity
 from vote.edge.origin import Header
 from vote.edge.parts import Parts

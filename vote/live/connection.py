@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from vote.edge.envelope import Message, Receive, Send
+from vote.edge.answer import Message, Receive, Send
 from vote.live.admission import Viewer
 from vote.live.hub import Hub, Watcher
 

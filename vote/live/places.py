@@ -6,8 +6,8 @@ Whoever has many would take the places of others. A hall of watchers shares an a
 from collections import Counter
 
 from vote.config import Settings
+from vote.edge.answer import Scope
 from vote.edge.client_address import client_of, network_of
-from vote.edge.envelope import Scope
 from vote.errors import TooManyRequests
 
 COME_BACK_S = 10.0

@@ -17,10 +17,11 @@ import structlog
 from vote.db import users
 from vote.domain.person import Person
 from vote.edge import problems
-from vote.edge.envelope import Receive, Scope, Send, route_of
+from vote.edge.answer import Receive, Scope, Send
 from vote.edge.headers import security_headers
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
+from vote.edge.request_log import route_of
 from vote.edge.sessions import SessionCookie
 from vote.errors import DatabaseUnavailable, Unavailable, VoteError
 from vote.live.admission import Admission, Admitted, Viewer, person_of

@@ -2,58 +2,17 @@
 
 import asyncio
 import secrets
-import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 
+from tests.silent_log import silent_log
 from vote.ballotlog import box as box_module
 from vote.ballotlog import connection
 from vote.ballotlog.box import BallotBox
 from vote.ballotlog.log import BallotLog
 from vote.errors import LogUnavailable
-
-
-class SilentLog:
-    """Stands for a log that takes commands and hangs up without an answer: what a real one cannot be told to do."""
-
-    def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self._listening.getsockname()[1]}/0"
-        self.commands: list[bytes] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                peer, _ = self._listening.accept()
-            except OSError:
-                return
-            with peer:
-                while data := peer.recv(65536):
-                    if b"CLIENT" in data:
-                        peer.sendall(b"+OK\r\n" * data.count(b"CLIENT"))
-                    elif b"TIME" in data:
-                        seconds = str(int(time.time())).encode()
-                        peer.sendall(b"*2\r\n$%d\r\n%s\r\n$1\r\n0\r\n" % (len(seconds), seconds))
-                    else:
-                        self.commands.append(data)
-                        break
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join()
-
-
-@contextmanager
-def silent_log() -> Iterator[SilentLog]:
-    with closing(SilentLog()) as log:
-        yield log
 
 
 def test_a_press_is_sent_once_and_503_waits_for_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import websocket
 from vote.db import tallies
 from vote.db.pool import Database
 from vote.edge import sessions
-from vote.edge.envelope import App, Receive, Scope, Send
+from vote.edge.answer import App, Receive, Scope, Send
 from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
 from vote.live.protocol import WatcherProtocol

@@ -16,7 +16,7 @@ import websocket
 
 from tests.integration.live.conftest import GRACE_S, SOON_S, serving
 from tests.stack import wait_until
-from vote.edge.envelope import Receive, Scope, Send
+from vote.edge.answer import Receive, Scope, Send
 from vote.live import connection as module
 from vote.live.admission import Viewer
 from vote.live.connection import Connection

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vote.casting import form
 from vote.casting.form import BallotForm, parse, read_body
-from vote.edge.envelope import Message
+from vote.edge.answer import Message
 from vote.errors import InvalidInput, TooLarge
 
 MULTIPART = "multipart/form-data; boundary=xx"

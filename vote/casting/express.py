@@ -1,0 +1,64 @@
+"""The short way of a ballot: everything about it can be decided at once, and only the ballot log is waited for.
+
+Nearly all ballots go this way, without a task, a future or an ASGI message of their own, which cost as much as all the
+checks together. The checks are the same code (`attempt.py`), in the same order. Whatever is not plain, before or after the
+log was asked, goes on in the endpoint with what was done so far; nothing is asked of the log twice.
+"""
+
+from vote.ballotlog.box import APPENDED, Outcome
+from vote.casting import answers
+from vote.casting.attempt import Attempt, wants_page
+from vote.casting.endpoint import ATTEMPT, Casting
+from vote.casting.form import parse
+from vote.domain.ballot import receipt_code
+from vote.edge.answer import Answer, Scope
+from vote.edge.envelope import LINE, REQUEST_ID, Told
+from vote.edge.origin import Header, header_of
+from vote.edge.parts import Parts
+from vote.errors import LogUnavailable, VoteError
+
+
+class Express:
+    """The short way of one process, beside its endpoint."""
+
+    def __init__(self, parts: Parts, casting: Casting) -> None:
+        self._confirmed = parts.confirmed
+        self._casting = casting
+
+    def __call__(self, scope: Scope, competition: int, body: bytes, told: Told) -> bool:
+        """Whether the ballot is on its way; if not, nothing was begun. `told(None)`: the endpoint has to go on."""
+        header = header_of(scope)
+        key = self._casting.receipt_keys.known(competition)
+        try:
+            attempt = self._casting.reader.read(competition, header, parse(body, header("content-type") or ""))
+            choice = attempt.checked_choice()
+        except VoteError:
+            return False  # the endpoint finds the same, and says it
+        if key is None or self._confirmed.must_be_asked(attempt.who):
+            return False
+        voter = attempt.who.user_id
+        attempt.counted = self._casting.limit.number(voter)
+        scope[ATTEMPT] = attempt
+        if attempt.counted:
+            return False
+
+        def decided(outcome: Outcome | LogUnavailable) -> None:
+            attempt.outcome = outcome
+            if isinstance(outcome, LogUnavailable) or outcome.word not in APPENDED:
+                told(None)
+                return
+            scope[LINE].update(answers.line_of(outcome, competition))
+            told(self._answer(header, attempt, outcome, receipt_code(key, voter)))
+
+        self._casting.box.put(
+            competition=competition, voter=voter, choice=choice, ballot_id=scope[REQUEST_ID], tell=decided
+        )
+        return True
+
+    def _answer(self, header: Header, attempt: Attempt, outcome: Outcome, receipt: str) -> Answer:
+        if wants_page(header):
+            answer = answers.as_page(attempt.competition)
+        else:
+            confirmed = answers.confirmed(outcome, competition=attempt.competition, receipt=receipt, is_recorded=False)
+            answer = answers.as_json(confirmed)
+        return answer.plus(self._casting.reader.renewed(attempt))

@@ -1,0 +1,62 @@
+"""A whole HTTP answer, given in one go: as ASGI messages, or as the bytes of its head where the server takes those."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode("ascii") for one in HTTPStatus}
+
+
+class Answer(NamedTuple):
+    """Status, type and body; nobody keeps it. Headers are made by us alone: nothing a client sent is in them."""
+
+    status: int
+    content_type: bytes
+    body: bytes
+    headers: Headers
+
+    def plus(self, headers: Headers) -> "Answer":
+        """The same with more headers."""
+        return self._replace(headers=[*self.headers, *headers]) if headers else self
+
+    async def send(self, send: Send) -> None:
+        """Send it as ASGI wants it."""
+        await answer(send, self.status, self.body, content_type=self.content_type.decode("ascii"), headers=self.headers)
+
+    def head(self, more: bytes) -> bytes:
+        """Status line and headers as they go over the wire, `more` among them; the empty line that ends them is left out."""
+        own = b"".join([b"%b: %b\r\n" % header for header in self.headers])
+        return b"%bcontent-type: %b\r\ncontent-length: %d\r\ncache-control: no-store\r\n%b%b" % (
+            _STATUS_LINES[self.status],
+            self.content_type,
+            len(self.body),
+            own,
+            more,
+        )
+
+
+async def answer(
+    send: Send,
+    status: int,
+    body: bytes,
+    *,
+    content_type: str,
+    headers: Headers | None = None,
+    cache_control: bytes = b"no-store",
+) -> None:
+    """A whole answer in one go; nobody keeps it unless it says so."""
+    start = [
+        (b"content-type", content_type.encode("ascii")),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", cache_control),
+        *(headers or ()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})

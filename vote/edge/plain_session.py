@@ -1,0 +1,76 @@
+"""The fast reader and writer of session cookies that hold plain values only, as ours do: text, numbers, yes and no.
+
+itsdangerous and Flask's tagged JSON take ten times as long: half of all that a vote with a session costs. The format
+is theirs (itsdangerous 2: payload, time and HMAC in base64url, parted by dots; a payload that begins with a dot is packed by
+zlib), and whatever is not plain is left to them. One table of forged cookies is run against both.
+"""
+
+import base64
+import binascii
+import hmac
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+SALT = b"cookie-session"  # Flask's name of the purpose
+UNPACKED_MAX_BYTES = 4096  # what a browser keeps of a cookie
+PLAIN = (str, int, float, bool)
+
+
+class PlainSession:
+    """Reads what any of the keys signed (newest first), signs with the first."""
+
+    def __init__(self, keys: Sequence[str], *, max_age_s: int) -> None:
+        self._keys = [hmac.digest(key.encode("utf-8"), SALT, "sha256") for key in keys]
+        self._max_age_s = max_age_s
+
+    def read(self, value: str) -> dict[str, Any] | None:
+        """The session; None when it has to be read the long way, which also says whether it is forged or too old."""
+        signed, _, signature = value.encode("utf-8").rpartition(b".")
+        payload, _, stamp = signed.rpartition(b".")
+        if not payload or not any(hmac.compare_digest(_signature(key, signed), signature) for key in self._keys):
+            return None
+        try:
+            age_s = int(time.time()) - int.from_bytes(_decoded(stamp))
+            session = orjson.loads(_unpacked(payload))
+        except (binascii.Error, zlib.error, ValueError):
+            return None
+        is_read = 0 <= age_s <= self._max_age_s and isinstance(session, dict) and _is_plain(session)
+        return session if is_read else None
+
+    def write(self, session: Mapping[str, Any]) -> str | None:
+        """The cookie's value; None when there is something in it that is not plain."""
+        if not _is_plain(session):
+            return None
+        now = int(time.time())
+        stamp = now.to_bytes((now.bit_length() + 7) // 8)
+        signed = b"%b.%b" % (_encoded(orjson.dumps(session)), _encoded(stamp))
+        return (b"%b.%b" % (signed, _signature(self._keys[0], signed))).decode("ascii")
+
+
+def _signature(key: bytes, signed: bytes) -> bytes:
+    return _encoded(hmac.digest(key, signed, "sha256"))
+
+
+def _unpacked(payload: bytes) -> bytes:
+    if not payload.startswith(b"."):
+        return _decoded(payload)
+    unpacking = zlib.decompressobj()
+    text = unpacking.decompress(_decoded(payload[1:]), UNPACKED_MAX_BYTES)
+    return text if unpacking.eof else b""
+
+
+def _is_plain(session: Mapping[str, Any]) -> bool:
+    """One key alone could be one of Flask's tags."""
+    return len(session) > 1 and all(type(value) in PLAIN for value in session.values())
+
+
+def _encoded(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _decoded(text: bytes) -> bytes:
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
