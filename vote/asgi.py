@@ -94,10 +94,8 @@ class FrontDoor:
             await self._refuse_page(error, scope, send)
 
     async def _refuse_page(self, error: Unavailable, scope: Scope, send: Send) -> None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
         told = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
-        is_browser = origin.is_browser(lambda name: headers.get(name.encode("ascii"), b"").decode("latin-1") or None)
-        if is_browser and not scope["path"].startswith("/api/"):
+        if origin.is_browser(origin.header_of(scope)) and not scope["path"].startswith("/api/"):
             body = await self._error_page(error, scope, voted=False)
             await answer(send, 503, body, content_type="text/html; charset=utf-8", headers=told)
             return

@@ -18,7 +18,7 @@ from vote.domain.person import Person
 from vote.edge import origin, sessions
 from vote.edge.answer import Scope
 from vote.edge.identity import Identifier, Identity
-from vote.edge.origin import Header
+from vote.edge.origin import Header, header_of
 from vote.edge.parts import Parts
 from vote.edge.sessions import SessionCookie
 from vote.errors import LogUnavailable, NotAllowed, NotFound, NotLoggedIn, Unavailable
@@ -74,7 +74,7 @@ class Admission:
     async def admit(self, scope: Scope) -> Admitted:
         """Let somebody in. Raises NotFound, NotAllowed, NotLoggedIn (a token that is not valid) or Unavailable."""
         competition = competition_of(scope["path"])
-        header = _header_of(scope)
+        header = header_of(scope)
         from_page = self._check_origin(scope, header)
         viewer, user_id = self._identify(header, with_cookies=from_page)
         board = await self._board(competition)
@@ -156,13 +156,3 @@ def is_own_page(given: str, hosts: list[str], is_secure: bool, public_url: str |
         public = urlsplit(public_url)
         schemes[public.netloc.lower()] = public.scheme
     return given.lower() in [f"{scheme}://{host}" for host, scheme in schemes.items()]
-
-
-def _header_of(scope: Scope) -> Header:
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-
-    def header(name: str) -> str | None:
-        value = headers.get(name.encode("ascii"))
-        return None if value is None else value.decode("latin-1")
-
-    return header
