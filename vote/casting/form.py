@@ -19,9 +19,15 @@ MAX_BODY_BYTES = 16 * 1024  # a ballot is some 200 bytes
 MAX_FIELDS = 20
 # A part with one header line and a name that needs no decoding.
 _PLAIN_FIELD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_-]+)"\r\n\r\n(.*)\r\n', re.DOTALL)
-# What needs no parsing of its parameters.
-_KNOWN_TYPES: dict[str, tuple[str, dict[str, str]]] = {
-    kind: (kind, {}) for kind in ("application/json", "application/x-www-form-urlencoded")
+# What pages of ours and scripts send, and nothing else: it is read in a tenth of the time, and says the same.
+_PLAIN_FORM = re.compile(rb"(?:csrf_token=([0-9a-f]+)&)?vote=([a-z])(?:&csrf_token=([0-9a-f]+))?")
+_PLAIN_JSON = re.compile(
+    rb'\{(?:"csrf_token": ?"([0-9a-f]+)", ?)?"vote": ?"([a-z])"(?:, ?"csrf_token": ?"([0-9a-f]+)")?\}'
+)
+_PLAIN_TYPES = {
+    "application/json": _PLAIN_JSON,
+    "application/x-www-form-urlencoded": _PLAIN_FORM,
+    "application/x-www-form-urlencoded;charset=UTF-8": _PLAIN_FORM,
 }
 UNREADABLE = "The body cannot be read. Send the field `vote` as a form, as multipart or as JSON."
 
@@ -52,7 +58,20 @@ async def read_body(receive: Receive, content_length: str | None) -> bytes:
 
 def parse(body: bytes, content_type: str) -> BallotForm:
     """The fields. Raises InvalidInput when the body is not what the type says, TooLarge when it has too many parts."""
-    kind, options = _KNOWN_TYPES.get(content_type) or parse_options_header(content_type)
+    return _plain(body, content_type) or _thorough(body, content_type)
+
+
+def _plain(body: bytes, content_type: str) -> BallotForm | None:
+    pattern = _PLAIN_TYPES.get(content_type)
+    found = pattern.fullmatch(body) if pattern is not None else None
+    if found is None or (found[1] is not None and found[3] is not None):
+        return None
+    token = found[1] or found[3]
+    return BallotForm(found[2].decode("ascii"), None if token is None else token.decode("ascii"))
+
+
+def _thorough(body: bytes, content_type: str) -> BallotForm:
+    kind, options = parse_options_header(content_type)
     try:
         if kind == "application/json":
             fields = _json(body)

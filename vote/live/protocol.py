@@ -11,7 +11,7 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from vote.edge.envelope import Scope
+from vote.edge.answer import Scope
 
 FRAMES = "vote.frames"  # our name among the extensions of ASGI
 

@@ -95,12 +95,36 @@ def test_the_fast_reader_of_multipart_agrees_with_the_thorough_one(fields: list[
     assert fast in (None, {}, thorough)
 
 
+@given(
+    st.from_regex(form._PLAIN_FORM, fullmatch=True)
+    | st.from_regex(form._PLAIN_JSON, fullmatch=True)
+    | st.from_regex(rb"(vote=[a-zA-Z0-9]?&?|csrf_token=[0-9a-f]&?){1,3}", fullmatch=True),
+    st.sampled_from(sorted(form._PLAIN_TYPES)),
+)
+def test_the_fast_reader_of_forms_and_json_agrees_with_the_thorough_one(body: bytes, content_type: str) -> None:
+    fast = form._plain(body, content_type)
+
+    try:
+        thorough = form._thorough(body, content_type)
+    except InvalidInput:
+        assert fast is None
+    else:
+        assert fast in (None, thorough)
+
+
+@pytest.mark.parametrize("body", [b'{"vote":"a"}', b'{"csrf_token": "1f", "vote": "a"}', b"vote=a&csrf_token=1f"])
+def test_what_our_pages_send_is_read_fast(body: bytes) -> None:
+    content_type = "application/json" if body.startswith(b"{") else "application/x-www-form-urlencoded;charset=UTF-8"
+
+    assert form._plain(body, content_type) is not None
+
+
 def test_a_body_is_read_whole_and_never_beyond_the_limit() -> None:
     def messages(*sizes: int) -> Iterator[Message]:
         for number, size in enumerate(sizes, 1):
             yield {"type": "http.request", "body": b"x" * size, "more_body": number < len(sizes)}
 
-    def read(sizes: tuple[int, ...], length: bytes | None = None) -> bytes:
+    def read(sizes: tuple[int, ...], length: str | None = None) -> bytes:
         coming = messages(*sizes)
 
         async def receive() -> Message:
@@ -110,6 +134,6 @@ def test_a_body_is_read_whole_and_never_beyond_the_limit() -> None:
 
     assert len(read((form.MAX_BODY_BYTES,))) == form.MAX_BODY_BYTES
     assert len(read((10, 10))) == 20
-    for sizes, length in [((form.MAX_BODY_BYTES + 1,), None), ((9_000, 9_000), None), ((1,), b"99999999")]:
+    for sizes, length in [((form.MAX_BODY_BYTES + 1,), None), ((9_000, 9_000), None), ((1,), "99999999")]:
         with pytest.raises(TooLarge):
             read(sizes, length)
