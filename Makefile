@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench storm drill mutants security lock clean
+.PHONY: help run test lint bench storm drill soak mutants security lock clean
 
 PYTHON ?= python3
 SERVICES ?= embedded
@@ -42,6 +42,9 @@ storm: .venv/.dev ## Kill everything while people vote, then count (STORM_VOTES,
 
 drill: .venv/.dev ## Destroy the database while people vote, restore it, and count (DRILL_VOTES, DRILL_RATE)
 	@SERVICES=$(SERVICES) $(BIN)/python -m tests.drill
+
+soak: .venv/.dev ## Run everything under a steady load and see that nothing grows (SOAK_HOURS=24, SOAK_MINUTES, SOAK_RATE)
+	@$(BIN)/python -m tests.soak
 
 mutants: .venv/.dev ## Prove the tests: break the code on purpose and see them fail
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -23,6 +23,7 @@ from tests.faults.pages import PAGE_FAULTS
 from tests.faults.planted import PLANTED, Fault
 from tests.faults.pools import POOL_FAULTS
 from tests.faults.short_way import SHORT_WAY_FAULTS
+from tests.faults.soak import SOAK_FAULTS
 
 ALL_FAULTS = (
     *PLANTED,
@@ -38,6 +39,7 @@ ALL_FAULTS = (
     *LIMIT_FAULTS,
     *ACCOUNT_FAULTS,
     *POOL_FAULTS,
+    *SOAK_FAULTS,
     *SHORT_WAY_FAULTS,
 )
 ROOT = Path(__file__).parents[2]

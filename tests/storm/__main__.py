@@ -38,13 +38,14 @@ VOTERS_PER_COMPETITION = 2_000
 
 
 class Storm:
-    """The system under the storm: one `vote up` in a folder of its own."""
+    """The system under the storm: one `vote up` in a folder of its own, with these settings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.home, self.port = folder / "home", free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "PYTHONPATH") if name in os.environ}
         environment = {**kept, "VOTE_HOME": str(self.home), "PORT": str(self.port), "WEB_CONCURRENCY": "2"}
+        environment |= settings
         with (folder / "output").open("wb") as output:
             self.process = subprocess.Popen([*VOTE, "up"], env=environment, stdout=output, stderr=output, cwd=folder)
 

@@ -47,18 +47,22 @@ class Verdict(NamedTuple):
         )
 
 
-def read_books(url: str) -> Books:
-    """The books, read whole."""
+def read_books(url: str, only: int | None = None) -> Books:
+    """The books, read whole; or those of one competition."""
+    which = "" if only is None else f" WHERE competition_id = {only}"
     with psycopg.connect(url) as connection:
         votes = {
-            (c, u): choice for c, u, choice in connection.execute("SELECT competition_id, user_id, choice FROM votes")
+            (c, u): choice
+            for c, u, choice in connection.execute(f"SELECT competition_id, user_id, choice FROM votes{which}")
         }
         ballots = {
             (c, u): n
-            for c, u, n in connection.execute("SELECT competition_id, user_id, count(*) FROM ballots GROUP BY 1, 2")
+            for c, u, n in connection.execute(
+                f"SELECT competition_id, user_id, count(*) FROM ballots{which} GROUP BY 1, 2"
+            )
         }
         tallies: dict[int, dict[str, int]] = defaultdict(dict)
-        query = "SELECT competition_id, option_key, sum(votes)::bigint FROM tallies GROUP BY 1, 2"
+        query = f"SELECT competition_id, option_key, sum(votes)::bigint FROM tallies{which} GROUP BY 1, 2"
         for competition, key, count in connection.execute(query):
             tallies[competition][key] = count
         aside = [

@@ -1,0 +1,58 @@
+"""Faults that only time shows, planted to be found by a soak of a minute; and faults of the soak itself. The form is that of
+`planted.py`.
+"""
+
+from tests.faults.planted import Fault
+
+JUDGE = "tests/unit/soak/test_judge.py"
+SHORT = "tests/soak/short.py"
+SOAK_FAULTS = (
+    Fault(
+        "a descriptor stays open for each watcher",
+        "no growth of file descriptors",
+        "vote/live/sockets.py",
+        "            await connection.serve(",
+        "            __import__('socket').socket().detach()\n            await connection.serve(",
+        (SHORT,),
+    ),
+    Fault(
+        "a watcher that is gone is never forgotten",
+        "no growth of what is kept for watchers",
+        "vote/live/connection.py",
+        '            if message["type"] == "websocket.disconnect":\n                self.end(None)\n',
+        '            if message["type"] == "websocket.disconnect":\n',
+        (SHORT,),
+    ),
+    Fault(
+        "the soak lets everything grow",
+        "growth beyond a stated slope fails",
+        "tests/soak/judge.py",
+        "        return self.per_hour <= self.limit\n",
+        "        return True\n",
+        (JUDGE,),
+    ),
+    Fault(
+        "the soak takes noise for growth",
+        "the limits allow for the noise of ten minutes",
+        "tests/soak/judge.py",
+        "self.per_hour + self.noise * HOUR_S / seconds",
+        "self.per_hour",
+        (JUDGE,),
+    ),
+    Fault(
+        "the soak does not count",
+        "loss is checked too",
+        "tests/soak/soak.py",
+        " and not self.wrong",
+        "",
+        (JUDGE,),
+    ),
+    Fault(
+        "a part that fell over in a soak is forgotten with its leak",
+        "a process that was started again has no history",
+        "tests/soak/soak.py",
+        " and not self.restarted",
+        "",
+        (JUDGE,),
+    ),
+)
