@@ -15,7 +15,8 @@ from bench.ground import WEB_PROCESSES, Ground, prepared
 from bench.parts import worker
 from bench.progress import Progress
 
-VOTERS_PER_SECOND = 12_000  # a measurement ends early when its voters run out
+VOTERS_PER_SECOND = 25_000  # a measurement ends early when its voters run out
+VOTES_PER_ROUND = 3  # measurements with votes: by token, by session, together with recording
 BALLOTS_PER_ROUND = 24_000  # in the log that the worker drains
 
 
@@ -24,7 +25,7 @@ def main() -> int:
     options = _options()
     progress = Progress()
     progress.note("starting durable servers, making voters")
-    voters = round(VOTERS_PER_SECOND * options.seconds)
+    voters = round(VOTERS_PER_SECOND * options.seconds) * VOTES_PER_ROUND * options.rounds
     with prepared(voters, shared_competitions=options.rounds) as (ground, shared):
         run = _measure(ground, shared, options, progress)
     report.write(run)
@@ -51,7 +52,8 @@ def _measure(ground: Ground, shared: list[int], options: argparse.Namespace, pro
     recording.make_ready(ground)
     recorded = recording.measure(ground, shared, min(BALLOTS_PER_ROUND, ground.crowd.size), told, progress)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        generator = Generator(pool, options.connections, options.seconds)
+        crowds = ground.crowd.parts(round(VOTERS_PER_SECOND * options.seconds))
+        generator = Generator(pool, options.connections, options.seconds, crowds)
         before = told.total
         accepted = acceptance.measure(ground, generator, options.rounds, told, progress)
         with worker(ground) as one:

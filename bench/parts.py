@@ -78,24 +78,24 @@ def front_door(
     ground: Ground, settings: Mapping[str, str] | None = None, *, processes: int | None = None
 ) -> Iterator[Server]:
     """`vote web`, ready to acknowledge votes, with some settings of its own."""
-    port = _free_port()
+    port = free_port()
     environment = ground.environment | {"PORT": str(port)} | dict(settings or {})
     if processes is not None:
         environment["WEB_CONCURRENCY"] = str(processes)
-    with _running(ground, f"web-{port}", [VOTE, "web"], environment, path=f"http://{HOST}:{port}/ready") as process:
+    with running(ground, f"web-{port}", [VOTE, "web"], environment, path=f"http://{HOST}:{port}/ready") as process:
         yield Server(port, (process.pid, ground.pair.log_pid))
 
 
 @contextlib.contextmanager
 def bare_app(ground: Ground, app: str = "bench.bare:app") -> Iterator[Server]:
     """A bare app, served with the same configuration and as many processes."""
-    port = _free_port()
+    port = free_port()
     metrics = ground.folder / "bare-metrics"
     metrics.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "gunicorn", "-c", "python:vote.ops.gunicorn_conf", "--chdir", str(ROOT)]
     command += ["--bind", f"{HOST}:{port}", "--workers", str(WEB_PROCESSES), app]
     environment = ground.environment | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}  # the server reads settings too
-    with _running(ground, "bare", command, environment, path=f"http://{HOST}:{port}/") as process:
+    with running(ground, "bare", command, environment, path=f"http://{HOST}:{port}/") as process:
         yield Server(port, (process.pid,))
 
 
@@ -103,14 +103,15 @@ def bare_app(ground: Ground, app: str = "bench.bare:app") -> Iterator[Server]:
 def worker(ground: Ground) -> Iterator[Worker]:
     """One `vote worker`."""
     name = f"worker-{time.monotonic_ns()}"
-    with _running(ground, name, [VOTE, "worker"], ground.environment, path=None):
+    with running(ground, name, [VOTE, "worker"], ground.environment, path=None):
         yield Worker(ground.folder / f"{name}.log")
 
 
 @contextlib.contextmanager
-def _running(
+def running(
     ground: Ground, name: str, command: list[str], environment: dict[str, str], *, path: str | None
 ) -> Iterator[Process]:
+    """A process that has answered 200 at the URL `path`, and is ended afterwards."""
     part = Part(
         name=name,
         command=command,
@@ -135,7 +136,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -7,7 +7,7 @@ sessions are made before the clock starts, as a login would have made them.
 import json
 import time
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from vote import config
@@ -29,6 +29,11 @@ class Crowd(NamedTuple):
     size: int
     jwt_secret: str
     flask_secret: str
+
+    def parts(self, size: int) -> "Iterator[Crowd]":
+        """Crowds of this size, one after the other, nobody in two of them."""
+        for first in range(self.first, self.first + self.size - size + 1, size):
+            yield self._replace(first=first, size=size)
 
     @property
     def ids(self) -> range:
@@ -68,9 +73,9 @@ def _body(voter: int, csrf: str) -> tuple[str, str]:
     return FIELDS[form], body
 
 
-@cache
+@lru_cache(maxsize=2)
 def _logins(crowd: Crowd, kind: Kind) -> list[tuple[str, str]]:
-    """Headers that say who it is, and the CSRF token that goes into the body; made once per process."""
+    """Headers that say who it is, and the CSRF token that goes into the body; made once for the last crowds."""
     return list(_bearers(crowd) if kind == "bearer" else _browsers(crowd))
 
 

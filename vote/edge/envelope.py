@@ -35,7 +35,7 @@ class Envelope:
     def __init__(self, app: App, settings: Settings, *, shortcut: Shortcut | None = None) -> None:
         """`shortcut` answers what needs no waiting for anybody but the ballot log (`casting/express.py`)."""
         self._app = app
-        self._shortcut = shortcut
+        self.shortcut = shortcut
         self._headers, self._static_headers = security_headers(settings), static_headers(settings)
         self._written = b"".join([b"%b: %b\r\n" % header for header in self._headers])
         self._proxies = settings.trusted_proxies
@@ -48,7 +48,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _taken_up(scope)
+        request_id = taken_up(scope)
         # WSGI cannot tell `X_Request_Id` from `X-Request-Id`: names with an underscore go, as nginx drops them too.
         own = [header for header in scope["headers"] if header[0] != b"x-request-id" and b"_" not in header[0]]
         scope["headers"] = [*own, (b"x-request-id", request_id.encode("ascii"))]
@@ -70,7 +70,7 @@ class Envelope:
             if status == 0:
                 await _answer_500(send_with_headers, request_id)
         finally:
-            self._tell(scope, status)
+            self.tell(scope, status)
 
     def express(self, scope: Scope, body: bytes, write: Write, go_on: Callable[[], None]) -> bool:
         """Try to answer a request whose body is here without a task of its own. False: nothing was begun, call the app.
@@ -78,20 +78,21 @@ class Envelope:
         True: either `write` is called with head (without the empty line that ends it) and body of the answer, or `go_on`
         when the app has to be called after all; what was done until then is in the scope.
         """
-        if self._shortcut is None:
+        if self.shortcut is None:
             return False
-        request_id = _taken_up(scope)
+        request_id = taken_up(scope)
 
         def told(given: Answer | None) -> None:
             if given is None:
                 go_on()
                 return
             write(given.head(b"%bx-request-id: %b\r\n" % (self._written, request_id.encode("ascii"))), given.body)
-            self._tell(scope, given.status)
+            self.tell(scope, given.status)
 
-        return self._shortcut(scope, body, told)
+        return self.shortcut(scope, body, told)
 
-    def _tell(self, scope: Scope, status: int) -> None:
+    def tell(self, scope: Scope, status: int) -> None:
+        """Tell of a request that is answered."""
         self._log.tell(
             request_id=scope[REQUEST_ID],
             method=scope["method"],
@@ -102,8 +103,8 @@ class Envelope:
         )
 
 
-def _taken_up(scope: Scope) -> str:
-    """The request's id; a request that came by `express` has one already."""
+def taken_up(scope: Scope) -> str:
+    """The request's id; made here once, and the time with it: what came by `express` has one already."""
     if REQUEST_ID not in scope:
         scope[REQUEST_ID], scope[LINE], scope[BEGAN] = secrets.token_hex(16), {}, time.perf_counter()
     request_id: str = scope[REQUEST_ID]
