@@ -78,8 +78,8 @@ def front_door(
     ground: Ground, settings: Mapping[str, str] | None = None, *, processes: int | None = None
 ) -> Iterator[Server]:
     """`vote web`, ready to acknowledge votes, with some settings of its own."""
-    port = free_port()
-    environment = ground.environment | {"PORT": str(port)} | dict(settings or {})
+    environment = ground.environment | {"PORT": str(free_port())} | dict(settings or {})
+    port = int(environment["PORT"])
     if processes is not None:
         environment["WEB_CONCURRENCY"] = str(processes)
     with running(ground, f"web-{port}", [VOTE, "web"], environment, path=f"http://{HOST}:{port}/ready") as process:

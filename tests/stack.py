@@ -130,6 +130,16 @@ class Stack:
                 for other in others:
                     other.resume()
 
+    def kill_web(self) -> None:
+        """kill -9 of all web processes."""
+        self._web.kill()
+        self._web.wait()
+
+    def start_web(self) -> None:
+        """Start the web that was killed, on the same port. Returns when it is ready."""
+        self._web = self._start("web")
+        self.wait_ready()
+
     def kill_worker(self, index: int = 0) -> None:
         """kill -9, and start another one in its place."""
         self._workers[index].kill()

@@ -6,6 +6,7 @@ PLANS = "tests/integration/db/test_plans.py"
 STATEMENTS = f"{PLANS}::test_no_statement_reads_a_large_table_whole"
 SOCKET = "tests/unit/live/test_connection.py"
 SHARED = f"{SOCKET}::test_one_frame_is_written_to_all_who_read_and_nobody_is_woken"
+RECONNECT = "tests/browser/test_results.py"
 
 GROWTH_FAULTS = (
     Fault(
@@ -63,5 +64,21 @@ GROWTH_FAULTS = (
         "or self._is_over or self._is_sending or not",
         "or self._is_over or not",
         (f"{SOCKET}::test_who_does_not_read_is_sent_the_newest_by_a_task_and_never_anything_older",),
+    ),
+    Fault(
+        "reconnecting waits half a minute",
+        "Results move again within three seconds of the server's return",
+        "vote/web/static/js/live.js",
+        "{ first: 400, most: 15_000 }",
+        "{ first: 30_000, most: 30_000 }",
+        (f"{RECONNECT}::test_results_move_again_after_the_web_was_killed_and_started",),
+    ),
+    Fault(
+        "an answer opens no socket",
+        "Results move again within three seconds of the server's return",
+        "vote/web/static/js/live.js",
+        "if (answered && this.isAway) this.connect();",
+        "",
+        (f"{RECONNECT}::test_however_long_the_server_was_away_a_socket_opens_within_three_seconds",),
     ),
 )

@@ -1,15 +1,21 @@
 // Results that move: snapshots over a WebSocket with growing versions; older ones are dropped. After two failures in a row
-// the page also asks the API every three seconds, until a socket is open again.
+// the page also asks the API, until a socket is open again. However long the server was away, the figures move again within
+// three seconds of its return: sockets are tried more and more seldom, but the API every two seconds, and its first answer
+// opens a socket at once.
 
 import { clock } from "./times.js";
 import { backoff, number, say, share } from "./words.js";
 
-const POLL_MS = 3_000;
+const POLL_MS = 3_000; // while it answers and no socket opens
+const ASK_AGAIN_MS = 2_000; // while it does not; never all pages in the same moment: see `soon`
+const ANSWER_MS = 3_000; // what a handshake or an answer may take
 const RESTORED_AFTER_MS = 10_000;
 const POLL_AFTER_FAILURES = 2;
 const SPEAK_EVERY_MS = 10_000;
 const FINAL = new Set(["closed", "archived"]);
 const STATE_WORDS = { open: "Open", closing: "Closing", closed: "Closed" };
+
+const soon = (ms) => ms * (0.75 + Math.random() / 2);
 
 class Results {
   constructor(root) {
@@ -28,14 +34,21 @@ class Results {
   }
 
   connect() {
+    clearTimeout(this.connecting);
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live/${this.id}`);
+    this.socket?.close();
+    this.socket = socket;
+    this.connecting = setTimeout(() => socket.close(), ANSWER_MS);
     socket.addEventListener("message", (event) => {
+      if (socket !== this.socket) return;
+      clearTimeout(this.connecting);
       this.failures = 0;
       this.stopPolling();
       this.take(JSON.parse(event.data));
       this.tell("live");
     });
     socket.addEventListener("close", (event) => {
+      if (socket !== this.socket) return;
       // Logged out, hidden from now on, or gone: the page says which.
       if (event.code >= 4400 && event.code < 4500) location.reload();
       else this.lose();
@@ -43,32 +56,42 @@ class Results {
   }
 
   lose() {
+    clearTimeout(this.connecting);
     if (FINAL.has(this.state)) return;
     this.failures += 1;
     if (this.failures >= POLL_AFTER_FAILURES) this.startPolling();
     else this.tell("lost");
-    setTimeout(() => this.connect(), backoff(this.failures, { first: 400, most: 15_000 }));
+    this.connecting = setTimeout(() => this.connect(), backoff(this.failures, { first: 400, most: 15_000 }));
   }
 
   startPolling() {
     if (this.polling) return;
-    this.polling = setInterval(() => this.poll(), POLL_MS);
+    this.polling = true;
     this.poll();
   }
 
   stopPolling() {
-    clearInterval(this.polling);
-    this.polling = null;
+    this.polling = false;
+    clearTimeout(this.asking);
   }
 
   async poll() {
+    const answered = await this.ask();
+    if (!this.polling) return;
+    this.tell(answered ? "polling" : "lost");
+    if (answered && this.isAway) this.connect();
+    this.isAway = !answered;
+    this.asking = setTimeout(() => this.poll(), soon(answered ? POLL_MS : ASK_AGAIN_MS));
+  }
+
+  async ask() {
+    const how = { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) };
     try {
-      const response = await fetch(`/api/competitions/${this.id}/results`, { headers: { Accept: "application/json" } });
-      if (!response.ok) throw new Error(response.statusText);
-      this.take(await response.json());
-      this.tell("polling");
+      const response = await fetch(`/api/competitions/${this.id}/results`, how);
+      if (response.ok) this.take(await response.json());
+      return response.ok;
     } catch {
-      this.tell("lost");
+      return false;
     }
   }
 
