@@ -17,6 +17,7 @@ VoteError
 ├── NoSuchOption            the competition has no such option
 ├── TooLarge                more bytes than the named limit
 ├── StaleVersion            If-Match names an older version
+├── UnreadableVersion       If-Match names none
 ├── VersionRequired         a change without If-Match
 ├── BackupUnusable          a backup is damaged, incomplete, or cannot be made
 └── Unavailable             a part we need is down or cold: not confirmed, try again
@@ -115,6 +116,10 @@ class TooLarge(VoteError):
 
 class StaleVersion(VoteError):
     """Somebody changed this in the meantime. Load it again and repeat your change."""
+
+
+class UnreadableVersion(VoteError):
+    """If-Match must hold the ETag you read, with its quotes, or *. What was sent is neither."""
 
 
 class VersionRequired(VoteError):

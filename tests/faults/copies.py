@@ -96,9 +96,9 @@ COPY_FAULTS = (
     Fault(
         "a frozen Redis is asked every time",
         "without the cache the database is asked and nobody waits",
-        "vote/edge/cache.py",
+        "vote/edge/spared.py",
         "            self._breaker.failed()\n",
-        "",
+        "            pass\n",
         (f"{CACHE}::test_without_redis_the_database_is_asked_and_nobody_waits",),
     ),
 )

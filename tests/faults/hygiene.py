@@ -5,6 +5,14 @@ from tests.faults.planted import Fault
 ACCOUNTS = "tests/integration/web/test_accounts.py"
 HYGIENE_FAULTS = (
     Fault(
+        "an empty If-Match is taken for a stale one",
+        "RFC 9110 §13.1.1: what is no list of tags is no version",
+        "vote/web/if_match.py",
+        " or not _LIST.match(sent.strip())",
+        "",
+        ("tests/unit/web/test_if_match.py::test_what_is_no_list_of_tags_is_not_taken_for_one",),
+    ),
+    Fault(
         "sessions are signed with SHA-1",
         "ASVS 11.4.1: approved hash functions only",
         "vote/edge/sessions.py",

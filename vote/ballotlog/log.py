@@ -18,6 +18,7 @@ from vote.domain.ballot import shard_of
 from vote.errors import LogUnavailable
 
 LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
+EPOCH_BYTES = 8
 PUSH_BUDGET_MS = 2_000  # a push that takes longer than this does nothing (R7)
 VOTERS_PER_PUSH = 1_000  # Lua unpacks at most some 8,000 values
 FORGOTTEN_PER_PUSH = 1_000
@@ -162,11 +163,11 @@ class BallotLog:
                 return word
         return "ok"
 
-    def begin_epoch(self, shard: Shard, new_epoch: str) -> Word:
-        """Give a shard a new life under this name (R5, R6)."""
+    def begin_epoch(self, shard: Shard, new_epoch: str | None = None) -> Word:
+        """Give a shard a new life, under a random name unless one is given (R5, R6)."""
         deadline = shard.now_ms + PUSH_BUDGET_MS
-        names = [keys.state(shard.number)]
-        return self._word("vote_begin_epoch", names, deadline, shard.epoch, shard.instance, new_epoch)
+        names, epoch = [keys.state(shard.number)], new_epoch or secrets.token_hex(EPOCH_BYTES)
+        return self._word("vote_begin_epoch", names, deadline, shard.epoch, shard.instance, epoch)
 
     def make_ready(self, shard: Shard) -> Word:
         """Let a shard take ballots, under this epoch and instance (R5)."""

@@ -9,10 +9,10 @@ import contextlib
 import time
 
 from vote.ballotlog import connection
-from vote.db.breaker import Breaker
 from vote.edge.first_in_span import FirstInSpan
 from vote.edge.limiter import TIMEOUT_S, Alone, key_of, refuse, script
 from vote.edge.limits import Limit
+from vote.edge.spared import Spared
 
 BATCH_MAX = 1_000  # accounts in one call: about a millisecond of the server's time
 
@@ -24,7 +24,7 @@ class VoteLimit:
         self._limit = limit
         self._script = connection.connect_async(url).register_script(script())
         self._alone = Alone(processes)
-        self._breaker = Breaker()
+        self._spared = Spared()
         self._firsts = FirstInSpan(limit.span_s)
         self._waiting: list[tuple[str, int, asyncio.Future[float]]] = []
         self._running: asyncio.Task[None] | None = None
@@ -61,18 +61,11 @@ class VoteLimit:
                     answer.set_result(wait_us)
 
     async def _ask(self, keys: list[str], numbers: list[int]) -> list[float]:
-        if self._breaker.may_try():
-            try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    waits: list[float] = await self._script(
-                        keys=keys, args=[self._limit.interval_us, self._limit.burst, *numbers]
-                    )
-            except (*connection.LogError, TimeoutError):
-                self._breaker.failed()
-            else:
-                self._breaker.succeeded()
-                return waits
-        return self._alone.put(self._limit, keys, numbers)
+        bucket = [self._limit.interval_us, self._limit.burst]
+        waits: list[float] | None = await self._spared.ask_within(
+            TIMEOUT_S, lambda: self._script(keys=keys, args=[*bucket, *numbers])
+        )
+        return self._alone.put(self._limit, keys, numbers) if waits is None else waits
 
 
 def _subject(account: int) -> str:

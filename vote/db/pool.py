@@ -15,8 +15,8 @@ from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from vote import metrics
+from vote.breaker import Breaker
 from vote.config import DatabaseTarget
-from vote.db.breaker import Breaker
 from vote.errors import DatabaseBusy, DatabaseUnavailable
 
 R = TypeVar("R")

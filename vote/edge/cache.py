@@ -17,12 +17,11 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
-from typing import TypeVar
 
 from redis import Redis
 
 from vote.ballotlog import connection
-from vote.db.breaker import Breaker
+from vote.edge.spared import Spared
 
 KEEP_S = 10  # the longest a copy may be old when a change could not be told, because Redis was away at that moment
 LEASE_S = 5  # longer than a statement may take
@@ -37,8 +36,6 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then
 end
 """
 
-T = TypeVar("T")
-
 
 class Cache:
     """The copies, as one process sees them. Safe in threads; never raises because of Redis."""
@@ -46,7 +43,7 @@ class Cache:
     def __init__(self, url: str) -> None:
         self._redis = connection.connect(url, timeout_s=TIMEOUT_S)
         self._patient = connection.connect(url, timeout_s=FORGET_TIMEOUT_S)
-        self._breaker = Breaker()
+        self._spared = Spared()
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[str | None]] = {}
         self._owed: dict[str, object] = {}  # names that are not forgotten yet, each with the change it is owed to
@@ -54,8 +51,8 @@ class Cache:
     def get(self, name: str, build: Callable[[], str | None]) -> str | None:
         """The copy, or what `build` reads now; its None is handed on and not kept. Raises what `build` raises."""
         if self._owed:
-            self._try(lambda: self._drop(self._redis))
-        copy = self._try(lambda: self._redis.get(key_of(name)))
+            self._spared.ask(lambda: self._drop(self._redis))
+        copy = self._spared.ask(lambda: self._redis.get(key_of(name)))
         return self._once(name, partial(self._rebuild, name, build)) if copy is None else str(copy)
 
     def forget(self, names: Iterable[str]) -> None:
@@ -88,13 +85,13 @@ class Cache:
 
     def _rebuild(self, name: str, build: Callable[[], str | None]) -> str | None:
         key, lease, mine = key_of(name), lease_of(name), secrets.token_hex(8)
-        has_lease = self._try(lambda: self._redis.set(lease, mine, nx=True, ex=LEASE_S))
-        stored = self._try(lambda: self._redis.get(key))  # by who rebuilt it since this caller looked
+        has_lease = self._spared.ask(lambda: self._redis.set(lease, mine, nx=True, ex=LEASE_S))
+        stored = self._spared.ask(lambda: self._redis.get(key))  # by who rebuilt it since this caller looked
         built = build() if stored is None else str(stored)
         if has_lease and stored is None and built is not None:
-            self._try(lambda: self._redis.eval(STORE, 2, key, lease, mine, built, KEEP_S))
+            self._spared.ask(lambda: self._redis.eval(STORE, 2, key, lease, mine, built, KEEP_S))
         elif has_lease:
-            self._try(lambda: self._redis.delete(lease))
+            self._spared.ask(lambda: self._redis.delete(lease))
         return built
 
     def _once(self, name: str, work: Callable[[], str | None]) -> str | None:
@@ -114,17 +111,6 @@ class Cache:
                 if self._under_way.get(name) is mine:
                     del self._under_way[name]
         return mine.result()
-
-    def _try(self, ask: Callable[[], T]) -> T | None:
-        if not self._breaker.may_try():
-            return None
-        try:
-            answer = ask()
-        except connection.LogError:
-            self._breaker.failed()
-            return None
-        self._breaker.succeeded()
-        return answer
 
 
 def key_of(name: str) -> str:

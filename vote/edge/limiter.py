@@ -12,9 +12,9 @@ from importlib.resources import files
 import structlog
 
 from vote.ballotlog import connection
-from vote.db.breaker import Breaker
 from vote.edge.first_in_span import FirstInSpan
 from vote.edge.limits import MICROSECONDS, Limit
+from vote.edge.spared import Spared
 from vote.errors import TooManyRequests
 from vote.metrics import LIMITED
 
@@ -48,7 +48,7 @@ class Limiter:
         """`processes` is how many count alone when Redis is away."""
         self._script = connection.connect(url, timeout_s=TIMEOUT_S).register_script(script())
         self._alone = Alone(processes)
-        self._breaker = Breaker()
+        self._spared = Spared()
         self._firsts: dict[str, FirstInSpan] = {}
 
     def take(self, limit: Limit, subject: str, number: int = 1) -> None:
@@ -75,15 +75,8 @@ class Limiter:
 
     def _put(self, limit: Limit, subject: str, cost: int) -> float:
         key = key_of(limit, subject)
-        if self._breaker.may_try():
-            try:
-                wait_us = float(self._script(keys=[key], args=[limit.interval_us, limit.burst, cost])[0])
-            except connection.LogError:
-                self._breaker.failed()
-            else:
-                self._breaker.succeeded()
-                return wait_us
-        return self._alone.put(limit, [key], [cost])[0]
+        waits = self._spared.ask(lambda: self._script(keys=[key], args=[limit.interval_us, limit.burst, cost]))
+        return self._alone.put(limit, [key], [cost])[0] if waits is None else float(waits[0])
 
 
 class Alone:

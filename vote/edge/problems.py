@@ -25,6 +25,7 @@ STATUS: dict[type[VoteError], int] = {
     errors.NoSuchOption: 422,
     errors.TooLarge: 413,
     errors.StaleVersion: 412,
+    errors.UnreadableVersion: 400,
     errors.VersionRequired: 428,
     errors.BackupUnusable: 500,
     errors.Unavailable: 503,

@@ -8,8 +8,8 @@ from vote.db import competitions
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.person import Person
-from vote.errors import NotFound, StaleVersion, VersionRequired
-from vote.web import body, pending, visitor
+from vote.errors import NotFound
+from vote.web import body, if_match, pending, visitor
 from vote.web.access import ADMIN, ORGANISER, rule
 from vote.web.competition_models import CompetitionChange, ManagedCompetition, ManagedList, NewCompetition
 from vote.web.gap_models import Decision, ShownCompetition, WaitingFor
@@ -96,7 +96,7 @@ def show(competition_id: int) -> Response:
         tag="administration",
         body=CompetitionChange,
         answers={200: ManagedCompetition},
-        problems=(409, 412, 428),
+        problems=(400, 409, 412, 428),
         description="Once voting has begun, what voters were promised stays.",
         request_headers=IF_MATCH,
         response_headers=ETAG,
@@ -104,9 +104,9 @@ def show(competition_id: int) -> Response:
 )
 def change(competition_id: int) -> Response:
     """The fields that were sent take their new value."""
-    if_match = _check_if_match(_managed(competition_id))
+    version = _check_if_match(_managed(competition_id))
     wanted, parts = body.read(CompetitionChange), visitor.parts()
-    changed = actions.change(parts.db, parts.log, competition_id, by=_person(), if_match=if_match, **wanted.changes())
+    changed = actions.change(parts.db, parts.log, competition_id, by=_person(), if_match=version, **wanted.changes())
     return _tell(changed)
 
 
@@ -117,16 +117,16 @@ def change(competition_id: int) -> Response:
         summary="Take a competition away",
         tag="administration",
         answers={204: None},
-        problems=(409, 412, 428),
+        problems=(400, 409, 412, 428),
         description="One that has opened keeps its votes and is only hidden.",
         request_headers=IF_MATCH,
     )
 )
 def delete(competition_id: int) -> Response:
     """It is gone for everybody."""
-    if_match = _check_if_match(_managed(competition_id))
+    version = _check_if_match(_managed(competition_id))
     parts = visitor.parts()
-    actions.delete(parts.db, parts.log, competition_id, by=_person(), if_match=if_match)
+    actions.delete(parts.db, parts.log, competition_id, by=_person(), if_match=version)
     return nothing()
 
 
@@ -210,14 +210,7 @@ def _managed(competition_id: int) -> Competition:
 
 
 def _check_if_match(competition: Competition) -> str:
-    """The ETag to hold the change against. Raises VersionRequired, or StaleVersion when none of those sent is present."""
-    if "If-Match" not in request.headers:
-        raise VersionRequired
-    if request.if_match.star_tag:
-        return "*"
-    if not request.if_match.is_strong(competition.etag.strip('"')):
-        raise StaleVersion
-    return competition.etag
+    return if_match.check(request.headers.get("If-Match"), competition.etag)
 
 
 def _waiting_for(waiting: Waiting | None) -> WaitingFor | None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from vote.edge import problems
-from vote.web import access, gate
+from vote.web import access, gate, if_match
 from vote.web.access import UNASKED, Rule, rule
 from vote.web.front_door import ROUTES, Route
 from vote.web.ids import MAX_ID
@@ -166,7 +166,8 @@ def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
 def _header_parameters(operation: Operation) -> Iterator[dict[str, Any]]:
     for name, text in (operation.request_headers or {}).items():
         needed = name == "If-Match"
-        yield {"name": name, "in": "header", "required": needed, "description": text, "schema": {"type": "string"}}
+        schema = {"type": "string", "pattern": if_match.PATTERN} if needed else {"type": "string"}
+        yield {"name": name, "in": "header", "required": needed, "description": text, "schema": schema}
 
 
 def _answer(status: int, body: type[BaseModel] | None, operation: Operation) -> dict[str, Any]:

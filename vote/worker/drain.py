@@ -3,7 +3,6 @@
 A crash anywhere before the commit repeats the batch; a crash after it has nothing left to do.
 """
 
-import secrets
 import time
 from typing import NamedTuple
 
@@ -18,7 +17,6 @@ from vote.db.positions import Position
 from vote.domain.ballot import Ballot
 
 BATCH_ENTRIES = 2_000  # some 100 ms of work under the shard's lock
-EPOCH_BYTES = 8
 ACTOR = "worker"
 
 lines = structlog.get_logger()
@@ -49,7 +47,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
             return None  # nothing here is trusted before a new epoch has begun (ready.py)
         entries = unread(log, at, state)
         if has_hole(at, state, entries):
-            log.begin_epoch(state, secrets.token_hex(EPOCH_BYTES))
+            log.begin_epoch(state)
             lines.error("hole", shard=shard, after=at.position, next=entries[0].position)
             return None
         if not entries and at.epoch == state.epoch:

@@ -3,7 +3,6 @@
 A shard is cold after the first start, a restart, a promotion or a loss of the log; until it is ready it takes no ballot.
 """
 
-import secrets
 from enum import Enum
 
 from vote.ballotlog.entries import Rules
@@ -11,7 +10,7 @@ from vote.ballotlog.log import BallotLog, Shard
 from vote.db import competitions, positions, votes
 from vote.db.pool import Database, Tx
 from vote.domain.ballot import shard_of
-from vote.worker.drain import ACTOR, EPOCH_BYTES, has_lost_its_tail, unread
+from vote.worker.drain import ACTOR, has_lost_its_tail, unread
 
 
 class Step(Enum):
@@ -38,7 +37,7 @@ def make_ready(db: Database, log: BallotLog, shard: int, *, may_lack_a_tail: boo
             return Step.READY
         was_promoted = may_lack_a_tail and state.ready_for not in ("", state.instance)
         if not state.epoch or was_promoted or has_lost_its_tail(log, at, state):
-            word = log.begin_epoch(state, secrets.token_hex(EPOCH_BYTES))
+            word = log.begin_epoch(state)
             return Step.NEW_EPOCH if word == "ok" else Step.AGAIN
         if at.epoch != state.epoch or unread(log, at, state):
             # The position of a new epoch and its gap row are committed before anything is pushed:

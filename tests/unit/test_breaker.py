@@ -1,6 +1,6 @@
 """The circuit breaker, by a clock that the test sets."""
 
-from vote.db.breaker import PROBE_EVERY_S, Breaker
+from vote.breaker import PROBE_EVERY_S, Breaker
 
 
 class Clock:
