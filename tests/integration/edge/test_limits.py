@@ -113,8 +113,9 @@ async def _press(redis_url: str, limit: Limit, accounts: list[int]) -> int:
     both = [VoteLimit(redis_url, limit, processes=PROCESSES) for _ in range(PROCESSES)]
 
     async def one(number: int, account: int) -> bool:
+        limiter = both[number % PROCESSES]
         try:
-            await both[number % PROCESSES].take(account)
+            await limiter.take(account, limiter.number(account))
         except TooManyRequests:
             return False
         return True
