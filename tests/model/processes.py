@@ -8,6 +8,7 @@ from typing import Any
 from tests.model.clients import HeldLog, HinderedBox
 from tests.model.facts import Cast
 from tests.model.world import World
+from vote.casting.attempt import Attempt
 from vote.casting.endpoint import Casting
 from vote.edge.envelope import LINE, REQUEST_ID
 from vote.edge.limits import Limits
@@ -22,7 +23,10 @@ class Web:
 
     def __init__(self, world: World) -> None:
         self.box = HinderedBox(world.settings.log_url)
-        parts: Any = SimpleNamespace(settings=world.settings, db=world.db, limits=Limits.of(world.settings))
+        confirmed = SimpleNamespace(must_be_asked=lambda _: False)
+        parts: Any = SimpleNamespace(
+            settings=world.settings, db=world.db, limits=Limits.of(world.settings), confirmed=confirmed
+        )
         unused: Any = None
         self._casting = Casting(parts, self.box, unused, unused, unused)
 
@@ -36,8 +40,10 @@ class Web:
     async def press(self, ballot: str, cast: Cast) -> tuple[int, object]:
         """Status and receipt, as a voter is told them."""
         scope = {REQUEST_ID: ballot, LINE: {}}
+        who: Any = SimpleNamespace(user_id=cast.key[1])
+        attempt = Attempt(cast.key[0], who, cast.choice, session={}, counted=0)  # the limit on votes is not the model's
         try:
-            told = await self._casting._cast(scope, cast.key[0], SimpleNamespace(user_id=cast.key[1]), cast.choice)  # type: ignore[arg-type]
+            told = await self._casting._told(scope, attempt)
         except VoteError as error:
             return status_of(error), None
         return told.status, told.body["receipt"]

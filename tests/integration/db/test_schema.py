@@ -207,7 +207,7 @@ def test_a_pool_that_is_exhausted_is_an_error_and_not_a_hang(database_url: str) 
 
 
 def test_a_server_that_may_lose_a_commit_is_named(database_url: str, servers: Pair) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with psycopg.connect(database_url, autocommit=True, options="-c statement_timeout=5s") as connection:
         assert guards.check(connection) == ([], [])
         connection.execute("SET synchronous_commit = off")
         assert guards.check(connection).unsafe == ["PostgreSQL runs synchronous_commit off, it needs on"]
