@@ -235,6 +235,14 @@ ACCESS_FAULTS = (
         (f"{LIVE}::test_a_log_out_closes_the_socket_within_a_second",),
     ),
     Fault(
+        "a role that is taken away is noticed seconds later",
+        "sockets: hidden results end within a second for who lost the role",
+        "vote/live/sockets.py",
+        "ROLE_CHECK_S = 0.5",
+        "ROLE_CHECK_S = 3.0",
+        (f"{LIVE}::test_a_role_that_is_taken_away_closes_hidden_results_within_a_second",),
+    ),
+    Fault(
         "one account takes all the places",
         "sockets: so many per account and per network",
         "vote/live/places.py",

@@ -1,5 +1,6 @@
 """People: accounts, roles, and what is revoked before its time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString, NamedTuple
@@ -67,6 +68,11 @@ def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role,
 def find(tx: Tx, user_id: int) -> Account | None:
     """The account with this id."""
     return tx.cursor(row_factory=class_row(Account)).execute(f"{_ACCOUNT} AND id = %s", (user_id,)).fetchone()
+
+
+def find_many(tx: Tx, ids: Iterable[int]) -> list[Account]:
+    """Those of these accounts that exist."""
+    return tx.cursor(row_factory=class_row(Account)).execute(f"{_ACCOUNT} AND id = ANY(%s)", (list(ids),)).fetchall()
 
 
 def find_by_username(tx: Tx, username: str) -> Account | None:

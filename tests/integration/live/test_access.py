@@ -21,7 +21,7 @@ from vote.db import tallies, users, votes
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.domain.person import Person
+from vote.domain.person import Person, Role
 from vote.edge.parts import Parts
 from vote.live import sockets
 from vote.worker.worker import Worker
@@ -247,19 +247,55 @@ def test_a_session_that_runs_out_closes_the_socket(site: Site, make_competition:
     assert close_code(opened) == 4401
 
 
-def test_whoever_runs_it_no_more_sees_hidden_results_no_more(
-    parts: Parts, make_competition: Make, organiser: Person, owner: Database, monkeypatch: pytest.MonkeyPatch
+def test_a_role_that_is_taken_away_closes_hidden_results_within_a_second(
+    site: Site, make_competition: Make, organiser: Person, owner: Database
 ) -> None:
-    monkeypatch.setattr(sockets, "ROLE_CHECK_S", 0.1)
-    competition = make_competition(results_visibility="after_close").id
-    with running(parts) as site:
+    competition, taken = make_competition(results_visibility="after_close").id, []
+    for _ in range(3):  # the promise is a second; a machine that is busy gets three tries to keep it
+        _give_role(owner, organiser, "organiser")
         opened = site.open(competition, origin=site.origin, cookie=site.cookie(organiser.id))
         snapshot(opened)
 
-        with owner.transaction(by="tests") as tx:
-            users.set_role(tx, organiser.id, "voter")
-
+        _give_role(owner, organiser, "voter")
+        began = time.monotonic()
         assert close_code(opened) == 4403
+        taken.append(time.monotonic() - began)
+        if taken[-1] <= 1:
+            break
+
+    assert min(taken) <= 1
+
+
+def test_a_role_that_is_taken_away_leaves_what_voters_see(
+    site: Site,
+    make_competition: Make,
+    make_user: MakeUser,
+    organiser: Person,
+    owner: Database,
+    settings: Settings,
+    worker: Worker,
+) -> None:
+    shown, voted, hidden = (
+        make_competition(results_visibility=when).id for when in ("live", "after_vote", "after_close")
+    )
+    voter = make_user()
+    assert cast(settings, voted, voter.id, "a").word == "accepted"
+    as_organiser = {"origin": site.origin, "cookie": site.cookie(organiser.id)}
+    as_voter = {"origin": site.origin, "cookie": site.cookie(voter.id, sid="of-the-voter")}
+    stay = [site.open(shown, **as_organiser), site.open(voted, **as_voter)]
+    goes = site.open(hidden, **as_organiser)
+    for one in (*stay, goes):
+        snapshot(one)
+
+    _give_role(owner, organiser, "voter")
+
+    assert close_code(goes) == 4403
+    assert not any(one._is_over for one in site.live._open if one.competition != hidden)
+
+
+def _give_role(owner: Database, person: Person, role: Role) -> None:
+    with owner.transaction(by="tests") as tx:
+        users.set_role(tx, person.id, role)
 
 
 def test_log_outs_are_known_while_the_database_is_away(
