@@ -116,6 +116,14 @@ ACCOUNT_FAULTS = (
         ("tests/unit/test_auth.py",),
     ),
     Fault(
+        "the desk is silent about locks",
+        "admins see that accounts are locked without looking for them",
+        "vote/web/desk.py",
+        'locks.count(tx) if me.role == "admin" else 0',
+        "0",
+        (f"{DEFENCE}::test_the_desk_tells_admins_of_locked_accounts",),
+    ),
+    Fault(
         "an old hash stays as it is",
         "a hash is renewed at the login when parameters rise",
         "vote/actions/logins.py",

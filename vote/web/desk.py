@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import closing
 from vote.actions import competitions as actions
-from vote.db import audit, competitions, gaps, set_aside, tallies
+from vote.db import audit, competitions, gaps, locks, set_aside, tallies
 from vote.db.pool import Tx
 from vote.domain import policy
 from vote.domain.competition import Competition
@@ -54,6 +54,7 @@ def show() -> str:
             waits={one.id for one in found if one.state == "closing" and closing.hindrance(tx, one).needs_a_word},
             open_gaps=gaps.count_open(tx) if me.role == "admin" else 0,
             aside=set_aside.counts(tx).total if me.role == "admin" else 0,
+            locked=locks.count(tx) if me.role == "admin" else 0,
             steps_of=steps_of,
             done=_done(),
         )

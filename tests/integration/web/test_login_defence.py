@@ -228,6 +228,24 @@ def test_admins_see_locks_and_lift_them(
     assert "unlocked it" in admin.get(f"/admin/people/{ada.id}", headers={"Accept": "text/html"}).text
 
 
+def test_the_desk_tells_admins_of_locked_accounts(
+    as_user: Callable[[Account], ApiClient], admin: ApiClient, owner: Database, make_user: MakeUser
+) -> None:
+    organiser, page = as_user(make_user(role="organiser")), {"Accept": "text/html"}
+    assert "/admin/locks" not in admin.get("/admin", headers=page).text
+
+    for said in ("1 account is locked", "2 accounts are locked"):
+        with owner.transaction(by="tests") as tx:
+            tx.execute(
+                "INSERT INTO login_locks (user_id, expires_at) VALUES (%s, now() + interval '1 h')", (make_user().id,)
+            )
+
+        desk = admin.get("/admin", headers=page).text
+        assert said in desk
+        assert 'href="/admin/locks"' in desk
+    assert "/admin/locks" not in organiser.get("/admin", headers=page).text
+
+
 def test_who_is_erased_leaves_no_device_and_no_mail(browser: Browser, owner: Database, make_user: MakeUser) -> None:
     ada = make_user(username="ada")
     browser.log_in(ada, RIGHT)
