@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -44,6 +45,9 @@ PASSWORD = "Pass123!"
 PASSWORD_HASH = "pbkdf2:sha256:600000$tests$" + "00" * 32  # nobody logs in with it; hashing takes 0.3 s
 TEMPLATE = "vote_template"
 
+# No test is a matter of time: Hypothesis' own limit of 200 ms an example fails on a machine that is busy.
+hypothesis.settings.register_profile("vote", deadline=None)
+hypothesis.settings.load_profile("vote")
 
 _TESTS = Path(__file__).parent
 # The files with long tests first: they end a run together only while there are small ones left to fill up with. xdist

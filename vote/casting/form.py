@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 16 * 1024  # a ballot is some 200 bytes
 MAX_FIELDS = 20
 # A part with one header line and a name that needs no decoding.
 _PLAIN_FIELD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_-]+)"\r\n\r\n(.*)\r\n', re.DOTALL)
+_MULTIPART = re.compile(r"multipart/form-data; ?boundary=([A-Za-z0-9'_-]{1,70})")  # as browsers and curl spell it
 # What pages of ours and scripts send, and nothing else: it is read in a tenth of the time, and says the same.
 _PLAIN_FORM = re.compile(rb"(?:csrf_token=([0-9a-f]+)&)?vote=([a-z])(?:&csrf_token=([0-9a-f]+))?")
 _PLAIN_JSON = re.compile(
@@ -71,12 +72,11 @@ def _plain(body: bytes, content_type: str) -> BallotForm | None:
 
 
 def _thorough(body: bytes, content_type: str) -> BallotForm:
-    kind, options = parse_options_header(content_type)
     try:
+        kind, boundary = _kind_of(content_type)
         if kind == "application/json":
             fields = _json(body)
         elif kind == "multipart/form-data":
-            boundary = options.get("boundary", "").encode("ascii")
             fields = _plain_multipart(body, boundary) or _multipart(body, boundary)
         else:
             fields = once(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
@@ -85,6 +85,14 @@ def _thorough(body: bytes, content_type: str) -> BallotForm:
     except (ValueError, RecursionError) as error:
         raise InvalidInput({"vote": UNREADABLE}, UNREADABLE) from error
     return BallotForm(fields.get("vote"), fields.get(FIELD))
+
+
+def _kind_of(content_type: str) -> tuple[str, bytes]:
+    """The type, and the boundary of multipart; the usual spelling of it is read in a tenth of the time."""
+    if plain := _MULTIPART.fullmatch(content_type):
+        return "multipart/form-data", plain[1].encode("ascii")
+    kind, options = parse_options_header(content_type)
+    return kind, options.get("boundary", "").encode("ascii")
 
 
 def _json(body: bytes) -> Mapping[str, str]:

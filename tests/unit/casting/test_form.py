@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.http import parse_options_header
 
 from vote.casting import form
 from vote.casting.form import BallotForm, parse, read_body
@@ -110,6 +111,20 @@ def test_the_fast_reader_of_forms_and_json_agrees_with_the_thorough_one(body: by
         assert fast is None
     else:
         assert fast in (None, thorough)
+
+
+@given(
+    st.from_regex(form._MULTIPART, fullmatch=True)
+    | st.builds("{}{}".format, st.just("multipart/form-data; boundary="), st.text(max_size=12))
+)
+def test_the_fast_reader_of_the_type_agrees_with_the_thorough_one(content_type: str) -> None:
+    kind, options = parse_options_header(content_type)
+
+    try:
+        read = form._kind_of(content_type)
+    except UnicodeEncodeError:
+        return  # refused as a body that cannot be read
+    assert read == (kind, options.get("boundary", "").encode("ascii"))
 
 
 @pytest.mark.parametrize("body", [b'{"vote":"a"}', b'{"csrf_token": "1f", "vote": "a"}', b"vote=a&csrf_token=1f"])
