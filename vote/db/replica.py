@@ -66,6 +66,7 @@ class Replica:
         self._pool = None if target is None else self._make_pool(target, size)
         self._samples: deque[tuple[float, int]] = deque(maxlen=int(max_lag_s / CHECK_EVERY_S) + 2)
         self._fresh_at = NEVER  # the replica has everything the primary had at this moment
+        self._failed_at = NEVER
         self._is_used: bool | None = None  # not said yet
         self._shown: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -193,7 +194,8 @@ class Replica:
         if self._samples and sample[1] < self._samples[-1][1]:
             self._samples.clear()  # another primary: what the old one said does not count
         self._samples.append(sample)
-        reached = [at for at, position in self._samples if position <= replayed]
+        # A measurement that was under way when an ask failed says nothing of the time after.
+        reached = [at for at, position in self._samples if position <= replayed and at > self._failed_at]
         if reached and not self._is_used and self._pool is not None:
             self._pool.check()  # connections from before it was away would fail one by one
         self._fresh_at = reached[-1] if reached else NEVER
@@ -213,7 +215,7 @@ class Replica:
             return _number(connection, REPLICA_IS_AT)
 
     def _give_up(self, why: str) -> None:
-        self._fresh_at = NEVER
+        self._failed_at, self._fresh_at = time.monotonic(), NEVER
         self._say(False, why)
 
     def _say(self, is_used: bool, why: str) -> None:
