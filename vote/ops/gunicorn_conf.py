@@ -4,6 +4,7 @@ Names here are gunicorn's. Address and number of processes come from the setting
 """
 
 import gc
+import importlib
 import signal
 from typing import Any, ClassVar
 
@@ -54,6 +55,11 @@ control_socket_disable = True
 loglevel = "warning"  # that it started and stopped is said by `vote up`, or by whoever runs it
 graceful_timeout = DRAIN_S + 2
 keepalive = 75  # longer than nginx keeps its connections to us
+
+
+def on_starting(_server: object) -> None:
+    """Import the app before there are processes: each begins with it in memory, and takes votes half a second sooner."""
+    importlib.import_module("vote.asgi")
 
 
 def child_exit(_server: object, worker: Any) -> None:

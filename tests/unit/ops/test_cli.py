@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from vote.ops import cli
 
 def commands(group: click.Group, *path: str) -> list[list[str]]:
     """Every command line there is, without arguments."""
-    found = []
-    for name, command in group.commands.items():
+    found, context = [], click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         found.append([*path, name])
         if isinstance(command, click.Group):
             found += commands(command, *path, name)
@@ -30,6 +32,16 @@ def test_every_command_explains_itself(path: list[str]) -> None:
 def test_a_wrong_command_line_exits_with_2() -> None:
     assert CliRunner().invoke(cli.cli, ["up", "--services", "none"]).exit_code == 2
     assert CliRunner().invoke(cli.cli, ["nonsense"]).exit_code == 2
+
+
+@pytest.mark.parametrize(("command", "spared"), [("web", "alembic|flask"), ("worker", "alembic|flask")])
+def test_a_process_imports_what_it_needs_and_no_other_command(command: str, spared: str) -> None:
+    asked = f"import sys; from vote.ops.cli import cli; cli(['{command}', '--help'], standalone_mode=False)"
+    told = "; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", asked + told], check=True, capture_output=True, text=True).stdout
+
+    assert not set(spared.split("|")) & set(loaded.split())
 
 
 @pytest.mark.parametrize("command", ["web", "worker", "migrate"])
