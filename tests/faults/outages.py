@@ -65,6 +65,14 @@ OUTAGE_FAULTS = (
         (UNUSED,),
     ),
     Fault(
+        "a measurement that an ask has overtaken counts",
+        "a frozen replica costs one reader one short timeout",
+        "vote/db/replica.py",
+        " and at > self._failed_at",
+        "",
+        ("tests/integration/db/test_replica.py::test_a_measurement_that_a_failed_ask_has_overtaken_says_nothing",),
+    ),
+    Fault(
         "an export is read from a replica that lacks the newest",
         "an export is complete as of the moment it states",
         "vote/db/replica.py",

@@ -163,3 +163,15 @@ def test_without_a_replica_nothing_is_measured(reports: Database) -> None:
     assert none.ask(lambda tx: tx.execute("SELECT 1").fetchone()) is None
     assert reports._pool.closed, "the primary was asked how far it is"
     none.close()
+
+
+def test_a_measurement_that_a_failed_ask_has_overtaken_says_nothing(reports: Database) -> None:
+    it = Replica(None, reports, size=1, max_lag_s=MAX_LAG_S)
+    under_way, position = time.monotonic(), 7
+
+    it._give_up("it is frozen")
+    it._judge((under_way, position), position)
+    assert not it.is_fresh
+
+    it._judge((time.monotonic(), position), position)
+    assert it.is_fresh
