@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
@@ -26,7 +27,7 @@ from vote.edge.identity import Identifier
 from vote.edge.parts import Parts
 from vote.edge.sessions import SessionCookie
 from vote.edge.turns import Turns
-from vote.errors import NotAllowed, NotFound, Unavailable, VoteError
+from vote.errors import HasherBusy, NotAllowed, NotFound, Unavailable, VoteError
 from vote.live.sockets import Live
 from vote.web.errors import render_error_page
 from vote.web.request import BODY_MAX_BYTES
@@ -38,6 +39,8 @@ READING = ("GET", "HEAD")
 MAX_ID = 2**31 - 1
 READY_TIMEOUT_S = 4.0  # a probe that hangs is a probe that fails
 PAGE_WAIT_S = 10.0  # for a thread, while each waits for a database that is slow; then 503, never a line without an end
+LOGIN_WAIT_S = 10.0  # for a place before the hasher; a refusal is dear when it is asked for again at once
+HASHING = frozenset(("/login", "/register", "/reset"))  # a stranger's requests that cost a hash
 NOT_STORED = "Your vote is not stored."
 IN_DOUBT = "Your vote may be stored or not. Press again: it cannot count twice."
 
@@ -51,6 +54,8 @@ class FrontDoor:
         # a2wsgi spells the types of WSGI and ASGI out in its own way.
         self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
         self._turns = Turns(settings.vote_page_threads, wait_s=PAGE_WAIT_S)
+        # As many as may wait for the hasher: whoever comes next waits here, where it costs neither a thread nor a page.
+        self._login_turns = Turns(self._parts.hasher.places, wait_s=LOGIN_WAIT_S, refusal=HasherBusy)
         self._static = StaticFiles()
         cookie, identifier = SessionCookie(settings), Identifier(settings, self._parts.revoked)
         self._box = BallotBox(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
@@ -88,7 +93,7 @@ class FrontDoor:
         except ConnectionError:
             return  # the client went away before it had sent its request: nobody is there to be told
         try:
-            async with self._turns.one():
+            async with self._login_turns.one() if _brings_password(scope) else nullcontext(), self._turns.one():
                 await self._pages(scope, receive, send)
         except Unavailable as error:
             await self._refuse_page(error, scope, send)
@@ -196,6 +201,10 @@ class FrontDoor:
         await self._box.close()
         await self._casting.limit.close()
         await asyncio.to_thread(self._parts.close)
+
+
+def _brings_password(scope: Scope) -> bool:
+    return scope["method"] == "POST" and scope["path"] in HASHING
 
 
 async def _refuse_method(scope: Scope, send: Send, allowed: Sequence[str]) -> None:

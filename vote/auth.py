@@ -9,16 +9,18 @@ import binascii
 import hashlib
 import hmac
 import json
+import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import jwt
 
 from vote.errors import HasherBusy, NotLoggedIn
+from vote.hash_process import HashProcess
 
 ALGORITHM = "HS256"
 HEADER = {"alg": ALGORITHM, "typ": "JWT"}
@@ -37,7 +39,7 @@ PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never cut
 
 UNCONFIRMED = "unconfirmed."  # begins the jti of who has not confirmed the address yet; no random jti has a dot
 
-Result = TypeVar("Result")
+Derive = Callable[[bytes, bytes, int], bytes]  # password, salt, rounds → digest
 
 
 class Token(NamedTuple):
@@ -125,13 +127,18 @@ def check_claims(claims: dict[str, object], *, now: float) -> Token:
     raise NotLoggedIn("This token is not valid or no longer valid. Log in again.")
 
 
-def hash_password(password: str, *, rounds: int = PBKDF2_ROUNDS) -> str:
+def pbkdf2(password: bytes, salt: bytes, rounds: int) -> bytes:
+    """PBKDF2-HMAC-SHA256, in this thread."""
+    return hashlib.pbkdf2_hmac("sha256", password, salt, rounds)
+
+
+def hash_password(password: str, *, rounds: int = PBKDF2_ROUNDS, derive: Derive = pbkdf2) -> str:
     """`pbkdf2:sha256:<rounds>$<salt>$<hash>`, the form Werkzeug reads too. Takes about 0.3 s of a core."""
     salt = secrets.token_urlsafe(SALT_BYTES)
-    return f"pbkdf2:sha256:{rounds}${salt}${_pbkdf2(password, salt, rounds).hex()}"
+    return f"pbkdf2:sha256:{rounds}${salt}${derive(_bytes(password), salt.encode('ascii'), rounds).hex()}"
 
 
-def verify_password(password: str, stored: str) -> bool:
+def verify_password(password: str, stored: str, *, derive: Derive = pbkdf2) -> bool:
     """Whether the password is the one that was hashed. A hash that cannot be read verifies nothing."""
     try:
         method, salt, digest = stored.split("$")
@@ -141,7 +148,7 @@ def verify_password(password: str, stored: str) -> bool:
         return False
     if (name, algorithm) != ("pbkdf2", "sha256") or not 0 < count <= PBKDF2_MAX_ROUNDS:
         return False
-    return hmac.compare_digest(_pbkdf2(password, salt, count), expected)
+    return hmac.compare_digest(derive(_bytes(password), salt.encode("ascii"), count), expected)
 
 
 def needs_rehash(stored: str) -> bool:
@@ -149,30 +156,36 @@ def needs_rehash(stored: str) -> bool:
     return not stored.startswith(f"pbkdf2:sha256:{PBKDF2_ROUNDS}$")
 
 
-def _pbkdf2(password: str, salt: str, rounds: int) -> bytes:
-    return hashlib.pbkdf2_hmac("sha256", password.encode("utf-8", "surrogatepass"), salt.encode("ascii"), rounds)
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
 
 
 class PasswordHasher:
-    """Hashes in a pool of few threads, so that a flood of logins waits in line and votes do not starve.
+    """Hashes in few processes that yield to all others, so that a flood of logins waits in line and votes do not starve.
 
-    hashlib releases the interpreter lock while it works; the pool's size is what bounds the cores it may take. The line is
-    bounded too: at most `places` are hashed or wait, since each holds a thread that makes pages. HasherBusy to all others.
+    The line is bounded too: at most `places` are hashed or wait, since each holds a thread that makes pages. HasherBusy to
+    all others.
     """
 
-    def __init__(self, threads: int, *, places: int = 64) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hash")
-        self._places = threading.BoundedSemaphore(max(threads, places))
+    def __init__(self, processes: int, *, places: int = 64) -> None:
+        self._processes = [HashProcess() for _ in range(processes)]
+        self._free: queue.SimpleQueue[HashProcess] = queue.SimpleQueue()
+        for one in self._processes:
+            self._free.put(one)
+        self.places = max(processes, places)
+        self._places = threading.BoundedSemaphore(self.places)
         # Verified when there is no such user, so that unknown and wrong take the same time.
         self._nobody = f"pbkdf2:sha256:{PBKDF2_ROUNDS}${secrets.token_urlsafe(SALT_BYTES)}${bytes(32).hex()}"
 
     def hash(self, password: str) -> str:
         """hash_password, in line. Raises HasherBusy."""
-        return self._in_line(hash_password, password)
+        with self._in_line() as derive:
+            return hash_password(password, derive=derive)
 
     def verify(self, password: str, stored: str | None) -> bool:
         """verify_password, in line; without a stored hash as slow, and False. Raises HasherBusy."""
-        return self._in_line(verify_password, password, stored or self._nobody) and stored is not None
+        with self._in_line() as derive:
+            return verify_password(password, stored or self._nobody, derive=derive) and stored is not None
 
     def check_free(self) -> None:
         """Raises HasherBusy when there is no place now: asked before anything else is done for a login."""
@@ -180,14 +193,20 @@ class PasswordHasher:
             raise HasherBusy
         self._places.release()
 
-    def _in_line(self, work: Callable[..., Result], *given: str) -> Result:
+    @contextmanager
+    def _in_line(self) -> Iterator[Derive]:
         if not self._places.acquire(blocking=False):
             raise HasherBusy
         try:
-            return self._pool.submit(work, *given).result()
+            process = self._free.get()
+            try:
+                yield process.pbkdf2
+            finally:
+                self._free.put(process)
         finally:
             self._places.release()
 
     def close(self) -> None:
-        """Let the threads end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the processes."""
+        for process in self._processes:
+            process.end()

@@ -4,6 +4,7 @@ from tests.faults.planted import Fault
 
 GUARD = "tests/integration/actions/test_guard.py"
 DEFENCE = "tests/integration/web/test_login_defence.py"
+DOOR = "tests/integration/web/test_behind_the_front_door.py"
 RECOVERY = "tests/integration/web/test_recovery.py"
 POSTMAN = "tests/integration/worker/test_postman.py"
 FIRST = "tests/integration/web/test_first_password.py"
@@ -122,6 +123,30 @@ ACCOUNT_FAULTS = (
         'locks.count(tx) if me.role == "admin" else 0',
         "0",
         (f"{DEFENCE}::test_the_desk_tells_admins_of_locked_accounts",),
+    ),
+    Fault(
+        "hashing takes cores from votes",
+        "a flood of logins does not slow votes",
+        "vote/hash_process.py",
+        "    step_back()\n    serve(",
+        "    serve(",
+        ("tests/unit/test_hash_process.py",),
+    ),
+    Fault(
+        "a hash process that died is asked for ever",
+        "people log in also after the process that hashes has died",
+        "vote/hash_process.py",
+        "            self.end()\n        return",
+        "            pass\n        return",
+        ("tests/unit/test_hash_process.py",),
+    ),
+    Fault(
+        "each log-in that finds no place is refused by Flask",
+        "a flood of logins does not slow votes",
+        "vote/asgi.py",
+        'scope["method"] == "POST" and scope["path"] in HASHING',
+        'scope["method"] == "POST" and scope["path"] in ()',
+        (f"{DOOR}::test_who_finds_no_place_before_the_hasher_is_told_at_the_door_and_pages_go_on",),
     ),
     Fault(
         "an old hash stays as it is",

@@ -92,7 +92,7 @@ def test_an_exhausted_pool_is_503_on_pages_and_api_and_votes_go_on(
 def test_when_no_thread_is_free_for_a_page_everybody_is_told_and_probes_answer(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vote.asgi.Turns", lambda _places, wait_s: Turns(0, wait_s=wait_s))
+    monkeypatch.setattr("vote.asgi.Turns", lambda _places, wait_s, **_: Turns(0, wait_s=wait_s))
     monkeypatch.setattr("vote.asgi.PAGE_WAIT_S", 0.01)
     same_origin = {"Sec-Fetch-Site": "same-origin", "Cookie": f"session={secrets.token_hex(4)}"}
 

@@ -210,7 +210,7 @@ def test_the_line_before_the_hasher_has_an_end(monkeypatch: pytest.MonkeyPatch) 
     """Two places: one is hashed, one waits, and whoever comes next is told so at once."""
     hasher, go_on, begun = auth.PasswordHasher(1, places=2), threading.Event(), threading.Event()
 
-    def slow(*_: object) -> bool:
+    def slow(*_: object, **__: object) -> bool:
         begun.set()
         return go_on.wait(10)
 

@@ -1,5 +1,6 @@
 """`vote migrate` and `vote admin` on a real database, as an operator runs them."""
 
+import contextlib
 import json
 from collections.abc import Callable
 
@@ -34,9 +35,10 @@ def test_migrating_again_changes_nothing(environment: dict[str, str]) -> None:
 
 def log_in(owner: Database, settings: Settings, username: str, password: str) -> Account:
     """As the web would."""
-    hasher, guard = PasswordHasher(threads=1), Guard(owner, settings)
+    guard = Guard(owner, settings)
     guess = guard.at_login(username, Origin("192.0.2.1", None))
-    return logins.check_login(owner, hasher, guard, guess, username=username, password=password)
+    with contextlib.closing(PasswordHasher(1)) as hasher:
+        return logins.check_login(owner, hasher, guard, guess, username=username, password=password)
 
 
 def test_an_admin_is_created_and_can_log_in(environment: dict[str, str], owner: Database, settings: Settings) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from tests.integration.web.asgi import Request, ask
 from vote.config import Settings
+from vote.edge.turns import Turns
+from vote.errors import Unavailable
 
 JSON = {"Content-Type": "application/json"}
 PERSON = {"username": "ada", "email": "ada@example.com", "password": "Pass123!", "confirm_password": "Pass123!"}
@@ -27,6 +29,30 @@ def test_header_and_body_quote_the_same_id(settings: Settings, redis_url: str) -
 
     assert json.loads(answer.body)["request_id"] == answer.headers["x-request-id"]
     assert answer.headers["x-request-id"] != "theirs"
+
+
+def test_who_finds_no_place_before_the_hasher_is_told_at_the_door_and_pages_go_on(
+    settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flask never hears of them: a refusal that is asked for again at once would cost votes more than the hashing."""
+
+    def none_for_passwords(places: int, *, refusal: type[Unavailable] | None = None, **more: float) -> Turns:
+        return Turns(places if refusal is None else 0, refusal=refusal, **more)
+
+    monkeypatch.setattr("vote.asgi.Turns", none_for_passwords)
+    monkeypatch.setattr("vote.asgi.LOGIN_WAIT_S", 0.01)
+    as_page = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", "Cookie": "session=x"}
+
+    *refused, page, form = ask(
+        settings,
+        [Request("POST", path, JSON, b"{}") for path in ("/login", "/register", "/reset")]
+        + [Request("POST", "/login", as_page), Request("GET", "/login", as_page)],
+    )
+
+    assert {(answer.status, answer.headers["retry-after"]) for answer in (*refused, page)} == {(503, "3")}
+    assert "Many people are logging in" in json.loads(refused[0].body)["detail"]
+    assert b"Many people are logging in" in page.body
+    assert form.status == 200
 
 
 NOT_SERVED = [
