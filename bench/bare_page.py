@@ -7,7 +7,7 @@ from flask import Flask
 
 from vote.edge.answer import App
 
-THREADS = 16  # as VOTE_PAGE_THREADS
+THREADS = 4  # as VOTE_PAGE_THREADS
 
 
 def _made() -> App:

@@ -13,7 +13,7 @@ from vote.edge.identity import Identifier, Identity
 from vote.edge.origin import Header
 from vote.edge.parts import Parts
 from vote.edge.sessions import Session, SessionCookie
-from vote.errors import InvalidInput, LogUnavailable, NoSuchOption
+from vote.errors import InvalidInput, NoSuchOption, VoteError
 
 CHOICE_MAX_CHARS = 1  # option keys are a … z
 RENEW_AFTER_S = 1.0  # a session's cookie tells the last request to the second
@@ -21,16 +21,13 @@ RENEW_AFTER_S = 1.0  # a session's cookie tells the last request to the second
 
 @dataclass(slots=True)
 class Attempt:
-    """A ballot on its way. `counted` is what is still to be asked of the limit on votes, None when it was not looked at;
-    `outcome` what the log said, once it was asked.
-    """
+    """A ballot on its way. `outcome` is what the log said, once it was asked, or why it was not."""
 
     competition: int
     who: Identity
     choice: str | None
     session: Session
-    counted: int | None = None
-    outcome: Outcome | LogUnavailable | None = None
+    outcome: Outcome | VoteError | None = None
 
     def checked_choice(self) -> str:
         """The choice, when it can be an option's key. Raises InvalidInput, NoSuchOption."""

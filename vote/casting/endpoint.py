@@ -71,7 +71,7 @@ class Casting:
         competition, voter = attempt.competition, attempt.who.user_id
         if attempt.outcome is None:
             await self._cast(scope, attempt)
-        if isinstance(attempt.outcome, LogUnavailable):
+        if isinstance(attempt.outcome, VoteError):
             raise attempt.outcome
         assert attempt.outcome is not None
         outcome = attempt.outcome
@@ -91,8 +91,7 @@ class Casting:
     async def _cast(self, scope: Scope, attempt: Attempt) -> None:
         """Ask the limit, then the log. The form's token was looked at: what a stranger's page sends counts nowhere."""
         who = attempt.who
-        number = self.limit.number(who.user_id) if attempt.counted is None else attempt.counted
-        await self.limit.take(who.user_id, number)
+        await self.limit.take(who.user_id, self.limit.number(who.user_id))
         if self._parts.confirmed.must_be_asked(who):
             await asyncio.to_thread(self._parts.confirmed.check, who)
         choice = attempt.checked_choice()

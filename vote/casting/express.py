@@ -1,4 +1,5 @@
-"""The short way of a ballot: everything about it can be decided at once, and only the ballot log is waited for.
+"""The short way of a ballot: everything about it can be decided at once, and only the ballot log is waited for, and the
+limit on votes where an account has voted a moment ago.
 
 Nearly all ballots go this way, without a task, a future or an ASGI message of their own, which cost as much as all the
 checks together. The checks are the same code (`attempt.py`), in the same order. Whatever is not plain, before or after the
@@ -15,7 +16,7 @@ from vote.edge.answer import Answer, Scope
 from vote.edge.envelope import LINE, REQUEST_ID, Told
 from vote.edge.origin import Header, header_of
 from vote.edge.parts import Parts
-from vote.errors import LogUnavailable, VoteError
+from vote.errors import LogUnavailable, TooManyRequests, VoteError
 
 
 class Express:
@@ -37,10 +38,7 @@ class Express:
         if key is None or self._confirmed.must_be_asked(attempt.who):
             return False
         voter = attempt.who.user_id
-        attempt.counted = self._casting.limit.number(voter)
         scope[ATTEMPT] = attempt
-        if attempt.counted:
-            return False
 
         def decided(outcome: Outcome | LogUnavailable) -> None:
             attempt.outcome = outcome
@@ -50,9 +48,20 @@ class Express:
             scope[LINE].update(answers.line_of(outcome, competition))
             told(self._answer(header, attempt, outcome, receipt_code(key, voter)))
 
-        self._casting.box.put(
-            competition=competition, voter=voter, choice=choice, ballot_id=scope[REQUEST_ID], tell=decided
-        )
+        def counted(refusal: TooManyRequests | None) -> None:
+            if refusal is not None:
+                attempt.outcome = refusal
+                told(None)
+                return
+            self._casting.box.put(
+                competition=competition, voter=voter, choice=choice, ballot_id=scope[REQUEST_ID], tell=decided
+            )
+
+        number = self._casting.limit.number(voter)
+        if number:
+            self._casting.limit.ask(voter, number, counted)
+        else:
+            counted(None)
         return True
 
     def _answer(self, header: Header, attempt: Attempt, outcome: Outcome, receipt: str) -> Answer:

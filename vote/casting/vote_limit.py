@@ -7,14 +7,22 @@ A limit that cannot be asked stops nobody from voting within the process's share
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
+
+import structlog
 
 from vote.ballotlog import connection
 from vote.edge.first_in_span import FirstInSpan
 from vote.edge.limiter import TIMEOUT_S, Alone, key_of, refuse, script
 from vote.edge.limits import Limit
 from vote.edge.spared import Spared
+from vote.errors import TooManyRequests
 
 BATCH_MAX = 1_000  # accounts in one call: about a millisecond of the server's time
+
+Tell = Callable[[TooManyRequests | None], None]
+
+lines = structlog.get_logger()
 
 
 class VoteLimit:
@@ -26,39 +34,45 @@ class VoteLimit:
         self._alone = Alone(processes)
         self._spared = Spared()
         self._firsts = FirstInSpan(limit.span_s)
-        self._waiting: list[tuple[str, int, asyncio.Future[float]]] = []
+        self._waiting: list[tuple[str, int, Tell]] = []
         self._running: asyncio.Task[None] | None = None
 
     def number(self, account: int) -> int:
         """How many ballots `take` has to count for this one; none for an account's first in a while."""
         return self._firsts.number(_subject(account), time.monotonic())
 
+    def ask(self, account: int, number: int, tell: Tell) -> None:
+        """Count so many ballots, at least one; `tell` is called once, with the refusal when the account has no room: then
+        nothing was counted. It is called from the event loop, after this returned, and raises nothing.
+        """
+        self._waiting.append((key_of(self._limit, _subject(account)), number, tell))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+
     async def take(self, account: int, number: int) -> None:
-        """Count so many ballots. Raises TooManyRequests, and counts nothing, when the account has no room."""
-        if number:
-            wait_us = await self._put(key_of(self._limit, _subject(account)), number)
-            if wait_us > 0:
-                raise refuse(self._limit, wait_us)
+        """Count so many ballots and wait. Raises TooManyRequests, and counts nothing, when the account has no room."""
+        if not number:
+            return
+        told: asyncio.Future[TooManyRequests | None] = asyncio.get_running_loop().create_future()
+        self.ask(account, number, lambda refusal: None if told.done() else told.set_result(refusal))
+        refusal = await told
+        if refusal is not None:
+            raise refusal
 
     async def close(self) -> None:
         """Disconnect."""
         with contextlib.suppress(*connection.LogError):
             await self._script.registered_client.aclose()
 
-    async def _put(self, key: str, number: int) -> float:
-        answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._waiting.append((key, number, answer))
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
-        return await answer
-
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
             waits = await self._ask([key for key, _, _ in batch], [number for _, number, _ in batch])
-            for (_, _, answer), wait_us in zip(batch, waits, strict=True):
-                if not answer.done():  # done: the client has gone away
-                    answer.set_result(wait_us)
+            for (_, _, tell), wait_us in zip(batch, waits, strict=True):
+                try:
+                    tell(refuse(self._limit, wait_us) if wait_us > 0 else None)
+                except Exception:  # noqa: BLE001  # whatever happens to one voter's answer, the others of the call get theirs
+                    lines.exception("a limit was not told")
 
     async def _ask(self, keys: list[str], numbers: list[int]) -> list[float]:
         bucket = [self._limit.interval_us, self._limit.burst]

@@ -1,6 +1,6 @@
 """Waits for a request's body in the event loop, where waiting costs nothing, before a thread is given to the request.
 
-A pool of sixteen threads that read from sixteen slow clients is a site that is down. Bodies are small (the limit is the
+A pool of four threads that read from four slow clients is a site that is down. Bodies are small (the limit is the
 caller's), so they are kept in memory.
 """
 

@@ -37,13 +37,7 @@ class Way:
 
     async def ask(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, list[str]]:
         """The status, and the ways it took."""
-        scope: dict[str, Any] = {
-            "type": "http",
-            "method": "POST",
-            "path": path,
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        }
-        ways: list[str] = []
+        scope, ways = _scope(path, headers), list[str]()
         told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         gone_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._app.express(scope, body, lambda head, _body: told.set_result(head), lambda: gone_on.set_result(None)):
@@ -53,6 +47,10 @@ class Way:
         if told.done():
             return int(told.result().split()[1]), ways
         return await self._whole(scope, body), [*ways, "long"]
+
+    async def whole(self, path: str, headers: dict[str, str], body: bytes) -> int:
+        """The status by the endpoint alone."""
+        return await self._whole(_scope(path, headers), body)
 
     async def _whole(self, scope: dict[str, Any], body: bytes) -> int:
         sent: list[Any] = []
@@ -67,6 +65,11 @@ class Way:
         return int(sent[0]["status"])
 
 
+def _scope(path: str, headers: dict[str, str]) -> dict[str, Any]:
+    named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http", "method": "POST", "path": path, "headers": named}
+
+
 def bearer(settings: Settings, account: Account, *, confirmed: bool = True) -> dict[str, str]:
     token = create_jwt_token(account.id, secret=settings.jwt_secret, confirmed=confirmed)
     return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -78,7 +81,7 @@ def test_plain_ballots_take_the_short_way_alone(
     make_user: Callable[..., Account],
     make_competition: Callable[..., Competition],
 ) -> None:
-    path, browser = f"/vote/{make_competition().id}", make_user()
+    path, other, browser = f"/vote/{make_competition().id}", f"/vote/{make_competition().id}", make_user()
     session: sessions.Session = {}
     sessions.begin(session, browser.id, now=time.time() - 60)
     own = {
@@ -95,7 +98,8 @@ def test_plain_ballots_take_the_short_way_alone(
             return [
                 await way.ask(path, by_token, b'{"vote":"a"}'),
                 await way.ask(path, own, b'{"vote":"a"}'),
-                await way.ask(path, own, b'{"vote":"a"}'),  # the limit is asked from the second on
+                await way.ask(other, own, b'{"vote":"b"}'),  # the limit is asked from the second on
+                await way.ask(path, own, b'{"vote":"a"}'),
                 await way.ask(path, stranger, b'{"vote":"a"}'),
                 await way.ask(path, by_token, b'{"vote":"z"}'),
                 (await way.ask(path, unconfirmed, b'{"vote":"a"}'))[1],
@@ -104,11 +108,39 @@ def test_plain_ballots_take_the_short_way_alone(
     assert asyncio.run(run()) == [
         (202, ["short"]),
         (303, ["short"]),
-        (303, ["long"]),
+        (303, ["short"]),
+        (303, ["short", "long"]),
         (401, ["long"]),
-        (422, ["long"]),
+        (422, ["short", "long"]),
         ["long"],
     ]
+
+
+def test_both_ways_count_against_one_limit(
+    settings: Settings,
+    worker: Worker,
+    make_user: Callable[..., Account],
+    make_competition: Callable[..., Competition],
+) -> None:
+    path, headers = f"/vote/{make_competition(allow_change=True).id}", bearer(settings, make_user())
+    low = settings.model_copy(update={"limit_votes_burst": 4, "limit_votes_per_s": 1})
+
+    async def run() -> tuple[list[tuple[int, list[str]]], list[int]]:
+        short, long = [], []
+        async with Way(low) as way:
+            for number in range(100):
+                body = b'{"vote":"%c"}' % b"ab"[number % 2]
+                if number % 2:
+                    long.append(await way.whole(path, headers, body))
+                else:
+                    short.append(await way.ask(path, headers, body))
+        return short, long
+
+    short, long = asyncio.run(run())
+
+    assert (short[0], long[0]) == ((202, ["short"]), 202)
+    assert (429, ["short", "long"]) in short
+    assert 429 in long
 
 
 def test_a_ballot_that_is_not_confirmed_is_not_sent_again(
