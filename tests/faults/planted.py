@@ -222,8 +222,8 @@ PLANTED = (
         "another receipt for each press",
         "R1: the receipt is a keyed hash of competition and voter",
         "vote/domain/ballot.py",
-        'hmac.digest(key, b"%d" % voter, "sha256")',
-        'hmac.digest(key, __import__("secrets").token_bytes(8), "sha256")',
+        'mac(key, b"%d" % voter)',
+        'mac(key, __import__("secrets").token_bytes(8))',
         (DOMAIN,),
     ),
     Fault(

@@ -1,10 +1,11 @@
 """A ballot: what a voter submits. Its shard and its receipt follow from who votes where, and from nothing else."""
 
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
+
+from vote.mac import mac
 
 RECEIPT_BYTES = 10  # 80 bits: 16 characters to read aloud; a guess hits one of 10^7 receipts with chance 10^-17
 RECEIPT_GROUP = 4
@@ -39,7 +40,7 @@ def receipt_code(key: bytes, voter: int) -> str:
     It is a keyed hash (RFC 2104), so it neither shows the choice nor can be computed without the key.
     """
     assert key, "a copy from the cache has no key: anybody could compute what comes of none"
-    digest = hmac.digest(key, b"%d" % voter, "sha256")
+    digest = mac(key, b"%d" % voter)
     one, two = int.from_bytes(digest[: RECEIPT_BYTES // 2]), int.from_bytes(digest[RECEIPT_BYTES // 2 : RECEIPT_BYTES])
     return (
         f"{_PAIRS[one >> 30]}{_PAIRS[one >> 20 & 1023]}-{_PAIRS[one >> 10 & 1023]}{_PAIRS[one & 1023]}-"

@@ -13,6 +13,7 @@ import orjson
 
 from vote.auth import TOKEN_MAX_CHARS, Token, check_claims
 from vote.errors import NotLoggedIn
+from vote.mac import mac
 
 HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 INVALID = "This token is not valid. Log in again."
@@ -25,7 +26,7 @@ def read_own_token(token: bytes, *, secrets: Sequence[bytes], now: float) -> Tok
     if len(token) > TOKEN_MAX_CHARS or header != HEADER:
         raise NotLoggedIn(INVALID)
     for secret in secrets:
-        expected = base64.urlsafe_b64encode(hmac.digest(secret, signed, "sha256")).rstrip(b"=")
+        expected = base64.urlsafe_b64encode(mac(secret, signed)).rstrip(b"=")
         if hmac.compare_digest(expected, signature):
             return check_claims(_claims(payload), now=now)
     raise NotLoggedIn(INVALID)

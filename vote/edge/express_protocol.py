@@ -5,13 +5,13 @@ way does not take the request or cannot end it.
 """
 
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 import structlog
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from vote.edge.answer import Scope
+from vote.edge.answer import Headers, Scope
 from vote.edge.envelope import Write
 from vote.edge.http_protocol import FrontDoorProtocol
 
@@ -31,6 +31,7 @@ class ExpressProtocol(FrontDoorProtocol):
     """One connection. `_held` is a request whose body is still to come, before anything was begun for it."""
 
     _held: tuple[RequestResponseCycle, ASGI3Application] | None = None
+    _written: ClassVar[tuple[Headers, bytes]] = [], b""
 
     def on_message_complete(self) -> None:
         """The body of what is held is here."""
@@ -47,14 +48,20 @@ class ExpressProtocol(FrontDoorProtocol):
         else:
             self._begin(cycle, app)
 
+    @classmethod
+    def _common(cls, headers: Headers) -> bytes:
+        """The server's own headers, the date: uvicorn makes a list of them once a second."""
+        if headers is not cls._written[0]:
+            cls._written = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
+        return cls._written[1]
+
     def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         def write(head: bytes, body: bytes) -> None:
             cycle.response_started = cycle.response_complete = True
             if cycle.disconnected:
                 return
-            common = b"".join([b"%b: %b\r\n" % header for header in cycle.default_headers])
             ending = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-            self.transport.write(b"%b%b%b%b" % (head, common, ending, body))
+            self.transport.write(b"%b%b%b%b" % (head, self._common(cycle.default_headers), ending, body))
             if not cycle.keep_alive:
                 self.transport.close()
             self.on_response_complete()
@@ -75,5 +82,7 @@ def _may_be_held(cycle: RequestResponseCycle) -> bool:
     """Whether this is a small form that comes by itself: nothing is waited for that a client may not send."""
     if cycle.scope["method"] != "POST" or cycle.waiting_for_100_continue:
         return False
-    length = next((value for name, value in cycle.scope["headers"] if name == b"content-length"), b"")
-    return length.isdigit() and int(length) <= BODY_MAX_BYTES
+    for name, value in cycle.scope["headers"]:
+        if name == b"content-length":
+            return value.isdigit() and int(value) <= BODY_MAX_BYTES
+    return False

@@ -32,6 +32,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
 
     _sending_since: float | None = None  # when we began to wait for the rest of a head or a body; None: for nothing
     _unread_since: float | None = None  # when the client stopped reading; None: it reads
+    _idle_since: float | None = None  # when the last answer was given; None: a request has begun
     _head_bytes = 0
     _is_in_head = True
     _timer: TimerHandle | None = None
@@ -49,6 +50,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Something came; whether it completes a head or a body is said by the parser's calls below."""
+        self._idle_since = None
         if self._sending_since is None:
             self._sending_since = self.loop.time()
         if self._is_in_head:
@@ -73,6 +75,15 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._sending_since = None
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Go on with what was sent ahead, or be idle: uvicorn would set and cancel a timer of its own for each request."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+
     def handle_websocket_upgrade(self) -> None:
         """From here on it is a watcher (`vote/live/protocol.py`)."""
         self._forget()
@@ -96,9 +107,12 @@ class FrontDoorProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _look(self) -> None:
+        now = self.loop.time()
         began = [since for since in (self._sending_since, self._unread_since) if since is not None]
-        left_s = min(began, default=self.loop.time()) + self.patience_s - self.loop.time()
-        if left_s > 0:
+        left_s = min(began, default=now) + self.patience_s - now
+        if self._idle_since is not None and now - self._idle_since >= self.timeout_keep_alive:
+            self.transport.close()
+        elif left_s > 0:
             self._timer = self.loop.call_later(left_s, self._look)
         elif self._unread_since is not None:
             CUT_OFF.labels("answer").inc()

@@ -1,7 +1,6 @@
 """Who is it? A Bearer token or a session, alive and not revoked. The same answer for Flask and the front door."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from vote.auth import UNCONFIRMED
 from vote.config import Settings
@@ -11,8 +10,7 @@ from vote.edge.sessions import Session
 from vote.errors import NotLoggedIn
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Somebody who is logged in. `subject` is what a log-out revokes: `jti:…` or `sid:…`. Who is not `confirmed` had not
     confirmed the e-mail address when this login began, where that is asked for: `confirmed.py` knows if they have since.
     """

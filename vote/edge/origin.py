@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from vote.config import Settings
 from vote.errors import ForgedForm
+from vote.mac import mac
 
 Header = Callable[[str], str | None]
 
@@ -49,11 +50,7 @@ def csrf_token(key: bytes, sid: str) -> str:
     twice would let somebody guess them by the length of the page (BREACH).
     """
     mask = secrets.token_bytes(MAC_BYTES)
-    return (mask + _xor(mask, _mac(key, sid))).hex()
-
-
-def _mac(key: bytes, sid: str) -> bytes:
-    return hmac.digest(key, sid.encode("utf-8"), "sha256")
+    return (mask + _xor(mask, mac(key, sid.encode("utf-8")))).hex()
 
 
 def _xor(one: bytes, other: bytes) -> bytes:
@@ -78,8 +75,8 @@ def check_csrf(keys: Sequence[bytes], sid: str | None, given: str | None) -> Non
     if not sid or not given or not TOKEN.fullmatch(given):
         raise ForgedForm
     both = bytes.fromhex(given)
-    mac = _xor(both[:MAC_BYTES], both[MAC_BYTES:])
-    if not any(hmac.compare_digest(_mac(key, sid), mac) for key in keys):
+    shown, asked = _xor(both[:MAC_BYTES], both[MAC_BYTES:]), sid.encode("utf-8")
+    if not any(hmac.compare_digest(mac(key, asked), shown) for key in keys):
         raise ForgedForm
 
 

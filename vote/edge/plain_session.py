@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from vote.mac import mac
+
 SALT = b"cookie-session"  # Flask's name of the purpose
 UNPACKED_MAX_BYTES = 4096  # what a browser keeps of a cookie
 PLAIN = (str, int, float, bool)
@@ -52,7 +54,7 @@ class PlainSession:
 
 
 def _signature(key: bytes, signed: bytes) -> bytes:
-    return _encoded(hmac.digest(key, signed, "sha256"))
+    return _encoded(mac(key, signed))
 
 
 def _unpacked(payload: bytes) -> bytes:
