@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -64,13 +64,19 @@ class Worker:
 
     def wait_recorded(self, ballots: int) -> list[Batch]:
         """Its batches, once they hold this many ballots. Raises TimeoutError."""
-        deadline = time.monotonic() + WITHIN_S
-        while time.monotonic() < deadline:
-            batches = self.batches()
-            if sum(batch.ballots for batch in batches) >= ballots:
-                return batches
-            time.sleep(0.2)  # between two looks at the log
-        raise TimeoutError(f"a worker did not record {ballots:,} ballots within {WITHIN_S:g} s:\n{self.last_lines()}")
+        return wait_recorded([self], ballots)
+
+
+def wait_recorded(workers: Sequence[Worker], ballots: int) -> list[Batch]:
+    """The batches of all of them, once they hold this many ballots. Raises TimeoutError."""
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        batches = [batch for worker in workers for batch in worker.batches()]
+        if sum(batch.ballots for batch in batches) >= ballots:
+            return batches
+        time.sleep(0.2)  # between two looks at the log
+    lines = "\n".join(worker.last_lines() for worker in workers)
+    raise TimeoutError(f"{ballots:,} ballots were not recorded within {WITHIN_S:g} s:\n{lines}")
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ to read, no checks, no chain, no tallies, no positions.
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from psycopg import sql
 
 from bench.check import Acknowledged
 from bench.ground import Ground
-from bench.parts import worker
+from bench.parts import wait_recorded, worker
 from bench.progress import Tell
 from bench.voters import choice_of
 from vote.ballotlog.box import BallotBox
@@ -45,6 +46,7 @@ class Rounds:
     """Votes per second of each round."""
 
     worker: list[float]
+    two_workers: list[float]
     plain: list[float]
     plain_as_text: list[float]
 
@@ -64,12 +66,16 @@ def make_ready(ground: Ground) -> None:
 
 
 def measure(ground: Ground, competitions: list[int], ballots: int, told: Acknowledged, tell: Tell) -> Rounds:
-    """One round per competition: the worker, then the same rows plainly, as Python values and as text made before."""
-    done = Rounds([], [], [])
+    """One round per competition: the worker, then the same rows plainly, as Python values and as text made before; and two
+    workers, with as many ballots in a competition of their own.
+    """
+    done = Rounds([], [], [], [])
     for competition in competitions:
-        told.add_all(competition, asyncio.run(_fill(ground, competition, ground.crowd.ids[:ballots])))
-        done.worker.append(_drain(ground, ballots))
-        tell("one worker", done.worker[-1])
+        for workers, one in ((2, ground.new_competition()), (1, competition)):
+            told.add_all(one, asyncio.run(_fill(ground, one, ground.crowd.ids[:ballots])))
+            rate = _drain(ground, ballots, workers=workers)
+            (done.worker if workers == 1 else done.two_workers).append(rate)
+            tell("one worker" if workers == 1 else "two workers", rate)
         with ground.owner.read() as tx:
             batches = [[_rows(tx, table, ids) for table in TABLES] for ids in _batches(tx, competition)]
         done.plain.append(ballots / _insert(ground.plain_url, batches))
@@ -98,11 +104,12 @@ async def _fill(ground: Ground, competition: int, voters: range) -> dict[int, st
     return {voter: choice_of(voter) for voter in voters}
 
 
-def _drain(ground: Ground, ballots: int) -> float:
-    """Start a worker on the filled log. From the beginning of its first batch to the end of its last."""
-    with worker(ground) as one:
-        batches = one.wait_recorded(ballots)
-    return ballots / (batches[-1].at - (batches[0].at - batches[0].seconds))
+def _drain(ground: Ground, ballots: int, *, workers: int) -> float:
+    """Start workers on the filled log. From the beginning of the first batch to the end of the last."""
+    with contextlib.ExitStack() as stack:
+        started = [stack.enter_context(worker(ground)) for _ in range(workers)]
+        batches = wait_recorded(started, ballots)
+    return ballots / (max(one.at for one in batches) - min(one.at - one.seconds for one in batches))
 
 
 def _batches(tx: Tx, competition: int) -> Iterator[list[Any]]:

@@ -70,6 +70,12 @@ def rows(run: Run) -> list[Row]:
             "plain batched INSERT",
             0.7,
         ),
+        Row(
+            "recorded by two workers",
+            median(recorded.two_workers),
+            median_ratio(recorded.two_workers, recorded.worker),
+            "one worker",
+        ),
         Row("plain batched INSERT, values as text beforehand", median(recorded.plain_as_text)),
         Row("together: accepted", median(together_accepted), median_ratio(together_accepted, both.pgbench), of_rows),
         Row(
