@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.faults.access import ACCESS_FAULTS
 from tests.faults.accounts import ACCOUNT_FAULTS
 from tests.faults.attacks import ATTACK_FAULTS
+from tests.faults.connections import CONNECTION_FAULTS
 from tests.faults.copies import COPY_FAULTS
 from tests.faults.growth import GROWTH_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
@@ -32,6 +33,7 @@ ALL_FAULTS = (
     *OUTAGE_FAULTS,
     *PAGE_FAULTS,
     *COPY_FAULTS,
+    *CONNECTION_FAULTS,
     *LOAD_FAULTS,
     *ACCESS_FAULTS,
     *GROWTH_FAULTS,

@@ -124,7 +124,8 @@ class BallotBox:
     async def _cast_batch(self, batch: list[_Waiting]) -> None:
         try:
             open_connection = await self._connected()
-        except (*connection.LogError, TimeoutError):
+        except Exception as error:  # noqa: BLE001  # whatever it is: nobody may wait for ever
+            _note(error)
             await self._disconnect()
             for ballot in batch:
                 ballot.fail()  # nothing was sent, so there is nothing to wait for
@@ -138,7 +139,8 @@ class BallotBox:
                     open_connection,
                     [_packed(group, deadline_ms, waited=self._wait_replicas > 0) for group in by_shard],
                 )
-        except (*connection.LogError, TimeoutError):
+        except Exception as error:  # noqa: BLE001  # as above
+            _note(error)
             await self._disconnect()
             self._tell_later(batch, passed_at)
             return
@@ -193,6 +195,12 @@ class BallotBox:
         task = asyncio.create_task(tell())
         self._told_later.add(task)
         task.add_done_callback(self._told_later.discard)
+
+
+def _note(error: Exception) -> None:
+    """Tell of what nobody expected; that the log is away is told by its metrics."""
+    if not isinstance(error, (*connection.LogError, TimeoutError)):
+        lines.error("a call to the log failed", exc_info=error)
 
 
 async def _answer(open_connection: Connection) -> Any:

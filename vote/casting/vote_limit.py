@@ -75,10 +75,11 @@ class VoteLimit:
                     lines.exception("a limit was not told")
 
     async def _ask(self, keys: list[str], numbers: list[int]) -> list[float]:
-        bucket = [self._limit.interval_us, self._limit.burst]
-        waits: list[float] | None = await self._spared.ask_within(
-            TIMEOUT_S, lambda: self._script(keys=keys, args=[*bucket, *numbers])
-        )
+        bucket, waits = [self._limit.interval_us, self._limit.burst], None
+        try:
+            waits = await self._spared.ask_within(TIMEOUT_S, lambda: self._script(keys=keys, args=[*bucket, *numbers]))
+        except Exception:  # noqa: BLE001  # whatever it is: nobody may wait for ever
+            lines.exception("the limit on votes could not be asked")
         return self._alone.put(self._limit, keys, numbers) if waits is None else waits
 
 

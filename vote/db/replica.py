@@ -198,7 +198,8 @@ class Replica:
         reached = [at for at, position in self._samples if position <= replayed and at > self._failed_at]
         if reached and not self._is_used and self._pool is not None:
             self._pool.check()  # connections from before it was away would fail one by one
-        self._fresh_at = reached[-1] if reached else NEVER
+        with self._lock:  # an ask may have failed while the pool was checked
+            self._fresh_at = reached[-1] if reached and reached[-1] > self._failed_at else NEVER
         self._say(self.is_fresh, "it is too far behind")
 
     def _position_of_primary(self) -> tuple[float, int]:
@@ -215,7 +216,8 @@ class Replica:
             return _number(connection, REPLICA_IS_AT)
 
     def _give_up(self, why: str) -> None:
-        self._failed_at, self._fresh_at = time.monotonic(), NEVER
+        with self._lock:
+            self._failed_at, self._fresh_at = time.monotonic(), NEVER
         self._say(False, why)
 
     def _say(self, is_used: bool, why: str) -> None:

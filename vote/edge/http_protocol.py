@@ -15,6 +15,7 @@ from vote.metrics import CUT_OFF
 HEAD_MAX_BYTES = 32 * 1024  # a token, cookies and what browsers add are some 3 KB
 TOO_LARGE = b"The head of this request is larger than 32 KiB.\n"
 TOO_SLOW = b"The request did not arrive in time.\n"
+FOREIGN = b"This server speaks HTTP/1.1 and WebSocket. Send the request without `Upgrade`.\n"
 
 
 class FrontDoorProtocol(HttpToolsProtocol):
@@ -35,6 +36,8 @@ class FrontDoorProtocol(HttpToolsProtocol):
     _idle_since: float | None = None  # when the last answer was given; None: a request has begun
     _head_bytes = 0
     _is_in_head = True
+    _is_foreign = False  # asks for a protocol that nobody speaks here, and has a body
+    _is_leaving = False  # was told to close, and looked at once since
     _timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -67,13 +70,20 @@ class FrontDoorProtocol(HttpToolsProtocol):
             raise ValueError("the head is too large")
         self._is_in_head = False
         self._sending_since = self.loop.time()
+        is_foreign = self.parser.should_upgrade() and not self._should_upgrade()
+        if is_foreign:
+            self._refuse_a_body()
         super().on_headers_complete()
+        if is_foreign:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """All is there; what comes next is another head."""
         self._is_in_head = True
         self._sending_since = None
         super().on_message_complete()
+        if self.cycle is not None and self.cycle.response_complete:
+            self._idle_since = self.loop.time()  # it was answered before its body was here
 
     def on_response_complete(self) -> None:
         """Go on with what was sent ahead, or be idle: uvicorn would set and cancel a timer of its own for each request."""
@@ -93,6 +103,10 @@ class FrontDoorProtocol(HttpToolsProtocol):
         """What the parser refused, also because we told it to."""
         if self._head_bytes > HEAD_MAX_BYTES:
             self._turn_away(b"431 Request Header Fields Too Large", TOO_LARGE)
+        elif self._is_foreign:
+            self._turn_away(b"400 Bad Request", FOREIGN)
+        elif self._owes_an_answer():
+            self.transport.close()
         else:
             super().send_400_response(msg)
 
@@ -106,24 +120,58 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._unread_since = None
         super().resume_writing()
 
+    def _refuse_a_body(self) -> None:
+        """RFC 9110 §7.8: an Upgrade may be ignored. But the parser reads no body after one, and would take it for the next
+        request. Without one the request is answered, and the connection ends with it. Raises ValueError, to the parser.
+        """
+        bodies = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
+        if bodies and bodies != {b"content-length": b"0"}:
+            self._is_foreign = True
+            raise ValueError("a body after an upgrade")
+
     def _look(self) -> None:
         now = self.loop.time()
+        if self.transport.is_closing():
+            self._leave()
+            return
         began = [since for since in (self._sending_since, self._unread_since) if since is not None]
         left_s = min(began, default=now) + self.patience_s - now
         if self._idle_since is not None and now - self._idle_since >= self.timeout_keep_alive:
             self.transport.close()
         elif left_s > 0:
-            self._timer = self.loop.call_later(left_s, self._look)
+            self._look_in(left_s)
+            return
         elif self._unread_since is not None:
             CUT_OFF.labels("answer").inc()
             self.transport.abort()
+            return
         else:
             CUT_OFF.labels("head" if self._is_in_head else "body").inc()
             self._turn_away(b"408 Request Timeout", TOO_SLOW)
+        self._look_in(self.patience_s)
+
+    def _look_in(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._look)
+
+    def _leave(self) -> None:
+        """A closing connection waits for what is unread to be read: for a patience or two, not for ever."""
+        if self._is_leaving:
+            CUT_OFF.labels("answer").inc()
+            self.transport.abort()
+        else:
+            self._is_leaving = True
+            self._look_in(self.patience_s)
+
+    def _owes_an_answer(self) -> bool:
+        """Whether a request is under way that must not be told what is wrong with another one."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        return bool(self.pipeline) or cycle.response_started or not cycle.more_body
 
     def _turn_away(self, status: bytes, text: bytes) -> None:
-        """Say why, where no answer is under way, and end the connection; the app hears that the client is gone."""
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        """Say why, where no answer is owed to another request, and end the connection; the app hears of it."""
+        if not self._owes_an_answer():
             head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d" % len(text)
             self.transport.write(b"HTTP/1.1 %s\r\n%s\r\n\r\n%s" % (status, head, text))
         self.transport.close()

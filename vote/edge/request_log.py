@@ -65,8 +65,8 @@ class RequestLog:
 
     def flush(self) -> None:
         """Write what is waiting. Lines of one turn carry the time of its end."""
-        self._count()
         lines, self._lines = self._lines, []
+        self._count()
         common = {"event": "request", "level": "info", "time": datetime.now(UTC).isoformat(), "part": "web"}
         stream = self._stream or sys.stdout
         stream.write(

@@ -7,6 +7,8 @@ database is away the list stays as it was; before it was read once, nobody is le
 import threading
 import time
 
+import structlog
+
 from vote.db import users
 from vote.db.pool import Database
 from vote.errors import DatabaseUnavailable, NotLoggedIn, Unavailable
@@ -14,6 +16,8 @@ from vote.errors import DatabaseUnavailable, NotLoggedIn, Unavailable
 REFRESH_S = 0.4
 OVERLAP_IDS = 200  # ids become visible out of order when transactions overlap: read a little of the past again
 KEEP_S = 25 * 3600  # a bit longer than any token or session lives
+
+lines = structlog.get_logger()
 
 
 class Revoked:
@@ -74,10 +78,15 @@ class Revoked:
             self.refresh()
         except DatabaseUnavailable:
             return  # the list stays as it was; /ready and the metrics tell of the database
+        except Exception:  # noqa: BLE001  # whatever it is: a thread that has ended hears of no log-out any more
+            lines.exception("log-outs could not be read")
 
     def _follow(self) -> None:
         while not self._stop.wait(REFRESH_S):
             self._try_refresh()
-            oldest = time.time() - KEEP_S
-            for subject in [subject for subject, since in self._since.items() if since < oldest]:
-                del self._since[subject]
+            self._forget(time.time() - KEEP_S)
+
+    def _forget(self, before: float) -> None:
+        """Let go of what no token or session can be older than. Others add meanwhile, so a copy is walked through."""
+        for subject in [subject for subject, since in list(self._since.items()) if since < before]:
+            del self._since[subject]

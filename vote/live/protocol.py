@@ -14,6 +14,7 @@ from websockets.http11 import Request
 from vote.edge.answer import Scope
 
 FRAMES = "vote.frames"  # our name among the extensions of ASGI
+REFUSED = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class WatcherProtocol(WebSocketsSansIOProtocol):
@@ -24,6 +25,13 @@ class WatcherProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:
             self.scope["extensions"][FRAMES] = {"write": self.write_frame}
+
+    def data_received(self, data: bytes) -> None:
+        """The head comes first, and whole. One that the library refuses is answered here: uvicorn would never say a word."""
+        super().data_received(data)
+        if not self.handshake_initiated and not self.transport.is_closing():
+            self.transport.write(REFUSED)
+            self.transport.close()
 
     def write_frame(self, frame: bytes) -> bool:
         """Write one whole text frame, which needs no state of ours. False when it would wait, or there is nobody."""

@@ -160,6 +160,9 @@ class Live:
                 people = await asyncio.to_thread(self._people, set(by_role.values()))
             except DatabaseUnavailable:
                 continue  # nobody can have been given another role meanwhile
+            except Exception:  # noqa: BLE001  # whatever it is: roles are looked at again, for as long as this process lives
+                lines.exception("roles could not be read")
+                continue
             for connection, user_id in by_role.items():
                 connection.viewer.person = people.get(user_id)
                 board = self._feed.known(connection.competition)

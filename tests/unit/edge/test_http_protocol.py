@@ -1,38 +1,173 @@
-"""One connection under the server's protocol: how long it may be idle."""
+"""One connection under the server's protocol: how long it may stay, and whom an answer is for."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
+import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
 from vote.edge.http_protocol import FrontDoorProtocol
 
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: "
+WEBSOCKET = b"websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 PATIENCE_S = 0.05
 KEEP_ALIVE_S = 1
 WITHIN_S = 20
 
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-async def app(_scope: Any, _receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 204, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})
+
+class Server:
+    """A front door without the app behind it. `asked` are the paths that the app was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.is_asked = asyncio.Event()
+        self.state = ServerState()
+        self.may_answer = asyncio.Event()
+
+    async def app(self, scope: Any, _receive: Any, send: Any) -> None:
+        """Answer when it may, without looking at a body."""
+        self.asked.append(scope["path"])
+        self.is_asked.set()
+        await self.may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    def protocol(self) -> Callable[[], FrontDoorProtocol]:
+        """What makes a connection's protocol."""
+        config = Config(
+            self.app,
+            interface="asgi3",
+            ws="vote.live.protocol:WatcherProtocol",
+            timeout_keep_alive=KEEP_ALIVE_S,
+            log_config=None,
+        )
+        config.load()
+        return partial(FrontDoorProtocol.with_patience(PATIENCE_S), config, self.state, {})
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[tuple[str, int]]:
+        """Where it listens."""
+        made = await asyncio.get_running_loop().create_server(self.protocol(), "127.0.0.1", 0)
+        async with made, asyncio.timeout(WITHIN_S):
+            yield made.sockets[0].getsockname()
+
+    async def until_nobody_is_left(self) -> None:
+        """Wait for the server to have let go of every connection."""
+        while self.state.connections:  # noqa: ASYNC110  # a set of uvicorn's tells nobody
+            await asyncio.sleep(0.01)  # between two looks
+
+
+def with_one(run: Callable[[Server, Streams], Coroutine[Any, Any, Any]]) -> Any:
+    """What `run` finds with one connection to a server."""
+
+    async def connected() -> Any:
+        server = Server()
+        async with server.serving() as address:
+            streams = await asyncio.open_connection(*address, limit=1024)
+            try:
+                return await run(server, streams)
+            finally:
+                streams[1].close()
+
+    return asyncio.run(connected())
 
 
 def test_an_idle_connection_takes_more_requests_and_is_closed_in_the_end() -> None:
-    async def run() -> list[bytes]:
-        config = Config(app, timeout_keep_alive=KEEP_ALIVE_S, log_config=None)
-        config.load()
-        state, kind = ServerState(), FrontDoorProtocol.with_patience(PATIENCE_S)
-        server = await asyncio.get_running_loop().create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
-        async with server, asyncio.timeout(WITHIN_S):
-            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            answers = []
-            for _ in range(3):
-                writer.write(GET)
-                answers.append(await reader.readuntil(b"\r\n\r\n"))
-            answers.append(await reader.read())
-            writer.close()
-        return [answer[:12] for answer in answers] + [b"%d" % state.total_requests]
+    async def run(server: Server, streams: Streams) -> list[bytes]:
+        reader, writer = streams
+        server.may_answer.set()
+        answers = []
+        for _ in range(3):
+            writer.write(GET + b"\r\n")
+            answers.append(await reader.readuntil(b"\r\n\r\n"))
+        return [*(answer[:12] for answer in answers), await reader.read(), b"%d" % server.state.total_requests]
 
-    assert asyncio.run(run()) == [b"HTTP/1.1 204"] * 3 + [b"", b"3"]
+    assert with_one(run) == [b"HTTP/1.1 200"] * 3 + [b"", b"3"]
+
+
+def test_a_connection_that_was_answered_before_its_body_came_is_closed_in_the_end() -> None:
+    async def run(server: Server, streams: Streams) -> bytes:
+        reader, writer = streams
+        server.may_answer.set()
+        writer.write(GET + b"Content-Length: 1\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"x")
+        assert await reader.read() == b""
+        return answer[:12]
+
+    assert with_one(run) == b"HTTP/1.1 200"
+
+
+def test_an_answer_that_nobody_reads_keeps_no_connection() -> None:
+    """How much of it waits in this process, and not in the kernel, cannot be arranged: so this transport waits by itself."""
+
+    async def run() -> None:
+        aborted, server = asyncio.Event(), Server()
+        transport = Mock(asyncio.Transport, get_extra_info=Mock(return_value=None), abort=Mock(side_effect=aborted.set))
+        server.protocol()().connection_made(transport)
+        transport.is_closing.return_value = True
+        await asyncio.wait_for(aborted.wait(), WITHIN_S)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("body", [b"Content-Length: 40\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_body_behind_a_foreign_upgrade_is_no_request(body: bytes, parts: int) -> None:
+    async def run(server: Server, streams: Streams) -> bytes:
+        reader, writer = streams
+        server.may_answer.set()
+        head, hidden = GET + UPGRADE + b"h2c\r\n" + body + b"\r\n", b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        writer.write(head if parts == 2 else head + hidden)
+        answer = await reader.readuntil(b"`.\n")
+        if parts == 2:
+            writer.write(hidden)
+        assert await reader.read() == b""
+        assert server.asked == []
+        return answer[:12]
+
+    assert with_one(run) == b"HTTP/1.1 400"
+
+
+def test_a_foreign_upgrade_without_a_body_is_ignored() -> None:
+    async def run(server: Server, streams: Streams) -> bytes:
+        reader, writer = streams
+        server.may_answer.set()
+        writer.write(GET + UPGRADE + b"h2c\r\n\r\n")
+        return await reader.read()
+
+    answer = with_one(run)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in answer
+
+
+def test_a_handshake_that_is_none_is_refused() -> None:
+    async def run(server: Server, streams: Streams) -> bytes:
+        reader, writer = streams
+        writer.write(GET + UPGRADE + WEBSOCKET + b"Content-Length: 5\r\n\r\nhello")
+        answer = await reader.read()
+        await server.until_nobody_is_left()
+        return answer[:12]
+
+    assert with_one(run) == b"HTTP/1.1 400"
+
+
+@pytest.mark.parametrize("behind", [b"nonsense\r\n\r\n", b"GET /half HTTP/1.1\r\n"])
+def test_what_is_wrong_with_the_next_request_is_not_told_to_this_one(behind: bytes) -> None:
+    async def run(server: Server, streams: Streams) -> bytes:
+        reader, writer = streams
+        writer.write(GET + b"\r\n")
+        await server.is_asked.wait()
+        writer.write(behind)
+        return await reader.read()
+
+    assert with_one(run) == b""

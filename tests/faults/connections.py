@@ -1,0 +1,57 @@
+"""Faults of connections: how long one may stay, and whom an answer is for. The form is that of `planted.py`."""
+
+from tests.faults.planted import Fault
+
+PROTOCOL = "vote/edge/http_protocol.py"
+ONE_CONNECTION = "tests/unit/edge/test_http_protocol.py"
+
+CONNECTION_FAULTS = (
+    Fault(
+        "an answer before the body leaves a connection for ever",
+        "slow clients are cut off",
+        PROTOCOL,
+        "        if self.cycle is not None and self.cycle.response_complete:\n",
+        "        if False:\n",
+        (f"{ONE_CONNECTION}::test_a_connection_that_was_answered_before_its_body_came_is_closed_in_the_end",),
+    ),
+    Fault(
+        "a closing connection waits for ever",
+        "slow clients are cut off",
+        PROTOCOL,
+        "        if self._is_leaving:\n",
+        "        if False:\n",
+        (f"{ONE_CONNECTION}::test_an_answer_that_nobody_reads_keeps_no_connection",),
+    ),
+    Fault(
+        "a body behind a foreign upgrade is the next request",
+        "RFC 9112 §11.2: no request is smuggled",
+        PROTOCOL,
+        '        if bodies and bodies != {b"content-length": b"0"}:\n',
+        "        if False:\n",
+        (f"{ONE_CONNECTION}::test_a_body_behind_a_foreign_upgrade_is_no_request",),
+    ),
+    Fault(
+        "a ballot is told what is wrong with the next request",
+        "a 4xx is a promise: this ballot is not counted",
+        PROTOCOL,
+        "        elif self._owes_an_answer():\n",
+        "        elif False:\n",
+        (f"{ONE_CONNECTION}::test_what_is_wrong_with_the_next_request_is_not_told_to_this_one",),
+    ),
+    Fault(
+        "a handshake that is none is never answered",
+        "slow clients are cut off",
+        "vote/live/protocol.py",
+        "        if not self.handshake_initiated and not self.transport.is_closing():\n",
+        "        if False:\n",
+        (f"{ONE_CONNECTION}::test_a_handshake_that_is_none_is_refused",),
+    ),
+    Fault(
+        "whoever reads log-outs gives up at the first surprise",
+        "a log-out counts in every process within a second",
+        "vote/edge/revoked.py",
+        "        except Exception:  # noqa: BLE001",
+        "        except ZeroDivisionError:  # noqa: BLE001",
+        ("tests/unit/edge/test_revoked.py",),
+    ),
+)
