@@ -16,7 +16,7 @@ from bench.parts import worker
 from bench.progress import Progress
 
 VOTERS_PER_SECOND = 25_000  # a measurement ends early when its voters run out
-VOTES_PER_ROUND = 3  # measurements with votes: by token, by session, together with recording
+VOTES_PER_ROUND = 4  # measurements with votes: by token, by session, together with recording by one worker and by two
 BALLOTS_PER_ROUND = 24_000  # in the log that the worker drains
 
 

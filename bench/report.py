@@ -128,19 +128,25 @@ def _notes(run: Run) -> Iterator[str]:
             f"{name:8} p50 {p50:.0f} ms, p99 {p99:.0f} ms; processor time per request: server {server:.0f} µs,"
             f" load generator {own:.0f} µs"
         )
-    pace = run.together.pace
-    yield (
-        f"together vote to recorded p50 {median(one.to_recorded_p50_ms for one in pace):.0f} ms,"
-        f" p99 {median(one.to_recorded_p99_ms for one in pace):.0f} ms;"
-        f" waiting at the end {', '.join(str(one.backlog_at_end) for one in pace)};"
-        f" growth {', '.join(f'{100 * one.growth:.1f} %' for one in pace)} of the accepted"
-    )
+    for workers, pace in ((1, run.together.pace), (2, run.together.two_workers)):
+        yield _pace(workers, pace)
     core = max(one.load_core for one in samples.bare)
     yield f"load generator: {100 * core:.0f} % of one core at most, against the bare app"
     told = run.verdict
     yield (
         f"acknowledged {told.acknowledged:,}, recorded {told.recorded:,}, in doubt {told.in_doubt}: lost {told.lost},"
         f" extra {told.extra}, wrong tallies {told.wrong_tallies}"
+    )
+
+
+def _pace(workers: int, pace: list[together.Pace]) -> str:
+    return (
+        f"together, workers: {workers}: vote to recorded p50 {median(one.to_recorded_p50_ms for one in pace):.0f} ms,"
+        f" p99 {median(one.to_recorded_p99_ms for one in pace):.0f} ms;"
+        f" accepted {median(one.accepted.per_second for one in pace):,.0f}/s,"
+        f" recorded {median(one.recorded_per_second for one in pace):,.0f}/s;"
+        f" waiting at the end {', '.join(str(one.backlog_at_end) for one in pace)};"
+        f" growth {', '.join(f'{100 * one.growth:.1f} %' for one in pace)} of the accepted"
     )
 
 

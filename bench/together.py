@@ -1,10 +1,12 @@
 """Acceptance and recording at once on the same cores: both rates, how far recording lags behind, and whether it grows."""
 
 import bisect
+import contextlib
 import itertools
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 
 from bench import pgbench
 from bench.acceptance import Generator, Sample
@@ -12,7 +14,7 @@ from bench.check import Acknowledged
 from bench.figures import percentile, slope
 from bench.ground import Ground
 from bench.load import STORED, Answers
-from bench.parts import Batch, Server, front_door, worker
+from bench.parts import Batch, Server, front_door, wait_recorded, worker
 from bench.progress import Tell
 
 POINTS = 40  # moments at which the backlog is looked at, afterwards
@@ -42,6 +44,7 @@ class Rounds:
     """What each round came to."""
 
     pace: list[Pace]
+    two_workers: list[Pace]
     pgbench: list[float]
 
     def raw(self) -> dict[str, object]:
@@ -50,25 +53,27 @@ class Rounds:
 
 
 def measure(ground: Ground, generator: Generator, rounds: int, told: Acknowledged, tell: Tell) -> Rounds:
-    """Rounds of both at once, each beside a pgbench."""
-    done = Rounds([], [])
+    """Rounds of both at once, with one worker and with two, each beside a pgbench."""
+    done = Rounds([], [], [])
     with front_door(ground) as server:
         for _ in range(rounds):
-            done.pace.append(_both(ground, generator, server, told))
-            tell("together: accepted", done.pace[-1].accepted.per_second)
-            tell("together: recorded", done.pace[-1].recorded_per_second)
+            for workers, paces in ((1, done.pace), (2, done.two_workers)):
+                paces.append(_both(ground, generator, server, told, workers=workers))
+                tell(f"together, workers: {workers}, accepted", paces[-1].accepted.per_second)
+                tell(f"together, workers: {workers}, recorded", paces[-1].recorded_per_second)
             done.pgbench.append(pgbench.measure(ground, generator.seconds))
             tell("pgbench", done.pgbench[-1])
     return done
 
 
-def _both(ground: Ground, generator: Generator, server: Server, told: Acknowledged) -> Pace:
+def _both(ground: Ground, generator: Generator, server: Server, told: Acknowledged, *, workers: int) -> Pace:
     competition = ground.new_competition()
-    with worker(ground) as one:
-        time.sleep(1)  # a worker that has long been running is what is measured, not its start
+    with contextlib.ExitStack() as stack:
+        started = [stack.enter_context(worker(ground)) for _ in range(workers)]
+        time.sleep(1)  # workers that have long been running are what is measured, not their start
         answers, figures = generator.send(ground, server, competition)
         told.add(competition, answers)
-        batches = one.wait_recorded(len(answers.stored()))
+        batches = sorted(wait_recorded(started, len(answers.stored())), key=attrgetter("at"))
     waits = sorted(_waits_ms(ground, competition, answers, batches))
     inside = sum(batch.ballots for batch in batches if answers.began <= batch.at <= answers.ended)
     backlog = _backlog(answers, batches)
