@@ -37,7 +37,7 @@ def of_competition(tx: Tx, competition_id: int, *, limit: int = 200) -> list[Aud
            OR (a.subject = 'decisions' AND a.subject_id = ANY(ARRAY(
                    SELECT d.id::text FROM decisions d WHERE d.competition_id = %(id)s)))
         ORDER BY a.id DESC LIMIT %(limit)s
-        """,  # noqa: S608  # both parts are literals
+        """,  # noqa: S608  # nosec B608: both parts are literals
         {"id": competition_id, "limit": limit},
     )
     return [AuditRow(*row) for row in rows]
