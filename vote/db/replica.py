@@ -194,11 +194,10 @@ class Replica:
         if self._samples and sample[1] < self._samples[-1][1]:
             self._samples.clear()  # another primary: what the old one said does not count
         self._samples.append(sample)
-        # A measurement that was under way when an ask failed says nothing of the time after.
-        reached = [at for at, position in self._samples if position <= replayed and at > self._failed_at]
+        reached = [at for at, position in self._samples if position <= replayed]
         if reached and not self._is_used and self._pool is not None:
             self._pool.check()  # connections from before it was away would fail one by one
-        with self._lock:  # an ask may have failed while the pool was checked
+        with self._lock:  # a measurement that was under way when an ask failed says nothing of the time after
             self._fresh_at = reached[-1] if reached and reached[-1] > self._failed_at else NEVER
         self._say(self.is_fresh, "it is too far behind")
 
