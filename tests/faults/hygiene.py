@@ -92,4 +92,12 @@ HYGIENE_FAULTS = (
         "f\"{_ACCOUNT} AND lower(username) = lower('{username}')\"",
         ("tests/unit/db/test_statements.py::test_no_statement_is_built_of_text",),
     ),
+    Fault(
+        "a form that cannot be read is an empty one",
+        "bad input gets a clear error",
+        "vote/web/request.py",
+        "        self.silent = False\n",
+        "",
+        ("tests/integration/web/test_errors.py::test_a_form_that_cannot_be_read_is_not_an_empty_one",),
+    ),
 )

@@ -98,9 +98,9 @@ def _gather_options(given: Any) -> Any:
 
 
 def _say_lettered(schema: dict[str, Any]) -> None:
-    label = {"type": "string", "minLength": 1, "maxLength": LABEL_MAX_CHARS}
-    for name in LETTERED:
-        schema["properties"][name] = label
+    for number, name in enumerate(LETTERED):
+        least = {"minLength": 1} if number < MIN_OPTIONS else {}  # an empty one at the end is left out
+        schema["properties"][name] = {"type": "string", **least, "maxLength": LABEL_MAX_CHARS}
     if "options" in schema.get("required", []):
         schema["required"].remove("options")
         schema["anyOf"] = [{"required": ["options"]}, {"required": list(LETTERED[:MIN_OPTIONS])}]

@@ -147,6 +147,19 @@ def test_a_field_that_comes_twice_is_refused(api: ApiClient, content_type: str, 
     assert elsewhere.get_json()["errors"].keys() == {"username", "password"}
 
 
+@pytest.mark.parametrize("body", [b"--b\r\n[]--b--\r\n", b"vote=a", b"--c\r\n\r\n--c--"])
+def test_a_form_that_cannot_be_read_is_not_an_empty_one(admin: ApiClient, body: bytes) -> None:
+    number = admin.post("/api/admin/competitions", json={"name": "Q", "options": ["A", "B"]}).get_json()["id"]
+
+    told = admin.post(
+        f"/api/admin/competitions/{number}/close", data=body, content_type="multipart/form-data; boundary=b"
+    )
+
+    assert (told.status_code, told.content_type) == (400, "application/problem+json")
+    assert "boundary" in told.get_json()["detail"]
+    assert admin.get(f"/api/admin/competitions/{number}").get_json()["state"] == "open"
+
+
 def test_odd_addresses_are_no_500(api: ApiClient, browser: Browser, subtests: pytest.Subtests) -> None:
     for path in [
         "/%00",
