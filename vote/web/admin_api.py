@@ -104,8 +104,9 @@ def show(competition_id: int) -> Response:
 )
 def change(competition_id: int) -> Response:
     """The fields that were sent take their new value."""
-    version = _check_if_match(_managed(competition_id))
+    competition = _managed(competition_id)
     wanted, parts = body.read(CompetitionChange), visitor.parts()
+    version = _check_if_match(competition)  # RFC 9110 §13.2.1: after what would be wrong with any version
     changed = actions.change(parts.db, parts.log, competition_id, by=_person(), if_match=version, **wanted.changes())
     return _tell(changed)
 
