@@ -7,6 +7,14 @@ ONE_CONNECTION = "tests/unit/edge/test_http_protocol.py"
 
 CONNECTION_FAULTS = (
     Fault(
+        "an idle connection stays for ever",
+        "no connection stays for ever",
+        PROTOCOL,
+        "        if self._idle_since is not None and now - self._idle_since >= self.timeout_keep_alive:\n",
+        "        if False:\n",
+        (f"{ONE_CONNECTION}::test_an_idle_connection_takes_more_requests_and_is_closed_in_the_end",),
+    ),
+    Fault(
         "an answer before the body leaves a connection for ever",
         "slow clients are cut off",
         PROTOCOL,

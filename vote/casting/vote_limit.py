@@ -38,7 +38,7 @@ class VoteLimit:
         self._running: asyncio.Task[None] | None = None
 
     def number(self, account: int) -> int:
-        """How many ballots `take` has to count for this one; none for an account's first in a while."""
+        """How many ballots `ask` or `take` has to count for this one; none for an account's first in a while."""
         return self._firsts.number(_subject(account), time.monotonic())
 
     def ask(self, account: int, number: int, tell: Tell) -> None:

@@ -202,3 +202,13 @@ def test_what_is_taken_away_is_gone(admin: ApiClient, api: ApiClient) -> None:
         assert admin.get(f"{ALL}/{number}").status_code == 404
         assert admin.post(f"{ALL}/{number}/open").status_code == 404
     assert admin.get(ALL).get_json()["competitions"] == []
+
+
+def test_a_body_that_is_wrong_with_any_version_is_said_to_be_before_a_stale_one(admin: ApiClient) -> None:
+    number = admin.post("/api/admin/competitions", json={"name": "Q", "options": ["A", "B"]}).get_json()["id"]
+    stale = {"If-Match": '"another"'}
+
+    wrong = admin.patch(f"/api/admin/competitions/{number}", json={"name": ""}, headers=stale)
+    right = admin.patch(f"/api/admin/competitions/{number}", json={"name": "R"}, headers=stale)
+
+    assert (wrong.status_code, right.status_code) == (422, 412)
