@@ -95,7 +95,7 @@ def test_options_can_be_added_without_a_script(open_window: OpenWindow, organise
     page.goto("/admin/competitions/new")
     page.fill("#option-d", "Fourth")
     page.get_by_role("button", name="More options").click()
-    assert page.locator("input[name=option]").count() == 8
+    expect(page.locator("input[name=option]")).to_have_count(8)
     expect(page.locator("#option-a")).to_have_value("Fourth")
     page.fill("#option-h", "Last")
     page.fill("#name", "Many")

@@ -40,6 +40,7 @@ def test_an_admin_decides_over_a_gap(
     watching.goto(f"/results/{competition.id}")
     desk.goto(f"{here}/close")
     desk.get_by_role("button", name="Close now").click()
+    expect(desk.get_by_role("button", name="Close now")).to_have_count(0)
     wait_until(lambda: "waits for an admin" in (desk.goto(here), desk.content())[1])
     expect(desk.get_by_text("Only an admin can decide that the result stands.")).to_be_visible()
     expect(watching.locator("main > .state")).to_contain_text("Closing")
@@ -77,6 +78,7 @@ def test_an_admin_decides_on_the_gaps_without_a_script(
     page.get_by_role("link", name="See what may be missing").click()
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("Choose at least one break.")).to_be_visible()
+    expect(page.get_by_role("checkbox")).to_have_count(log.shards)
     for box in page.get_by_role("checkbox").all():
         box.check()
     page.fill("#reason", WHY)
