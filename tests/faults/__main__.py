@@ -12,8 +12,11 @@ from pathlib import Path
 from tests.faults.access import ACCESS_FAULTS
 from tests.faults.accounts import ACCOUNT_FAULTS
 from tests.faults.attacks import ATTACK_FAULTS
+from tests.faults.ballot_log import BALLOT_LOG_FAULTS
+from tests.faults.closing import CLOSING_FAULTS
 from tests.faults.connections import CONNECTION_FAULTS
 from tests.faults.copies import COPY_FAULTS
+from tests.faults.fault import Fault
 from tests.faults.growth import GROWTH_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
@@ -21,13 +24,17 @@ from tests.faults.limits import LIMIT_FAULTS
 from tests.faults.load import LOAD_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
-from tests.faults.planted import PLANTED, Fault
 from tests.faults.pools import POOL_FAULTS
+from tests.faults.recording import RECORDING_FAULTS
 from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
+from tests.faults.voters import VOTER_FAULTS
 
 ALL_FAULTS = (
-    *PLANTED,
+    *BALLOT_LOG_FAULTS,
+    *RECORDING_FAULTS,
+    *CLOSING_FAULTS,
+    *VOTER_FAULTS,
     *KEEPING_FAULTS,
     *ATTACK_FAULTS,
     *OUTAGE_FAULTS,

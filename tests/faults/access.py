@@ -1,6 +1,6 @@
-"""Faults that let somebody in, keep somebody in, or show what is not theirs; the form is that of `planted.py`."""
+"""Faults that let somebody in, keep somebody in, or show what is not theirs; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 WEB = "tests/integration/web"
 PEOPLE = f"{WEB}/test_people.py"
@@ -11,6 +11,7 @@ FIELDS = f"{WEB}/test_access_table.py::test_fields_that_nobody_offered_are_refus
 CROSS = f"{WEB}/test_cross_origin.py"
 HEADERS = f"{WEB}/test_headers.py"
 LIVE = "tests/integration/live/test_access.py"
+LIVE_LOGINS = "tests/integration/live/test_logins.py"
 LOGINS = "tests/system/test_logins.py"
 CONFIG = "tests/unit/test_config.py"
 TOKENS = "tests/unit/test_auth.py"
@@ -111,7 +112,7 @@ ACCESS_FAULTS = (
         "vote/edge/cookies.py",
         "    return PREFIX + word if secure else word",
         "    return word",
-        (f"{WEB}/test_accounts.py::test_the_session_cookie_is_guarded",),
+        (f"{WEB}/test_account_forms.py::test_the_session_cookie_is_guarded",),
     ),
     Fault(
         "a placeholder is a secret",
@@ -232,7 +233,7 @@ ACCESS_FAULTS = (
         "vote/live/sockets.py",
         "                    connection.end(LOGGED_OUT)\n",
         "                    continue\n",
-        (f"{LIVE}::test_a_log_out_closes_the_socket_within_a_second",),
+        (f"{LIVE_LOGINS}::test_a_log_out_closes_the_socket_within_a_second",),
     ),
     Fault(
         "a role that is taken away is noticed seconds later",
@@ -240,7 +241,7 @@ ACCESS_FAULTS = (
         "vote/live/sockets.py",
         "ROLE_CHECK_S = 0.5",
         "ROLE_CHECK_S = 3.0",
-        (f"{LIVE}::test_a_role_that_is_taken_away_closes_hidden_results_within_a_second",),
+        (f"{LIVE_LOGINS}::test_a_role_that_is_taken_away_closes_hidden_results_within_a_second",),
     ),
     Fault(
         "one account takes all the places",

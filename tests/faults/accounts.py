@@ -1,6 +1,6 @@
-"""Faults of logging in, passwords, devices and mail; the form is that of `planted.py`."""
+"""Faults of logging in, passwords, devices and mail; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 GUARD = "tests/integration/actions/test_guard.py"
 DEFENCE = "tests/integration/web/test_login_defence.py"

@@ -1,6 +1,6 @@
-"""Faults that let a stranger's text run or spread; the form is that of `planted.py`."""
+"""Faults that let a stranger's text run or spread; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 HOSTILE_TEXT = "tests/integration/web/test_hostile_text.py"
 ATTACK_FAULTS = (

@@ -1,6 +1,6 @@
-"""Faults of connections: how long one may stay, and whom an answer is for. The form is that of `planted.py`."""
+"""Faults of connections: how long one may stay, and whom an answer is for. The form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 PROTOCOL = "vote/edge/http_protocol.py"
 ONE_CONNECTION = "tests/unit/edge/test_http_protocol.py"

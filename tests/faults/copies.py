@@ -1,6 +1,6 @@
-"""Faults of the cache; the form is that of `planted.py`."""
+"""Faults of the cache; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 CACHE = "tests/integration/edge/test_cache.py"
 PAGES = "tests/integration/web/test_cached_pages.py"

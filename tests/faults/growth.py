@@ -1,6 +1,6 @@
 """Faults of growth and of watching: work that grows with the election, or with the number of people who watch."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 PLANS = "tests/integration/db/test_plans.py"
 STATEMENTS = f"{PLANS}::test_no_statement_reads_a_large_table_whole"

@@ -1,8 +1,9 @@
-"""Faults of small rules from the table in docs/security.md; the form is that of `planted.py`."""
+"""Faults of small rules from the table in docs/security.md; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 ACCOUNTS = "tests/integration/web/test_accounts.py"
+ACCOUNT_FORMS = "tests/integration/web/test_account_forms.py"
 HYGIENE_FAULTS = (
     Fault(
         "an empty If-Match is taken for a stale one",
@@ -26,7 +27,7 @@ HYGIENE_FAULTS = (
         "vote/web/gate.py",
         'if g.get("has_left"):',
         "if False:",
-        (f"{ACCOUNTS}::test_who_leaves_leaves_nothing_in_the_browser",),
+        (f"{ACCOUNT_FORMS}::test_who_leaves_leaves_nothing_in_the_browser",),
     ),
     Fault(
         "of two choices in one ballot the last counts",
@@ -50,7 +51,7 @@ HYGIENE_FAULTS = (
         "vote/web/templates/login.html",
         'type="password", ',
         "",
-        (f"{ACCOUNTS}::test_password_managers_know_every_password_field",),
+        (f"{ACCOUNT_FORMS}::test_password_managers_know_every_password_field",),
     ),
     Fault(
         "a line of the log is written as it comes",
@@ -74,7 +75,7 @@ HYGIENE_FAULTS = (
         "vote/web/accounts.py",
         "        _end(before)\n",
         "        pass\n",
-        (f"{ACCOUNTS}::test_a_login_ends_the_session_that_was_there",),
+        (f"{ACCOUNT_FORMS}::test_a_login_ends_the_session_that_was_there",),
     ),
     Fault(
         "registrations have no limit",

@@ -1,8 +1,13 @@
-"""Faults of trimming, forgetting, retention, checkpoints and `vote verify`; the form is that of `planted.py`."""
+"""Faults of trimming, forgetting, retention, checkpoints and `vote verify`; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
-KEEPING = "tests/integration/worker/test_keeping.py"
+HOUSE = "tests/integration/worker/keeping"
+FORGETTING = f"{HOUSE}/test_forgetting.py"
+OPENED_AGAIN = f"{HOUSE}/test_opened_again.py"
+RETENTION = f"{HOUSE}/test_retention.py"
+SIGNING = f"{HOUSE}/test_signing.py"
+TRIMMING = f"{HOUSE}/test_trimming.py"
 VERIFY = "tests/integration/verify"
 JOURNAL = f"{VERIFY}/test_journal.py"
 KEEPING_FAULTS = (
@@ -12,7 +17,7 @@ KEEPING_FAULTS = (
         "vote/ballotlog/box.lua",
         "      if present and parse_rules(present).state == 'forgotten' and args[4] ~= '2' then\n",
         "      if false then\n",
-        (f"{KEEPING}::test_who_has_voted_cannot_vote_again_when_it_is_opened_again",),
+        (f"{OPENED_AGAIN}::test_who_has_voted_cannot_vote_again_when_it_is_opened_again",),
     ),
     Fault(
         "what is forgotten leaves no version behind",
@@ -20,7 +25,7 @@ KEEPING_FAULTS = (
         "vote/ballotlog/box.lua",
         "      redis.call('HSET', keys[2], args[i], args[i + 1] .. '|forgotten|||0|')\n",
         "      redis.call('HDEL', keys[2], args[i])\n",
-        (f"{KEEPING}::test_an_announcement_that_comes_late_opens_nothing",),
+        (f"{OPENED_AGAIN}::test_an_announcement_that_comes_late_opens_nothing",),
     ),
     Fault(
         "a new life of a shard does not know what was forgotten",
@@ -28,7 +33,7 @@ KEEPING_FAULTS = (
         "vote/worker/ready.py",
         '    if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":\n',
         "    if False:\n",
-        (f"{KEEPING}::test_an_announcement_that_comes_late_opens_nothing",),
+        (f"{OPENED_AGAIN}::test_an_announcement_that_comes_late_opens_nothing",),
     ),
     Fault(
         "voters come back before every ballot is recorded",
@@ -36,7 +41,7 @@ KEEPING_FAULTS = (
         "vote/worker/memory.py",
         " or at.position < shard.last:",
         ":",
-        (f"{KEEPING}::test_voters_come_back_only_when_every_ballot_is_recorded",),
+        (f"{OPENED_AGAIN}::test_voters_come_back_only_when_every_ballot_is_recorded",),
     ),
     Fault(
         "rules come back without their voters",
@@ -44,7 +49,7 @@ KEEPING_FAULTS = (
         "vote/worker/memory.py",
         '            if log.remember(shard, rules, mine) != "ok":\n',
         "            if False:\n",
-        (f"{KEEPING}::test_who_has_voted_cannot_vote_again_when_it_is_opened_again",),
+        (f"{OPENED_AGAIN}::test_who_has_voted_cannot_vote_again_when_it_is_opened_again",),
     ),
     Fault(
         "forgetting overrules a reopening",
@@ -52,7 +57,7 @@ KEEPING_FAULTS = (
         "vote/ballotlog/box.lua",
         "    if not present or parse_rules(present).version <= tonumber(args[i + 1]) then\n",
         "    if true then\n",
-        (f"{KEEPING}::test_a_worker_that_slept_forgets_nothing_that_was_opened_again",),
+        (f"{OPENED_AGAIN}::test_a_worker_that_slept_forgets_nothing_that_was_opened_again",),
     ),
     Fault(
         "late voters overwrite newer ones",
@@ -60,7 +65,7 @@ KEEPING_FAULTS = (
         "vote/ballotlog/box.lua",
         "  if not refused and rules and (rules.state ~= 'forgotten' or rules.version >= tonumber(args[5])) then\n",
         "  if false then\n",
-        (f"{KEEPING}::test_a_worker_that_slept_forgets_nothing_that_was_opened_again",),
+        (f"{OPENED_AGAIN}::test_a_worker_that_slept_forgets_nothing_that_was_opened_again",),
     ),
     Fault(
         "forgotten before a backup holds it",
@@ -68,7 +73,7 @@ KEEPING_FAULTS = (
         "vote/db/keeping.py",
         "SELECT max(started_at) AS upto",
         "SELECT max(verified_at) AS upto",
-        (f"{KEEPING}::test_what_may_still_be_needed_is_kept",),
+        (f"{FORGETTING}::test_what_may_still_be_needed_is_kept",),
     ),
     Fault(
         "trimmed to an unverified backup",
@@ -76,7 +81,7 @@ KEEPING_FAULTS = (
         "vote/db/backups.py",
         "        SELECT positions FROM backups WHERE verified_at IS NOT NULL AND positions IS NOT NULL\n",
         "        SELECT positions FROM backups WHERE positions IS NOT NULL\n",
-        (f"{KEEPING}::test_the_log_is_trimmed_strictly_below_a_verified_backup",),
+        (f"{TRIMMING}::test_the_log_is_trimmed_strictly_below_a_verified_backup",),
     ),
     Fault(
         "trimmed above what is recorded",
@@ -84,7 +89,7 @@ KEEPING_FAULTS = (
         "vote/worker/keeping.py",
         "min(position, recorded[shard].position)",
         "position",
-        (f"{KEEPING}::test_never_above_what_is_recorded_nor_in_another_epoch",),
+        (f"{TRIMMING}::test_never_above_what_is_recorded_nor_in_another_epoch",),
     ),
     Fault(
         "trimmed by a position of another epoch",
@@ -92,7 +97,7 @@ KEEPING_FAULTS = (
         "vote/worker/keeping.py",
         "            if shard in recorded and recorded[shard].epoch == epoch:\n",
         "            if shard in recorded:\n",
-        (f"{KEEPING}::test_never_above_what_is_recorded_nor_in_another_epoch",),
+        (f"{TRIMMING}::test_never_above_what_is_recorded_nor_in_another_epoch",),
     ),
     Fault(
         "the entry at the trim goes too",
@@ -100,7 +105,7 @@ KEEPING_FAULTS = (
         "vote/ballotlog/box.lua",
         "redis.call('XTRIM', keys[1], 'MINID', args[4] .. '-0')",
         "redis.call('XTRIM', keys[1], 'MINID', args[4] .. '-1')",
-        (f"{KEEPING}::test_the_log_is_trimmed_strictly_below_a_verified_backup",),
+        (f"{TRIMMING}::test_the_log_is_trimmed_strictly_below_a_verified_backup",),
     ),
     Fault(
         "trimmed although younger than it must be kept",
@@ -108,7 +113,7 @@ KEEPING_FAULTS = (
         "vote/db/keeping.py",
         "        WHERE marked_at <= now() - make_interval(hours => %s) ORDER BY shard, marked_at DESC\n",
         "        WHERE %s > 0 ORDER BY shard, marked_at DESC\n",
-        (f"{KEEPING}::test_without_a_backup_only_what_is_old_is_trimmed",),
+        (f"{TRIMMING}::test_without_a_backup_only_what_is_old_is_trimmed",),
     ),
     Fault(
         "young journals are retired",
@@ -116,7 +121,7 @@ KEEPING_FAULTS = (
         "vote/db/migrations/0001_initial.sql",
         "                AND c.closed_at < now() - make_interval(days => keep_days)\n",
         "",
-        (f"{KEEPING}::test_old_journals_keep_their_chain_and_lose_who_voted_what",),
+        (f"{RETENTION}::test_old_journals_keep_their_chain_and_lose_who_voted_what",),
     ),
     Fault(
         "retired rows need no audit row",
@@ -207,6 +212,6 @@ KEEPING_FAULTS = (
         "vote/worker/keeping.py",
         '        if settings.checkpoint_key is None and settings.vote_env == "production":\n',
         "        if False:\n",
-        (f"{KEEPING}::test_a_production_worker_needs_a_key_that_is_one",),
+        (f"{SIGNING}::test_a_production_worker_needs_a_key_that_is_one",),
     ),
 )

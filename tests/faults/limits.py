@@ -1,6 +1,6 @@
-"""Faults in limits, addresses and patience; the form is that of `planted.py`."""
+"""Faults in limits, addresses and patience; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 SHARED = "tests/integration/edge/test_limits.py"
 AT_THE_DOOR = "tests/system/test_limits.py"

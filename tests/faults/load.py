@@ -1,6 +1,6 @@
-"""Faults of the load tester: ways to pass a service that should not pass. The form is that of `planted.py`."""
+"""Faults of the load tester: ways to pass a service that should not pass. The form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 LOAD = "tests/system/test_load.py"
 VERDICT = "tests/unit/ops/load/test_verdict.py"

@@ -1,7 +1,8 @@
-"""Faults of coming back: after an outage, after a restore. The form is that of `planted.py`."""
+"""Faults of coming back: after an outage, after a restore. The form is that of `fault.py`."""
 
-from tests.faults.keeping import KEEPING
-from tests.faults.planted import BOX, Fault
+from tests.faults.ballot_log import BOX
+from tests.faults.fault import Fault
+from tests.faults.keeping import TRIMMING
 
 ERASURE = "tests/integration/worker/test_erasure.py"
 UNUSED = f"{ERASURE}::test_accounts_that_nobody_uses_are_erased_and_a_restore_erases_them_again"
@@ -29,7 +30,7 @@ OUTAGE_FAULTS = (
         "vote/worker/drain.py",
         "        if has_hole(at, state, entries):\n",
         "        if False:\n",
-        (f"{KEEPING}::test_a_database_restored_to_before_the_trim_leaves_a_gap_also_while_the_log_runs_on",),
+        (f"{TRIMMING}::test_a_database_restored_to_before_the_trim_leaves_a_gap_also_while_the_log_runs_on",),
     ),
     Fault(
         "votes that cannot be replayed are lost without a word",

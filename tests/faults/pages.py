@@ -1,6 +1,6 @@
-"""Faults of static files and pages; the form is that of `planted.py`."""
+"""Faults of static files and pages; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 FILES = "tests/integration/web/test_static_files.py"
 ASSETS = "tests/unit/web/test_assets.py"

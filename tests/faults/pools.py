@@ -1,6 +1,6 @@
-"""Faults of connections to the database: how long one waits for one, what is told. The form is that of `planted.py`."""
+"""Faults of connections to the database: how long one waits for one, what is told. The form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 POOL = "tests/integration/db/test_pool.py"
 POOLER = "tests/system/test_pgbouncer.py"

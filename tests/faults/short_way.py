@@ -1,6 +1,6 @@
-"""Faults of the short way of a ballot; the form is that of `planted.py`."""
+"""Faults of the short way of a ballot; the form is that of `fault.py`."""
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 EXPRESS = "tests/integration/casting/test_express.py"
 ON_THE_WIRE = "tests/system/test_short_way.py"

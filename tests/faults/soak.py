@@ -1,8 +1,8 @@
 """Faults that only time shows, planted to be found by a soak of a minute; and faults of the soak itself. The form is that of
-`planted.py`.
+`fault.py`.
 """
 
-from tests.faults.planted import Fault
+from tests.faults.fault import Fault
 
 JUDGE = "tests/unit/soak/test_judge.py"
 SHORT = "tests/soak/short.py"

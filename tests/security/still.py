@@ -15,7 +15,7 @@ MEANT = (
     ("bench/", "Secret Keyword"),
     ("docs/", "Secret Keyword"),
     ("tests/unit/test_config.py", "Basic Auth Credentials"),
-    ("tests/integration/worker/test_keeping.py", "Private Key"),
+    ("tests/integration/worker/keeping/test_signing.py", "Private Key"),
     (".env.example", "Basic Auth Credentials"),
     (".env.example", "Secret Keyword"),
     ("vote/config.py", "Basic Auth Credentials"),

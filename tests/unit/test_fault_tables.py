@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.__main__ import ALL_FAULTS
+from tests.faults.fault import Fault
 from tests.faults.of_model import MODEL_FAULTS
-from tests.faults.planted import Fault
 
 ROOT = Path(__file__).parents[2]
 

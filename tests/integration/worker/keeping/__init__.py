@@ -1,0 +1,1 @@
+"""Housekeeping of the worker: what it signs, trims, forgets, has back and retires."""
