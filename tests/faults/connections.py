@@ -4,6 +4,7 @@ from tests.faults.fault import Fault
 
 PROTOCOL = "vote/edge/http_protocol.py"
 ONE_CONNECTION = "tests/unit/edge/test_http_protocol.py"
+VOTE_LIMIT = "tests/unit/casting/test_vote_limit.py"
 
 CONNECTION_FAULTS = (
     Fault(
@@ -69,5 +70,37 @@ CONNECTION_FAULTS = (
         "        except Exception as error:  # noqa: BLE001  # as above\n",
         "        except ZeroDivisionError as error:\n",
         ("tests/unit/ballotlog/test_box.py",),
+    ),
+    Fault(
+        "an answer that cannot be told ends the call of all others",
+        "nobody waits for ever",
+        "vote/ballotlog/box.py",
+        "        except Exception:  # noqa: BLE001  # whatever happens to one voter's answer",
+        "        except ZeroDivisionError:  # noqa: BLE001  # whatever happens to one voter's answer",
+        ("tests/unit/ballotlog/test_box.py::test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting",),
+    ),
+    Fault(
+        "a limit that cannot be told ends the call of all others",
+        "nobody waits for ever",
+        "vote/casting/vote_limit.py",
+        "                except Exception:  # noqa: BLE001  # whatever happens to one voter's answer",
+        "                except ZeroDivisionError:  # noqa: BLE001  # whatever happens to one voter's answer",
+        (f"{VOTE_LIMIT}::test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting",),
+    ),
+    Fault(
+        "a surprise on the way to the limits stops a vote",
+        "a limit that cannot be asked stops nobody from voting",
+        "vote/casting/vote_limit.py",
+        "        except Exception:  # noqa: BLE001  # whatever it is: nobody may wait for ever\n",
+        "        except ZeroDivisionError:\n",
+        (f"{VOTE_LIMIT}::test_a_vote_passes_within_the_share_of_its_process_whatever_goes_wrong",),
+    ),
+    Fault(
+        "whoever looks at roles gives up at the first surprise",
+        "a role that is taken away closes hidden results within a second",
+        "vote/live/sockets.py",
+        "            except Exception:  # noqa: BLE001  # whatever it is: roles are looked at again",
+        "            except ZeroDivisionError:  # noqa: BLE001  # whatever it is: roles are looked at again",
+        ("tests/integration/live/test_logins.py::test_roles_are_looked_at_again_after_what_nobody_expected",),
     ),
 )

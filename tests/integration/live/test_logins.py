@@ -138,6 +138,28 @@ def test_a_role_that_is_taken_away_leaves_what_voters_see(
     assert not any(one._is_over for one in site.live._open if one.competition != hidden)
 
 
+def test_roles_are_looked_at_again_after_what_nobody_expected(
+    site: Site, make_competition: Make, organiser: Person, owner: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = site.open(
+        make_competition(results_visibility="after_close").id, origin=site.origin, cookie=site.cookie(organiser.id)
+    )
+    snapshot(opened)
+    surprises = [ValueError("nobody expected this")]
+    find_many = users.find_many
+
+    def find_many_after_all(*asked: Any) -> Any:
+        if surprises:
+            raise surprises.pop()
+        return find_many(*asked)
+
+    monkeypatch.setattr(users, "find_many", find_many_after_all)
+    _give_role(owner, organiser, "voter")
+
+    assert close_code(opened) == 4403
+    assert surprises == []
+
+
 def _give_role(owner: Database, person: Person, role: Role) -> None:
     with owner.transaction(by="tests") as tx:
         users.set_role(tx, person.id, role)

@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from flask import Flask
 
 from tests.integration.web.asgi import Request, ask
+from vote.asgi import HASHING
 from vote.config import Settings
 from vote.edge.turns import Turns
 from vote.errors import Unavailable
+from vote.web.access import PUBLIC, UNASKED, table_of
 
 JSON = {"Content-Type": "application/json"}
 PERSON = {"username": "ada", "email": "ada@example.com", "password": "Pass123!", "confirm_password": "Pass123!"}
@@ -53,6 +56,14 @@ def test_who_finds_no_place_before_the_hasher_is_told_at_the_door_and_pages_go_o
     assert "Many people are logging in" in json.loads(refused[0].body)["detail"]
     assert b"Many people are logging in" in page.body
     assert form.status == 200
+
+
+def test_what_waits_for_the_hasher_at_the_door_are_routes_open_to_strangers(app: Flask) -> None:
+    door, table = app.url_map.bind("vote.example"), table_of(app)
+
+    rules = {table[door.match(path, "POST")[0]] for path in HASHING}
+
+    assert rules <= {UNASKED, PUBLIC}
 
 
 NOT_SERVED = [
