@@ -96,12 +96,12 @@ def front_door(
 def bare_app(ground: Ground, app: str = "bench.bare:app") -> Iterator[Server]:
     """A bare app, served with the same configuration and as many processes."""
     port = free_port()
-    metrics = ground.folder / "bare-metrics"
-    metrics.mkdir(exist_ok=True)
+    metrics = ground.folder / f"bare-metrics-{port}"
+    metrics.mkdir()
     command = [sys.executable, "-m", "gunicorn", "-c", "python:vote.ops.gunicorn_conf", "--chdir", str(ROOT)]
     command += ["--bind", f"{HOST}:{port}", "--workers", str(WEB_PROCESSES), app]
     environment = ground.environment | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}  # the server reads settings too
-    with running(ground, "bare", command, environment, path=f"http://{HOST}:{port}/") as process:
+    with running(ground, f"bare-{port}", command, environment, path=f"http://{HOST}:{port}/") as process:
         yield Server(port, (process.pid,))
 
 
