@@ -210,8 +210,8 @@ def _page(
     return render_template(
         "desk-competition.html",
         competition=competition,
-        typed=typed,
-        stored=None if typed.is_fresh else Typed.of(competition),
+        typed=desk_form.with_fixed(typed, competition),
+        stored=desk_form.stored_instead(typed, competition) if message and not typed.is_fresh else {},
         fixed=desk_form.fixed_fields(competition),
         tally=tallies.read(tx, [competition.id])[competition.id],
         pending=waiting.pending if waiting else pending.ballots(parts, tx, competition.id),

@@ -39,6 +39,7 @@ class Typed:
     allow_change: bool = False
     results_visibility: str = "live"
     draft: bool = False
+    has_times: bool = True  # a form that was loaded when times were fixed sends none
     is_fresh: bool = field(default=True)  # nothing was typed yet: the script may put the reader's zone
 
     @classmethod
@@ -59,7 +60,7 @@ class Typed:
         """The form as it was sent. Empty options between others are left out."""
         return cls(
             name=form.get("name", ""),
-            description=form.get("description", ""),
+            description=form.get("description", "").replace("\r\n", "\n"),
             labels=_padded(label for label in form.getlist("option")[:MAX_OPTIONS] if label.strip()),
             opens_at=form.get("opens_at", "").strip()[:TEXT_MAX_CHARS],
             closes_at=form.get("closes_at", "").strip()[:TEXT_MAX_CHARS],
@@ -67,6 +68,7 @@ class Typed:
             allow_change="allow_change" in form,
             results_visibility=form.get("results_visibility", "live"),
             draft="draft" in form,
+            has_times="closes_at" in form,
             is_fresh=False,
         )
 
@@ -83,12 +85,31 @@ def new(typed: Typed) -> NewCompetition:
 
 def changes(typed: Typed, before: Competition) -> dict[str, Any]:
     """What is to change of `before`, and may at this stage. Raises InvalidInput with a sentence per field."""
-    fixed = fixed_fields(before)
+    fixed = fixed_fields(before) | (frozenset() if typed.has_times else frozenset(TIMES))
     given = {name: value for name, value in {**_texts(typed), **_times(typed)}.items() if name not in fixed}
     wanted = body.check(CompetitionChange, given).changes()
-    present = {name: getattr(before, name) for name in wanted if name != "options"}
-    present["options"] = [option.label for option in before.options]
+    present = _present(before)
     return {name: value for name, value in wanted.items() if value != present[name]}
+
+
+def stored_instead(typed: Typed, competition: Competition) -> dict[str, Any]:
+    """What is stored of each field that says something else; nothing where a field cannot be read."""
+    try:
+        different = changes(typed, competition)
+    except InvalidInput:
+        return {}
+    present = _present(competition)
+    return {name: present[name] for name in different}
+
+
+def with_fixed(typed: Typed, competition: Competition) -> Typed:
+    """What was typed; fields that the form no longer offers, or did not when it was loaded, are as they are stored."""
+    stored, fixed = Typed.of(competition), fixed_fields(competition)
+    if "options" in fixed:
+        typed = replace(typed, labels=stored.labels, allow_change=stored.allow_change)
+    if not typed.has_times:
+        typed = replace(typed, opens_at=stored.opens_at, closes_at=stored.closes_at, zone=stored.zone)
+    return typed
 
 
 def fixed_fields(competition: Competition) -> frozenset[str]:
@@ -96,6 +117,19 @@ def fixed_fields(competition: Competition) -> frozenset[str]:
     if competition.state in ("closing", "closed"):
         return ONLY_BEFORE_CLOSING
     return ONLY_BEFORE_VOTING if competition.opened_at is not None else frozenset()
+
+
+def _present(competition: Competition) -> dict[str, Any]:
+    """The fields as they are stored, times as exact as they can be typed."""
+    times = {name: getattr(competition, name) for name in TIMES}
+    return {
+        "name": competition.name,
+        "description": competition.description,
+        "options": [option.label for option in competition.options],
+        "allow_change": competition.allow_change,
+        "results_visibility": competition.results_visibility,
+        **{name: at and at.replace(microsecond=0) for name, at in times.items()},
+    }
 
 
 def _texts(typed: Typed) -> dict[str, Any]:
