@@ -222,8 +222,9 @@ class Settings(BaseModel):
 
     @cached_property
     def site_url(self) -> str:
-        """How links in mails begin: PUBLIC_URL, or in development the address the web listens on."""
-        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+        """How links in mails begin: PUBLIC_URL, or the address the web listens on, as this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # nosec B104: shown, not bound
+        return (self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}").rstrip("/")
 
     @cached_property
     def log_url(self) -> str:

@@ -80,7 +80,9 @@ def attacked_app() -> Iterator[Attacked]:
             **WITHOUT_LIMITS,
         }
         with (folder / "output").open("wb") as output:
-            running = subprocess.Popen([*VOTE, "up", "--with-parent"], cwd=folder, env=environ, stdout=output, stderr=output)
+            running = subprocess.Popen(
+                [*VOTE, "up", "--with-parent"], cwd=folder, env=environ, stdout=output, stderr=output
+            )
         try:
             url = f"http://127.0.0.1:{port}"
             wait_until(lambda: _is_ready(url), what="vote up", within=START_S)

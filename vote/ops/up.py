@@ -129,9 +129,7 @@ def _check_port(settings: Settings) -> None:
 
 
 def _welcome(settings: Settings, password_file: Path | None) -> None:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # nosec B104: shown, not bound
-    host = f"[{host}]" if ":" in host else host
-    url = (settings.public_url or f"http://{host}:{settings.port}").rstrip("/")
+    url = settings.site_url
     _say(f"Voting: {url} (demo: {url}/vote/1)")
     if password_file is not None:
         _say(f"Admin: user {installation.ADMIN}, first password in {password_file}; choose another at {url}/account")

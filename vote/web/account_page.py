@@ -106,7 +106,7 @@ def delete() -> AnyResponse:
     except (InvalidInput, TooManyGuesses, HasherBusy) as error:
         return own_account.refused(error)
     erase_account(account.id)
-    return redirect("/", 303) if visitor.wants_page() else nothing()
+    return redirect("/login?done=deleted", 303) if visitor.wants_page() else nothing()
 
 
 def check_password(password: str, *, field: str) -> None:

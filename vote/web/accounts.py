@@ -30,7 +30,10 @@ accounts = Blueprint("accounts", __name__)
 log = structlog.get_logger()
 
 HOME = "/"
-DONE = {"reset": "Your password is changed. Log in with the new one."}
+DONE = {
+    "reset": "Your password is changed. Log in with the new one.",
+    "deleted": "Your account is deleted. What you voted still counts, and carries no name.",
+}
 
 
 @accounts.get("/register")

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 SENTENCES = {
     400: "The request cannot be read. Load the page again and send it once more.",
     404: "There is nothing at this address.",
-    405: "This address does not answer to this method.",
+    405: "What was sent cannot be done at this address. Go back, load the page again and try once more.",
     413: "The request is larger than the limit.",
     415: "Send JSON (application/json) or a form.",
 }
@@ -44,7 +44,10 @@ def answer_vote_error(error: VoteError) -> Response:
     status = problems.status_of(error)
     if status == 500:
         return answer_unexpected(error)
-    response = _answer(status, error.detail, fields=getattr(error, "fields", None))
+    is_about_the_account = type(error) is errors.NotAllowed
+    response = _answer(
+        status, error.detail, fields=getattr(error, "fields", None), is_about_the_account=is_about_the_account
+    )
     response.headers.extend(problems.headers_of(error))
     return response
 
@@ -97,9 +100,12 @@ def render_error_page(
         return _page(status, detail, back=back, safe=safe).encode("utf-8")
 
 
-def _answer(status: int, detail: str, *, fields: dict[str, str] | None = None) -> Response:
+def _answer(
+    status: int, detail: str, *, fields: dict[str, str] | None = None, is_about_the_account: bool = False
+) -> Response:
     if visitor.wants_page():
-        return Response(_page(status, detail, back=_back(), safe=None), status, mimetype="text/html")
+        page = _page(status, detail, back=_back(), safe=None, is_about_the_account=is_about_the_account)
+        return Response(page, status, mimetype="text/html")
     body = problems.problem(status, detail, request_id=visitor.request_id(), fields=fields)
     response = jsonify(body)
     response.status_code = status
@@ -107,7 +113,7 @@ def _answer(status: int, detail: str, *, fields: dict[str, str] | None = None) -
     return response
 
 
-def _page(status: int, detail: str, *, back: str | None, safe: str | None) -> str:
+def _page(status: int, detail: str, *, back: str | None, safe: str | None, is_about_the_account: bool = False) -> str:
     return render_template(
         STATUS_PAGE_TEMPLATE,
         status=status,
@@ -116,6 +122,7 @@ def _page(status: int, detail: str, *, back: str | None, safe: str | None) -> st
         request_id=visitor.request_id(),
         back=back,
         safe=safe,
+        is_about_the_account=is_about_the_account,
     )
 
 

@@ -116,7 +116,11 @@ def _operation(route: Route) -> dict[str, Any]:
         "x-access": route.rule.name.lower(),  # what the account must be, which `security` cannot say
         "responses": {
             **{str(status): _answer(status, body, operation) for status, body in operation.answers.items()},
-            **{str(status): _problem(status) for status in _problems(route) if status not in operation.answers},
+            **{
+                str(status): _problem(status, route.rule)
+                for status in _problems(route)
+                if status not in operation.answers
+            },
         },
     }
     if operation.description:
@@ -183,9 +187,10 @@ def _answer(status: int, body: type[BaseModel] | None, operation: Operation) -> 
     return told
 
 
-def _problem(status: int) -> dict[str, Any]:
+def _problem(status: int, rule: Rule) -> dict[str, Any]:
+    is_of_the_token = status == 401 and rule is access.PUBLIC  # nobody has to log in, but a dead token is told
     return {
-        "description": problems.TITLES[status],
+        "description": "The token that came along is not valid" if is_of_the_token else problems.TITLES[status],
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": REF.format(model=Problem.__name__)}}},
     }
 

@@ -22,10 +22,15 @@ OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "
 @rule(UNASKED)
 def show() -> str:
     """The latest mails, newest first."""
-    if not visitor.parts().settings.mail_is_read_here or not _is_this_machine():
+    if not is_open():
         raise NotFound("There is nothing at this address.")
     with visitor.parts().db.read() as tx:
         return render_template("outbox.html", letters=letters.to_read(tx, limit=LATEST))
+
+
+def is_open() -> bool:
+    """Whether who asks may read the mails here."""
+    return visitor.parts().settings.mail_is_read_here and _is_this_machine()
 
 
 def _is_this_machine() -> bool:

@@ -5,13 +5,13 @@ proxy. A script of the page writes it into the form; without scripts it is paste
 """
 
 import structlog
-from flask import Blueprint, Response, redirect, render_template
+from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import recovery as actions
 from vote.edge import problems
 from vote.errors import HasherBusy, InvalidInput, NameTaken, NotAllowed, TooManyGuesses, VoteError
-from vote.web import body, visitor
+from vote.web import body, outbox, visitor
 from vote.web.access import UNASKED, rule
 from vote.web.models import Forgotten, MailedToken, PasswordReset
 from vote.web.operations import Operation, describe, nothing
@@ -54,7 +54,8 @@ def forgot() -> AnyResponse:
     log.info("new password asked for", request_id=visitor.request_id())
     if not visitor.wants_page():
         return nothing(202)
-    return Response(render_template("forgot.html", can_mail=True, sent_to=email, errors={}), 202, mimetype="text/html")
+    page = render_template("forgot.html", can_mail=True, sent_to=email, has_outbox=outbox.is_open(), errors={})
+    return Response(page, 202, mimetype="text/html")
 
 
 @recovery.get("/reset")
@@ -84,7 +85,7 @@ def reset() -> AnyResponse:
             parts.db, parts.hasher, parts.guard, token=given.token, password=given.new_password
         )
     except (InvalidInput, HasherBusy) as error:
-        return _again("reset.html", error)
+        return _again("reset.html", error, token=request.form.get("token", ""))
     parts.revoked.add(f"user:{user_id}")
     log.info("password set by mail", user_id=user_id)
     return redirect("/login?done=reset", 303) if visitor.wants_page() else nothing()
@@ -114,7 +115,7 @@ def confirm() -> AnyResponse:
     try:
         user_id = actions.confirm_email(visitor.parts().db, token=body.read(MailedToken).token)
     except (InvalidInput, NameTaken) as error:
-        return _again("confirm.html", error)
+        return _again("confirm.html", error, token=request.form.get("token", ""))
     log.info("address confirmed", user_id=user_id)
     if not visitor.wants_page():
         return nothing()

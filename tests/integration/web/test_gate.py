@@ -109,6 +109,7 @@ def test_a_form_without_its_token_is_refused(
 
                 assert answer.status_code == 403
                 assert "Load the page again" in answer.text
+                assert "log in with the account" not in answer.text, "another account would not help"
     assert browser.get("/api/me").status_code == 200
 
 

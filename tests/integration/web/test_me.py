@@ -122,6 +122,7 @@ def test_an_erased_person_is_nobody_and_the_vote_stays(
     answer = browser.submit("/account", "/account/delete", password=PASSWORD)
 
     assert answer.status_code == 303
+    assert "Your account is deleted." in browser.get(answer.location).text
     assert browser.get("/api/me").status_code == 401
     assert api.post("/login", json={"username": "ada", "password": PASSWORD}).status_code == 401
     worker.step()

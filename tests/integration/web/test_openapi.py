@@ -234,6 +234,14 @@ def test_every_answer_is_as_the_document_says(
     assert call.called == told
 
 
+def test_whom_nobody_asks_to_log_in_is_not_told_to(document: dict[str, Any]) -> None:
+    calls = [call for path in document["paths"].values() for call in path.values() if call["x-access"] == "public"]
+
+    told = {call["responses"]["401"]["description"] for call in calls if "401" in call["responses"]}
+
+    assert told == {"The token that came along is not valid"}
+
+
 def test_people_read_the_same_document(browser: Browser, document: dict[str, Any]) -> None:
     page = browser.get("/api/docs")
 

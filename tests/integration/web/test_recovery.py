@@ -117,11 +117,13 @@ def test_a_link_works_in_a_browser_and_its_token_is_in_no_address(
     page = browser.submit("/forgot", "/forgot", email=ada.email)
     assert page.status_code == 202
     assert ada.email in page.text
+    assert 'href="/outbox"' in page.text, "who develops is told where the mail is"
     token = mailbox.token()
-    assert f"http://localhost:8080/reset#{token}" in mailbox.letters()[0][1]
+    assert f"http://127.0.0.1:8080/reset#{token}" in mailbox.letters()[0][1]
     wrong = browser.submit("/reset", "/reset", token=token, new_password="short", confirm_password="other")
     assert wrong.status_code == 422
     assert "At least 8 characters" in wrong.text
+    assert f'value="{token}"' in wrong.text, "it is in no address any more: nobody has to look for the mail again"
     done = browser.submit("/reset", "/reset", token=f" {token} ", new_password=NEW, confirm_password=NEW)
 
     assert done.location == "/login?done=reset"

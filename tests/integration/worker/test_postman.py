@@ -169,7 +169,7 @@ def test_without_a_server_it_is_read_here_in_development_only(
     assert postman_of(None, public_url=None).send_next()
     with owner.read() as tx:
         (letter,) = outbox.to_read(tx, limit=9)
-    assert "http://localhost:8080/reset#" in letter.letter
+    assert "http://127.0.0.1:8080/reset#" in letter.letter
     assert postman_of(None, vote_env="production").send_next()
 
     assert [row[0] for row in rows(owner)] == ["to be read", "not sent: there is no SMTP_URL"]

@@ -1,14 +1,16 @@
 // The token of a link in a mail stands after the # of the address, which no browser sends. It is written into the form, and
 // taken out of the address, so that it stays in no history. Without a script it is pasted from the mail.
 
-/** Fills the field for the token from the address, where both are there. */
+/** Fills the field for the token from the address, where both are there; one that is filled needs no look. */
 export function startMailed(root) {
   const field = root.querySelector("[data-mailed]");
+  if (!field) return;
   const token = location.hash.slice(1);
-  if (!field || !token) return;
-  history.replaceState(null, "", location.pathname);
+  if (token) history.replaceState(null, "", location.pathname);
   if (field.getAttribute("aria-invalid")) return;
-  field.value = token;
+  if (token) field.value = token;
+  if (!field.value) return;
+  const hadFocus = field === document.activeElement || field.autofocus;
   field.closest(".field").hidden = true;
-  root.querySelector("[autofocus]")?.focus();
+  if (hadFocus) field.form.querySelector("input[type=password], button").focus();
 }
