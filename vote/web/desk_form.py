@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from werkzeug.datastructures import MultiDict
 
-from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, Competition
+from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition
 from vote.errors import InvalidInput
 from vote.web import body
+from vote.web.body import Model
 from vote.web.competition_models import CompetitionChange, NewCompetition
 
 FIELDS_AT_FIRST = 4  # two options and room for two more, for who has no script
@@ -72,6 +73,11 @@ class Typed:
             is_fresh=False,
         )
 
+    @property
+    def fields(self) -> list[str]:
+        """The names of all fields that may be wrong, in the order of the form."""
+        return ["name", "description", *(f"option_{key}" for key in OPTION_KEYS), *TIMES, "zone"]
+
     def with_more_options(self) -> Self:
         """The same with room for more options."""
         return replace(self, labels=(self.labels + ("",) * FIELDS_MORE)[:MAX_OPTIONS])
@@ -80,14 +86,14 @@ class Typed:
 def new(typed: Typed) -> NewCompetition:
     """The competition that was typed. Raises InvalidInput with a sentence per field."""
     times = _times(typed)
-    return body.check(NewCompetition, {**_texts(typed), **times, "draft": typed.draft})
+    return _check(NewCompetition, {**_texts(typed), **times, "draft": typed.draft})
 
 
 def changes(typed: Typed, before: Competition) -> dict[str, Any]:
     """What is to change of `before`, and may at this stage. Raises InvalidInput with a sentence per field."""
     fixed = fixed_fields(before) | (frozenset() if typed.has_times else frozenset(TIMES))
     given = {name: value for name, value in {**_texts(typed), **_times(typed)}.items() if name not in fixed}
-    wanted = body.check(CompetitionChange, given).changes()
+    wanted = _check(CompetitionChange, given).changes()
     present = _present(before)
     return {name: value for name, value in wanted.items() if value != present[name]}
 
@@ -117,6 +123,18 @@ def fixed_fields(competition: Competition) -> frozenset[str]:
     if competition.state in ("closing", "closed"):
         return ONLY_BEFORE_CLOSING
     return ONLY_BEFORE_VOTING if competition.opened_at is not None else frozenset()
+
+
+def _check(model: type[Model], given: dict[str, Any]) -> Model:
+    """As `body.check`, with what is wrong between options said at those that repeat another."""
+    try:
+        return body.check(model, given)
+    except InvalidInput as error:
+        wrong, labels = dict(error.fields), [label.strip().casefold() for label in given.get("options", ())]
+        again = [key for n, key in enumerate(OPTION_KEYS[: len(labels)]) if labels[n] in labels[:n]]
+        if again and (sentence := wrong.pop("options", None)):
+            wrong |= {f"option_{key}": sentence for key in again}
+        raise InvalidInput(wrong) from None
 
 
 def _present(competition: Competition) -> dict[str, Any]:

@@ -128,3 +128,19 @@ def test_every_field_of_a_draft_stands_beside_what_is_stored(desk: Browser, make
         "Stored now: opens 1 June 2035, 21:49 UTC",
         "Stored now: a vote cannot be changed",
     ]
+
+
+def test_an_option_that_repeats_another_is_marked_itself(desk: Browser, make_competition: MakeCompetition) -> None:
+    draft = make_competition(draft=True)
+    page = f"/admin/competitions/{draft.id}"
+    labels = ["Ramen", "Pho", "Stew", "Curry", "Pizza", " ramen "]
+
+    for form, path in (("/admin/competitions/new", "/admin/competitions"), (page, page)):
+        answer = desk.submit(form, path, name="Which dish?", option=labels, closes_at="")
+        assert answer.status_code == 422
+        marked = re.findall(r"<input [^>]*aria-invalid[^>]*>", answer.text)
+        assert len(marked) == 1
+        assert 'id="option-f"' in marked[0]
+        assert 'aria-describedby="option-f-error" autofocus' in marked[0]
+        assert re.search(r'id="option-f-error">.*Two options have the same text', answer.text)
+        assert answer.text.count("Two options have the same text") == 1
