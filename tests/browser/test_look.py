@@ -1,0 +1,73 @@
+"""How it looks where a look once misled: what stands beside what, in figures, on the ballot paper and in answers."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.browser.chromium import PHONE, WIDE
+from tests.browser.conftest import OpenWindow
+from tests.module_wide import database_url, environment, redis_url, stack
+from tests.stack import Stack
+from vote.db.users import Account
+from vote.domain.competition import Competition
+
+__all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
+pytestmark = pytest.mark.browser
+
+MakeCompetition = Callable[..., Competition]
+MakeUser = Callable[..., Account]
+
+COUNTS = ".bars .count"
+# For each option where its votes end and where the ink of its share begins.
+EDGES = """rows => rows.map(row => {
+  const share = document.createRange();
+  share.selectNodeContents(row.querySelector("span"));
+  return [row.querySelector("strong").getBoundingClientRect().right, share.getBoundingClientRect().left];
+})"""
+
+
+def assert_columns(page: Page) -> None:
+    edges = page.locator(COUNTS).evaluate_all(EDGES)
+    votes_end = [one[0] for one in edges]
+    assert len(edges) == 2
+    assert max(votes_end) - min(votes_end) < 1, "the votes do not stand in one column"
+    assert all(share - votes >= 4 for votes, share in edges), "votes and share stick together"
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE])
+def test_votes_and_share_stand_apart_in_their_columns(
+    open_window: OpenWindow, make_competition: MakeCompetition, viewport: dict[str, int]
+) -> None:
+    competition = make_competition()
+    page = open_window(viewport=viewport)
+    told = {"competition": competition.id, "version": 9, "state": "open"}
+
+    def answer(socket: WebSocketRoute) -> None:
+        socket.send(json.dumps({**told, "total": 10_000_000, "options": {"a": 10_000_000, "b": 0}}))
+
+    page.route_web_socket("**/live/*", answer)
+    page.goto(f"/results/{competition.id}")
+
+    expect(page.locator(COUNTS)).to_have_text(["10,000,000 100.0%", "0 0.0%"])
+    assert_columns(page)
+
+
+def test_votes_and_share_stand_apart_without_a_script(
+    open_window: OpenWindow,
+    make_competition: MakeCompetition,
+    make_user: MakeUser,
+    stack: Stack,
+    token_of: Callable[..., str],
+) -> None:
+    competition, watching = make_competition(), open_window()
+    stack.vote(competition.id, "a", token_of(make_user()))
+    watching.goto(f"/results/{competition.id}")
+    expect(watching.locator(COUNTS)).to_have_text(["1 100.0%", "0 0.0%"])
+
+    page = open_window(javascript=False)
+    page.goto(f"/results/{competition.id}")
+
+    expect(page.locator(COUNTS)).to_have_text(["1 100.0%", "0 0.0%"])
+    assert_columns(page)
