@@ -71,3 +71,23 @@ def test_votes_and_share_stand_apart_without_a_script(
 
     expect(page.locator(COUNTS)).to_have_text(["1 100.0%", "0 0.0%"])
     assert_columns(page)
+
+
+def test_the_ballot_paper_looks_like_choosing_one(
+    open_window: OpenWindow, make_competition: MakeCompetition, make_user: MakeUser
+) -> None:
+    page = open_window(make_user().person)
+    page.goto(f"/vote/{make_competition().id}")
+
+    for option in page.get_by_role("radio").all():
+        expect(option).to_have_css("border-radius", "50%")
+
+
+def test_what_is_missing_stands_clear_of_the_ballot_paper(
+    open_window: OpenWindow, make_competition: MakeCompetition, make_user: MakeUser
+) -> None:
+    page = open_window(make_user().person)
+    page.goto(f"/vote/{make_competition().id}")
+    page.get_by_role("button", name="Choose, then vote").click()
+
+    expect(page.locator("[data-choose]")).to_have_css("margin-top", "16px")
