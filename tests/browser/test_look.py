@@ -26,6 +26,17 @@ EDGES = """rows => rows.map(row => {
   share.selectNodeContents(row.querySelector("span"));
   return [row.querySelector("strong").getBoundingClientRect().right, share.getBoundingClientRect().left];
 })"""
+# Where the words of a sentence stand, whatever elements they are in.
+BOTTOMS = """sentence => {
+  const texts = document.createTreeWalker(sentence, NodeFilter.SHOW_TEXT), bottoms = [];
+  while (texts.nextNode()) {
+    if (!texts.currentNode.data.trim() || texts.currentNode.parentElement.localName === "code") continue;
+    const words = document.createRange();
+    words.selectNodeContents(texts.currentNode);
+    bottoms.push(words.getClientRects()[0].bottom);
+  }
+  return bottoms;
+}"""
 
 
 def assert_columns(page: Page) -> None:
@@ -91,3 +102,35 @@ def test_what_is_missing_stands_clear_of_the_ballot_paper(
     page.get_by_role("button", name="Choose, then vote").click()
 
     expect(page.locator("[data-choose]")).to_have_css("margin-top", "16px")
+
+
+def test_the_answer_about_a_receipt_stands_on_one_line(open_window: OpenWindow) -> None:
+    page = open_window()
+    page.route("**/api/receipts/*", lambda route: route.fulfill(json={"status": "recorded"}))
+    page.goto("/receipts")
+    page.fill("#code", "ABCD EFGH IJKL MNOP")
+    page.get_by_role("button", name="Check this receipt").click()
+
+    answer = page.locator('[data-told="recorded"]')
+    expect(answer).to_contain_text("Recorded. The vote with the receipt ABCD-EFGH-IJKL-MNOP")
+    first, second, *_ = answer.evaluate(BOTTOMS)
+    assert abs(first - second) < 1
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("abc", "ABC is not a whole receipt: a receipt has 16 letters and digits."),
+        ("abcd-efgh-ijkl-mno1", "There is no vote with the receipt ABCD-EFGH-IJKL-MNO1."),
+    ],
+)
+def test_what_is_no_receipt_is_told_from_one_that_is_not_there(
+    open_window: OpenWindow, javascript: bool, typed: str, said: str
+) -> None:
+    page = open_window(javascript=javascript)
+    page.goto("/receipts")
+    page.fill("#code", typed)
+    page.get_by_role("button", name="Check this receipt").click()
+
+    expect(page.locator("[data-told]:not([hidden])")).to_contain_text(said)

@@ -135,6 +135,8 @@ def _figures(
 
 
 def _receipt(code: str) -> str:
+    if not receipt_checks.SHAPE.fullmatch(code):
+        return "misshapen"
     try:
         return receipt_checks.status_of(visitor.parts(), code)
     except NotFound:

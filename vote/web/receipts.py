@@ -24,6 +24,7 @@ from vote.web.operations import Operation, answer, describe
 receipts = Blueprint("receipts", __name__, url_prefix="/api/receipts")
 
 RECEIPT = re.compile(r"(?:[A-Z2-7]{4}-){3}[A-Z2-7]{4}")
+SHAPE = re.compile(r"(?:[A-Z0-9]{4}-){3}[A-Z0-9]{4}")  # of what somebody may have read wrongly: 0 for O, 1 for I
 TYPED_MAX_CHARS = 100
 LOOK_THROUGH = 10_000  # entries at most; computing their receipts takes some 50 ms
 CHUNK = 1_000

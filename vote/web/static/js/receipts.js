@@ -4,6 +4,8 @@ import { backoff, pause, say } from "./words.js";
 
 const GIVE_UP_AFTER = 60; // questions; a worker that is away so long is an operator's matter, the vote is safe meanwhile
 
+const SHAPE = /^(?:[A-Z0-9]{4}-){3}[A-Z0-9]{4}$/; // the server says the same: vote/web/receipts.py
+
 /** "accepted", "recorded", "missing", or "unknown" when nobody answers. */
 async function ask(code) {
   try {
@@ -44,7 +46,7 @@ function startForm(form) {
       return;
     }
     form.elements.code.value = code;
-    tell(await ask(code), code);
+    tell(SHAPE.test(code) ? await ask(code) : "misshapen", code);
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
