@@ -4,6 +4,8 @@ A step that voters feel is asked about once, on a page of its own that says what
 that was overtaken by another change loses nothing: what was typed stays, what is stored stands beside it.
 """
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -12,7 +14,7 @@ from vote.actions import competitions as actions
 from vote.db import audit, competitions, gaps, locks, set_aside, tallies
 from vote.db.pool import Tx
 from vote.domain import policy
-from vote.domain.competition import Competition
+from vote.domain.competition import Competition, State
 from vote.edge import problems
 from vote.errors import Conflict, InvalidInput, NotFound, StaleVersion, VoteError
 from vote.web import access, body, desk_form, pending, visitor
@@ -27,9 +29,11 @@ DONE = {
     "created": "The competition is made.",
     "saved": "Saved.",
     "same": "Nothing was different, so nothing was changed.",
+}
+# True in these states only: whoever loads the page again later still has the step in its address.
+DONE_IN: Mapping[str, Mapping[State, str]] = {
     **{step.name: step.done for step in STEPS.values()},
-    "delete": "The competition is taken away.",
-    "finish": "The result is final. Your decision and its reason stand below.",
+    "finish": {"closed": "The result is final. Your decision and its reason stand below."},
 }
 NO_WORD = "Nothing is to be decided now: the result becomes final by itself once all ballots are recorded."
 OVERTAKEN = (
@@ -56,7 +60,7 @@ def show() -> str:
             aside=set_aside.counts(tx).total if me.role == "admin" else 0,
             locked=locks.count(tx) if me.role == "admin" else 0,
             steps_of=steps_of,
-            done=_done(),
+            done=_done("archived"),
         )
     return page
 
@@ -221,12 +225,14 @@ def _page(
         rows=audit.of_competition(tx, competition.id),
         errors=errors or {},
         message=message,
-        done=_done(),
+        done=_done(competition.state),
     )
 
 
-def _done() -> str | None:
-    return DONE.get(request.args.get("done", ""))
+def _done(state: State) -> str | None:
+    """What the last step did, if that is still so in this state."""
+    name = request.args.get("done", "")
+    return DONE.get(name) or DONE_IN.get(name, {}).get(state)
 
 
 def _sentence(error: VoteError) -> str:

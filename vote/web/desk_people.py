@@ -17,7 +17,7 @@ from vote.web.people_steps import STEPS, steps_of
 desk_people = Blueprint("desk_people", __name__, url_prefix="/admin/people")
 
 PAGE_SIZE = 50  # people on one page
-DONE = {"role": "The role is changed.", **{step.name: step.done for step in STEPS.values()}}
+ROLE_CHANGED = "The role is changed."
 STEP_PATH = f"/<id:user_id>/<any({', '.join(STEPS)}):name>"
 
 
@@ -53,9 +53,13 @@ def set_role(user_id: int) -> AnyResponse:
 @desk_people.get(STEP_PATH)
 @rule(ADMIN)
 def ask(user_id: int, name: str) -> AnyResponse:
-    """Say what a step will do, and ask once."""
+    """Say what a step will do, and ask once; what would be refused in any case is refused here."""
     with visitor.parts().db.read() as tx:
         who = _found(tx, user_id)
+    try:
+        STEPS[name].check(user_id, visitor.me().id)
+    except Conflict as error:
+        return _page(user_id, error)
     if not STEPS[name].fits(who):
         return redirect(f"/admin/people/{user_id}", 303)
     return Response(render_template("desk-person-step.html", who=who, step=STEPS[name]))
@@ -90,6 +94,15 @@ def _page(user_id: int, error: VoteError | None = None) -> AnyResponse:
         steps=steps_of(who),
         is_me=user_id == visitor.me().id,
         message=error.detail if error else None,
-        done=DONE.get(request.args.get("done", "")),
+        done=_done(who),
     )
     return Response(page, problems.status_of(error) if error else 200)
+
+
+def _done(who: PersonRow) -> str | None:
+    """What the last step did, if that is still so."""
+    name = request.args.get("done", "")
+    if name == "role":
+        return ROLE_CHANGED
+    step = STEPS.get(name)
+    return step.done if step and step.is_still_done(who) else None

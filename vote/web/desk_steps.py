@@ -1,6 +1,6 @@
 """The steps in a competition's life that an organiser can take by hand, with what each will do in plain words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vote.actions import competitions as actions
@@ -14,13 +14,16 @@ Take = Callable[[Parts, int, Person], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step. `button` is what the button says; `will` what happens then, one sentence each."""
+    """One step. `button` is what the button says; `will` what happens then, one sentence each.
+
+    `done` is what was done, true as long as the competition is in that state.
+    """
 
     name: str
     button: str
     title: str
     will: Sequence[str]
-    done: str
+    done: Mapping[State, str]
     from_states: frozenset[State]
     take: Take
     is_grave: bool = False
@@ -62,7 +65,7 @@ STEPS = {
                 "The options, and whether a vote may be changed, are fixed from then on.",
                 "A closing time that lies ahead stays; without one you close by hand.",
             ),
-            done="Voting is open.",
+            done={"open": "Voting is open."},
             from_states=frozenset({"draft", "scheduled"}),
             take=_open,
         ),
@@ -71,7 +74,7 @@ STEPS = {
             button="Schedule",
             title="Let it open by itself?",
             will=("Everybody sees that it is coming, and when.", "It opens by itself at its opening time."),
-            done="It opens by itself at its opening time.",
+            done={"scheduled": "It opens by itself at its opening time."},
             from_states=frozenset({"draft"}),
             take=_schedule,
             needs_opens_at=True,
@@ -85,7 +88,10 @@ STEPS = {
                 "Every ballot accepted before is still counted, usually within a second. Only then is the result final.",
                 "You can open it again afterwards; the audit list keeps both.",
             ),
-            done="Voting is closing. The result is final when every accepted ballot is counted.",
+            done={
+                "closing": "Voting is closing: no more ballots are taken.",
+                "closed": "Voting is closed, and the result is final.",
+            },
             from_states=frozenset({"open"}),
             take=_close,
             is_grave=True,
@@ -99,7 +105,7 @@ STEPS = {
                 "A result that people may have seen as final will move. The audit list keeps who opened it again and when.",
                 "A closing time that has passed is taken away: set a new one, or close by hand.",
             ),
-            done="Voting is open again.",
+            done={"open": "Voting is open again."},
             from_states=frozenset({"closing", "closed"}),
             take=_open,
             is_grave=True,
@@ -113,7 +119,7 @@ STEPS = {
                 "One that has never opened is gone for good. One that has opened keeps its votes in the database, but this"
                 " desk cannot bring it back.",
             ),
-            done="The competition is taken away.",
+            done={"archived": "The competition is taken away."},
             from_states=frozenset({"draft", "scheduled", "open", "closed"}),
             take=_delete,
             is_grave=True,

@@ -7,6 +7,7 @@ from vote.actions import logins
 from vote.actions import people as actions
 from vote.db import people
 from vote.db.people import PersonRow
+from vote.domain import policy
 from vote.edge.parts import Parts
 from vote.errors import NotFound
 
@@ -23,6 +24,17 @@ class PersonStep:
     fits: Callable[[PersonRow], bool]
     take: Callable[[Parts, int, int], PersonRow]  # of whom, by whom
     is_grave: bool = False
+    is_repeatable: bool = False  # makes sense again right after it was taken
+    is_for_others: bool = False  # refused on oneself, by the action as well
+
+    def check(self, user_id: int, by: int) -> None:
+        """Raises Conflict when somebody may not take this step on this account: before they are asked to be sure."""
+        if self.is_for_others:
+            policy.check_not_oneself(user_id, by)
+
+    def is_still_done(self, person: PersonRow) -> bool:
+        """Whether what the step does is still so."""
+        return self.is_repeatable or not self.fits(person)
 
 
 def _disable(parts: Parts, user_id: int, by: int) -> PersonRow:
@@ -66,6 +78,7 @@ STEPS = {
             fits=lambda person: person.disabled_at is None,
             take=_disable,
             is_grave=True,
+            is_for_others=True,
         ),
         PersonStep(
             name="enable",
@@ -87,6 +100,7 @@ STEPS = {
             done="Everything that was logged in with the account is out.",
             fits=lambda person: person.disabled_at is None,
             take=_log_out,
+            is_repeatable=True,
         ),
         PersonStep(
             name="unlock",

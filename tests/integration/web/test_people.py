@@ -146,9 +146,23 @@ def test_the_desk_asks_once_says_what_happens_and_what_was_done(
     assert desk.submit(page, f"{page}/role", role="organiser").location == f"{page}?done=role"
     assert "changed the role: voter → organiser" in desk.get(page).text
     assert desk.submit(page, f"{page}/role", role="king").status_code == 422
-    assert desk.submit("/admin", f"/admin/people/{chief.id}/disable").status_code == 409
+    assert "The account is disabled" not in desk.get(f"{page}?done=disable").text, "it is enabled again"
+    assert "They can log in again." in desk.get(f"{page}?done=enable").text
     assert "your own account" in desk.get(f"/admin/people/{chief.id}").text
     assert desk.get("/admin/people/999").status_code == 404
+
+
+def test_what_nobody_may_do_to_themselves_is_refused_before_it_is_asked_about(desk: Browser, chief: Account) -> None:
+    page = f"/admin/people/{chief.id}"
+
+    asked, taken = desk.get(f"{page}/disable"), desk.submit("/admin", f"{page}/disable")
+
+    for answer in (asked, taken):
+        assert answer.status_code == 409
+        assert "You cannot do this to your own account: ask another admin." in answer.text
+        assert "Disable this account?" not in answer.text
+    assert f'href="{page}/' not in desk.get(page).text, "no step is offered"
+    assert "Log this person out everywhere?" in desk.get(f"{page}/logout").text, "this one is not refused"
 
 
 def test_every_act_is_in_the_audit_log_with_the_admins_name(
