@@ -88,7 +88,9 @@ def test_an_admin_decides_on_the_gaps_without_a_script(
     expect(page.get_by_text("No break waits for a decision.")).to_be_visible()
     expect(page.get_by_role("row", name="Shard 3")).to_contain_text(f"ada{WHY}")
     page.goto("/admin")
-    expect(page.get_by_text("in the ballot log")).to_have_count(0)
+    expect(page.get_by_text("wait for a decision")).to_have_count(0)
+    page.get_by_role("link", name="All breaks in the ballot log").click()
+    expect(page.get_by_role("row", name="Shard 3")).to_contain_text(WHY)
 
 
 def count_gaps(owner: Database) -> int:

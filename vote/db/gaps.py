@@ -54,6 +54,12 @@ def count_open(tx: Tx) -> int:
     return int(row[0])
 
 
+def were_there(tx: Tx) -> bool:
+    """Whether there has ever been a gap, decided or not."""
+    row = tx.execute("SELECT EXISTS (SELECT FROM log_gaps)").fetchone()
+    return row is not None and bool(row[0])
+
+
 def overcome(tx: Tx, competition: Competition) -> Overcome:
     """Decided or not: gaps from its opening to its closing, and its ballots that are kept aside."""
     row = tx.execute(

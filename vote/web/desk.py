@@ -57,6 +57,7 @@ def show() -> str:
             pending=pending.ballots(parts, tx),
             waits={one.id for one in found if one.state == "closing" and closing.hindrance(tx, one).needs_a_word},
             open_gaps=gaps.count_open(tx) if me.role == "admin" else 0,
+            had_gaps=me.role == "admin" and gaps.were_there(tx),
             aside=set_aside.counts(tx).total if me.role == "admin" else 0,
             locked=locks.count(tx) if me.role == "admin" else 0,
             steps_of=steps_of,

@@ -92,6 +92,21 @@ def test_gaps_are_decided_together_after_being_asked_about(
     assert "ada" in admins_browser.get("/admin/gaps").text.partition("Decided")[2]
 
 
+def test_decided_breaks_are_found_from_the_desk(admins_browser: Browser, worker: Worker, log: BallotLog) -> None:
+    link = 'href="/admin/gaps"'
+    assert link not in admins_browser.get("/admin").text, "there never was one"
+    log._call("FLUSHALL")
+    worker.step()
+    gap = [str(number) for number in range(1, log.shards + 1)]
+
+    done = admins_browser.submit("/admin/gaps", "/admin/gaps", reason=WHY, gap=gap, sure="yes")
+
+    assert done.status_code == 303
+    desk = admins_browser.get("/admin").text
+    assert "wait for a decision" not in desk
+    assert f"<a {link}>All breaks in the ballot log, and what was decided about them</a>" in desk
+
+
 def test_everybody_is_told_what_a_result_waits_for_and_stands_over(
     admins_browser: Browser,
     browser: Browser,
