@@ -90,6 +90,34 @@ def test_a_form_that_was_overtaken_loses_nothing(
     expect(mine.get_by_role("heading", name="Mine")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_links_stand_beside_each_other_whatever_the_names(
+    open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person, width: int
+) -> None:
+    long = [make_competition(name=name) for name in ("W" * 200, "Which of these questions is it? " * 4)]
+    page = open_window(organiser, viewport={"width": width, "height": 800})
+    page.goto("/admin")
+
+    for one in long:
+        row = page.get_by_role("row", name=one.name)
+        boxes = [link.bounding_box() for link in row.get_by_role("link").all()]
+        edit, close, results = (box for box in boxes if box)
+        assert edit["y"] == close["y"] == results["y"]
+        assert edit["height"] == close["height"] == results["height"] < 60, "no words are broken"
+        assert edit["x"] + edit["width"] < close["x"]
+        assert close["x"] + close["width"] < results["x"]
+        assert results["x"] + results["width"] < width
+        heading = row.get_by_role("rowheader").bounding_box()
+        assert heading is not None
+        assert heading["width"] > 120
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.goto(f"/admin/competitions/{long[0].id}")
+    page.fill("#name", "M" * 200)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("cell", name="changed name")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "what was done breaks too"
+
+
 def test_options_can_be_added_without_a_script(open_window: OpenWindow, organiser: Person) -> None:
     page = open_window(organiser, javascript=False)
     page.goto("/admin/competitions/new")
