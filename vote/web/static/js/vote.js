@@ -114,7 +114,7 @@ class Ballot {
   settle({ status, said }, option) {
     sessionStorage.removeItem(this.memory);
     if (status === 200 || status === 202) {
-      showStored(this, said, option.dataset.name);
+      showStored(this, said, option);
     } else if (status === 401) {
       const back = `/vote/${this.id}?choice=${option.value}`;
       location.assign(`/login?next=${encodeURIComponent(back)}`);
@@ -137,36 +137,56 @@ class Ballot {
 }
 
 /** Puts the slip in the place of the ballot. It needs nothing more from the network to say what is certain. */
-function showStored(ballot, said, name) {
+function showStored(ballot, said, option) {
   const main = ballot.form.closest("main");
   const piece = main.querySelector("template[data-stored]").content.cloneNode(true);
   const slip = piece.querySelector("[data-slip]");
   slip.querySelector("[data-receipt]").textContent = said.receipt;
-  slip.querySelector("[data-choice]").textContent = name;
+  slip.querySelector("[data-choice]").textContent = option.dataset.name;
   main.querySelectorAll(":scope > :not(h1, .state, [data-results], template)").forEach((old) => old.remove());
+  if (main.querySelector("[data-results]")) piece.querySelector("[data-results-later]").remove();
   main.querySelector("h1").after(piece);
+  markChoice(main, option.value);
   document.dispatchEvent(new CustomEvent("page:changed"));
   slip.querySelector("h2").focus();
   scrollTo({ top: 0 });
   const isRecorded = said.status === "recorded" ? Promise.resolve(true) : follow(slip);
   if (said.status === "recorded") slip.querySelectorAll("[data-when]").forEach((e) => (e.hidden = e.dataset.when !== "recorded"));
-  isRecorded.then(() => showResults(ballot.id, main));
+  isRecorded.then(() => showRest(ballot.id, main));
 }
 
-/** The results as the server shows them to somebody who has voted. Without an answer the page stays as it is. */
-async function showResults(id, main) {
-  const place = main.querySelector("[data-results-later]");
+/** Moves "your choice" to the option that is stored now, where results are shown already. */
+function markChoice(main, key) {
+  const mark = main.querySelector("[data-results] .yours");
+  if (mark) main.querySelector(`[data-results] [data-label="${CSS.escape(key)}"]`).after(mark);
+}
+
+/**
+ * The results, and the ballot to change a vote with, as the server shows them to somebody who has voted. Without an answer
+ * the page stays as it is.
+ */
+async function showRest(id, main) {
   try {
     const response = await fetch(`/vote/${id}`, { headers: { Accept: "text/html" } });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const results = response.ok && page.querySelector("[data-results]");
-    if (!results || !place) return;
-    place.replaceWith(results);
+    if (!response.ok) return;
+    const pieces = [put(main, "[data-change]", page), put(main, "[data-results-later]", page, "[data-results]")];
     document.dispatchEvent(new CustomEvent("page:changed"));
-    startLive(results);
+    pieces.filter(Boolean).forEach((piece) => {
+      startVoting(piece);
+      startLive(piece);
+    });
   } catch {
     // The vote is safe and told; the results are a link away.
   }
+}
+
+/** Puts a piece of another page in a place of this one, where both are there. */
+function put(main, place, page, name = place) {
+  const [old, piece] = [main.querySelector(place), page.querySelector(name)];
+  if (!old || !piece) return null;
+  old.replaceWith(piece);
+  return piece;
 }
 
 /** Starts every ballot paper under `root`. Who logs out leaves no choice behind, whether or not the service answers. */
