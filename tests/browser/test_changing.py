@@ -1,15 +1,21 @@
-"""A vote page that stays open: its vote is changed, and changed again."""
+"""A vote page that stays open: its vote is changed, and changed again; voting closes, opens again, or is due to."""
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.conftest import OpenWindow
 from tests.module_wide import database_url, environment, redis_url, stack
 from tests.stack import Stack
+from vote.actions import competitions
+from vote.ballotlog.log import BallotLog
+from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
+from vote.domain.person import Person
 
 __all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
 pytestmark = pytest.mark.browser
@@ -19,6 +25,8 @@ MakeUser = Callable[..., Account]
 
 LIVE = '[data-when="live"]'
 CHANGE = "Change your vote"
+OVER = "Voting is over, so your vote can no longer be changed."
+MAYBE_OVER = "Voting should be over now: load this page again to see whether it is."
 
 
 @pytest.fixture
@@ -94,3 +102,107 @@ def test_a_vote_that_cannot_be_changed_says_so(
     expect(page.locator(".bars li", has_text="your choice")).to_contain_text("River stage your choice")
     expect(page.get_by_text("In this competition a vote cannot be changed.")).to_be_visible()
     expect(page.get_by_text(CHANGE)).to_have_count(0)
+
+
+def test_changing_ends_with_voting_and_comes_back_with_it(
+    make_competition: MakeCompetition,
+    voted: Callable[[Competition], Page],
+    owner: Database,
+    log: BallotLog,
+    organiser: Person,
+) -> None:
+    competition = make_competition(allow_change=True, closes_at=datetime.now(UTC) + timedelta(hours=1))
+    page = voted(competition)
+    expect(page.locator(LIVE)).to_be_visible()
+    page.get_by_text(CHANGE).click()
+    expect(page.get_by_role("button", name="Keep River stage")).to_be_visible()
+
+    competitions.close_voting(owner, log, competition.id, by=organiser)
+    expect(page.get_by_text(OVER)).to_be_visible()
+    expect(page.get_by_text(CHANGE)).to_be_hidden()
+    expect(page.get_by_role("button", name="Keep River stage")).to_be_hidden()
+    expect(page.locator("main > .state")).to_contain_text("Closed")
+
+    competitions.open_voting(owner, log, competition.id, by=organiser)
+    expect(page.get_by_text(OVER)).to_be_hidden()
+    choose(page, "Hall stage", "Change to")
+    assert_chosen(page, "Hall stage")
+
+
+def test_a_vote_page_says_when_voting_should_be_over_and_still_takes_a_vote(
+    open_window: OpenWindow, make_competition: MakeCompetition, make_user: MakeUser
+) -> None:
+    competition = make_competition(closes_at=datetime.now(UTC) + timedelta(hours=1))
+    page = open_window(make_user().person)
+    page.clock.install()
+    page.goto(f"/vote/{competition.id}")
+    expect(page.locator("main > .state").get_by_text("Due to close")).to_be_hidden()
+    expect(page.get_by_text(MAYBE_OVER)).to_be_hidden()
+
+    page.clock.fast_forward("01:00:10")
+
+    expect(page.get_by_text(MAYBE_OVER)).to_be_visible()
+    expect(page.locator("main > .state")).to_contain_text("Due to close")
+    choose(page, "River stage", "Vote for")  # the clock may be wrong, or the time may have been put off
+    expect(page.get_by_role("heading", name="Your vote is accepted")).to_be_visible()
+
+
+def test_changing_says_when_voting_should_be_over(
+    make_competition: MakeCompetition, voted: Callable[[Competition], Page]
+) -> None:
+    hidden = {"results_visibility": "after_close"}  # so that no news comes
+    page = voted(make_competition(allow_change=True, closes_at=datetime.now(UTC) + timedelta(hours=1), **hidden))
+    page.clock.install()
+    page.reload()
+    page.get_by_text(CHANGE).click()
+    expect(page.get_by_text("You can change it until voting closes")).to_be_visible()
+
+    page.clock.fast_forward("01:00:10")
+
+    expect(page.get_by_text(MAYBE_OVER)).to_be_visible()
+    expect(page.get_by_text("You can change it until voting closes")).to_be_hidden()
+
+
+def test_a_page_that_waits_for_the_opening_says_when_it_should_be_open(
+    open_window: OpenWindow, make_competition: MakeCompetition
+) -> None:
+    competition = make_competition(opens_at=datetime.now(UTC) + timedelta(hours=1))
+    page = open_window()
+    page.clock.install()
+    page.goto(f"/vote/{competition.id}")
+    coming = page.get_by_text("Not open yet").or_(page.get_by_text("Come back then"))
+    expect(coming.filter(visible=True)).to_have_count(3)
+    ready = page.get_by_role("link", name="Voting should be open now")
+    expect(ready).to_be_hidden()
+
+    page.clock.fast_forward("01:00:10")
+
+    expect(ready).to_be_visible()
+    expect(coming.filter(visible=True)).to_have_count(0)
+    expect(page.locator("main > .state")).to_contain_text("Due to open")
+
+
+def test_news_of_the_close_takes_the_place_of_what_the_clock_said(
+    open_window: OpenWindow, make_competition: MakeCompetition
+) -> None:
+    competition = make_competition(closes_at=datetime.now(UTC) + timedelta(hours=1))
+    told = {"competition": competition.id, "total": 3, "options": {"a": 1, "b": 2}}
+    sockets: list[WebSocketRoute] = []
+
+    def take(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.send(json.dumps({**told, "version": 9, "state": "open"}))
+
+    page = open_window()
+    page.route_web_socket("**/live/*", take)
+    page.clock.install()
+    page.goto(f"/results/{competition.id}")
+    expect(page.locator(LIVE)).to_be_visible()
+    page.clock.fast_forward("01:00:10")
+    expect(page.get_by_text("Due to close")).to_be_visible()
+
+    sockets[-1].send(json.dumps({**told, "version": 10, "state": "closed"}))
+
+    expect(page.locator("main > .state")).to_have_text("Closed")
+    page.clock.fast_forward("00:00:10")
+    expect(page.get_by_text("Closed", exact=True)).to_be_visible()

@@ -125,6 +125,7 @@ class Results {
     this.root.querySelector("[data-verdict]").hidden = !verdict;
     this.root.querySelectorAll("[data-waiting]").forEach((line) => (line.hidden = this.state !== "closing"));
     this.writeState();
+    this.writeWhile();
   }
 
   /** The server wrote 1,234; the reader may write it another way. */
@@ -146,9 +147,19 @@ class Results {
     const line = document.querySelector("main > [data-state]");
     if (!line || line.dataset.state === this.state || !(this.state in STATE_WORDS)) return;
     line.dataset.state = this.state;
-    line.querySelector("[data-state-word]").textContent = STATE_WORDS[this.state];
+    const word = line.querySelector("[data-state-word]");
+    word.textContent = STATE_WORDS[this.state];
+    word.hidden = false;
+    delete word.dataset.until; // what the clock says gives way to what is so
     line.querySelector(".dot").className = `dot ${this.state}`;
     line.querySelectorAll("span:not(.dot, [data-state-word])").forEach((old) => old.remove());
+  }
+
+  /** What holds only while voting is open, or once it is over. A ballot on its way stays where its voter sees it. */
+  writeWhile() {
+    if (document.querySelector("[data-sending]")) return;
+    const word = this.state === "open" ? "open" : "over";
+    document.querySelectorAll("main [data-while]").forEach((piece) => (piece.hidden = piece.dataset.while !== word));
   }
 
   /** Only what is certain; the templates say the same. */

@@ -46,12 +46,16 @@ function write(element, now) {
 /** The time of day with seconds. */
 export const clock = (at) => at.toLocaleTimeString("en", { hourCycle: "h23" });
 
-/** Rewrites every moment under `root`, shows what waits for its time, and again while the page stays open. */
+/**
+ * Rewrites every moment under `root`, shows what waits for its time and hides what held until then; and again while the page
+ * stays open.
+ */
 export function startTimes(root) {
   const writeAll = () => {
     const now = new Date();
     root.querySelectorAll("[data-moment]").forEach((element) => write(element, now));
     root.querySelectorAll("[data-at]").forEach((element) => (element.hidden = new Date(element.dataset.at) > now));
+    root.querySelectorAll("[data-until]").forEach((element) => (element.hidden = new Date(element.dataset.until) <= now));
   };
   writeAll();
   setInterval(writeAll, LOOK_AGAIN_MS);
