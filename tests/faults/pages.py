@@ -4,7 +4,33 @@ from tests.faults.fault import Fault
 
 FILES = "tests/integration/web/test_static_files.py"
 ASSETS = "tests/unit/web/test_assets.py"
+DESK = "tests/integration/web/test_desk.py"
+FORM = "tests/integration/web/test_desk_form.py"
 PAGE_FAULTS = (
+    Fault(
+        "a part of the system is written like a user name",
+        "the desk tells people from parts of the system, whatever they call themselves",
+        "vote/web/deeds.py",
+        'BY_ITSELF = "by itself"',
+        'BY_ITSELF = "schedule"',
+        ("tests/unit/web/test_deeds.py", DESK),
+    ),
+    Fault(
+        "a step at the desk is told after it was undone",
+        "the desk says of a step only what is still so",
+        "vote/web/desk.py",
+        "DONE_IN.get(name, {}).get(state)",
+        "next(iter(DONE_IN.get(name, {}).values()), None)",
+        (f"{DESK}::test_what_a_step_did_is_said_as_long_as_it_is_so",),
+    ),
+    Fault(
+        "what is fixed is shown as it was sent",
+        "a form of the desk that is shown again says what is stored of fixed fields",
+        "vote/web/desk.py",
+        "typed=desk_form.with_fixed(typed, competition)",
+        "typed=typed",
+        (FORM,),
+    ),
     Fault(
         "static files do not say that they vary",
         "a cache in between gives nobody a coding they do not take",

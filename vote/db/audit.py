@@ -7,20 +7,31 @@ from vote.db.pool import Tx
 
 
 class AuditRow(NamedTuple):
-    """One change. `who` is a user name, the name of a part or command, or `user <id>` when the person was erased."""
+    """One change. `actor` is as it was written: `user:<id>`, or the name of a part, a command or a database role.
+
+    `username` is how the person is called now, None for an erased one and for what is no person. It says nothing about
+    which of them it was: somebody may be called like a part. `person` does.
+    """
 
     at: datetime
-    who: str
+    actor: str
+    username: str | None
     action: str
     subject: str
     subject_id: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
 
+    @property
+    def person(self) -> int | None:
+        """The id of the person who did it; None where it was no person."""
+        kind, colon, number = self.actor.partition(":")
+        return int(number) if kind == "user" and colon and number.isdecimal() else None
+
 
 # The actor is turned into a number: numbers turned into actors would be those of all people.
 _ROWS: LiteralString = """
-    SELECT a.at, coalesce(u.username, replace(a.actor, ':', ' ')), a.action, a.subject, a.subject_id, a.before, a.after
+    SELECT a.at, a.actor, u.username, a.action, a.subject, a.subject_id, a.before, a.after
     FROM audit_log a
     LEFT JOIN users u ON u.id = CASE WHEN a.actor ~ '^user:[0-9]{1,10}$' THEN substr(a.actor, 6)::bigint END
 """

@@ -1,15 +1,30 @@
-"""Rows of the audit log in words: what somebody did to a competition."""
+"""Rows of the audit log in words: who it was where it was no person, and what was done to a competition."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from vote.db.audit import AuditRow
 
+Piece = str | datetime  # a moment is written by the page, in the reader's zone
+
+# No user name has a space in it, so that none can look like one of these.
+BY_ITSELF = "by itself"
+COMMANDS = "vote "
+PARTS = {
+    "schedule": BY_ITSELF,
+    "keeping": BY_ITSELF,
+    "login": BY_ITSELF,
+    "register": "by registering",
+    "forgotten password": "by a link for a new password",
+    "confirmation": "by a link to confirm the address",
+}
 BOOKKEEPING = frozenset({"rules_version", "revision", "state_changes", "opened_at", "closed_at", "id", "receipt_key"})
 STATES = {
     "scheduled": "scheduled it",
     "open": "opened voting",
     "closing": "began to close voting",
-    "closed": "made the result final",
+    "closed": "made the result final: no ballot was left to be counted",
     "archived": "took it away",
     "draft": "made it a draft",
 }
@@ -26,26 +41,46 @@ FIELDS = {
     "results_visibility": "who sees the results",
     "organiser_id": "organiser",
 }
+TIMES = frozenset({"opens_at", "closes_at"})
 
 
-def deed(row: AuditRow) -> str:
-    """One row as a sentence without its subject: "opened voting", "changed closing time: … → …"."""
+def part(actor: str) -> str:
+    """Who it was when it was no person: "by itself", "by the command vote admin"."""
+    if actor.startswith(COMMANDS):
+        return f"by the command {actor}"
+    return PARTS.get(actor) or f"a part of the system: {actor}"
+
+
+def deed(row: AuditRow) -> list[Piece]:
+    """One row as a sentence without its subject, in pieces: "opened voting", "changed closing time: ", a time, …."""
     if row.subject == "options":
-        return _of_option(row)
+        return [_of_option(row)]
     if row.subject == "decisions":
-        return _of_decision(row)
+        return [_of_decision(row)]
     if row.action == "insert":
-        return f"made it, {_plain((row.after or {}).get('status'))}"
+        return [f"made it, {_plain((row.after or {}).get('status'))}"]
     if row.action == "delete":
-        return "deleted it"
-    before, after = row.before or {}, row.after or {}
-    parts = [words for name, words in DONE_BY_ITSELF.items() if after.get(name)]
+        return ["deleted it"]
+    return _of_change(row.before or {}, row.after or {})
+
+
+def _of_change(before: dict[str, Any], after: dict[str, Any]) -> list[Piece]:
+    parts: list[list[Piece]] = []
     if "status" in after:
         again = after["status"] == "open" and before.get("status") in ("closing", "closed")
-        parts.append("opened voting again" if again else STATES.get(after["status"], str(after["status"])))
-    for name in after.keys() - BOOKKEEPING - DONE_BY_ITSELF.keys() - {"status"}:
-        parts.append(f"changed {FIELDS.get(name, name)}: {_plain(before.get(name))} → {_plain(after[name])}")
-    return "; ".join(sorted(parts, key=lambda part: part.startswith("changed"))) or "told the ballot log anew"
+        parts.append(["opened voting again" if again else STATES.get(after["status"], str(after["status"]))])
+    parts += [[words] for name, words in DONE_BY_ITSELF.items() if after.get(name)]
+    for name in sorted(after.keys() - BOOKKEEPING - DONE_BY_ITSELF.keys() - {"status"}):
+        words = f"changed {FIELDS.get(name, name)}: "
+        parts.append([words, _value(name, before.get(name)), " → ", _value(name, after[name])])
+    return _joined(parts) or ["told the ballot log anew"]
+
+
+def _joined(parts: Iterable[list[Piece]]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for one in parts:
+        pieces += ["; ", *one] if pieces else one
+    return pieces
 
 
 def _of_option(row: AuditRow) -> str:
@@ -67,6 +102,10 @@ def _of_decision(row: AuditRow) -> str:
     if unmatched := after.get("unmatched"):
         over.append(f"{unmatched} ballot{'' if unmatched == 1 else 's'} set aside")
     return f"decided that the result stands over {' and '.join(over)}: “{after.get('reason')}”"
+
+
+def _value(name: str, value: Any) -> Piece:
+    return datetime.fromisoformat(value) if name in TIMES and value else _plain(value)
 
 
 def _plain(value: Any) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from flask.sansio.app import App
 
-from vote.web.deeds import deed
+from vote.web.deeds import deed, part
 from vote.web.person_deeds import person_deed
 
 HUES = 8  # colours in the stylesheet, told apart by colour-blind people too; the ninth option begins again
@@ -12,7 +12,7 @@ HUES = 8  # colours in the stylesheet, told apart by colour-blind people too; th
 
 def register(app: App) -> None:
     """Give the templates of this app their filters."""
-    for written in (iso, utc, number, share, hue, deed, person_deed):
+    for written in (iso, utc, number, share, hue, deed, part, person_deed):
         app.add_template_filter(written, written.__name__)
 
 

@@ -1,0 +1,61 @@
+"""Rows of the audit log in words."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from vote.db.audit import AuditRow
+from vote.web.deeds import PARTS, deed, part
+
+NOW = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
+A_NAME = re.compile(r"[A-Za-z0-9_.-]{3,40}")
+
+
+def row(actor: str = "user:7", **more: Any) -> AuditRow:
+    wanted = {"action": "update", "subject": "competitions", "subject_id": "1", "before": None, "after": None, **more}
+    return AuditRow(NOW, actor, None, **wanted)
+
+
+def test_a_person_is_told_from_a_part_by_what_was_written() -> None:
+    assert row("user:7").person == 7
+    assert [row(actor).person for actor in ("schedule", "vote admin", "vote_web", "user", "user:", "user:x")] == [
+        None
+    ] * 6
+
+
+@pytest.mark.parametrize("actor", [*PARTS, "vote up", "vote admin", "vote_owner", "something_new"])
+def test_no_part_reads_like_a_user_name(actor: str) -> None:
+    assert not A_NAME.fullmatch(part(actor))
+
+
+def test_times_are_left_to_the_page() -> None:
+    before = {"opens_at": None, "closes_at": "2026-11-28T21:49:00+00:00", "name": "Old"}
+    after = {"opens_at": "2026-11-28T20:00:00.5+00:00", "closes_at": None, "name": "2026-11-28T21:49:00+00:00"}
+
+    assert deed(row(before=before, after=after)) == [
+        "changed closing time: ",
+        datetime(2026, 11, 28, 21, 49, tzinfo=UTC),
+        " → ",
+        "nothing",
+        "; ",
+        "changed name: ",
+        "Old",
+        " → ",
+        "2026-11-28T21:49:00+00:00",
+        "; ",
+        "changed opening time: ",
+        "nothing",
+        " → ",
+        datetime(2026, 11, 28, 20, 0, 0, 500_000, tzinfo=UTC),
+    ]
+
+
+def test_what_happens_to_the_state_comes_first() -> None:
+    after = {"status": "open", "closes_at": None, "revision": 4}
+
+    told = deed(row(before={"status": "closed", "closes_at": "2026-11-28T21:49:00+00:00"}, after=after))
+
+    assert told[:3] == ["opened voting again", "; ", "changed closing time: "]
+    assert deed(row(before={"rules_version": 1}, after={"rules_version": 2})) == ["told the ballot log anew"]
