@@ -1,6 +1,7 @@
 """A vote page that stays open: its vote is changed, and changed again; voting closes, opens again, or is due to."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -74,6 +75,28 @@ def test_a_vote_is_changed_and_changed_again_without_a_reload(
 
     expect(page.locator(".bars [data-votes]")).to_have_text(["1", "0"])
     assert page.evaluate("window.isTheSamePage")
+
+
+def test_a_change_is_recorded_when_it_is_and_not_when_the_vote_before_it_was(
+    make_competition: MakeCompetition, voted: Callable[[Competition], Page], stack: Stack
+) -> None:
+    competition = make_competition(allow_change=True)
+    page = voted(competition)
+    expect(page.get_by_role("heading", name="Your vote is recorded")).to_be_visible()
+    page.get_by_text(CHANGE).click()
+    stack.freeze_worker()
+    try:
+        choose(page, "Hall stage", "Change to")
+        for _ in range(3):  # it asks, and asks again, the page it came from and the one it is after a reload
+            with page.expect_response(re.compile(rf"/vote/{competition.id}$|/api/receipts/")):
+                expect(page.get_by_role("heading", name="Your vote is accepted")).to_be_visible()
+        page.reload()
+        with page.expect_response(re.compile(rf"/vote/{competition.id}$|/api/receipts/")):
+            expect(page.get_by_role("heading", name="Your vote is accepted")).to_be_visible()
+    finally:
+        stack.thaw_worker()
+    expect(page.get_by_role("heading", name="Your vote is recorded")).to_be_visible()
+    expect(page.get_by_text("You chose Hall stage.")).to_be_visible()
 
 
 def test_a_first_vote_can_be_changed_without_a_reload(

@@ -15,11 +15,12 @@ Word = Literal["none", "accepted", "recorded", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is stored for a voter. `choice` and `receipt` are there when `has_voted`."""
+    """What is stored for a voter. `choice` and `receipt` are there when `has_voted`; `is_change`: another is recorded."""
 
     word: Word
     choice: str | None = None
     receipt: str | None = None
+    is_change: bool = False
 
     @property
     def has_voted(self) -> bool:
@@ -46,7 +47,9 @@ def of(parts: Parts, person: Person | None, competition: Competition) -> Standin
     if choice is None:
         return NONE
     receipt = receipt_code(_receipt_key(parts, competition), person.id)
-    return Standing("recorded" if choice == recorded else "accepted", choice, receipt)
+    if choice == recorded:
+        return Standing("recorded", choice, receipt)
+    return Standing("accepted", choice, receipt, is_change=recorded is not None)
 
 
 def _receipt_key(parts: Parts, competition: Competition) -> bytes:

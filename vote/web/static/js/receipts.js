@@ -17,12 +17,24 @@ async function ask(code) {
   }
 }
 
-/** Asks until the receipt is recorded and says so in the slip. Resolves when it is. */
+/** The same of a vote that is being changed: its receipt was recorded before, so only its voter's own page knows. */
+async function askPage(path) {
+  try {
+    const response = await fetch(path, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    return page.querySelector("[data-slip]")?.dataset.slip ?? "unknown";
+  } catch {
+    return "unknown";
+  }
+}
+
+/** Asks until the vote is recorded and says so in its slip. Resolves when it is. */
 export async function follow(slip) {
   const code = slip.querySelector("[data-receipt]").textContent.trim();
+  const { changing } = slip.dataset;
   for (let asked = 1; asked <= GIVE_UP_AFTER; asked += 1) {
     await pause(asked === 1 ? 400 : backoff(asked - 1, { first: 700, most: 5_000 }));
-    if ((await ask(code)) === "recorded") {
+    if ((await (changing ? askPage(changing) : ask(code))) === "recorded") {
       slip.dataset.slip = "recorded";
       say(slip, "recorded");
       return true;

@@ -143,6 +143,7 @@ function showStored(ballot, said, option) {
   const slip = piece.querySelector("[data-slip]");
   slip.querySelector("[data-receipt]").textContent = said.receipt;
   slip.querySelector("[data-choice]").textContent = option.dataset.name;
+  if (said.changed) slip.dataset.changing = `/vote/${ballot.id}`;
   main.querySelectorAll(":scope > :not(h1, .state, [data-results], template)").forEach((old) => old.remove());
   if (main.querySelector("[data-results]")) piece.querySelector("[data-results-later]").remove();
   main.querySelector("h1").after(piece);
