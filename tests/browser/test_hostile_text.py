@@ -18,7 +18,7 @@ HOSTILE = [PAYLOADS[start : start + OPTIONS] for start in range(0, len(PAYLOADS)
 
 def assert_tame(page: Page, *texts: str) -> None:
     for text in texts:
-        assert text in page.locator("body").inner_text()
+        expect(page.locator("body")).to_contain_text(text, use_inner_text=True)
     assert page.evaluate("window.hostile") is None
     assert page.locator("script:not([src^='/static/']):not([type='application/json'])").count() == 0
     assert page.locator("main :is(iframe, object, embed, base, meta, link, style)").count() == 0
