@@ -21,6 +21,7 @@ MEANT = (
     (".env.example", "Secret Keyword"),
     ("vote/config.py", "Basic Auth Credentials"),
     ("vote/web/account_page.py", "Secret Keyword"),
+    ("vote/web/deeds.py", "Secret Keyword"),
     ("vote/web/own_login.py", "Secret Keyword"),
     ("vote/web/person_deeds.py", "Secret Keyword"),
 )
