@@ -22,7 +22,7 @@ log = structlog.get_logger()
 SENTENCES = {
     400: "The request cannot be read. Load the page again and send it once more.",
     404: "There is nothing at this address.",
-    405: "What was sent cannot be done at this address. Go back, load the page again and try once more.",
+    405: "This address cannot be used this way. Look at the address again; a program finds the methods in `Allow`.",
     413: "The request is larger than the limit.",
     415: "Send JSON (application/json) or a form.",
 }
