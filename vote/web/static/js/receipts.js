@@ -17,15 +17,20 @@ async function ask(code) {
   }
 }
 
-/** The same of a vote that is being changed: its receipt was recorded before, so only its voter's own page knows. */
-async function askPage(path) {
+/** A page as the server shows it to this visitor now; null without a good answer. */
+export async function readPage(path) {
   try {
     const response = await fetch(path, { headers: { Accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    return page.querySelector("[data-slip]")?.dataset.slip ?? "unknown";
+    return response.ok ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
   } catch {
-    return "unknown";
+    return null;
   }
+}
+
+/** The same of a vote that is being changed: its receipt was recorded before, so only its voter's own page knows. */
+async function askPage(path) {
+  const page = await readPage(path);
+  return page?.querySelector("[data-slip]")?.dataset.slip ?? "unknown";
 }
 
 /** Asks until the vote is recorded and says so in its slip. Resolves when it is. */

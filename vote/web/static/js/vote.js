@@ -3,7 +3,7 @@
 // is safe: the same person cannot count twice.
 
 import { startLive } from "./live.js";
-import { follow } from "./receipts.js";
+import { follow, readPage } from "./receipts.js";
 import { backoff, pause } from "./words.js";
 
 const ANSWER_WITHIN_MS = 8_000; // longer than the server ever takes to say that it does not know
@@ -167,19 +167,14 @@ function markChoice(main, key) {
  * the page stays as it is.
  */
 async function showRest(id, main) {
-  try {
-    const response = await fetch(`/vote/${id}`, { headers: { Accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!response.ok) return;
-    const pieces = [put(main, "[data-change]", page), put(main, "[data-results-later]", page, "[data-results]")];
-    document.dispatchEvent(new CustomEvent("page:changed"));
-    pieces.filter(Boolean).forEach((piece) => {
-      startVoting(piece);
-      startLive(piece);
-    });
-  } catch {
-    // The vote is safe and told; the results are a link away.
-  }
+  const page = await readPage(`/vote/${id}`);
+  if (!page) return; // the vote is safe and told; the results are a link away
+  const pieces = [put(main, "[data-change]", page), put(main, "[data-results-later]", page, "[data-results]")];
+  document.dispatchEvent(new CustomEvent("page:changed"));
+  pieces.filter(Boolean).forEach((piece) => {
+    startVoting(piece);
+    startLive(piece);
+  });
 }
 
 /** Puts a piece of another page in a place of this one, where both are there. */
