@@ -19,8 +19,9 @@ from vote import config
 from vote.actions import competitions
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import migrate, users
+from vote.db import installation, migrate, users
 from vote.db.pool import Database
+from vote.domain.installation import Installation
 from vote.domain.person import Person
 
 ROOT = Path(__file__).parent.parent
@@ -80,7 +81,8 @@ def _furnish(pair: Pair, folder: Path, voters: int, shared_competitions: int) ->
         fields = {"username": "organiser", "email": "organiser@example.com", "password_hash": NO_PASSWORD}
         organiser = Person(users.insert(tx, role="organiser", **fields), "organiser", "organiser")
     crowd = Crowd(_insert_voters(pair, voters), voters, settings.jwt_secret, settings.flask_secret_key)
-    log = BallotLog(settings.log_url, settings.vote_shards)
+    log = BallotLog(settings.log_url, settings.vote_shards, Installation())
+    installation.learn(owner, log.installation)
     log.load_library()
     plain_url = in_database(pair.owner_url, PLAIN)
     ground = Ground(pair, folder, environment, settings, owner, log, organiser, crowd, plain_url)

@@ -2,6 +2,7 @@
 thing. The same server and the same short way as for votes; nothing of a request is looked at. Run by `bench.ceiling`.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from itertools import count
@@ -10,6 +11,9 @@ from typing import Any
 from bench import bare
 from vote.ballotlog.box import BallotBox
 from vote.config import load
+from vote.db import installation
+from vote.db.pool import Database
+from vote.domain.installation import Installation
 from vote.edge.answer import Receive, Scope, Send
 from vote.edge.envelope import Write
 
@@ -23,7 +27,9 @@ class LogAlone:
 
     def __init__(self) -> None:
         settings = load()
-        self._box = BallotBox(settings.log_url, settings.vote_shards)
+        with contextlib.closing(Database(settings.database("web"), size=1, name="vote bench")) as db:
+            installation.learn(db, ours := Installation())
+        self._box = BallotBox(settings.log_url, settings.vote_shards, ours)
         self._voters = count(os.getpid() * OF_PROCESS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

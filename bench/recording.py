@@ -90,7 +90,7 @@ def measure(ground: Ground, competitions: list[int], ballots: int, told: Acknowl
 
 async def _fill(ground: Ground, competition: int, voters: range) -> dict[int, str]:
     """Cast a ballot for every voter. Returns what was acknowledged."""
-    box = BallotBox(ground.settings.log_url, ground.settings.vote_shards)
+    box = BallotBox(ground.settings.log_url, ground.settings.vote_shards, ground.log.installation)
     try:
         for start in range(0, len(voters), AT_ONCE):
             calls = [

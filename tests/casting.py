@@ -4,8 +4,24 @@ import asyncio
 import secrets
 from collections.abc import Iterable
 
+import psycopg
+
 from vote.ballotlog.box import BallotBox, Outcome
 from vote.config import Settings
+from vote.domain.installation import Installation
+
+
+def installation_of(settings: Settings) -> Installation:
+    """The one of the database of these settings."""
+    with psycopg.connect(settings.database("owner").url) as connection:
+        row = connection.execute("SELECT value FROM settings WHERE key = 'installation'").fetchone()
+    assert row is not None
+    return Installation(row[0])
+
+
+def box_of(settings: Settings) -> BallotBox:
+    """A ballot box for these settings, as a web process has it."""
+    return BallotBox(settings.log_url, settings.vote_shards, installation_of(settings))
 
 
 def cast(settings: Settings, competition: int, voter: int, choice: str) -> Outcome:
@@ -17,7 +33,7 @@ def cast_all(settings: Settings, ballots: Iterable[tuple[int, int, str]]) -> lis
     """Cast ballots at the same instant."""
 
     async def run() -> list[Outcome]:
-        box = BallotBox(settings.log_url, settings.vote_shards)
+        box = box_of(settings)
         try:
             return await asyncio.gather(
                 *(

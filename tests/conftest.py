@@ -21,6 +21,7 @@ import redis
 import structlog
 
 from tests import pooler
+from tests.casting import installation_of
 from tests.services import Pair, start_pair
 from tests.stack import Stack, running
 from vote import config
@@ -204,7 +205,7 @@ def parts(settings: Settings) -> Iterator[Parts]:
 @pytest.fixture
 def owner(settings: Settings) -> Iterator[Database]:
     """The database as its owner sees it."""
-    changes = Changes.of(settings)
+    changes = Changes.of(settings, installation_of(settings))
     db = Database(settings.database("owner"), size=4, name="vote tests", when_changed=changes)
     yield db
     db.close()
@@ -214,7 +215,7 @@ def owner(settings: Settings) -> Iterator[Database]:
 @pytest.fixture
 def log(settings: Settings) -> Iterator[BallotLog]:
     """A client of the ballot log."""
-    client = BallotLog(settings.log_url, settings.vote_shards)
+    client = BallotLog(settings.log_url, settings.vote_shards, installation_of(settings))
     yield client
     client.close()
 

@@ -16,6 +16,7 @@ from a2wsgi import WSGIMiddleware
 from vote import config, logs
 from vote.app import create_app
 from vote.ballotlog.box import BallotBox
+from vote.casting.acknowledged import Acknowledged
 from vote.casting.endpoint import Casting
 from vote.casting.express import Express
 from vote.config import Settings
@@ -58,11 +59,17 @@ class FrontDoor:
         self._login_turns = Turns(self._parts.hasher.places, wait_s=LOGIN_WAIT_S, refusal=HasherBusy)
         self._static = StaticFiles()
         cookie, identifier = SessionCookie(settings), Identifier(settings, self._parts.revoked)
-        self._box = BallotBox(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
+        self._box = BallotBox(
+            settings.log_url,
+            settings.vote_shards,
+            self._parts.installation,
+            wait_replicas=settings.ballot_log_wait,
+        )
+        self._acknowledged = Acknowledged(self._box, self._parts.db)
         self._casting = Casting(self._parts, self._box, identifier, cookie, self._error_page)
         self._express = Express(self._parts, self._casting)
         self._live = Live(self._parts, identifier, cookie)
-        self._following: asyncio.Task[None] | None = None
+        self._following: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route one connection."""
@@ -191,14 +198,16 @@ class FrontDoor:
     async def _start(self) -> None:
         await asyncio.to_thread(self._parts.start)
         await self._casting.receipt_keys.refresh()
-        self._following = asyncio.create_task(self._casting.receipt_keys.follow())
+        follow = self._casting.receipt_keys.follow, self._acknowledged.follow
+        self._following = [asyncio.create_task(one()) for one in follow]
         await self._live.start()
 
     async def _stop(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
+        for one in self._following:
+            one.cancel()
         await self._live.stop()
         await self._box.close()
+        await self._acknowledged.finish()
         await self._casting.limit.close()
         await asyncio.to_thread(self._parts.close)
 

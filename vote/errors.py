@@ -22,6 +22,7 @@ VoteError
 ├── BackupUnusable          a backup is damaged, incomplete, or cannot be made
 └── Unavailable             a part we need is down or cold: not confirmed, try again
     ├── LogUnavailable      the ballot log
+    │   └── ForeignLog      it is there, and belongs to another installation
     ├── DatabaseUnavailable PostgreSQL
     │   └── DatabaseBusy    it is there, and all our connections to it are in use
     └── HasherBusy          more people log in at this moment than passwords can be checked
@@ -140,6 +141,18 @@ class LogUnavailable(Unavailable):
     """Not confirmed: your vote may be stored or not. Press again, it cannot count twice."""
 
 
+class ForeignLog(LogUnavailable):
+    """The ballot log belongs to another installation. Nothing was read from it or done in it."""
+
+    def __init__(self, ours: str = "", owner: str = "") -> None:
+        super().__init__(foreign_log(ours, owner) if ours else None)
+
+    @property
+    def detail(self) -> str:
+        """What a voter is told, who can do nothing about it; as text it says whose log it is, for who runs this."""
+        return str(LogUnavailable())
+
+
 class DatabaseUnavailable(Unavailable):
     """The database is not answering. Try again in a moment."""
 
@@ -154,3 +167,12 @@ class HasherBusy(Unavailable):
     """Many people are logging in at this moment. Nothing was wrong with yours: try again in a few seconds."""
 
     retry_after_s = 3
+
+
+def foreign_log(ours: str, owner: str) -> str:
+    """Say whose ballot log it is, and what somebody who runs it can do."""
+    whose = f"installation {owner}" if owner else "no installation that is known here"
+    return (
+        f"the ballot log belongs to {whose}, and this is installation {ours}: nothing is read from it or done in it."
+        " Set BALLOT_LOG_URL (or REDIS_URL) to a log of its own; `vote log adopt` takes this one over"
+    )

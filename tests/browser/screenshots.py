@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, Route
 from tests.browser.chromium import PHONE, WIDE, chromium, log_in, window
 from tests.browser.scenes import House, Scene
 from tests.browser.small_png import small
+from tests.casting import installation_of
 from tests.services import Pair, start_pair
 from tests.stack import Stack, running
 from vote import config
@@ -44,7 +45,7 @@ def main(wanted: list[str]) -> None:
         _system(Path(folder)) as (pair, stack, settings),
     ):
         db = Database(settings.database("owner"), size=2, name="vote pictures")
-        log = BallotLog(settings.log_url, settings.vote_shards)
+        log = BallotLog(settings.log_url, settings.vote_shards, installation_of(settings))
         house = House(db, log, settings.log_url)
         house.furnish()
         with chromium() as browser:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser.chromium import NARROW, WIDE
 from tests.browser.conftest import OpenWindow
 from tests.browser.scenes import House
+from tests.casting import installation_of
 from tests.module_wide import database_url, environment, redis_url, stack
 from tests.stack import Stack
 from vote import config
@@ -33,7 +34,7 @@ def house(environment: dict[str, str], stack: Stack) -> Iterator[House]:
     """Competitions in every state, and long words; nobody changes them."""
     settings = config.load(environment)
     owner = Database(settings.database("owner"), size=2, name="vote tests")
-    log = BallotLog(settings.log_url, settings.vote_shards)
+    log = BallotLog(settings.log_url, settings.vote_shards, installation_of(settings))
     furnished = House(owner, log, settings.log_url)
     furnished.furnish()
     furnished.furnish_with_long_words()

@@ -11,7 +11,9 @@ from vote.ballotlog import box as box_module
 from vote.ballotlog import keys
 from vote.ballotlog.box import BallotBox
 from vote.ballotlog.entries import Entry
-from vote.ballotlog.log import BallotLog, Pushed, Shard, Word
+from vote.ballotlog.log import BallotLog, Pushed, Word
+from vote.ballotlog.shard import Shard
+from vote.domain.installation import Installation
 
 SHARDS = 2
 LONG_S = 60.0  # deadline of a call whose web process dies
@@ -20,8 +22,8 @@ LONG_S = 60.0  # deadline of a call whose web process dies
 class HinderedBox(BallotBox):
     """A ballot box whose next call may get lost on the way there (`stuck`), on the way back (`lost`), or never return."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, SHARDS)
+    def __init__(self, url: str, installation: Installation) -> None:
+        super().__init__(url, SHARDS, installation)
         self.hindrance: str | None = None
         self.stuck: list[Any] = []
         self.sent = asyncio.Event()
@@ -42,8 +44,8 @@ class HinderedBox(BallotBox):
 class HeldLog(BallotLog):
     """A worker's client of the log that stops in the middle of one call and goes on much later: a zombie's."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, SHARDS)
+    def __init__(self, url: str, installation: Installation) -> None:
+        super().__init__(url, SHARDS, installation)
         self.hold: tuple[str, int] = ("", 0)
         self.reached, self.go = threading.Event(), threading.Event()
 
@@ -86,8 +88,8 @@ class SilencedLog(BallotLog):
 
     lost = False
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, SHARDS)
+    def __init__(self, url: str, installation: Installation) -> None:
+        super().__init__(url, SHARDS, installation)
         self.stuck: list[tuple[int, str, str, list[Any]]] = []  # shard, its epoch and instance, the call
 
     def push_news(self, shard: Shard, rules: Any) -> Any:
@@ -96,7 +98,7 @@ class SilencedLog(BallotLog):
         shard = shard._replace(now_ms=shard.now_ms + round(LONG_S * 1000))
         names = [keys.log(shard.number), keys.state(shard.number), keys.rules(shard.number)]
         flat = [value for one in rules for value in (one.competition, one.text(), secrets.token_hex(16))]
-        made_for = shard.now_ms, shard.epoch, shard.instance
+        made_for = self.installation.id, shard.now_ms, shard.epoch, shard.instance
         call = ["FCALL", "vote_push_rules", 3, *names, *made_for, 0, *flat]
         self.stuck.append((shard.number, shard.epoch, shard.instance, call))
         return Pushed("expired")

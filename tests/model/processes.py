@@ -22,10 +22,14 @@ class Web:
     """One web process: its ballot box and the endpoint behind which it stands, without HTTP."""
 
     def __init__(self, world: World) -> None:
-        self.box = HinderedBox(world.settings.log_url)
+        self.box = HinderedBox(world.settings.log_url, world.installation)
         confirmed = SimpleNamespace(must_be_asked=lambda _: False)
         parts: Any = SimpleNamespace(
-            settings=world.settings, db=world.db, limits=Limits.of(world.settings), confirmed=confirmed
+            settings=world.settings,
+            db=world.db,
+            installation=world.installation,
+            limits=Limits.of(world.settings),
+            confirmed=confirmed,
         )
         unused: Any = None
         self._casting = Casting(parts, self.box, unused, unused, unused)
@@ -54,7 +58,7 @@ class Zombie:
     """A worker in a thread of its own that stops within one step."""
 
     def __init__(self, world: World, shard: int, hold: tuple[str, int], *, may_lack_a_tail: bool) -> None:
-        self.log, self.error = HeldLog(world.settings.log_url), None
+        self.log, self.error = HeldLog(world.settings.log_url, world.installation), None
         self.log.hold = hold
         cold = not world.is_ready(shard)
 

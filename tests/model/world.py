@@ -6,6 +6,7 @@ from typing import LiteralString
 import psycopg
 import redis
 
+from tests.casting import installation_of
 from tests.conftest import in_database
 from tests.model.clients import SilencedLog
 from tests.model.facts import Books, Gap, Line, Status
@@ -48,7 +49,8 @@ class World:
                 self.admin.execute(f"CREATE TABLE {schema}.{table} (LIKE {PRESENT}.{table})")
         self.copy(PRESENT, FRESH)
         self.raw = redis.Redis.from_url(servers.redis_url, decode_responses=True)
-        self.log = SilencedLog(settings.log_url)
+        self.installation = installation_of(settings)
+        self.log = SilencedLog(settings.log_url, self.installation)
         self.runner = asyncio.Runner()
         self.db = Database(settings.database("web"), size=2, name="vote web")
         self.owner = Database(settings.database("owner"), size=2, name="vote tests")

@@ -18,6 +18,7 @@ from vote.ballotlog.box import BallotBox
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.domain.ballot import Ballot
+from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 from vote.ops.embedded.programs import Services
 
@@ -38,10 +39,11 @@ def pair(services: Services, tmp_path: Path) -> Iterator[Pair]:
 
 def make_ready(pair: Pair) -> BallotLog:
     """A log that takes ballots for competition 1; what a worker would do, without PostgreSQL."""
-    log = BallotLog(pair.redis_url, SHARDS)
+    log = BallotLog(pair.redis_url, SHARDS, Installation("tests"))
     log.load_library()
     for number in range(SHARDS):
         if not log.describe(number).epoch:
+            log.claim(number, "")
             log.begin_epoch(log.describe(number), "life")
         log.push_rules(log.describe(number), [RULES], warming=True)
         log.make_ready(log.describe(number))
@@ -52,7 +54,7 @@ def cast_many(url: str, voters: range, *, at_once: int = 1) -> list[int]:
     """Cast one ballot for each voter; returns who was told accepted, in order."""
 
     async def run() -> list[int]:
-        box, accepted, waiting = BallotBox(url, SHARDS), [], iter(voters)
+        box, accepted, waiting = BallotBox(url, SHARDS, Installation("tests")), [], iter(voters)
 
         async def one_by_one() -> None:
             for voter in waiting:
@@ -128,7 +130,7 @@ def test_a_power_cut_after_any_acknowledgement_loses_none(
         restore(tmp_path / "kept", pair.log_data)
         os.truncate(aof, before + told[number].synced)
         pair.restart_log()
-        reader = BallotLog(pair.redis_url, SHARDS)
+        reader = BallotLog(pair.redis_url, SHARDS, Installation("tests"))
         lost += len(set(accepted[: number + 1]) - voters_in(reader))
         reader.close()
 

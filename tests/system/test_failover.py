@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests import crowd
+from tests.casting import installation_of
 from tests.crowd import Ballot
 from tests.sentinel import ReplicatedLog, replicated_log
 from tests.services import Pair
 from tests.stack import Stack, running, wait_until
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
+from vote.config import Settings
 from vote.db import positions
 from vote.db.pool import Database
 from vote.domain.competition import Competition
@@ -43,8 +45,10 @@ def stack(environment: dict[str, str], replicated: ReplicatedLog, waited: str, t
 
 
 @pytest.fixture
-def competition(owner: Database, replicated: ReplicatedLog, stack: Stack, organiser: Person) -> Iterator[Competition]:
-    log = BallotLog(replicated.url, 8)
+def competition(
+    settings: Settings, owner: Database, replicated: ReplicatedLog, stack: Stack, organiser: Person
+) -> Iterator[Competition]:
+    log = BallotLog(replicated.url, 8, installation_of(settings))
     yield change.create(owner, log, by=organiser, name="Which stage?", options=["River stage", "Hall stage"])
     log.close()
 

@@ -30,13 +30,17 @@ class Recorded:
     rejected: int = 0
 
 
-def record_entries(tx: Tx, at: Position, *, epoch: str, entries: Sequence[Entry]) -> Recorded:
+def record_entries(
+    tx: Tx, at: Position, *, epoch: str, entries: Sequence[Entry], doubted_from: int | None = None
+) -> Recorded:
     """Record entries that follow `at` in its shard, and move the position behind them. Does not commit.
 
-    `at` is the position as claimed in this transaction. Under another epoch than `at`'s it leaves a gap row (R5).
+    `at` is the position as claimed in this transaction. Under another epoch than `at`'s it leaves a gap row (R5), from there
+    or from `doubted_from`.
     """
     if at.epoch is not None and at.epoch != epoch:
-        positions.insert_gap(tx, shard=at.shard, old_epoch=at.epoch, old_position=at.position, new_epoch=epoch)
+        after = at.position if doubted_from is None else doubted_from
+        positions.insert_gap(tx, shard=at.shard, old_epoch=at.epoch, old_position=after, new_epoch=epoch)
     done = Recorded()
     # Ballots between two rules entries form one batch; the log's order decides which rules a marker follows.
     batch: list[tuple[int, Ballot]] = []

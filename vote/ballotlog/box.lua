@@ -5,16 +5,21 @@ The ballot log's functions. Every decision about a ballot is made here, in one a
 
 Keys of shard n; the hash tag {n} keeps them in one slot of a cluster:
   vote:{n}:log       stream. Entry `<position>-0` has one field `e`: the entry's text (see entries.py).
-  vote:{n}:state     hash. epoch: random name of this life of the shard; last: position of the newest entry;
-                     ready: run_id of the server instance the shard was made ready for (R5).
+  vote:{n}:state     hash. installation: whose shard it is (R11); epoch: random name of this life of the shard;
+                     last: position of the newest entry; ready: run_id of the server instance it was made ready for
+                     (R5); readied: the epoch it was made ready under; resumed_ms: when it was made ready once more
+                     under that epoch; set_back: the epoch in which it was found to lack what was acknowledged (R6).
   vote:{n}:rules     hash. competition -> "version|state|opens_ms|closes_ms|change|keys", the rules as pushed (R7).
                      State `forgotten`: its voters are no longer here; PostgreSQL knows them.
   vote:{n}:read      string. Written by a worker before it waits for the replicas (log.py); nobody reads it.
   vote:{n}:voters:c  hash. voter -> choice: the ballot stored in this shard for competition c (R2).
 
-Each call gives its deadline in this server's clock (R3) and answers {now_ms, word, ...}. Words of a whole call:
+Each call names the installation it is for (R11), gives its deadline in this server's clock (R3), and answers
+{now_ms, word, ...}. Words of a whole call:
   ok | expired: nothing was done, the deadline had passed | cold: nothing was done, the shard is not ready
-  foreign: nothing was done, the call was made for another epoch or server instance (R7).
+  foreign: nothing was done, the call was made for another epoch or server instance (R7)
+  not_owner: nothing was done, the shard belongs to the installation that is named next, '' for none (R11)
+  behind: nothing was done, the shard lacks what was acknowledged; it is cold until a new epoch has begun (R6).
 ]]
 
 -- The instance's name cannot change while the server lives, and a restarted one loads this library anew.
@@ -34,6 +39,20 @@ end
 
 local function is_ready(state)
   return redis.call('HGET', state, 'ready') == run_id()
+end
+
+-- R11: the answer to a call for another installation than the one the shard belongs to; nil when it is the same.
+local function refuse_stranger(state, installation, now)
+  local owner = redis.call('HGET', state, 'installation') or ''
+  if owner == '' or owner ~= installation then
+    return { now, 'not_owner', owner }
+  end
+end
+
+-- R6: the shard takes nothing any more until a worker has begun a new epoch, which leaves a gap row.
+local function mark_set_back(state, epoch)
+  redis.call('HSET', state, 'set_back', epoch)
+  redis.call('HDEL', state, 'ready')
 end
 
 local function append(log, position, text)
@@ -69,19 +88,28 @@ end
 
 --[[ Cast a batch of ballots.
 KEYS: log, state, rules, then the voters' hash of each competition of the batch.
-ARGV: deadline_ms, waited (1 when a WAIT for a replica follows), then per ballot: index of its voters' hash in KEYS, competition, voter, choice, ballot id.
-Answer: {now_ms, 'ok', position before the batch, word of each ballot}; appended ballots took the next positions in
+ARGV: installation, deadline_ms, waited (1 when a WAIT for a replica follows), epoch and position of the newest ballot that
+the caller has acknowledged in this shard ('' and 0 for none), then per ballot: index of its voters' hash in KEYS,
+competition, voter, choice, ballot id.
+Answer: {now_ms, 'ok', epoch, position before the batch, word of each ballot}; appended ballots took the next positions in
 order. Words: accepted, changed (appended); again, already, early, closed, no_option, unknown (nothing was done). ]]
 local function cast(keys, args)
   local log, state, now = keys[1], keys[2], now_ms()
-  if now > tonumber(args[1]) then
+  local owner, epoch, last, ready = unpack(redis.call('HMGET', state, 'installation', 'epoch', 'last', 'ready'))
+  if owner and owner ~= args[1] then
+    return { now, 'not_owner', owner }  -- R11
+  elseif now > tonumber(args[2]) then
     return { now, 'expired' }
-  elseif not is_ready(state) then
+  elseif not owner or ready ~= run_id() then
     return { now, 'cold' }
   end
-  local before = tonumber(redis.call('HGET', state, 'last') or 0)
-  local position, known, answer = before, {}, { now, 'ok', before }
-  for i = 3, #args, 5 do
+  local before = tonumber(last or 0)
+  if args[4] == epoch and before < tonumber(args[5]) then
+    mark_set_back(state, epoch)
+    return { now, 'behind' }
+  end
+  local position, known, answer = before, {}, { now, 'ok', epoch, before }
+  for i = 6, #args, 5 do
     local voters, competition, voter, choice, id = keys[tonumber(args[i])], unpack(args, i + 1, i + 4)
     local had = redis.call('HGET', voters, voter)
     local word
@@ -101,41 +129,81 @@ local function cast(keys, args)
     end
     answer[#answer + 1] = word
   end
-  if position > before or args[2] == '1' then
+  if position > before or args[3] == '1' then
     -- R1: WAIT counts from this connection's last write, so `again` writes too: the first append may not have got there.
     redis.call('HSET', state, 'last', position)
   end
   return answer
 end
 
+-- Whether the entry that was acknowledged at this position is here. What lies below all entries was trimmed (R9).
+local function holds(log, last, position, id)
+  if last < position then
+    return false
+  end
+  local stream_id = string.format('%d-0', position)
+  local entry = redis.call('XRANGE', log, stream_id, '+', 'COUNT', 1)[1]
+  if not entry then
+    return false
+  elseif entry[1] == stream_id then
+    return string.match(entry[2][2], '^%a+ (%S+)') == id
+  end
+  return #redis.call('XRANGE', log, '-', stream_id, 'COUNT', 1) == 0
+end
+
+--[[ Compare a mark, the newest ballot that somebody has acknowledged in this shard, with what the shard holds (R6).
+KEYS: log, state. ARGV: installation, the mark's epoch, position and ballot id. Answer: {now_ms, 'ok' or 'behind'}. Of
+another epoch there is nothing to compare: a gap row lies between. ]]
+local function compare(keys, args)
+  local log, state, now = keys[1], keys[2], now_ms()
+  local refused = refuse_stranger(state, args[1], now)
+  if refused then
+    return refused
+  end
+  local epoch, last, set_back = unpack(redis.call('HMGET', state, 'epoch', 'last', 'set_back'))
+  if epoch ~= args[2] then
+    return { now, 'ok' }
+  elseif set_back == epoch then
+    return { now, 'behind' }
+  elseif holds(log, tonumber(last or 0), tonumber(args[3]), args[4]) then
+    return { now, 'ok' }
+  end
+  mark_set_back(state, epoch)
+  return { now, 'behind' }
+end
+
 -- R7: a push is taken by the epoch and instance it was made for, in time; and by a ready shard, unless it warms it.
-local function refuse_push(state, now, deadline, epoch, made_for, warming)
-  if now > tonumber(deadline) then
-    return 'expired'
-  elseif redis.call('HGET', state, 'epoch') ~= epoch or run_id() ~= made_for then
-    return 'foreign'
+-- `args` begin with installation, deadline_ms, epoch, instance. Returns the answer of a refusal, or nil.
+local function refuse_push(state, now, args, warming)
+  local stranger = refuse_stranger(state, args[1], now)
+  if stranger then
+    return stranger
+  elseif now > tonumber(args[2]) then
+    return { now, 'expired' }
+  elseif redis.call('HGET', state, 'epoch') ~= args[3] or run_id() ~= args[4] then
+    return { now, 'foreign' }
   elseif warming ~= '1' and not is_ready(state) then
-    return 'cold'
+    return { now, 'cold' }
   end
 end
 
 --[[ Push the rules of competitions; each taken one is also an entry of the log: opening, closing marker (R8), change.
-KEYS: log, state, rules. ARGV: deadline_ms, epoch, instance, how (0; 1 while the shard is made ready; 2 when the voters
+KEYS: log, state, rules. ARGV: installation, deadline_ms, epoch, instance, how (0; 1 while the shard is made ready; 2 when the voters
 of what was forgotten are back), then per competition: competition, rules, entry id. Answer: {now_ms, 'ok', number taken,
 competition, … that is forgotten}. A version that is not higher than the one already here is left out (R7); so is a newer
 one of what was forgotten, until its voters are back: who voted could vote again. ]]
 local function push_rules(keys, args)
   local log, state, rules, now = keys[1], keys[2], keys[3], now_ms()
-  local refused = refuse_push(state, now, args[1], args[2], args[3], args[4])
+  local refused = refuse_push(state, now, args, args[5])
   if refused then
-    return { now, refused }
+    return refused
   end
   local position, taken, answer = tonumber(redis.call('HGET', state, 'last') or 0), 0, { now, 'ok', 0 }
-  for i = 5, #args, 3 do
+  for i = 6, #args, 3 do
     local competition, text, id = unpack(args, i, i + 2)
     local present = redis.call('HGET', rules, competition)
     if not present or parse_rules(text).version > parse_rules(present).version then
-      if present and parse_rules(present).state == 'forgotten' and args[4] ~= '2' then
+      if present and parse_rules(present).state == 'forgotten' and args[5] ~= '2' then
         answer[#answer + 1] = tonumber(competition)
       else
         position, taken = position + 1, taken + 1
@@ -152,115 +220,167 @@ local function push_rules(keys, args)
 end
 
 --[[ Push voters that PostgreSQL has recorded, while a shard of a new epoch is made ready (R5).
-KEYS: state, the competition's voters. ARGV: deadline_ms, epoch, instance, then voter, choice, … ]]
+KEYS: state, the competition's voters. ARGV: installation, deadline_ms, epoch, instance, then voter, choice, … ]]
 local function push_voters(keys, args)
   local now = now_ms()
-  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '1')
-  if not refused and is_ready(keys[1]) then
-    refused = 'foreign'  -- somebody else has made it ready: its own voters are newer
-  end
+  local refused = refuse_push(keys[1], now, args, '1')
   if refused then
-    return { now, refused }
+    return refused
+  elseif is_ready(keys[1]) then
+    return { now, 'foreign' }  -- somebody else has made it ready: its own voters are newer
   end
-  redis.call('HSET', keys[2], unpack(args, 4))
+  redis.call('HSET', keys[2], unpack(args, 5))
   return { now, 'ok' }
 end
 
 --[[ Begin a new life of a shard: after the very first start, a wiped log or a lost tail (R5, R6). It is cold afterwards.
-KEYS: state. ARGV: deadline_ms, the epoch it had ('' for none), instance, the new epoch. ]]
+KEYS: state. ARGV: installation, deadline_ms, the epoch it had ('' for none), instance, the new epoch. ]]
 local function begin_epoch(keys, args)
   local now = now_ms()
-  if now > tonumber(args[1]) then
+  local refused = refuse_stranger(keys[1], args[1], now)
+  if refused then
+    return refused
+  elseif now > tonumber(args[2]) then
     return { now, 'expired' }
-  elseif (redis.call('HGET', keys[1], 'epoch') or '') ~= args[2] or run_id() ~= args[3] then
+  elseif (redis.call('HGET', keys[1], 'epoch') or '') ~= args[3] or run_id() ~= args[4] then
     return { now, 'foreign' }
   end
-  redis.call('HSET', keys[1], 'epoch', args[4])
+  redis.call('HSET', keys[1], 'epoch', args[5])
   redis.call('HDEL', keys[1], 'ready')
   return { now, 'ok' }
 end
 
---[[ Mark a shard ready for this server instance (R5). KEYS: state. ARGV: deadline_ms, epoch, instance. ]]
+--[[ Mark a shard ready for this server instance (R5). KEYS: state. ARGV: installation, deadline_ms, epoch, instance. ]]
 local function make_ready(keys, args)
-  local now = now_ms()
-  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '1')
+  local state, now = keys[1], now_ms()
+  local refused = refuse_push(state, now, args, '1')
   if refused then
-    return { now, refused }
+    return refused
   end
-  redis.call('HSET', keys[1], 'ready', run_id())
+  local epoch, readied, set_back = unpack(redis.call('HMGET', state, 'epoch', 'readied', 'set_back'))
+  if set_back == epoch then
+    return { now, 'foreign' }  -- R6: somebody has compared meanwhile; a new epoch must begin first
+  elseif readied == epoch then
+    redis.call('HSET', state, 'resumed_ms', now)
+  else
+    redis.call('HSET', state, 'readied', epoch)
+    redis.call('HDEL', state, 'resumed_ms')
+  end
+  redis.call('HSET', state, 'ready', run_id())
   return { now, 'ok' }
 end
 
 --[[ Append the erasure of a person, so that a replay erases again (R10).
-KEYS: log, state. ARGV: deadline_ms, epoch, instance, voter, entry id. ]]
+KEYS: log, state. ARGV: installation, deadline_ms, epoch, instance, voter, entry id. ]]
 local function erase(keys, args)
   local now = now_ms()
-  local refused = refuse_push(keys[2], now, args[1], args[2], args[3], '0')
+  local refused = refuse_push(keys[2], now, args, '0')
   if refused then
-    return { now, refused }
+    return refused
   end
   local position = redis.call('HINCRBY', keys[2], 'last', 1)
-  append(keys[1], position, table.concat({ 'erase', args[5], args[4] }, ' '))
+  append(keys[1], position, table.concat({ 'erase', args[6], args[5] }, ' '))
   return { now, 'ok' }
 end
 
 --[[ Trim a shard strictly below a position: the entry at it stays, to be compared after a restart (R6, R9).
-KEYS: log, state. ARGV: deadline_ms, epoch, instance, position. Answer: {now_ms, 'ok', entries removed} ]]
+KEYS: log, state. ARGV: installation, deadline_ms, epoch, instance, position. Answer: {now_ms, 'ok', entries removed} ]]
 local function trim(keys, args)
   local now = now_ms()
-  local refused = refuse_push(keys[2], now, args[1], args[2], args[3], '0')
+  local refused = refuse_push(keys[2], now, args, '0')
   if refused then
-    return { now, refused }
+    return refused
   end
-  return { now, 'ok', redis.call('XTRIM', keys[1], 'MINID', args[4] .. '-0') }
+  return { now, 'ok', redis.call('XTRIM', keys[1], 'MINID', args[5] .. '-0') }
 end
 
 --[[ Forget the voters of competitions that are final and safe in PostgreSQL. The version stays, so that a late push of
 older rules is refused as before (R7). What has newer rules here was opened again meanwhile, and is left as it is.
-KEYS: state, rules, then the voters of each competition. ARGV: deadline_ms, epoch, instance, warming, then competition,
-version, … ]]
+KEYS: state, rules, then the voters of each competition. ARGV: installation, deadline_ms, epoch, instance, warming, then
+competition, version, … ]]
 local function forget(keys, args)
   local now = now_ms()
-  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], args[4])
+  local refused = refuse_push(keys[1], now, args, args[5])
   if refused then
-    return { now, refused }
+    return refused
   end
-  for i = 5, #args, 2 do
+  for i = 6, #args, 2 do
     local present = redis.call('HGET', keys[2], args[i])
     if not present or parse_rules(present).version <= tonumber(args[i + 1]) then
       redis.call('HSET', keys[2], args[i], args[i + 1] .. '|forgotten|||0|')
-      redis.call('UNLINK', keys[(i - 5) / 2 + 3])
+      redis.call('UNLINK', keys[(i - 6) / 2 + 3])
     end
   end
   return { now, 'ok' }
 end
 
 --[[ Bring voters of a forgotten competition back, before the rules that open it again.
-KEYS: state, rules, the competition's voters. ARGV: deadline_ms, epoch, instance, competition, version of those rules,
-then voter, choice, … ]]
+KEYS: state, rules, the competition's voters. ARGV: installation, deadline_ms, epoch, instance, competition, version of
+those rules, then voter, choice, … ]]
 local function remember(keys, args)
   local now = now_ms()
-  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '0')
-  local present = redis.call('HGET', keys[2], args[4])
-  local rules = present and parse_rules(present)
-  if not refused and rules and (rules.state ~= 'forgotten' or rules.version >= tonumber(args[5])) then
-    refused = 'foreign'  -- somebody else has brought them back: they may have changed their votes since
-  end
+  local refused = refuse_push(keys[1], now, args, '0')
   if refused then
-    return { now, refused }
+    return refused
   end
-  redis.call('HSET', keys[3], unpack(args, 6))
+  local present = redis.call('HGET', keys[2], args[5])
+  local rules = present and parse_rules(present)
+  if rules and (rules.state ~= 'forgotten' or rules.version >= tonumber(args[6])) then
+    return { now, 'foreign' }  -- somebody else has brought them back: they may have changed their votes since
+  end
+  redis.call('HSET', keys[3], unpack(args, 7))
+  return { now, 'ok' }
+end
+
+--[[ Make a shard belong to an installation: one that nobody has, in the life that the caller knows it in (R11).
+KEYS: state. ARGV: installation, the shard's epoch ('' for none). ]]
+local function claim(keys, args)
+  local state, now = keys[1], now_ms()
+  local owner, epoch = unpack(redis.call('HMGET', state, 'installation', 'epoch'))
+  if owner == args[1] then
+    return { now, 'ok' }
+  elseif owner or (epoch or '') ~= args[2] then
+    return { now, 'not_owner', owner or '' }
+  end
+  redis.call('HSET', state, 'installation', args[1])
+  return { now, 'ok' }
+end
+
+--[[ Take a shard over from another installation: it is empty afterwards and in a new life, so that nothing of the former
+owner's is ever read as the new one's (R11). Refused when it is not, or no longer, the former owner's.
+KEYS: log, state, rules, read. ARGV: installation, the former one ('' for none), the new epoch, what the names of voters'
+hashes begin with. ]]
+local function adopt(keys, args)
+  local state, now = keys[2], now_ms()
+  local owner = redis.call('HGET', state, 'installation') or ''
+  if owner ~= args[2] or owner == args[1] then
+    return { now, 'not_owner', owner }
+  end
+  for _, competition in ipairs(redis.call('HKEYS', keys[3])) do
+    redis.call('UNLINK', args[4] .. competition)  -- in the slot of the keys above
+  end
+  redis.call('UNLINK', unpack(keys))
+  redis.call('HSET', state, 'installation', args[1], 'epoch', args[3])
   return { now, 'ok' }
 end
 
 --[[ What a shard says of itself. KEYS: state.
-Answer: {now_ms, 'ok', epoch ('' for none), instance, last position, instance it was made ready for ('' for none)} ]]
+Answer: {now_ms, 'ok', epoch ('' for none), instance, last position, instance it was made ready for ('' for none),
+installation ('' for none), epoch in which it was set back ('' for none), since when it is ready once more (0: the first
+time in its epoch)} ]]
 local function describe(keys)
-  local epoch, last, ready = unpack(redis.call('HMGET', keys[1], 'epoch', 'last', 'ready'))
-  return { now_ms(), 'ok', epoch or '', run_id(), tonumber(last or 0), ready or '' }
+  local said = redis.call('HMGET', keys[1], 'epoch', 'last', 'ready', 'installation', 'set_back', 'resumed_ms')
+  local epoch, last, ready, installation, set_back, resumed = unpack(said)
+  return {
+    now_ms(), 'ok', epoch or '', run_id(), tonumber(last or 0), ready or '', installation or '', set_back or '',
+    tonumber(resumed or 0),
+  }
 end
 
 redis.register_function('vote_cast', cast)
+redis.register_function('vote_compare', compare)
+redis.register_function('vote_claim', claim)
+redis.register_function('vote_adopt', adopt)
 redis.register_function('vote_push_rules', push_rules)
 redis.register_function('vote_push_voters', push_voters)
 redis.register_function('vote_begin_epoch', begin_epoch)

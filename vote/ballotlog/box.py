@@ -3,9 +3,13 @@
 Ballots that arrive while a call is under way form the next call: one ballot alone waits for nobody, a thousand share a
 round trip and an fsync. The log's function decides (`box.lua`). One call for one press of the button: nothing is sent
 a second time from here, and an unknown outcome is told only after the call's deadline, when it can no longer land (R3).
+
+What was acknowledged is remembered: per shard the newest ballot, its mark. A log that comes back without it is found out by
+the first call on a new connection, before any other ballot goes there (R6).
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,19 +23,23 @@ from redis.exceptions import ResponseError
 
 from vote.ballotlog import connection, keys
 from vote.ballotlog.clock import LogClock
+from vote.ballotlog.packing import packed_cast
 from vote.domain.ballot import shard_of
+from vote.domain.installation import Installation
+from vote.domain.mark import Mark
 from vote.errors import LogUnavailable
 from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
 
 CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
 RETRY_CONNECT_S = 0.1  # a log that is down is asked at most this often; everybody between is told at once
-BALLOT_ARGUMENTS = 5  # of the function, per ballot
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
 lines = structlog.get_logger()
 
 Word = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
 APPENDED: tuple[Word, ...] = ("accepted", "changed")
+COLD = ("cold", "behind")  # nothing was done, and a worker makes the shard ready
+NO_MARK = Mark("", 0, "")
 NOT_READY = "Not confirmed: the ballot log is getting ready. Press again in a moment, it cannot count twice."
 
 
@@ -67,9 +75,11 @@ class _Waiting(NamedTuple):
 class BallotBox:
     """Casts ballots for one process, over one connection. Belongs to one event loop."""
 
-    def __init__(self, url: str, shards: int, *, wait_replicas: int = 0) -> None:
+    def __init__(self, url: str, shards: int, installation: Installation, *, wait_replicas: int = 0) -> None:
         """`wait_replicas`: how many replicas must have a ballot before it is called accepted (R1)."""
+        self.marks: dict[int, Mark] = {}  # by shard: the newest ballot that was acknowledged from here (R6)
         self._shards = shards
+        self._installation = installation
         self._wait_replicas = wait_replicas
         self._pool = connection.connect_async(url).connection_pool
         self._connection: Connection | None = None
@@ -78,6 +88,8 @@ class BallotBox:
         self._running: asyncio.Task[None] | None = None
         self._told_later: set[asyncio.Task[None]] = set()
         self._next_connect = 0.0
+        self._compare_next = False
+        self._broken = asyncio.Event()
 
     def put(self, *, competition: int, voter: int, choice: str, ballot_id: str, tell: Tell) -> None:
         """Cast one ballot; `tell` is called once with what the log decided, or with LogUnavailable when it is not
@@ -89,8 +101,7 @@ class BallotBox:
             raise ValueError("choice and ballot_id are ASCII")
         shard = shard_of(competition, voter, self._shards)
         self._queue.append(_Waiting(competition, voter, choice, ballot_id, shard, tell))
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
+        self._go_on()
 
     async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
         """Cast one ballot and wait. Raises LogUnavailable when it is not confirmed, and what `put` raises."""
@@ -107,6 +118,18 @@ class BallotBox:
         self.put(competition=competition, voter=voter, choice=choice, ballot_id=ballot_id, tell=tell)
         return await told
 
+    def compare_soon(self) -> None:
+        """Have the log compare what was acknowledged from here with what it holds (R6), before the next ballots."""
+        if self.marks:
+            self._compare_next = True
+            self._go_on()
+
+    async def until_broken(self, seconds: float) -> None:
+        """Return when the connection to the log breaks, or after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._broken.wait(), seconds)
+        self._broken.clear()
+
     async def close(self) -> None:
         """Let everybody be told, then disconnect."""
         if self._running is not None:
@@ -115,15 +138,48 @@ class BallotBox:
             await asyncio.wait(self._told_later)
         await self._disconnect(nowait=False)
 
+    def _go_on(self) -> None:
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+
     async def _run(self) -> None:
-        while self._queue:
+        while self._queue or self._compare_next:
+            if self._compare_next:
+                await self._compare_now()
             batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
-            BATCH_BALLOTS.observe(len(batch))
-            await self._cast_batch(batch)
+            if batch:
+                BATCH_BALLOTS.observe(len(batch))
+                await self._cast_batch(batch)
+
+    async def _compare_now(self) -> None:
+        self._compare_next = False
+        try:
+            async with asyncio.timeout(CALL_BUDGET_S):
+                if self._connection is None:
+                    await self._connected()  # which compares
+                else:
+                    await self._compare(self._connection)
+        except Exception as error:  # noqa: BLE001  # whatever it is: the next look, or the next ballot, begins anew
+            _note(error)
+            await self._disconnect()
+
+    async def _compare(self, open_connection: Connection) -> None:
+        """Raises when the log does not say whether it holds every mark; then nothing may be cast over this connection."""
+        marks = list(self.marks.items())
+        for shard, mark in marks:
+            names = 2, keys.log(shard), keys.state(shard)
+            await open_connection.send_command("FCALL", "vote_compare", *names, self._installation.id, *mark)
+        for shard, mark in marks:
+            if (await open_connection.read_response())[1] == "behind":
+                lines.error("set back", shard=shard, epoch=mark.epoch, acknowledged=mark.position)
 
     async def _cast_batch(self, batch: list[_Waiting]) -> None:
         try:
-            open_connection = await self._connected()
+            installation = self._installation.id
+            if installation is None:
+                raise ConnectionError
+            async with asyncio.timeout(CALL_BUDGET_S):
+                open_connection = await self._connected()
         except Exception as error:  # noqa: BLE001  # whatever it is: nobody may wait for ever
             _note(error)
             await self._disconnect()
@@ -137,7 +193,7 @@ class BallotBox:
             async with asyncio.timeout(CALL_BUDGET_S):
                 answers = await self._exchange(
                     open_connection,
-                    [_packed(group, deadline_ms, waited=self._wait_replicas > 0) for group in by_shard],
+                    [self._packed(group, installation, deadline_ms) for group in by_shard],
                 )
         except Exception as error:  # noqa: BLE001  # as above
             _note(error)
@@ -145,7 +201,32 @@ class BallotBox:
             self._tell_later(batch, passed_at)
             return
         for group, answer in zip(by_shard, answers, strict=True):
-            _tell(group, answer)
+            self._tell(group, answer)
+
+    def _packed(self, group: list[_Waiting], installation: str, deadline_ms: int) -> bytes:
+        mark = self.marks.get(group[0].shard, NO_MARK)
+        waited = str(int(self._wait_replicas > 0))
+        return packed_cast(
+            group[0].shard, group, installation, str(deadline_ms), waited, mark.epoch, str(mark.position)
+        )
+
+    def _tell(self, group: list[_Waiting], answer: Any) -> None:
+        if not isinstance(answer, list) or answer[1] != "ok":
+            # Nothing was done. An error of the server (full, read-only, no library) promises nothing.
+            is_cold = isinstance(answer, list) and answer[1] in COLD
+            for ballot in group:
+                ballot.fail(NOT_READY if is_cold else None)
+            return
+        epoch, position, words = answer[2], answer[3], answer[4:]
+        _count(words)
+        newest = max((i for i, word in enumerate(words) if word in APPENDED), default=None)
+        if newest is not None:  # R6: remembered before anybody is told
+            last = position + sum(word in APPENDED for word in words)
+            self.marks[group[0].shard] = Mark(epoch, last, group[newest].ballot_id)
+        for ballot, word in zip(group, words, strict=True):
+            appended = word in APPENDED
+            position += appended
+            ballot.settle(Outcome(word, ballot.shard, position if appended else None))
 
     async def _exchange(self, open_connection: Connection, commands: list[bytes]) -> list[Any]:
         began = time.monotonic()
@@ -176,12 +257,14 @@ class BallotBox:
             await self._connection.send_command("TIME")
             seconds, micros = await self._connection.read_response()
             self._clock.learn(began, time.monotonic(), int(seconds) * 1000 + int(micros) // 1000)
+            await self._compare(self._connection)
             self._next_connect = 0.0  # it is there: when this connection breaks, the next is tried at once
         return self._connection
 
     async def _disconnect(self, *, nowait: bool = True) -> None:
         gone, self._connection = self._connection, None
         if gone is not None:
+            self._broken.set()
             await gone.disconnect(nowait=nowait)  # a frozen log would keep who waits for its goodbye
 
     def _tell_later(self, batch: list[_Waiting], passed_at: float) -> None:
@@ -209,45 +292,6 @@ async def _answer(open_connection: Connection) -> Any:
         return await open_connection.read_response()
     except ResponseError as error:
         return error
-
-
-def _packed(group: list[_Waiting], deadline_ms: int, *, waited: bool) -> bytes:
-    """The call for one shard's ballots as RESP, as the server reads it.
-
-    Everything in it is a number, an option key or hexadecimal digits, so a character is a byte; the client library's
-    packing asks each argument for its type, which takes as long as the log takes for the ballot.
-    """
-    shard = group[0].shard
-    names = [keys.log(shard), keys.state(shard), keys.rules(shard)]
-    place: dict[int, int] = {}
-    ballots = []
-    for ballot in group:
-        if ballot.competition not in place:
-            names.append(keys.voters(shard, ballot.competition))
-            place[ballot.competition] = len(names)
-        index, competition, voter = str(place[ballot.competition]), str(ballot.competition), str(ballot.voter)
-        ballots.append(
-            f"${len(index)}\r\n{index}\r\n${len(competition)}\r\n{competition}\r\n${len(voter)}\r\n{voter}\r\n"
-            f"${len(ballot.choice)}\r\n{ballot.choice}\r\n${len(ballot.ballot_id)}\r\n{ballot.ballot_id}\r\n"
-        )
-    head = ("FCALL", "vote_cast", str(len(names)), *names, str(deadline_ms), str(int(waited)))
-    count = len(head) + BALLOT_ARGUMENTS * len(group)
-    return "".join([f"*{count}\r\n", *(f"${len(one)}\r\n{one}\r\n" for one in head), *ballots]).encode("ascii")
-
-
-def _tell(group: list[_Waiting], answer: Any) -> None:
-    if not isinstance(answer, list) or answer[1] != "ok":
-        # Expired and cold: nothing was done. An error of the server (full, read-only, no library) promises nothing.
-        is_cold = isinstance(answer, list) and answer[1] == "cold"
-        for ballot in group:
-            ballot.fail(NOT_READY if is_cold else None)
-        return
-    position, words = answer[2], answer[3:]
-    _count(words)
-    for ballot, word in zip(group, words, strict=True):
-        appended = word in APPENDED
-        position += appended
-        ballot.settle(Outcome(word, ballot.shard, position if appended else None))
 
 
 def _count(words: list[Word]) -> None:

@@ -1,7 +1,7 @@
 """The ballot log for code that waits: the worker reads it and makes it ready, the web pushes rules and asks what is stored.
 
-Casting is not here (`box.py`). Every call that changes something carries a deadline in the log's clock, and the epoch
-and server instance it was made for (R3, R7).
+Casting is not here (`box.py`). Every call that changes something carries a deadline in the log's clock, the epoch and
+server instance it was made for (R3, R7), and the installation (R11); what belongs to another one is not read either.
 """
 
 import secrets
@@ -14,8 +14,11 @@ from redis.exceptions import ResponseError
 
 from vote.ballotlog import connection, keys
 from vote.ballotlog.entries import Entry, Rules, parse
+from vote.ballotlog.shard import Shard
 from vote.domain.ballot import shard_of
-from vote.errors import LogUnavailable
+from vote.domain.installation import Installation
+from vote.domain.mark import Mark
+from vote.errors import ForeignLog, LogUnavailable
 
 LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
 EPOCH_BYTES = 8
@@ -26,23 +29,7 @@ REPLICAS_WITHIN_MS = 1_000  # the shard's row is locked meanwhile, and a lock is
 
 _READY, _WARMING, _REMEMBERED = range(3)  # how rules are pushed: see `push_rules` in box.lua
 
-Word = Literal["ok", "expired", "foreign", "cold"]
-
-
-class Shard(NamedTuple):
-    """What a shard says of itself. `now_ms` is the log's clock at that moment."""
-
-    number: int
-    now_ms: int
-    epoch: str
-    instance: str
-    last: int
-    ready_for: str
-
-    @property
-    def ready(self) -> bool:
-        """Whether it takes ballots: it was made ready for the server instance that runs now (R5)."""
-        return self.ready_for == self.instance
+Word = Literal["ok", "expired", "foreign", "cold", "behind"]
 
 
 class Pushed(NamedTuple):
@@ -53,18 +40,22 @@ class Pushed(NamedTuple):
 
 
 class BallotLog:
-    """One client of the log. Raises LogUnavailable when the log does not answer; what a failed push did is unknown."""
+    """One client of the log. Raises LogUnavailable when the log does not answer; what a failed push did is unknown.
 
-    def __init__(self, url: str, shards: int, *, wait_replicas: int = 0) -> None:
+    Raises ForeignLog for a shard that is not this installation's: nothing was read or done (R11).
+    """
+
+    def __init__(self, url: str, shards: int, installation: Installation, *, wait_replicas: int = 0) -> None:
         """`wait_replicas`: how many replicas must have an entry before it may be recorded (`wait_for_replicas`)."""
         self.shards = shards
+        self.installation = installation
         self._wait_replicas = wait_replicas
         self._redis: Redis = connection.connect(url)
 
     # --- what it says ------------------------------------------------------------------------------------------------
     def describe(self, shard: int) -> Shard:
         """The present state of one shard."""
-        return _shard(shard, self._fcall("vote_describe", [keys.state(shard)]))
+        return self._own(Shard.parse(shard, self._call("FCALL", "vote_describe", 1, keys.state(shard))))
 
     def renewed(self, shard: Shard) -> Shard:
         """The same life of a shard, at this moment: the deadline of a push counts from here, whom it is for stays (R7)."""
@@ -75,16 +66,23 @@ class BallotLog:
         pipeline = self._redis.pipeline(transaction=False)
         for shard in range(self.shards):
             pipeline.execute_command("FCALL", "vote_describe", 1, keys.state(shard))
-        return [_shard(shard, answer) for shard, answer in enumerate(_told(pipeline.execute))]
+        return [self._own(Shard.parse(shard, answer)) for shard, answer in enumerate(_told(pipeline.execute))]
+
+    def owners(self) -> list[tuple[str, str]]:
+        """(installation, epoch) of every shard, each empty for none. Asks no function: those may be another's."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard in range(self.shards):
+            pipeline.hmget(keys.state(shard), "installation", "epoch")
+        return [(owner or "", epoch or "") for owner, epoch in _told(pipeline.execute)]
 
     def read_after(self, shard: int, position: int, count: int) -> list[Entry]:
         """At most `count` entries after `position`, in order."""
-        rows = self._call("XRANGE", keys.log(shard), f"({position}-0", "+", "COUNT", count)
+        rows = self._read(shard, "XRANGE", keys.log(shard), f"({position}-0", "+", "COUNT", count)
         return [parse(stream_id, fields.get("e", "")) for stream_id, fields in rows]
 
     def entry_at(self, shard: int, position: int) -> Entry | None:
         """The entry at exactly this position, None when it is not (or no longer) there."""
-        rows = self._call("XRANGE", keys.log(shard), f"{position}-0", f"{position}-0")
+        rows = self._read(shard, "XRANGE", keys.log(shard), f"{position}-0", f"{position}-0")
         return parse(rows[0][0], rows[0][1].get("e", "")) if rows else None
 
     def wait_for_news(self, positions: Mapping[int, int]) -> None:
@@ -110,7 +108,7 @@ class BallotLog:
     def stored_choice(self, competition: int, voter: int) -> str | None:
         """The choice stored for this voter in the log, recorded or not yet."""
         shard = shard_of(competition, voter, self.shards)
-        choice = self._call("HGET", keys.voters(shard, competition), voter)
+        choice = self._read(shard, "HGET", keys.voters(shard, competition), voter)
         return None if choice is None else str(choice)
 
     def unsafe_settings(self) -> list[str]:
@@ -168,6 +166,20 @@ class BallotLog:
         deadline = shard.now_ms + PUSH_BUDGET_MS
         names, epoch = [keys.state(shard.number)], new_epoch or secrets.token_hex(EPOCH_BYTES)
         return self._word("vote_begin_epoch", names, deadline, shard.epoch, shard.instance, epoch)
+
+    def claim(self, shard: int, epoch: str) -> None:
+        """Make a shard that nobody has this installation's, in the epoch it is known in. Raises ForeignLog."""
+        self._word("vote_claim", [keys.state(shard)], epoch)
+
+    def adopt(self, shard: int, former: str) -> None:
+        """Take a shard over from another installation, and empty it: a new epoch has begun. Raises ForeignLog."""
+        names = [keys.log(shard), keys.state(shard), keys.rules(shard), keys.read(shard)]
+        epoch, prefix = secrets.token_hex(EPOCH_BYTES), keys.voters(shard, 0).removesuffix("0")
+        self._word("vote_adopt", names, former, epoch, prefix)
+
+    def compare(self, shard: int, mark: Mark) -> Word:
+        """Compare a mark with the shard; one that lacks the ballot takes none until a new epoch has begun: `behind` (R6)."""
+        return self._word("vote_compare", [keys.log(shard), keys.state(shard)], *mark)
 
     def make_ready(self, shard: Shard) -> Word:
         """Let a shard take ballots, under this epoch and instance (R5)."""
@@ -229,8 +241,30 @@ class BallotLog:
         return word
 
     def _fcall(self, function: str, names: list[str], *arguments: Any) -> list[Any]:
-        answer: list[Any] = self._call("FCALL", function, len(names), *names, *arguments)
+        answer: list[Any] = self._call("FCALL", function, len(names), *names, self._mine(), *arguments)
+        if answer[1] == "not_owner":
+            raise ForeignLog(self._mine(), answer[2])
         return answer
+
+    def _mine(self) -> str:
+        if self.installation.id is None:
+            raise LogUnavailable("It was not read from PostgreSQL yet which installation this is.")
+        return self.installation.id
+
+    def _own(self, shard: Shard) -> Shard:
+        """R11: what says this of itself is ours, or empty."""
+        if shard.installation != self._mine() and (shard.installation or shard.epoch):
+            raise ForeignLog(self._mine(), shard.installation)
+        return shard
+
+    def _read(self, shard: int, *command: Any) -> Any:
+        """What a shard holds. It is asked whose it is in the same step: another server may answer now (R11)."""
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.execute_command("FCALL", "vote_describe", 1, keys.state(shard))
+        pipeline.execute_command(*command)
+        said, found = _told(pipeline.execute)
+        self._own(Shard.parse(shard, said))
+        return found
 
     def _call(self, *command: Any) -> Any:
         return _told(lambda: self._redis.execute_command(*command))
@@ -239,11 +273,6 @@ class BallotLog:
 def _for(shard: Shard) -> tuple[int, str, str]:
     """R7: what every push names: until when, and to which life of the shard and of the server."""
     return shard.now_ms + PUSH_BUDGET_MS, shard.epoch, shard.instance
-
-
-def _shard(number: int, answer: list[Any]) -> Shard:
-    now, _, epoch, instance, last, ready_for = answer
-    return Shard(number, now, epoch, instance, last, ready_for)
 
 
 def _told(call: Callable[[], Any]) -> Any:

@@ -45,7 +45,9 @@ class Casting:
         self._page = page
         self.box = box
         self.reader = Reader(parts, identifier, cookie)
-        self.limit = VoteLimit(parts.settings.cache_url, parts.limits.votes, processes=parts.settings.web_concurrency)
+        self.limit = VoteLimit(
+            parts.settings.cache_url, parts.limits.votes, parts.installation, processes=parts.settings.web_concurrency
+        )
         self.receipt_keys = ReceiptKeys(parts.db)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:

@@ -27,6 +27,8 @@ CREATE TABLE settings (
     value text NOT NULL
 );
 COMMENT ON TABLE settings IS 'Facts that every part must agree on, such as the number of shards.';
+-- The id of this installation. The audit log begins after it.
+INSERT INTO settings (key, value) VALUES ('installation', replace(gen_random_uuid()::text, '-', ''));
 
 CREATE TABLE users (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -177,6 +179,17 @@ CREATE TABLE log_gaps (
     UNIQUE (shard, old_epoch, new_epoch)
 );
 COMMENT ON TABLE log_gaps IS 'Breaks between two lives of a shard: what was accepted after the old position may be lost (R5, R6).';
+
+CREATE TABLE log_marks (
+    shard smallint NOT NULL,
+    epoch text NOT NULL,
+    position bigint NOT NULL CHECK (position > 0),
+    entry_id text NOT NULL,
+    marked_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (shard, epoch)
+);
+COMMENT ON TABLE log_marks IS 'The highest position of each epoch that a web process has acknowledged, at most a second late (R6). It only grows.';
+COMMENT ON COLUMN log_marks.entry_id IS 'Id of the ballot there: a log that was set back and has grown again holds another one.';
 
 CREATE TABLE log_markers (
     competition_id integer NOT NULL REFERENCES competitions ON DELETE CASCADE,
@@ -537,6 +550,9 @@ GRANT UPDATE (asked_at) ON erasures TO vote_web;
 GRANT SELECT, INSERT ON last_logins TO vote_web;
 GRANT UPDATE (day) ON last_logins TO vote_web;
 GRANT UPDATE (decided_at, decided_by, reason) ON log_gaps TO vote_web;
+GRANT SELECT, INSERT ON log_marks TO vote_web;
+GRANT UPDATE (position, entry_id, marked_at) ON log_marks TO vote_web;
+GRANT SELECT ON log_marks TO vote_worker;
 
 GRANT SELECT ON settings, competitions, options, tallies, votes, ballots, log_positions, log_gaps, log_markers,
     unmatched_ballots, rejected_ballots, revocations, position_marks, backups, erasures, checkpoints, decisions

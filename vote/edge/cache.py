@@ -1,7 +1,10 @@
 """Copies of what everybody may see, in the cache's Redis: who rebuilds one, and why an old one never stays.
 
-    vote:cache:{name}         a copy, KEEP_S; `name` is `competition:<id>`, `listed` or `final:<id>:<revision>`
-    vote:cache:{name}:lease   who is rebuilding it: a random word, LEASE_S
+    vote:cache:<installation>:{name}         a copy, KEEP_S; `competition:<id>`, `listed` or `final:<id>:<revision>`
+    vote:cache:<installation>:{name}:lease   who is rebuilding it: a random word, LEASE_S
+
+The installation's id is in the names, so that two products on one Redis never show each other's pages. Before it was read
+from PostgreSQL nothing is kept and nothing is taken from here.
 
 A copy that is missing is rebuilt by whoever gets the lease, and it is stored only while the lease is still theirs.
 Forgetting a copy takes the lease away too: who read the database before a change stores nothing after it (Nishtala et
@@ -21,6 +24,7 @@ from functools import partial
 from redis import Redis
 
 from vote.ballotlog import connection
+from vote.domain.installation import Installation
 from vote.edge.spared import Spared
 
 KEEP_S = 10  # the longest a copy may be old when a change could not be told, because Redis was away at that moment
@@ -40,7 +44,8 @@ end
 class Cache:
     """The copies, as one process sees them. Safe in threads; never raises because of Redis."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, installation: Installation) -> None:
+        self._installation = installation
         self._redis = connection.connect(url, timeout_s=TIMEOUT_S)
         self._patient = connection.connect(url, timeout_s=FORGET_TIMEOUT_S)
         self._spared = Spared()
@@ -50,10 +55,13 @@ class Cache:
 
     def get(self, name: str, build: Callable[[], str | None]) -> str | None:
         """The copy, or what `build` reads now; its None is handed on and not kept. Raises what `build` raises."""
+        owner = self._installation.id
+        if owner is None:
+            return self._once(name, build)
         if self._owed:
-            self._spared.ask(lambda: self._drop(self._redis))
-        copy = self._spared.ask(lambda: self._redis.get(key_of(name)))
-        return self._once(name, partial(self._rebuild, name, build)) if copy is None else str(copy)
+            self._spared.ask(lambda: self._drop(self._redis, owner))
+        copy = self._spared.ask(lambda: self._redis.get(key_of(owner, name)))
+        return self._once(name, partial(self._rebuild, owner, name, build)) if copy is None else str(copy)
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop copies, and let nobody store what was read before now. Call it after the commit.
@@ -63,28 +71,30 @@ class Cache:
         with self._lock:
             self._owed.update(dict.fromkeys(names, object()))
             self._under_way.clear()  # who asks from now on starts anew
+        owner = self._installation.id
         with contextlib.suppress(*connection.LogError):
-            self._drop(self._patient)
+            if owner is not None:  # else it is owed until it is known
+                self._drop(self._patient, owner)
 
     def close(self) -> None:
         """Let the connections go."""
         self._redis.close()
         self._patient.close()
 
-    def _drop(self, client: Redis) -> None:
+    def _drop(self, client: Redis, owner: str) -> None:
         with self._lock:
             owed = dict(self._owed)
         pipeline = client.pipeline(transaction=False)
         for name in owed:
-            for key in (lease_of(name), key_of(name)):
+            for key in (lease_of(owner, name), key_of(owner, name)):
                 pipeline.delete(key)
         pipeline.execute()
         with self._lock:  # what changed once more meanwhile is owed still
             for name in [name for name, change in owed.items() if self._owed.get(name) is change]:
                 del self._owed[name]
 
-    def _rebuild(self, name: str, build: Callable[[], str | None]) -> str | None:
-        key, lease, mine = key_of(name), lease_of(name), secrets.token_hex(8)
+    def _rebuild(self, owner: str, name: str, build: Callable[[], str | None]) -> str | None:
+        key, lease, mine = key_of(owner, name), lease_of(owner, name), secrets.token_hex(8)
         has_lease = self._spared.ask(lambda: self._redis.set(lease, mine, nx=True, ex=LEASE_S))
         stored = self._spared.ask(lambda: self._redis.get(key))  # by who rebuilt it since this caller looked
         built = build() if stored is None else str(stored)
@@ -113,11 +123,11 @@ class Cache:
         return mine.result()
 
 
-def key_of(name: str) -> str:
+def key_of(installation: str, name: str) -> str:
     """Where a copy lies. The hash tag keeps it in one slot of a cluster with its lease."""
-    return f"{PREFIX}:{{{name}}}"
+    return f"{PREFIX}:{installation}:{{{name}}}"
 
 
-def lease_of(name: str) -> str:
+def lease_of(installation: str, name: str) -> str:
     """Where it says who is rebuilding it."""
-    return f"{key_of(name)}:lease"
+    return f"{key_of(installation, name)}:lease"

@@ -17,6 +17,7 @@ from vote.db import competitions, gaps, tallies
 from vote.db.gaps import Overcome
 from vote.db.pool import Database
 from vote.domain.competition import Competition
+from vote.domain.installation import Installation
 from vote.domain.tally import Tally
 from vote.edge.cache import Cache
 
@@ -96,9 +97,9 @@ class Changes:
         self._cache = cache
 
     @classmethod
-    def of(cls, settings: Settings) -> "Changes":
+    def of(cls, settings: Settings, installation: Installation) -> "Changes":
         """With a client of its own, for processes that only change things."""
-        return cls(Cache(settings.cache_url))
+        return cls(Cache(settings.cache_url, installation))
 
     def __call__(self, changed: Iterable[int]) -> None:
         """These competitions are not what they were. Final results have the revision in their name."""

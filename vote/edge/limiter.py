@@ -12,6 +12,7 @@ from importlib.resources import files
 import structlog
 
 from vote.ballotlog import connection
+from vote.domain.installation import Installation
 from vote.edge.first_in_span import FirstInSpan
 from vote.edge.limits import MICROSECONDS, Limit
 from vote.edge.spared import Spared
@@ -30,9 +31,9 @@ def script() -> str:
     return (files("vote.edge") / "limits.lua").read_text("utf-8")
 
 
-def key_of(limit: Limit, subject: str) -> str:
-    """The bucket of a subject, such as `user:7` or a network."""
-    return f"{PREFIX}:{{{limit.name}}}:{subject}"
+def key_of(installation: str | None, limit: Limit, subject: str) -> str:
+    """The bucket of a subject of an installation, such as `user:7` or a network."""
+    return f"{PREFIX}:{installation}:{{{limit.name}}}:{subject}"
 
 
 def refuse(limit: Limit, wait_us: float) -> TooManyRequests:
@@ -44,8 +45,9 @@ def refuse(limit: Limit, wait_us: float) -> TooManyRequests:
 class Limiter:
     """For code that waits. Safe in threads."""
 
-    def __init__(self, url: str, *, processes: int) -> None:
-        """`processes` is how many count alone when Redis is away."""
+    def __init__(self, url: str, installation: Installation, *, processes: int) -> None:
+        """`processes` is how many count alone when Redis is away, or the installation not known."""
+        self._installation = installation
         self._script = connection.connect(url, timeout_s=TIMEOUT_S).register_script(script())
         self._alone = Alone(processes)
         self._spared = Spared()
@@ -74,8 +76,10 @@ class Limiter:
         self._script.registered_client.close()
 
     def _put(self, limit: Limit, subject: str, cost: int) -> float:
-        key = key_of(limit, subject)
-        waits = self._spared.ask(lambda: self._script(keys=[key], args=[limit.interval_us, limit.burst, cost]))
+        owner, waits = self._installation.id, None
+        key = key_of(owner, limit, subject)
+        if owner is not None:
+            waits = self._spared.ask(lambda: self._script(keys=[key], args=[limit.interval_us, limit.burst, cost]))
         return self._alone.put(limit, [key], [cost])[0] if waits is None else float(waits[0])
 
 

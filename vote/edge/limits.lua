@@ -1,6 +1,6 @@
 --[[ Rate limits that all processes share: a leaky bucket per key as GCRA (ITU-T I.371, "virtual scheduling").
 
-Key: vote:limit:{<limit>}:<subject>   string. The moment, in microseconds of this server's clock, at which the bucket of
+Key: vote:limit:<installation>:{<limit>}:<subject>   string. The moment, in microseconds of this server's clock, at which the bucket of
 the subject will be empty again. It expires at that moment: an empty bucket is no key.
 
 KEYS: buckets of one limit. ARGV: microseconds in which one leaks out, how many fit, and per key how many to put in; fewer

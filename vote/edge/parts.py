@@ -8,9 +8,11 @@ from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.replica import Replica
+from vote.domain.installation import Installation
 from vote.edge.cache import Cache
 from vote.edge.catalogue import Catalogue, Changes
 from vote.edge.confirmed import Confirmed
+from vote.edge.known_installation import KnownInstallation
 from vote.edge.limiter import Limiter
 from vote.edge.limits import Limits
 from vote.edge.revoked import Revoked
@@ -24,6 +26,8 @@ class Parts:
     db: Database
     reports: Database
     replica: Replica
+    installation: Installation
+    known_installation: KnownInstallation
     log: BallotLog
     hasher: PasswordHasher
     guard: Guard
@@ -38,7 +42,8 @@ class Parts:
     def of(cls, settings: Settings) -> "Parts":
         """The parts for these settings."""
         size, wait_s = settings.vote_db_pool, settings.vote_db_wait_s
-        cache = Cache(settings.cache_url)
+        installation = Installation()
+        cache = Cache(settings.cache_url, installation)
         db = Database(settings.database("web"), size=size, wait_s=wait_s, name="vote web", when_changed=Changes(cache))
         reports = Database(settings.database("reports"), size=size, wait_s=wait_s, name="vote reports")
         return cls(
@@ -46,7 +51,9 @@ class Parts:
             db=db,
             reports=reports,
             replica=Replica(settings.replica(), reports, size=size, max_lag_s=settings.database_replica_max_lag_s),
-            log=BallotLog(settings.log_url, settings.vote_shards),
+            installation=installation,
+            known_installation=KnownInstallation(db, installation),
+            log=BallotLog(settings.log_url, settings.vote_shards, installation),
             # Who waits for a hash holds a thread of the pages: half of them stay for everybody else.
             hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
             guard=Guard(db, settings),
@@ -55,16 +62,18 @@ class Parts:
             cache=cache,
             catalogue=Catalogue(cache, db),
             limits=Limits.of(settings),
-            limiter=Limiter(settings.cache_url, processes=settings.web_concurrency),
+            limiter=Limiter(settings.cache_url, installation, processes=settings.web_concurrency),
         )
 
     def start(self) -> None:
-        """Begin to follow what is revoked, and how fresh the replica is."""
+        """Learn whose data this is, and begin to follow what is revoked, and how fresh the replica is."""
+        self.known_installation.start()
         self.revoked.start()
         self.replica.start()
 
     def close(self) -> None:
         """Let everything go."""
+        self.known_installation.stop()
         self.revoked.stop()
         self.replica.close()
         self.hasher.close()

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from vote.db import backups, guards, positions
 from vote.domain.ballot import Ballot
 from vote.edge.parts import Parts
-from vote.errors import DatabaseUnavailable, LogUnavailable
+from vote.errors import DatabaseUnavailable, LogUnavailable, foreign_log
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -40,7 +40,13 @@ def readiness(parts: Parts) -> Readiness:
 
 
 def _why_not_log(parts: Parts) -> list[str]:
+    ours = parts.installation.id
+    if ours is None:
+        return ["it was not read from PostgreSQL yet which installation this is"]
     try:
+        foreign = sorted({owner for owner, epoch in parts.log.owners() if owner != ours and (owner or epoch)})
+        if foreign:
+            return [foreign_log(ours, owner) for owner in foreign]
         reasons = parts.log.unsafe_settings()
         cold = [str(shard.number) for shard in parts.log.describe_all() if not shard.ready]
     except LogUnavailable as error:

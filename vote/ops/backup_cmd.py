@@ -131,6 +131,7 @@ def _listed(manifest: Manifest, rows: dict[str, Backup]) -> dict[str, Any]:
         "moment": manifest.moment_at.isoformat(),
         "bytes": manifest.base_bytes,
         "server": manifest.server_version,
+        "installation": manifest.installation,
         "timeline": manifest.timeline,
         **backups.describe(manifest.facts),
         "verified_at": row.verified_at.isoformat() if row and row.verified_at else None,

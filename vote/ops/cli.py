@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "vote.ops.restore",
     "verify": "vote.ops.verify",
     "load": "vote.ops.load_cmd",
+    "log": "vote.ops.log_cmd",
 }
 
 
@@ -60,4 +61,4 @@ def main() -> None:
 def _sentences(error: VoteError) -> str:
     if isinstance(error, InvalidInput):
         return "\n".join([error.detail, *(f"  {name}: {why}" for name, why in error.fields.items())])
-    return error.detail
+    return str(error)

@@ -10,7 +10,8 @@ import structlog
 
 from vote.actions.recording import Recorded, record_entries
 from vote.ballotlog.entries import Entry
-from vote.ballotlog.log import BallotLog, Shard
+from vote.ballotlog.log import BallotLog
+from vote.ballotlog.shard import Shard
 from vote.db import positions
 from vote.db.pool import Database
 from vote.db.positions import Position
@@ -43,7 +44,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
         if at is None:
             return None
         state = log.describe(shard)
-        if not state.epoch or (not state.ready and has_lost_its_tail(log, at, state)):
+        if not state.epoch or state.is_set_back or (not state.ready and has_lost_its_tail(log, at, state)):
             return None  # nothing here is trusted before a new epoch has begun (ready.py)
         entries = unread(log, at, state)
         if has_hole(at, state, entries):
@@ -54,7 +55,9 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
             return None
         if entries:
             log.wait_for_replicas(shard, entries[-1].position)
-        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries)
+        # A shard that was set back may have grown again before that was found, and been recorded (R6).
+        doubted_from = 0 if state.set_back == at.epoch else at.position
+        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries, doubted_from=doubted_from)
     upto = entries[-1].position if entries else 0
     return Batch(
         shard=shard,

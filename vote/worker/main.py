@@ -8,11 +8,12 @@ import structlog
 
 from vote import logs
 from vote.config import Settings
-from vote.errors import DatabaseUnavailable, Unavailable
+from vote.errors import DatabaseUnavailable, ForeignLog, Unavailable
 from vote.worker.postman import Postman
 from vote.worker.worker import Worker
 
 RETRY_S = 0.2  # after a store did not answer
+FOREIGN_RETRY_S = 2.0  # after the log turned out to be another installation's: only a person can mend that
 
 lines = structlog.get_logger()
 
@@ -49,6 +50,6 @@ def _work(worker: Worker, stop: threading.Event) -> None:
             worker.wait()
         except Unavailable as error:
             # The log may have come back without its functions; loading them again costs nothing.
-            prepared = isinstance(error, DatabaseUnavailable)
-            lines.warning("waiting", reason=error.detail)
-            stop.wait(RETRY_S)
+            prepared = prepared and isinstance(error, DatabaseUnavailable)
+            lines.warning("waiting", reason=str(error))
+            stop.wait(FOREIGN_RETRY_S if isinstance(error, ForeignLog) else RETRY_S)

@@ -5,7 +5,8 @@ no newer rules either, whoever pushes them, until its voters are back from Postg
 """
 
 from vote.ballotlog.entries import Rules
-from vote.ballotlog.log import BallotLog, Shard
+from vote.ballotlog.log import BallotLog
+from vote.ballotlog.shard import Shard
 from vote.db import competitions, keeping, positions, votes
 from vote.db.pool import Database
 from vote.domain.ballot import shard_of

@@ -6,8 +6,9 @@ A shard is cold after the first start, a restart, a promotion or a loss of the l
 from enum import Enum
 
 from vote.ballotlog.entries import Rules
-from vote.ballotlog.log import BallotLog, Shard
-from vote.db import competitions, positions, votes
+from vote.ballotlog.log import BallotLog
+from vote.ballotlog.shard import Shard
+from vote.db import competitions, marks, positions, votes
 from vote.db.pool import Database, Tx
 from vote.domain.ballot import shard_of
 from vote.worker.drain import ACTOR, has_lost_its_tail, unread
@@ -36,7 +37,7 @@ def make_ready(db: Database, log: BallotLog, shard: int, *, may_lack_a_tail: boo
         if state.ready:
             return Step.READY
         was_promoted = may_lack_a_tail and state.ready_for not in ("", state.instance)
-        if not state.epoch or was_promoted or has_lost_its_tail(log, at, state):
+        if not state.epoch or was_promoted or has_lost_its_tail(log, at, state) or _is_behind(tx, log, state):
             word = log.begin_epoch(state)
             return Step.NEW_EPOCH if word == "ok" else Step.AGAIN
         if at.epoch != state.epoch or unread(log, at, state):
@@ -44,6 +45,14 @@ def make_ready(db: Database, log: BallotLog, shard: int, *, may_lack_a_tail: boo
             # whoever still holds a batch of the old one can no longer commit it.
             return Step.DRAIN
         return _push_and_mark(tx, log, state)
+
+
+def _is_behind(tx: Tx, log: BallotLog, state: Shard) -> bool:
+    """R6: whether the shard lacks what was acknowledged, as a web process has found or as it was written down."""
+    if state.is_set_back:
+        return True
+    mark = marks.of_epoch(tx, state.number, state.epoch)
+    return mark is not None and log.compare(state.number, mark) == "behind"
 
 
 def _push_and_mark(tx: Tx, log: BallotLog, state: Shard) -> Step:

@@ -1,15 +1,18 @@
-"""Opens and closes competitions on time, tells ready shards what they do not know yet, and finishes closings (R7, R8)."""
+"""Opens and closes competitions on time, tells ready shards what they do not know yet, compares what was acknowledged with
+the log, and finishes closings (R6, R7, R8)."""
 
 from vote.actions import competitions as change
 from vote.actions.closing import finish_closing
 from vote.ballotlog.entries import Rules
-from vote.ballotlog.log import BallotLog, Shard
-from vote.db import competitions, users
+from vote.ballotlog.log import BallotLog
+from vote.ballotlog.shard import Shard
+from vote.db import competitions, marks, users
 from vote.db.pool import Database
 from vote.errors import Conflict, NotFound
 
 ACTOR = "schedule"
 REPEAT_ERASURE_S = 10  # an entry that is on its way is recorded long before
+SETTLE_MS = 3_000  # R6: web processes write their marks once a second; so long a result waits for them after a restart
 
 # Rules versions that were pushed, per life of a shard (number, epoch, instance) and competition.
 Told = dict[tuple[int, str, str], dict[int, int]]
@@ -28,6 +31,24 @@ def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
             continue  # somebody changed it in between; the next look sees how it stands
         done.append((competition_id, state))
     return done
+
+
+def compare_marks(db: Database, log: BallotLog) -> list[int]:
+    """Compare every mark that web processes have written with the log (R6). Returns shards that lack what was acknowledged:
+    they take no ballots until a new epoch has begun."""
+    with db.read() as tx:
+        known = marks.all_marks(tx)
+    lives = {(shard.number, shard.epoch) for shard in log.describe_all()}
+    return [
+        shard
+        for (shard, epoch), mark in known.items()
+        if (shard, epoch) in lives and log.compare(shard, mark) == "behind"
+    ]
+
+
+def is_settled(shard: Shard) -> bool:
+    """Whether a shard takes ballots, and every mark of before its server's last restart has had the time to be written."""
+    return shard.ready and shard.now_ms - shard.resumed_ms >= SETTLE_MS
 
 
 def finish_closings(db: Database) -> list[int]:

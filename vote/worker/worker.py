@@ -7,13 +7,16 @@ import structlog
 
 from vote.actions.recording import Recorded
 from vote.ballotlog.connection import is_replicated
-from vote.ballotlog.log import BallotLog, Shard
+from vote.ballotlog.log import BallotLog
+from vote.ballotlog.shard import Shard
 from vote.config import Settings
+from vote.db import installation as installations
 from vote.db import positions
 from vote.db.pool import Database
+from vote.domain.installation import Installation
 from vote.edge.catalogue import Changes
 from vote.errors import ConfigError
-from vote.worker import memory, schedule
+from vote.worker import memory, ownership, schedule
 from vote.worker.drain import Batch, drain
 from vote.worker.keeping import Keeper
 from vote.worker.ready import Step, make_ready
@@ -41,16 +44,20 @@ class Worker:
     @classmethod
     def of(cls, settings: Settings) -> "Worker":
         """A worker for these settings. Connects to nothing yet."""
-        changes = Changes.of(settings)
+        installation = Installation()
+        changes = Changes.of(settings, installation)
         db = Database(settings.database("worker"), size=POOL, name="vote worker", when_changed=changes)
         # R6: a promoted replica that nobody waited for may lack what was accepted, and nothing in it can tell.
         may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_wait == 0
-        log = BallotLog(settings.log_url, settings.vote_shards, wait_replicas=settings.ballot_log_wait)
+        log = BallotLog(settings.log_url, settings.vote_shards, installation, wait_replicas=settings.ballot_log_wait)
         return cls(db, log, Keeper.of(settings, db, log), may_lack_a_tail)
 
     def prepare(self) -> None:
-        """Load the log's functions and make the shards' rows. Raises ConfigError when VOTE_SHARDS does not fit the data."""
-        self.log.load_library()
+        """Make the shards' rows, load the log's functions and claim a log that is nobody's (R11).
+
+        Raises ConfigError when VOTE_SHARDS does not fit the data, ForeignLog when it is another installation's log.
+        """
+        installations.learn(self.db, self.log.installation)
         with self.db.transaction(by="worker") as tx:
             made_for = positions.ensure_shards(tx, self.log.shards)
         if made_for != self.log.shards:
@@ -58,10 +65,15 @@ class Worker:
                 f"VOTE_SHARDS is {self.log.shards}, but this database was made with {made_for}."
                 " A voter's shard must never change: set it back."
             )
+        ownership.check(self.db, self.log)
+        self.log.load_library()
+        ownership.claim(self.db, self.log)
 
     def step(self) -> int:
         """Tend every shard that has news, run the schedule when it is time. Returns ballots recorded."""
         shards = self.log.describe_all()
+        if any(not shard.installation for shard in shards):  # it was emptied
+            ownership.claim(self.db, self.log)
         with self.db.read() as tx:
             at = positions.all_positions(tx)
         news = [
@@ -118,8 +130,7 @@ class Worker:
         self._next_schedule = now + SCHEDULE_EVERY_S
         for competition, state in schedule.run_due(self.db, self.log):
             lines.info("schedule", competition=competition, state=state)
-        for competition in schedule.finish_closings(self.db):
-            lines.info("final", competition=competition)
+        self._finish_closings()
         if now >= self._next_push:
             self._next_push = now + REPUSH_EVERY_S
             schedule.repeat_erasures(self.db, self.log)
@@ -130,6 +141,16 @@ class Worker:
                 if memory.remember(self.db, self.log, shard, competition):
                     lines.info("remembered", shard=shard.number, competition=competition)
         self.keeper.run()
+
+    def _finish_closings(self) -> None:
+        """R6: only over a log that holds what was acknowledged, as far as everybody has had the time to say it."""
+        behind = schedule.compare_marks(self.db, self.log)
+        for shard in behind:
+            lines.error("set back", shard=shard)
+        if behind or not all(schedule.is_settled(shard) for shard in self.log.describe_all()):
+            return
+        for competition in schedule.finish_closings(self.db):
+            lines.info("final", competition=competition)
 
     def _tell(self, batch: Batch) -> None:
         """One line per batch of ballots; the request lines of its ballots carry shard and position too."""

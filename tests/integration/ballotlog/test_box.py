@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.casting import cast, cast_all
+from tests.casting import box_of, cast, cast_all
 from tests.services import Pair
 from tests.stack import DEADLINE_S
 from vote.actions import competitions as change
@@ -121,7 +121,7 @@ def test_an_unknown_outcome_is_told_only_after_the_deadline(
     monkeypatch.setattr(box_module, "CALL_BUDGET_S", 0.4)
 
     async def press() -> float:
-        box = BallotBox(settings.log_url, settings.vote_shards)
+        box = box_of(settings)
         await box.cast(competition=competition.id, voter=1, choice="a", ballot_id=secrets.token_hex(16))
         servers.freeze_log()
         began = time.monotonic()
@@ -174,7 +174,7 @@ def test_a_log_that_is_down_costs_no_time_and_works_again_when_it_is_back(
     refused, give_up_at = threading.Event(), time.monotonic() + 10
 
     async def run() -> Outcome:
-        box = BallotBox(settings.log_url, settings.vote_shards)
+        box = box_of(settings)
         await press(box, 1)
         servers.kill_log()
         failed = await asyncio.gather(*(press(box, voter) for voter in range(2, 50)), return_exceptions=True)

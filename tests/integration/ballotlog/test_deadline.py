@@ -12,6 +12,7 @@ from vote.ballotlog import box as box_module
 from vote.ballotlog import connection
 from vote.ballotlog.box import BallotBox
 from vote.ballotlog.log import BallotLog
+from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 
 
@@ -19,7 +20,7 @@ def test_a_press_is_sent_once_and_503_waits_for_the_deadline(monkeypatch: pytest
     monkeypatch.setattr(box_module, "CALL_BUDGET_S", 0.5)
 
     async def press(url: str) -> float:
-        box, began = BallotBox(url, 8), time.monotonic()
+        box, began = BallotBox(url, 8, Installation("tests")), time.monotonic()
         with pytest.raises(LogUnavailable):
             await box.cast(competition=1, voter=7, choice="a", ballot_id=secrets.token_hex(16))
         waited = time.monotonic() - began
@@ -34,7 +35,7 @@ def test_a_press_is_sent_once_and_503_waits_for_the_deadline(monkeypatch: pytest
 
 
 def test_a_waiting_client_sends_nothing_twice() -> None:
-    with silent_log() as log, closing(BallotLog(log.url, 1)) as client:
+    with silent_log() as log, closing(BallotLog(log.url, 1, Installation("tests"))) as client:
         with pytest.raises(LogUnavailable):
             client.describe(0)
 
@@ -42,7 +43,7 @@ def test_a_waiting_client_sends_nothing_twice() -> None:
 
 
 def test_a_dead_log_costs_one_short_timeout() -> None:
-    with closing(BallotLog("redis://127.0.0.1:1/0", 1)) as client:
+    with closing(BallotLog("redis://127.0.0.1:1/0", 1, Installation("tests"))) as client:
         began = time.monotonic()
         with pytest.raises(LogUnavailable):
             client.describe(0)

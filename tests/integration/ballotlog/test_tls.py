@@ -19,6 +19,7 @@ from tests.stack import free_port, wait_until
 from vote.ballotlog import connection
 from vote.ballotlog.box import BallotBox
 from vote.ballotlog.log import BallotLog
+from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 from vote.ops.account import server_account
 from vote.ops.embedded import programs
@@ -114,7 +115,7 @@ def url(port: int, ca: Path, *, scheme: str = "rediss", host: str = NAME) -> str
 @contextlib.contextmanager
 def opened(address: str) -> Iterator[BallotLog]:
     """A client of the log."""
-    client = BallotLog(address, SHARDS)
+    client = BallotLog(address, SHARDS, Installation("tests"))
     try:
         yield client
     finally:
@@ -214,7 +215,7 @@ def cast(address: str) -> None:
     """Cast a ballot there, as the front door does."""
 
     async def run() -> None:
-        box = BallotBox(address, SHARDS)
+        box = BallotBox(address, SHARDS, Installation("tests"))
         try:
             await box.cast(competition=1, voter=1, choice="a", ballot_id="0" * 32)
         finally:

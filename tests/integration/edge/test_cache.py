@@ -13,7 +13,10 @@ import redis
 
 from tests.services import Pair
 from tests.stack import wait_until
+from vote.domain.installation import Installation
 from vote.edge.cache import KEEP_S, LEASE_S, Cache, key_of, lease_of
+
+OURS = Installation("tests")
 
 Both = tuple[Cache, Cache]
 
@@ -21,7 +24,7 @@ Both = tuple[Cache, Cache]
 @pytest.fixture
 def both(redis_url: str) -> Iterator[Both]:
     """The caches of two processes."""
-    with closing(Cache(redis_url)) as one, closing(Cache(redis_url)) as two:
+    with closing(Cache(redis_url, OURS)) as one, closing(Cache(redis_url, OURS)) as two:
         yield one, two
 
 
@@ -41,8 +44,8 @@ def test_a_copy_is_shared_by_all_processes_and_ends_by_itself(both: Both, server
 
     assert one.get("x", lambda: "1") == "1"
     assert one.get("x", never) == two.get("x", never) == "1"
-    assert 0 < server.pttl(key_of("x")) <= KEEP_S * 1000
-    assert not server.exists(lease_of("x"))
+    assert 0 < server.pttl(key_of(OURS.id, "x")) <= KEEP_S * 1000
+    assert not server.exists(lease_of(OURS.id, "x"))
 
 
 def test_what_is_not_for_everybody_is_not_kept(both: Both, server: "redis.Redis") -> None:
@@ -101,10 +104,10 @@ def test_an_old_rebuild_does_not_overwrite_a_newer_copy(both: Both) -> None:
 
 
 def test_a_process_without_the_lease_reads_for_itself_and_stores_nothing(both: Both, server: "redis.Redis") -> None:
-    server.set(lease_of("x"), "somebody", ex=LEASE_S)
+    server.set(lease_of(OURS.id, "x"), "somebody", ex=LEASE_S)
 
     assert both[0].get("x", lambda: "mine") == "mine"
-    assert not server.exists(key_of("x"))
+    assert not server.exists(key_of(OURS.id, "x"))
 
 
 def test_without_redis_the_database_is_asked_and_nobody_waits(both: Both, servers: Pair) -> None:

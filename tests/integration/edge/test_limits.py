@@ -11,6 +11,7 @@ import pytest
 from tests.services import Pair
 from tests.stack import wait_until
 from vote.casting.vote_limit import VoteLimit
+from vote.domain.installation import Installation
 from vote.edge.limiter import Limiter, key_of
 from vote.edge.limits import MICROSECONDS, Limit
 from vote.errors import TooManyRequests
@@ -18,6 +19,7 @@ from vote.errors import TooManyRequests
 HOUR = Limit("tests", burst=10, interval_us=3600 * MICROSECONDS)
 QUICK = Limit("quick", burst=1, interval_us=MICROSECONDS // 20)
 PROCESSES = 2
+OURS = Installation("tests")
 
 Both = tuple[Limiter, Limiter]
 
@@ -26,8 +28,8 @@ Both = tuple[Limiter, Limiter]
 def both(redis_url: str) -> Iterator[Both]:
     """The limiters of two processes."""
     with (
-        closing(Limiter(redis_url, processes=PROCESSES)) as one,
-        closing(Limiter(redis_url, processes=PROCESSES)) as two,
+        closing(Limiter(redis_url, OURS, processes=PROCESSES)) as one,
+        closing(Limiter(redis_url, OURS, processes=PROCESSES)) as two,
     ):
         yield one, two
 
@@ -71,7 +73,7 @@ def test_an_empty_bucket_is_no_key(both: Both, redis_url: str) -> None:
     both[0].take(HOUR, "user:1")
     both[0].give_back(HOUR, "user:1")
 
-    assert not both[0]._script.registered_client.exists(key_of(HOUR, "user:1"))
+    assert not both[0]._script.registered_client.exists(key_of(OURS.id, HOUR, "user:1"))
 
 
 def test_what_is_given_back_may_be_taken_again(both: Both) -> None:
@@ -110,7 +112,7 @@ FRESH = iter(range(10, 10_000))
 
 
 async def _press(redis_url: str, limit: Limit, accounts: list[int]) -> int:
-    both = [VoteLimit(redis_url, limit, processes=PROCESSES) for _ in range(PROCESSES)]
+    both = [VoteLimit(redis_url, limit, OURS, processes=PROCESSES) for _ in range(PROCESSES)]
 
     async def one(number: int, account: int) -> bool:
         limiter = both[number % PROCESSES]
@@ -148,7 +150,7 @@ def test_the_first_vote_of_everybody_asks_nobody(redis_url: str) -> None:
     votes = Limit("votes", burst=400, interval_us=3600 * MICROSECONDS)
 
     assert asyncio.run(_press(redis_url, votes, list(range(1000)))) == 1000
-    with closing(Limiter(redis_url, processes=PROCESSES)) as limiter:
+    with closing(Limiter(redis_url, OURS, processes=PROCESSES)) as limiter:
         assert limiter._script.registered_client.keys("vote:limit:*") == []
 
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 import redis
 
-from tests.casting import cast_all
+from tests.casting import cast_all, installation_of
 from tests.conftest import PASSWORD_HASH, copy_of, emptied_log, environment_of, in_database
 from tests.integration.verify.damage import Execute
 from tests.services import Pair
@@ -51,7 +51,7 @@ def filled(servers: Pair, template: str, tmp_path_factory: pytest.TempPathFactor
 def fill(settings: Settings) -> tuple[Competition, Competition, list[int]]:
     """Both competitions and their voters; nobody is connected afterwards, so that the database can be copied."""
     owner = Database(settings.database("owner"), size=2, name="vote tests")
-    log, worker = BallotLog(settings.log_url, settings.vote_shards), Worker.of(settings)
+    log, worker = BallotLog(settings.log_url, settings.vote_shards, installation_of(settings)), Worker.of(settings)
     try:
         worker.prepare()
         worker.step()

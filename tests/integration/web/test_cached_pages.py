@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from tests.casting import cast
+from tests.casting import cast, installation_of
 from tests.integration.web.conftest import ApiClient, Browser
 from tests.services import Pair
 from vote.actions import competitions as change
@@ -105,7 +105,7 @@ def test_a_draft_stays_with_those_who_run_it(
         assert api.get(f"/api/competitions/{draft.id}").status_code == 404
         assert api.get("/api/competitions").get_json()["competitions"] == []
     with redis.Redis.from_url(settings.cache_url) as client:
-        assert not client.exists(key_of(f"competition:{draft.id}"))
+        assert not client.exists(key_of(str(installation_of(settings).id), f"competition:{draft.id}"))
 
 
 def test_hidden_results_are_for_nobody_else(

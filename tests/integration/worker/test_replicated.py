@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.casting import cast
+from tests.casting import cast, installation_of
 from tests.sentinel import ReplicatedLog, replicated_log
 from tests.services import Pair
 from tests.stack import wait_until
@@ -45,7 +45,7 @@ def test_what_the_replica_lacks_is_not_recorded(
     make_user: Callable[..., Account],
 ) -> None:
     voter = make_user()
-    with closing(BallotLog(settings.log_url, settings.vote_shards)) as log:
+    with closing(BallotLog(settings.log_url, settings.vote_shards, installation_of(settings))) as log:
         one = competitions.create(owner, log, by=organiser, name="Which stage?", options=["River stage", "Hall stage"])
     worker.step()
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from vote.ballotlog.box import BallotBox, Outcome
+from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 
 WITHIN_S = 20
@@ -22,7 +23,7 @@ def test_whoever_waits_is_told_whatever_goes_wrong(step: str, monkeypatch: pytes
     monkeypatch.setattr(BallotBox, step, surprise)
 
     async def run() -> None:
-        box = BallotBox("redis://127.0.0.1:1/0", 8)
+        box = BallotBox("redis://127.0.0.1:1/0", 8, Installation("tests"))
         async with asyncio.timeout(WITHIN_S):
             await box.cast(competition=1, voter=2, choice="a", ballot_id="ab" * 16)
 
@@ -40,7 +41,7 @@ def test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting(monkeypatch: py
         raise ValueError("nobody expected this")
 
     async def run() -> None:
-        box = BallotBox("redis://127.0.0.1:1/0", 8)
+        box = BallotBox("redis://127.0.0.1:1/0", 8, Installation("tests"))
         box.put(competition=1, voter=1, choice="a", ballot_id="ab" * 16, tell=gone)
         async with asyncio.timeout(WITHIN_S):
             await box.cast(competition=1, voter=2, choice="a", ballot_id="cd" * 16)

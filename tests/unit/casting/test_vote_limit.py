@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from vote.casting.vote_limit import VoteLimit
+from vote.domain.installation import Installation
 from vote.edge.limits import Limit
 from vote.edge.spared import Spared
 from vote.errors import TooManyRequests
@@ -22,7 +23,7 @@ async def _no_answer(*_: object) -> None:
 
 
 def _limit() -> VoteLimit:
-    return VoteLimit("redis://127.0.0.1:1/0", MUCH, processes=1)
+    return VoteLimit("redis://127.0.0.1:1/0", MUCH, Installation("tests"), processes=1)
 
 
 def test_a_vote_passes_within_the_share_of_its_process_whatever_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from psycopg import IsolationLevel
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from vote.config import Settings
-from vote.db import backups, positions, replication
+from vote.db import backups, installation, positions, replication
 from vote.db.backups import Facts, Moment
 from vote.db.pool import Tx
 from vote.db.replication import Server
@@ -55,6 +55,7 @@ class _Known(NamedTuple):
     positions: dict[int, tuple[str | None, int]]
     facts: Facts
     revision: str
+    installation: str | None
 
 
 def create(settings: Settings, *, quiet: bool = False) -> Manifest:
@@ -112,6 +113,7 @@ def _manifest(
         system=server.system,
         segment_bytes=server.segment_bytes,
         schema_revision=known.revision,
+        installation=known.installation,
         timeline=base.timeline,
         start_lsn=base.start_lsn,
         stop_lsn=base.stop_lsn,
@@ -194,7 +196,12 @@ def _known(settings: Settings, label: str) -> _Known:
                         moment = backups.moment(reader)
                         record_lsn = backups.leave_record(holder, label)
                     return _Known(
-                        moment, record_lsn, _positions(reader), backups.facts(reader), backups.schema_revision(reader)
+                        moment,
+                        record_lsn,
+                        _positions(reader),
+                        backups.facts(reader),
+                        backups.schema_revision(reader),
+                        installation.find(reader),
                     )
             except (LockNotAvailable, DeadlockDetected) as error:
                 if attempt == FREEZE_TRIES:

@@ -32,6 +32,7 @@ class Manifest(BaseModel):
     system: str
     segment_bytes: int
     schema_revision: str
+    installation: str | None = None  # none in backups of before installations had an id
     role: str
     database: str
 

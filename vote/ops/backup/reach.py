@@ -9,9 +9,10 @@ from datetime import datetime
 
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import positions
+from vote.db import installation, positions
 from vote.db.pool import Tx
 from vote.db.positions import Position
+from vote.domain.installation import Installation
 from vote.errors import BackupUnusable, LogUnavailable
 from vote.ops.backup import manifest as manifests
 from vote.ops.backup.folder import Folder
@@ -40,7 +41,7 @@ def check_reach(
 
 
 def _out_of_reach(tx: Tx, settings: Settings, newer: Manifest) -> int:
-    log = BallotLog(settings.log_url, settings.vote_shards)
+    log = BallotLog(settings.log_url, settings.vote_shards, Installation(installation.find(tx)))
     try:
         return sum(_lacking(at, newer, log) for at in positions.all_positions(tx).values())
     finally:

@@ -14,8 +14,9 @@ from vote.actions import accounts
 from vote.auth import PBKDF2_ROUNDS, create_jwt_token
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import crowd
+from vote.db import crowd, installation
 from vote.db.pool import Database
+from vote.domain.installation import Installation
 from vote.domain.person import Role
 from vote.errors import NotAllowed
 from vote.ops.load.api import AT_ONCE, Api, for_each
@@ -50,7 +51,8 @@ def prepared(
 
 
 def _erase(settings: Settings, db: Database, ids: list[int], step: Step) -> None:
-    log = BallotLog(settings.log_url, settings.vote_shards)
+    log = BallotLog(settings.log_url, settings.vote_shards, Installation())
+    installation.learn(db, log.installation)
     with contextlib.closing(log), step("Erasing accounts", len(ids)) as done:
         for_each(lambda one: accounts.erase(db, log, by=one), ids, done)
 

@@ -1,0 +1,35 @@
+"""What a shard says of itself, as `describe` in `box.lua` answers it."""
+
+from typing import Any, NamedTuple
+
+
+class Shard(NamedTuple):
+    """One shard at one moment. `now_ms` is the log's clock then; `installation` and `epoch` are empty for none.
+
+    `resumed_ms`: when it was made ready once more under its epoch, after a restart of the server; 0 for the first time.
+    """
+
+    number: int
+    now_ms: int
+    epoch: str
+    instance: str
+    last: int
+    ready_for: str
+    installation: str = ""
+    set_back: str = ""
+    resumed_ms: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes ballots: it was made ready for the server instance that runs now (R5)."""
+        return self.ready_for == self.instance
+
+    @property
+    def is_set_back(self) -> bool:
+        """Whether it was found to lack what was acknowledged in its present epoch (R6)."""
+        return self.set_back != "" and self.set_back == self.epoch
+
+    @classmethod
+    def parse(cls, number: int, answer: list[Any]) -> "Shard":
+        """From an answer. A library of an older version says less, which reads as: belongs to nobody."""
+        return cls(number, answer[0], *answer[2:])

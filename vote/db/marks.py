@@ -1,0 +1,35 @@
+"""How far each shard of the log was acknowledged, as the web processes write it down (R6). Rows only grow."""
+
+from collections.abc import Mapping
+
+from vote.db.pool import Tx
+from vote.domain.mark import Mark
+
+
+def raise_to(tx: Tx, marks: Mapping[int, Mark]) -> None:
+    """Write marks down, by shard; a higher one of the same epoch stays. Shards in order, so that no two writers wait for
+    each other."""
+    for shard, mark in sorted(marks.items()):
+        tx.execute(
+            """
+            INSERT INTO log_marks AS m (shard, epoch, position, entry_id) VALUES (%s, %s, %s, %s)
+            ON CONFLICT (shard, epoch) DO UPDATE
+            SET position = excluded.position, entry_id = excluded.entry_id, marked_at = now()
+            WHERE m.position < excluded.position
+            """,
+            (shard, *mark),
+        )
+
+
+def of_epoch(tx: Tx, shard: int, epoch: str) -> Mark | None:
+    """The mark of one epoch of a shard; None when nothing of it was acknowledged, as far as anybody has written."""
+    row = tx.execute(
+        "SELECT epoch, position, entry_id FROM log_marks WHERE shard = %s AND epoch = %s", (shard, epoch)
+    ).fetchone()
+    return None if row is None else Mark(*row)
+
+
+def all_marks(tx: Tx) -> dict[tuple[int, str], Mark]:
+    """Every mark, by shard and epoch."""
+    rows = tx.execute("SELECT shard, epoch, position, entry_id FROM log_marks")
+    return {(row[0], row[1]): Mark(*row[1:]) for row in rows}

@@ -1,0 +1,41 @@
+"""Whose ballot log it is (R11): this installation's, or nobody's yet; anything else is left alone.
+
+It is asked with plain commands before the log's functions are loaded: those are the whole server's, and loading them into
+the log of another installation would change what that one runs.
+"""
+
+from vote.ballotlog.log import BallotLog
+from vote.db import positions
+from vote.db.pool import Database
+from vote.errors import ForeignLog, LogUnavailable
+
+ACTOR = "worker"
+
+
+def check(db: Database, log: BallotLog) -> None:
+    """Raise ForeignLog unless every shard is this installation's, or may be claimed (`claim`)."""
+    with db.read() as tx:
+        recorded = positions.all_positions(tx)
+    for shard, (owner, epoch) in enumerate(log.owners()):
+        known = recorded[shard].epoch if shard in recorded else None
+        if owner != log.installation.id and (owner or epoch not in ("", known)):
+            raise ForeignLog(str(log.installation.id), owner)
+
+
+def claim(db: Database, log: BallotLog) -> None:
+    """Claim the shards that are nobody's: of an empty log, or of one from before logs had owners, whose epoch is the one
+    that is recorded here. Raises ForeignLog.
+
+    In order, so that of two installations that start on an empty log together the one that gets the first shard gets all.
+    The row of the shard is locked: nobody records another epoch of it meanwhile.
+    """
+    for shard, (owner, epoch) in enumerate(log.owners()):
+        if owner == log.installation.id:
+            continue
+        with db.transaction(by=ACTOR) as tx:
+            at = positions.claim(tx, shard)
+            if at is None:
+                raise LogUnavailable(f"Another worker holds shard {shard} of the ballot log.")
+            if owner or epoch not in ("", at.epoch):
+                raise ForeignLog(str(log.installation.id), owner)
+            log.claim(shard, epoch)
