@@ -9,7 +9,7 @@ from vote.actions.recording import Recorded
 from vote.ballotlog.connection import is_replicated
 from vote.ballotlog.log import BallotLog, Shard
 from vote.config import Settings
-from vote.db import positions
+from vote.db import incarnations, positions
 from vote.db.pool import Database
 from vote.edge.catalogue import Changes
 from vote.errors import ConfigError
@@ -63,6 +63,8 @@ class Worker:
         """Tend every shard that has news, run the schedule when it is time. Returns ballots recorded."""
         shards = self.log.describe_all()
         with self.db.read() as tx:
+            if incarnations.note(tx):
+                lines.warning("incarnation", what="the database was promoted, restored or loaded: numbers go on higher")
             at = positions.all_positions(tx)
         news = [
             shard
