@@ -1,7 +1,7 @@
 -- Years of use in one statement after the other: %(votes)s votes of a tenth as many people, in ten competitions of which the
 -- newest is open and the others are over. Votes, journal and tallies agree; the links of the journal's chain are made up.
-INSERT INTO users (username, email, password_hash)
-SELECT 'person-' || n, 'person-' || n || '@example.com', %(password)s FROM generate_series(1, %(people)s) n;
+INSERT INTO users (id, username, email, password_hash)
+SELECT 2000000000 + n, 'person-' || n, 'person-' || n || '@example.com', %(password)s FROM generate_series(1, %(people)s) n;
 UPDATE users SET role = 'admin' WHERE id = %(organiser)s;
 INSERT INTO competitions (name, status, receipt_key, rules_version, opened_at, closed_at, forgotten_at, organiser_id)
 SELECT 'Over ' || n, 'closed', sha256(n::text::bytea), n, now() - interval '9 days', now() - interval '8 days', now(),

@@ -108,12 +108,15 @@ def _environment(pair: Pair, folder: Path) -> dict[str, str]:
 
 
 def _insert_voters(pair: Pair, count: int) -> int:
-    """Make voters in one statement; the audit of each is left out, which takes a superuser. Returns the first id."""
+    """Make voters in one statement; the audit of each is left out, which takes a superuser. Returns the first id.
+
+    Numbers in a row, unlike those of real accounts: a crowd is then a range.
+    """
     with psycopg.connect(pair.superuser_url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         row = connection.execute(
-            "WITH made AS (INSERT INTO users (username, email, password_hash)"
-            " SELECT 'voter-' || n, 'voter-' || n || '@example.com', %s FROM generate_series(1, %s) n RETURNING id)"
+            "WITH made AS (INSERT INTO users (id, username, email, password_hash)"
+            " SELECT 1000000 + n, 'voter-' || n, 'voter-' || n || '@example.com', %s FROM generate_series(1, %s) n RETURNING id)"
             " SELECT min(id), max(id) FROM made",
             (NO_PASSWORD, count),
         ).fetchone()

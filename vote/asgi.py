@@ -20,6 +20,7 @@ from vote.casting.acknowledged import Acknowledged
 from vote.casting.endpoint import Casting
 from vote.casting.express import Express
 from vote.config import Settings
+from vote.domain.number import is_number
 from vote.edge import client_address, origin, probes, problems, whole_body
 from vote.edge.answer import App, Receive, Scope, Send, answer
 from vote.edge.cors import Cors
@@ -37,7 +38,6 @@ from vote.web.static_files import StaticFiles
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
 PROBES = frozenset(("/health", "/ready", "/metrics"))
 READING = ("GET", "HEAD")
-MAX_ID = 2**31 - 1
 READY_TIMEOUT_S = 4.0  # a probe that hangs is a probe that fails
 PAGE_WAIT_S = 10.0  # for a thread, while each waits for a database that is slow; then 503, never a line without an end
 LOGIN_WAIT_S = 10.0  # for a place before the hasher; a refusal is dear when it is asked for again at once
@@ -129,7 +129,7 @@ class FrontDoor:
             await _refuse_method(scope, send, (*READING, "POST"))
 
     async def _vote(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
-        if 0 < competition <= MAX_ID:
+        if is_number(competition):
             await self._casting(scope, receive, send, competition)
             return
         body = json.dumps(problems.problem_of(NotFound("There is no such competition."), request_id=scope[REQUEST_ID]))

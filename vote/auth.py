@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import jwt
 
+from vote.domain.number import MAX_NUMBER, is_number
 from vote.errors import HasherBusy, NotLoggedIn
 from vote.hash_process import HashProcess
 
@@ -30,7 +31,6 @@ TOKEN_HOURS = 24
 TOKEN_MAX_CHARS = 1_024  # ours have about 300; a longer one is not read at all
 CLAIMS = frozenset({"iss", "aud", "sub", "exp", "nbf", "iat", "jti"})
 JTI_BYTES = 16
-MAX_USER_ID = 2**31 - 1
 
 PBKDF2_ROUNDS = 600_000
 PBKDF2_MAX_ROUNDS = 10_000_000  # a stored hash may not make us work for minutes
@@ -114,9 +114,9 @@ def check_claims(claims: dict[str, object], *, now: float) -> Token:
         and isinstance(sub, str)
         and sub.isascii()
         and sub.isdigit()
-        and len(sub) <= 10
+        and len(sub) <= len(str(MAX_NUMBER))
         and sub == str(number := int(sub))
-        and 0 < number <= MAX_USER_ID
+        and is_number(number)
         and isinstance(jti, str)
         and type(issued) is type(begins) is type(expires) is int
         and begins <= now < expires

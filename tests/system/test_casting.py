@@ -114,7 +114,7 @@ def test_each_refusal_has_its_own_clear_answer(
         "unknown": told(4711, "a"),
         "draft": told(draft.id, "a"),
         "archived": told(archived.id, "a"),
-        "out of range": told(2**31, "a"),
+        "out of range": told(2**52, "a"),
         "no token": told(running.id, "a", None),
         "broken token": told(running.id, "a", token[:-2] + "xx"),
         "too large": told(running.id, "a" * 20_000),

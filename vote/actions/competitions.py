@@ -1,13 +1,13 @@
 """What organisers do with competitions. Every change that the ballot log must know is announced after the commit."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
-from vote.db import competitions, tallies
+from vote.db import competitions, incarnations, tallies
 from vote.db.pool import Database, Tx
 from vote.domain import policy
 from vote.domain.competition import (
@@ -19,9 +19,13 @@ from vote.domain.competition import (
     state_to_begin_with,
 )
 from vote.domain.person import Person
-from vote.errors import Conflict, InvalidInput, NotAllowed, NotFound, StaleVersion
+from vote.errors import Conflict, InvalidInput, LogUnavailable, NotAllowed, NotFound, StaleVersion
 
 RECEIPT_KEY_BYTES = 32
+
+
+class _NumberKnown(Exception):
+    """The ballot log knows the number that a new competition was to get."""
 
 
 def create(
@@ -43,7 +47,8 @@ def create(
         raise NotAllowed("Only organisers and admins may create competitions.")
     now = datetime.now(UTC)
     check_times(opens_at=opens_at, closes_at=closes_at, now=now)
-    with db.transaction(by=by.id) as tx:
+
+    def insert(tx: Tx) -> Competition:
         competition_id = competitions.insert(
             tx,
             name=name,
@@ -58,7 +63,9 @@ def create(
             organiser_id=by.id,
             options=keyed_options(list(options)),
         )
-        created = _found(tx, competition_id)
+        return _found(tx, competition_id)
+
+    created = _create_numbered(db, log, by, insert)
     _announce(log, created)
     return created
 
@@ -187,6 +194,31 @@ def _check_change(before: Competition, fields: dict[str, Any], now: datetime) ->
     if "opens_at" in fields or "closes_at" in fields:
         opens_at = fields.get("opens_at", before.opens_at)
         check_times(opens_at=opens_at, closes_at=fields.get("closes_at", before.closes_at), now=now)
+
+
+def _create_numbered(db: Database, log: BallotLog, by: Person, insert: Callable[[Tx], Competition]) -> Competition:
+    """Insert under a number that the ballot log does not know yet.
+
+    One that it knows was given by a database that was put back to an older state without a new timeline, which nothing
+    in the database tells (`incarnations.py`). While the log is away nobody can say, and the database is believed.
+    """
+    try:
+        with db.transaction(by=by.id) as tx:
+            created = insert(tx)
+            if _is_known(log, created.id):
+                raise _NumberKnown
+    except _NumberKnown:
+        with db.transaction(by=by.id) as tx:
+            incarnations.begin(tx)
+            created = insert(tx)
+    return created
+
+
+def _is_known(log: BallotLog, competition_id: int) -> bool:
+    try:
+        return log.knows(competition_id)
+    except LogUnavailable:
+        return False
 
 
 def _changes_options(before: Competition, fields: dict[str, Any]) -> bool:

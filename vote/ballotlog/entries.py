@@ -11,9 +11,9 @@ from uuid import UUID
 
 from vote.domain.ballot import Ballot
 from vote.domain.competition import Competition, State
+from vote.domain.number import is_number
 
 STATES_OF_RULES: tuple[State, ...] = ("draft", "scheduled", "open", "closing", "closed", "archived")
-MAX_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _ballot(rest: str) -> Ballot:
 
 def _number(text: str) -> int:
     number = int(text)
-    if not 0 < number <= MAX_ID:
+    if not is_number(number):
         raise ValueError("an id is out of range")
     return number
 

@@ -111,6 +111,13 @@ class BallotLog:
         choice = self._read(shard, "HGET", keys.voters(shard, competition), voter)
         return None if choice is None else str(choice)
 
+    def knows(self, competition: int) -> bool:
+        """Whether any shard has rules of a competition with this number, or had them and has forgotten its voters."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard in range(self.shards):
+            pipeline.hexists(keys.rules(shard), str(competition))
+        return any(_told(pipeline.execute))
+
     def unsafe_settings(self) -> list[str]:
         """Why this server may not hold ballots; empty when it may."""
         wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}

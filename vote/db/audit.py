@@ -33,7 +33,7 @@ class AuditRow(NamedTuple):
 _ROWS: LiteralString = """
     SELECT a.at, a.actor, u.username, a.action, a.subject, a.subject_id, a.before, a.after
     FROM audit_log a
-    LEFT JOIN users u ON u.id = CASE WHEN a.actor ~ '^user:[0-9]{1,10}$' THEN substr(a.actor, 6)::bigint END
+    LEFT JOIN users u ON u.id = CASE WHEN a.actor ~ '^user:[0-9]{1,16}$' THEN substr(a.actor, 6)::bigint END
 """
 
 

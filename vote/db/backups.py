@@ -189,19 +189,6 @@ def schema_revision(tx: Tx) -> str:
     return str(row[0])
 
 
-def jump_identities(tx: Tx, *, accounts: int, competitions: int) -> None:
-    """Skip numbers that the lost database may have given away: the log may hold ballots that carry them. As the owner."""
-    tx.execute(
-        "SELECT setval(pg_get_serial_sequence('users', 'id'), nextval(pg_get_serial_sequence('users', 'id')) + %s)",
-        (accounts,),
-    )
-    tx.execute(
-        "SELECT setval(pg_get_serial_sequence('competitions', 'id'),"
-        " nextval(pg_get_serial_sequence('competitions', 'id')) + %s)",
-        (competitions,),
-    )
-
-
 def owner_of_database(tx: Tx) -> str:
     """The role that owns this database."""
     row = tx.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()").fetchone()

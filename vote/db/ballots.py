@@ -35,7 +35,7 @@ def insert_journal(tx: Tx, shard: int, epoch: str, placed: Sequence[Placed], lin
         INSERT INTO ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position, receipt,
                              seq, digest, chain)
         SELECT id, competition_id, user_id, choice, cast_at, %s, %s, position, receipt, seq, digest, chain
-        FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[],
+        FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[],
                     %s::bigint[], %s::bytea[], %s::bytea[])
             AS b (id, competition_id, user_id, choice, cast_at, position, receipt, seq, digest, chain)
         """,
@@ -66,7 +66,7 @@ def insert_first_votes(tx: Tx, votes: Iterable[Vote]) -> list[tuple[int, str]]:
     rows = tx.execute(
         """
         INSERT INTO votes (competition_id, user_id, choice, created_at)
-        SELECT * FROM unnest(%s::int[], %s::int[], %s::text[], %s::timestamptz[])
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[])
         ON CONFLICT (competition_id, user_id) DO NOTHING
         RETURNING competition_id, choice
         """,
@@ -88,7 +88,7 @@ def upsert_last_votes(tx: Tx, votes: Iterable[Vote]) -> None:
     tx.execute(
         """
         INSERT INTO votes (competition_id, user_id, choice, created_at)
-        SELECT * FROM unnest(%s::int[], %s::int[], %s::text[], %s::timestamptz[])
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[])
         ON CONFLICT (competition_id, user_id)
         DO UPDATE SET choice = excluded.choice, changed_at = excluded.created_at
         """,

@@ -226,7 +226,7 @@ def retirements(tx: Tx) -> list[Retirement]:
         """
         WITH there AS (SELECT competition_id AS id, count(*) AS retired FROM ballots
                        WHERE retired_at IS NOT NULL GROUP BY 1),
-             said AS (SELECT subject_id::int AS id, sum((after ->> 'ballots')::bigint)::bigint AS audited,
+             said AS (SELECT subject_id::bigint AS id, sum((after ->> 'ballots')::bigint)::bigint AS audited,
                              max((after ->> 'votes')::bigint) AS votes
                       FROM audit_log WHERE subject = 'ballots' AND action = 'retire' GROUP BY 1)
         SELECT id, coalesce(there.retired, 0), coalesce(said.audited, 0),

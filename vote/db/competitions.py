@@ -6,17 +6,19 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
+from vote.db import incarnations
+from vote.db.incarnations import VERSIONS_FROM
 from vote.db.pool import Tx
 from vote.domain.competition import Competition, Option, State
 
-_COMPETITION: LiteralString = """
+_COMPETITION: LiteralString = f"""
     SELECT c.id, c.name, c.description, c.status AS state, c.opens_at, c.closes_at, c.allow_change,
-           c.results_visibility, c.receipt_key, c.rules_version, c.revision, c.organiser_id,
-           c.created_at, c.opened_at, c.closed_at,
+           c.results_visibility, c.receipt_key, c.rules_version, c.revision + {VERSIONS_FROM} AS revision,
+           c.organiser_id, c.created_at, c.opened_at, c.closed_at,
            ARRAY(SELECT ARRAY[o.key, o.label, o.description] FROM options o
                  WHERE o.competition_id = c.id ORDER BY o.key) AS options
     FROM competitions c
-"""
+"""  # noqa: S608  # nosec B608: a literal
 
 
 def _changes(tx: Tx, competition_id: int) -> None:
@@ -36,6 +38,7 @@ def find(tx: Tx, competition_id: int) -> Competition | None:
 
 def lock(tx: Tx, competition_id: int) -> Competition | None:
     """The same, held against other changes until the transaction ends."""
+    incarnations.note(tx)  # whoever holds it counts its revision up
     # The row is locked first by itself: the array of options must be read after the lock is had.
     tx.execute("SELECT 1 FROM competitions WHERE id = %s FOR NO KEY UPDATE", (competition_id,))
     return find(tx, competition_id)
@@ -82,7 +85,7 @@ def forgotten_by_log(tx: Tx) -> dict[int, int]:
 def receipt_keys(tx: Tx, wanted: list[int] | None, *, known_up_to: int) -> dict[int, bytes]:
     """The receipt keys of these competitions, or of all with an id above `known_up_to`."""
     rows = tx.execute(
-        "SELECT id, receipt_key FROM competitions WHERE id = ANY(%s) OR (%s::int[] IS NULL AND id > %s)",
+        "SELECT id, receipt_key FROM competitions WHERE id = ANY(%s) OR (%s::bigint[] IS NULL AND id > %s)",
         (wanted, wanted, known_up_to),
     )
     return {row[0]: row[1] for row in rows}
@@ -123,7 +126,8 @@ def insert(
     organiser_id: int | None,
     options: Iterable[Option],
 ) -> int:
-    """A new competition's id."""
+    """A new competition's id, which no other one ever had."""
+    incarnations.note(tx)
     row = tx.execute(
         """
         INSERT INTO competitions (name, description, status, opens_at, closes_at, allow_change, results_visibility,
@@ -150,6 +154,16 @@ def insert(
     _changes(tx, row[0])
     replace_options(tx, row[0], options)
     return int(row[0])
+
+
+def count_up(tx: Tx, competition_id: int) -> None:
+    """Note that a final tally has changed: copies of it are old, and its journal has rows that retention has not seen."""
+    _changes(tx, competition_id)
+    tx.execute(
+        "UPDATE competitions SET revision = revision + 1, state_changes = state_changes + 1, journal_retired_at = NULL"
+        " WHERE id = %s",
+        (competition_id,),
+    )
 
 
 def replace_options(tx: Tx, competition_id: int, options: Iterable[Option]) -> None:

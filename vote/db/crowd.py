@@ -5,7 +5,7 @@ from vote.domain.person import Role
 
 
 def insert(tx: Tx, *, prefix: str, password_hash: str, role: Role, count: int) -> list[int]:
-    """Ids of new accounts `<prefix>-1` … `<prefix>-<count>`, in this order. Raises UniqueViolation when one is there."""
+    """Ids of new accounts `<prefix>-1` … `<prefix>-<count>`, in any order. Raises UniqueViolation when one is there."""
     rows = tx.execute(
         """
         INSERT INTO users (username, email, password_hash, role)
@@ -15,7 +15,7 @@ def insert(tx: Tx, *, prefix: str, password_hash: str, role: Role, count: int) -
         """,
         {"prefix": prefix, "hash": password_hash, "role": role, "count": count},
     ).fetchall()
-    return sorted(row[0] for row in rows)
+    return [row[0] for row in rows]
 
 
 def ballots_per_voter(tx: Tx, competition: int) -> dict[int, int]:

@@ -40,7 +40,7 @@ def listed(tx: Tx, *, limit: int = 500) -> list[GapRow]:
                g.reason, u.username
         FROM log_gaps g
         LEFT JOIN users u ON u.id = g.decided_by
-        ORDER BY g.decided_at IS NOT NULL, g.id DESC LIMIT %s
+        ORDER BY g.decided_at IS NOT NULL, g.noticed_at DESC, g.shard LIMIT %s
         """,
         (limit,),
     )

@@ -76,7 +76,7 @@ def mark_forgotten(tx: Tx, versions: Mapping[int, int]) -> list[int]:
     rows = tx.execute(
         """
         UPDATE competitions c SET forgotten_at = now()
-        FROM unnest(%s::int[], %s::bigint[]) AS v (id, version)
+        FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, version)
         WHERE c.id = v.id AND c.rules_version = v.version AND c.status IN ('closed', 'archived')
         RETURNING c.id
         """,

@@ -99,7 +99,7 @@ def open_gaps(tx: Tx, since: datetime | None = None) -> list[Gap]:
     rows = tx.execute(
         """
         SELECT id, shard, old_epoch, old_position, new_epoch, noticed_at FROM log_gaps
-        WHERE decided_at IS NULL AND (%s::timestamptz IS NULL OR noticed_at >= %s) ORDER BY id
+        WHERE decided_at IS NULL AND (%s::timestamptz IS NULL OR noticed_at >= %s) ORDER BY noticed_at, shard
         """,
         (since, since),
     )

@@ -22,6 +22,16 @@ $$;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
+-- 52 random bits: numbers of JSON, JavaScript and Lua hold them exactly. A version 4 UUID is made of strong randomness; its
+-- 13th digit is the version, the 17th the variant, and neither is taken.
+CREATE FUNCTION random_id() RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT greatest(1, ('x' || substr(digits, 1, 12) || substr(digits, 14, 1))::bit(52)::bigint)
+    FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS digits) AS made
+$$;
+
 CREATE TABLE settings (
     key text PRIMARY KEY,
     value text NOT NULL
@@ -31,7 +41,7 @@ COMMENT ON TABLE settings IS 'Facts that every part must agree on, such as the n
 INSERT INTO settings (key, value) VALUES ('installation', replace(gen_random_uuid()::text, '-', ''));
 
 CREATE TABLE users (
-    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint DEFAULT random_id() PRIMARY KEY CHECK (id BETWEEN 1 AND 4503599627370495),
     username text,
     email text,
     password_hash text,
@@ -53,7 +63,7 @@ CREATE INDEX users_names ON users ((lower(username) COLLATE "C")) WHERE erased_a
 CREATE INDEX users_admins ON users (id) WHERE role = 'admin';
 
 CREATE TABLE competitions (
-    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY CHECK (id BETWEEN 1 AND 4503599627370495),
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     description text NOT NULL DEFAULT '' CHECK (length(description) <= 2000),
     status text NOT NULL CHECK (status IN ('draft', 'scheduled', 'open', 'closing', 'closed', 'archived')),
@@ -64,9 +74,9 @@ CREATE TABLE competitions (
         CHECK (results_visibility IN ('live', 'after_vote', 'after_close')),
     receipt_key bytea NOT NULL CHECK (octet_length(receipt_key) = 32),
     rules_version bigint NOT NULL,
-    revision integer NOT NULL DEFAULT 1,
+    revision bigint NOT NULL DEFAULT 1,
     state_changes bigint NOT NULL DEFAULT 0,
-    organiser_id integer REFERENCES users,
+    organiser_id bigint REFERENCES users,
     created_at timestamptz NOT NULL DEFAULT now(),
     opened_at timestamptz,
     closed_at timestamptz,
@@ -86,7 +96,7 @@ CREATE INDEX competitions_remembered ON competitions (id) WHERE forgotten_at IS 
 CREATE INDEX competitions_to_retire ON competitions (closed_at) WHERE journal_retired_at IS NULL;
 
 CREATE TABLE options (
-    competition_id integer NOT NULL REFERENCES competitions ON DELETE CASCADE,
+    competition_id bigint NOT NULL REFERENCES competitions ON DELETE CASCADE,
     key text NOT NULL CHECK (key ~ '^[a-z]$'),
     label text NOT NULL CHECK (length(label) BETWEEN 1 AND 200),
     description text NOT NULL DEFAULT '' CHECK (length(description) <= 500),
@@ -94,8 +104,8 @@ CREATE TABLE options (
 );
 
 CREATE TABLE votes (
-    competition_id integer NOT NULL REFERENCES competitions,
-    user_id integer NOT NULL REFERENCES users,
+    competition_id bigint NOT NULL REFERENCES competitions,
+    user_id bigint NOT NULL REFERENCES users,
     choice text NOT NULL,
     created_at timestamptz NOT NULL,
     changed_at timestamptz,
@@ -107,10 +117,24 @@ CREATE INDEX idx_votes_competition_id ON votes (competition_id);
 CREATE INDEX idx_votes_user_id ON votes (user_id);
 CREATE INDEX idx_votes_created_at ON votes (created_at);
 
+CREATE TABLE reinstatements (
+    id bigint DEFAULT random_id() PRIMARY KEY,
+    competition_id bigint NOT NULL REFERENCES competitions,
+    asked_at timestamptz NOT NULL DEFAULT now(),
+    asked_by bigint NOT NULL REFERENCES users,
+    reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 2000),
+    done_at timestamptz,
+    ballots bigint
+);
+COMMENT ON TABLE reinstatements IS 'An admin''s word that unmatched ballots of a competition count, now that they match again (R9).';
+COMMENT ON COLUMN reinstatements.ballots IS 'How many rows of the journal came of it, once it is done.';
+CREATE UNIQUE INDEX reinstatements_pending ON reinstatements (competition_id) WHERE done_at IS NULL;
+CREATE INDEX reinstatements_competition_id ON reinstatements (competition_id);
+
 CREATE TABLE ballots (
     id uuid PRIMARY KEY,
-    competition_id integer NOT NULL REFERENCES competitions,
-    user_id integer REFERENCES users,
+    competition_id bigint NOT NULL REFERENCES competitions,
+    user_id bigint REFERENCES users,
     choice text,
     cast_at timestamptz NOT NULL,
     shard smallint NOT NULL,
@@ -122,6 +146,7 @@ CREATE TABLE ballots (
     digest bytea NOT NULL CHECK (octet_length(digest) = 32),
     chain bytea NOT NULL CHECK (octet_length(chain) = 32),
     retired_at timestamptz,
+    reinstatement_id bigint REFERENCES reinstatements,
     CHECK (retired_at IS NOT NULL OR (user_id IS NOT NULL AND choice IS NOT NULL AND receipt IS NOT NULL))
 );
 COMMENT ON TABLE ballots IS 'The journal: every accepted ballot, append-only. Its key is the ballot''s own random id (R4).';
@@ -129,11 +154,12 @@ COMMENT ON COLUMN ballots.seq IS 'Place in the journal of the shard: 1, 2, 3 …
 COMMENT ON COLUMN ballots.digest IS 'SHA-256 of the row''s content (domain/chain.py).';
 COMMENT ON COLUMN ballots.chain IS 'SHA-256 of the chain before and this digest: one edited, removed or swapped row breaks it.';
 COMMENT ON COLUMN ballots.retired_at IS 'When retention took who voted what away; digest and chain stay.';
+COMMENT ON COLUMN ballots.reinstatement_id IS 'Set where it was kept aside as unmatched first: it stands later than its place in the log.';
 CREATE UNIQUE INDEX ballots_seq ON ballots (shard, seq);
 CREATE INDEX ballots_receipt ON ballots (receipt);
 
 CREATE TABLE tallies (
-    competition_id integer NOT NULL,
+    competition_id bigint NOT NULL,
     shard smallint NOT NULL,
     option_key text NOT NULL,
     votes bigint NOT NULL,
@@ -167,14 +193,14 @@ CREATE TABLE position_marks (
 COMMENT ON TABLE position_marks IS 'Where each shard stood at a time: what is older than the log must keep may be trimmed (R9).';
 
 CREATE TABLE log_gaps (
-    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint DEFAULT random_id() PRIMARY KEY,
     shard smallint NOT NULL,
     old_epoch text NOT NULL,
     old_position bigint NOT NULL,
     new_epoch text NOT NULL,
     noticed_at timestamptz NOT NULL DEFAULT now(),
     decided_at timestamptz,
-    decided_by integer REFERENCES users,
+    decided_by bigint REFERENCES users,
     reason text,
     UNIQUE (shard, old_epoch, new_epoch)
 );
@@ -192,7 +218,7 @@ COMMENT ON TABLE log_marks IS 'The highest position of each epoch that a web pro
 COMMENT ON COLUMN log_marks.entry_id IS 'Id of the ballot there: a log that was set back and has grown again holds another one.';
 
 CREATE TABLE log_markers (
-    competition_id integer NOT NULL REFERENCES competitions ON DELETE CASCADE,
+    competition_id bigint NOT NULL REFERENCES competitions ON DELETE CASCADE,
     shard smallint NOT NULL,
     version bigint NOT NULL,
     PRIMARY KEY (competition_id, shard)
@@ -201,8 +227,8 @@ COMMENT ON TABLE log_markers IS 'The newest closing marker recorded per shard (R
 
 CREATE TABLE unmatched_ballots (
     id uuid PRIMARY KEY,
-    competition_id integer NOT NULL,
-    user_id integer NOT NULL,
+    competition_id bigint NOT NULL,
+    user_id bigint NOT NULL,
     choice text NOT NULL,
     cast_at timestamptz NOT NULL,
     shard smallint NOT NULL,
@@ -226,18 +252,18 @@ COMMENT ON TABLE rejected_ballots IS 'Log entries that can never be recorded, wi
 
 CREATE TABLE decisions (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    competition_id integer NOT NULL REFERENCES competitions,
+    competition_id bigint NOT NULL REFERENCES competitions,
     decided_at timestamptz NOT NULL DEFAULT now(),
-    decided_by integer NOT NULL REFERENCES users,
+    decided_by bigint NOT NULL REFERENCES users,
     reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 2000),
-    gaps integer[] NOT NULL,
+    gaps bigint[] NOT NULL,
     unmatched bigint NOT NULL
 );
 COMMENT ON TABLE decisions IS 'An operator''s word that a tally is final over gaps or unmatched ballots, with the reason (R8).';
 CREATE INDEX decisions_competition_id ON decisions (competition_id);
 
 CREATE TABLE erasures (
-    user_id integer PRIMARY KEY REFERENCES users,
+    user_id bigint PRIMARY KEY REFERENCES users,
     asked_at timestamptz NOT NULL DEFAULT now(),
     recorded_at timestamptz
 );
@@ -245,7 +271,7 @@ COMMENT ON TABLE erasures IS 'People who asked to be erased; done once the entry
 CREATE INDEX erasures_asked_at ON erasures (asked_at) WHERE recorded_at IS NULL;
 
 CREATE TABLE last_logins (
-    user_id integer PRIMARY KEY REFERENCES users (id),
+    user_id bigint PRIMARY KEY REFERENCES users (id),
     day date NOT NULL DEFAULT current_date
 );
 COMMENT ON TABLE last_logins IS 'The day somebody last logged in: whom nobody has used for long may be erased.';
@@ -283,7 +309,7 @@ COMMENT ON COLUMN attempts.source IS 'The network or device it came from; empty:
 CREATE INDEX attempts_expires_at ON attempts (expires_at);
 
 CREATE TABLE login_locks (
-    user_id integer PRIMARY KEY REFERENCES users,
+    user_id bigint PRIMARY KEY REFERENCES users,
     locked_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL
 );
@@ -292,8 +318,8 @@ CREATE INDEX login_locks_expires_at ON login_locks (expires_at);
 CREATE INDEX login_locks_locked_at ON login_locks (locked_at DESC, user_id);
 
 CREATE TABLE devices (
-    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    user_id integer NOT NULL REFERENCES users,
+    id bigint DEFAULT random_id() PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users,
     token_hash bytea NOT NULL UNIQUE CHECK (octet_length(token_hash) = 32),
     device text NOT NULL CHECK (length(device) <= 80),
     session text NOT NULL,
@@ -306,8 +332,8 @@ CREATE INDEX devices_user_id ON devices (user_id);
 CREATE INDEX devices_last_used_at ON devices (last_used_at);
 
 CREATE TABLE outbox (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    user_id integer REFERENCES users,
+    id bigint DEFAULT random_id() PRIMARY KEY,
+    user_id bigint REFERENCES users,
     kind text NOT NULL CHECK (kind IN ('reset', 'confirm', 'address', 'password', 'locked', 'unlocked')),
     recipient text,
     username text,
@@ -327,7 +353,7 @@ CREATE INDEX outbox_done_at ON outbox (done_at) WHERE done_at IS NOT NULL;
 
 CREATE TABLE mail_links (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
-    user_id integer NOT NULL REFERENCES users,
+    user_id bigint NOT NULL REFERENCES users,
     purpose text NOT NULL CHECK (purpose IN ('reset', 'confirm')),
     email text NOT NULL,
     expires_at timestamptz NOT NULL,
@@ -438,6 +464,7 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON options FOR EACH ROW EX
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON settings FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER UPDATE ON log_gaps FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON decisions FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON reinstatements FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON erasures FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR DELETE ON devices FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR DELETE ON login_locks FOR EACH ROW EXECUTE FUNCTION audit();
@@ -457,7 +484,7 @@ CREATE TRIGGER audit AFTER INSERT ON revocations FOR EACH ROW WHEN (NEW.subject 
     EXECUTE FUNCTION audit_log_out();
 
 -- R10: a replayed erasure blanks the person again; the worker may change nothing else of people.
-CREATE FUNCTION erase_person(person integer) RETURNS void
+CREATE FUNCTION erase_person(person bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = public, pg_temp
 AS $$
@@ -470,16 +497,16 @@ AS $$
     WHERE id = person AND erased_at IS NULL;
     DELETE FROM last_logins WHERE user_id = person
 $$;
-REVOKE EXECUTE ON FUNCTION erase_person(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION erase_person(integer) TO vote_web, vote_worker;
+REVOKE EXECUTE ON FUNCTION erase_person(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase_person(bigint) TO vote_web, vote_worker;
 
 -- Retention of accounts: voters whom nobody has used for so long; admins and whoever runs a competition never.
-CREATE FUNCTION erase_unused(keep_days integer, most integer) RETURNS SETOF integer
+CREATE FUNCTION erase_unused(keep_days integer, most integer) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
 AS $$
 DECLARE
-    person integer;
+    person bigint;
 BEGIN
     IF keep_days < 1 THEN
         RAISE EXCEPTION 'accounts are kept for at least a day, not %', keep_days;
@@ -537,6 +564,61 @@ $$;
 REVOKE EXECUTE ON FUNCTION retire_ballots(integer, smallint, bigint, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION retire_ballots(integer, smallint, bigint, bigint) TO vote_worker;
 
+-- Which incarnation of the database this is: another cluster, another timeline (a promoted standby and a finished restore
+-- each begin one), or another database of the cluster (a dump that was loaded) is another one.
+CREATE FUNCTION database_incarnation() RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('%s/%s/%s', control.system_identifier,
+                  substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), here.oid)
+    FROM pg_control_system() AS control, pg_database AS here WHERE here.datname = current_database()
+$$;
+
+-- Numbers of competitions and versions of what people are shown continue above all that a lost database can have given: by
+-- the clock (milliseconds and microseconds), and in any case higher than here. Rows of settings are audited.
+CREATE FUNCTION begin_incarnation() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+DECLARE
+    now_us bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+BEGIN
+    INSERT INTO settings (key, value) VALUES ('incarnation', database_incarnation())
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+    INSERT INTO settings AS s (key, value) VALUES ('versions_from', now_us::text)
+    ON CONFLICT (key) DO UPDATE SET value = greatest(now_us, s.value::bigint + 1000000000)::text;
+    PERFORM setval('competitions_id_seq', greatest(now_us / 1000, last_value + 1000)) FROM competitions_id_seq;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION begin_incarnation() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION begin_incarnation() TO vote_web;
+
+-- Begins an incarnation where the database finds itself in another one than is noted; true when it did.
+CREATE FUNCTION note_incarnation() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+DECLARE
+    noted text := (SELECT value FROM settings WHERE key = 'incarnation');
+BEGIN
+    IF noted = database_incarnation() THEN
+        RETURN false;
+    ELSIF noted IS NULL THEN
+        INSERT INTO settings (key, value) VALUES ('incarnation', database_incarnation()) ON CONFLICT (key) DO NOTHING;
+        RETURN false;
+    END IF;
+    SELECT value INTO noted FROM settings WHERE key = 'incarnation' FOR UPDATE;
+    IF noted = database_incarnation() THEN  -- somebody else was first
+        RETURN false;
+    END IF;
+    PERFORM begin_incarnation();
+    RETURN true;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION note_incarnation() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION note_incarnation() TO vote_web, vote_worker;
+
 -- Each part has the least it needs. Nobody but the owner may change the journal or the audit log.
 GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup;
 
@@ -572,6 +654,11 @@ GRANT SELECT ON competitions, options, tallies, votes, ballots, log_positions, l
     rejected_ballots, backups, checkpoints TO vote_reports;
 GRANT SELECT (id, role, created_at, disabled_at, erased_at) ON users TO vote_reports;
 
+GRANT SELECT, INSERT ON reinstatements TO vote_web;
+GRANT SELECT ON reinstatements TO vote_worker, vote_reports;
+GRANT UPDATE (done_at, ballots) ON reinstatements TO vote_worker;
+GRANT DELETE ON unmatched_ballots TO vote_worker;
+
 -- Logins and mail.
 GRANT SELECT, INSERT, UPDATE, DELETE ON attempts TO vote_web;
 GRANT SELECT, INSERT, DELETE ON login_locks, devices TO vote_web;
@@ -584,3 +671,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON mail_links TO vote_worker;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO vote_backup;
 GRANT INSERT, UPDATE ON backups TO vote_backup;
+GRANT SELECT ON settings TO vote_reports;

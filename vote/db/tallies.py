@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from vote.db.incarnations import VERSIONS_FROM
 from vote.db.pool import Tx
 from vote.domain.tally import Tally
 
@@ -11,11 +12,12 @@ Delta = Mapping[tuple[int, str], int]
 def read(tx: Tx, competition_ids: Iterable[int]) -> dict[int, Tally]:
     """The tally of each of these competitions that exists, every option present.
 
-    One statement, so counts, version and state are of one moment. The version is a sum of numbers that only grow.
+    One statement, so counts, version and state are of one moment. The version is a sum of numbers that only grow, also
+    when the database has lost its newest rows (`incarnations.py`).
     """
     rows = tx.execute(
-        """
-        SELECT c.id, c.status, c.state_changes, o.key, coalesce(sum(t.votes), 0)::bigint,
+        f"""
+        SELECT c.id, c.status, c.state_changes + {VERSIONS_FROM}, o.key, coalesce(sum(t.votes), 0)::bigint,
                coalesce(sum(t.version), 0)::bigint
         FROM competitions c
         JOIN options o ON o.competition_id = c.id
@@ -23,7 +25,7 @@ def read(tx: Tx, competition_ids: Iterable[int]) -> dict[int, Tally]:
         WHERE c.id = ANY(%s)
         GROUP BY c.id, o.key
         ORDER BY c.id, o.key
-        """,
+        """,  # noqa: S608  # nosec B608: a literal
         (list(competition_ids),),
     )
     tallies: dict[int, Tally] = {}
@@ -44,7 +46,7 @@ def add(tx: Tx, shard: int, deltas: Delta) -> None:
         """
         INSERT INTO tallies AS t (competition_id, shard, option_key, votes, version)
         SELECT competition_id, %s, option_key, votes, 1
-        FROM unnest(%s::int[], %s::text[], %s::bigint[]) AS d (competition_id, option_key, votes)
+        FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS d (competition_id, option_key, votes)
         ON CONFLICT (competition_id, shard, option_key)
         DO UPDATE SET votes = t.votes + excluded.votes, version = t.version + 1
         """,

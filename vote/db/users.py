@@ -41,6 +41,7 @@ class Revocation(NamedTuple):
     revoked_at: datetime
 
 
+DRAWS = 10  # among ten million accounts one draw in 450 million is in use already
 EMAIL_TAKEN = "This e-mail address is in use. Choose another, or log in if it is yours."
 NAME_TAKEN = "This user name is in use. Choose another, or log in if it is yours."
 
@@ -51,18 +52,23 @@ _ACCOUNT: LiteralString = """
 
 
 def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role, first_password: bool = False) -> int:
-    """A new account's id. Raises NameTaken, with the field, when the name or the e-mail is in use.
+    """A new account's id, drawn at random. Raises NameTaken, with the field, when the name or the e-mail is in use.
 
     The unique indexes decide, but nothing is broken: PostgreSQL would write name and address into its log.
     """
-    row = tx.execute(
-        "INSERT INTO users (username, email, password_hash, role, first_password) VALUES (%s, %s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING RETURNING id",
-        (username, email, password_hash, role, first_password),
-    ).fetchone()
-    if row is None:
-        raise NameTaken({"username": NAME_TAKEN} if find_by_username(tx, username) else {"email": EMAIL_TAKEN})
-    return int(row[0])
+    for _ in range(DRAWS):
+        row = tx.execute(
+            "INSERT INTO users (username, email, password_hash, role, first_password) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING RETURNING id",
+            (username, email, password_hash, role, first_password),
+        ).fetchone()
+        if row is not None:
+            return int(row[0])
+        if find_by_username(tx, username):
+            raise NameTaken({"username": NAME_TAKEN})
+        if find_by_email(tx, email):
+            raise NameTaken({"email": EMAIL_TAKEN})
+    raise RuntimeError("every number drawn for a new account was in use: the source of randomness is broken")
 
 
 def find(tx: Tx, user_id: int) -> Account | None:

@@ -14,6 +14,7 @@ from vote.db import users, votes
 from vote.db.users import Account
 from vote.domain import policy
 from vote.domain.competition import Competition
+from vote.domain.number import MAX_NUMBER
 from vote.domain.person import Person
 from vote.edge import origin, sessions
 from vote.edge.answer import Scope
@@ -25,8 +26,6 @@ from vote.errors import LogUnavailable, NotAllowed, NotFound, NotLoggedIn, Unava
 from vote.live.feed import Board, Feed
 
 PREFIX = "/live/"
-MAX_ID = 2**31 - 1  # PostgreSQL's integer
-ID_DIGITS = 10
 LOOKUPS_AT_ONCE = 3  # the threads are few and the feed needs one; people who come back after an outage come all at once
 
 
@@ -143,8 +142,8 @@ def person_of(account: Account | None) -> Person | None:
 def competition_of(path: str) -> int:
     """The id in `/live/<id>`. Raises NotFound."""
     digits = path.removeprefix(PREFIX)
-    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= ID_DIGITS and digits[0] != "0"
-    if not path.startswith(PREFIX) or not is_number or int(digits) > MAX_ID:
+    is_plain = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_NUMBER)) and digits[0] != "0"
+    if not path.startswith(PREFIX) or not is_plain or int(digits) > MAX_NUMBER:
         raise NotFound("There is no such competition.")
     return int(digits)
 

@@ -13,11 +13,11 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, render_templ
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from vote.domain.number import MAX_NUMBER
 from vote.edge import problems
 from vote.web import access, gate, if_match
 from vote.web.access import UNASKED, Rule, rule
 from vote.web.front_door import ROUTES, Route
-from vote.web.ids import MAX_ID
 from vote.web.models import Input, Problem
 from vote.web.operations import Operation, operation_of
 
@@ -163,7 +163,7 @@ def _security(wanted: Rule) -> list[dict[str, list[str]]]:
 
 def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
     for converter, name in PARAMETER.findall(path):
-        number = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+        number = {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER}
         yield {"name": name, "in": "path", "required": True, "schema": number if converter else {"type": "string"}}
 
 

@@ -10,8 +10,8 @@ from vote.ballotlog.connection import is_replicated
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
 from vote.config import Settings
+from vote.db import incarnations, positions
 from vote.db import installation as installations
-from vote.db import positions
 from vote.db.pool import Database
 from vote.domain.installation import Installation
 from vote.edge.catalogue import Changes
@@ -75,6 +75,8 @@ class Worker:
         if any(not shard.installation for shard in shards):  # it was emptied
             ownership.claim(self.db, self.log)
         with self.db.read() as tx:
+            if incarnations.note(tx):
+                lines.warning("incarnation", what="the database was promoted, restored or loaded: numbers go on higher")
             at = positions.all_positions(tx)
         news = [
             shard

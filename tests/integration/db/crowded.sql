@@ -2,8 +2,8 @@
 -- Loaded by a superuser: neither triggers nor foreign keys are asked, and only test_plans.py looks.
 SET session_replication_role = replica;
 
-INSERT INTO users (username, email, password_hash, role, created_at)
-SELECT 'user-' || n, 'user-' || n || '@example.com', 'x', CASE WHEN n % 5000 = 0 THEN 'admin' ELSE 'voter' END,
+INSERT INTO users (id, username, email, password_hash, role, created_at)
+SELECT n, 'user-' || n, 'user-' || n || '@example.com', 'x', CASE WHEN n % 5000 = 0 THEN 'admin' ELSE 'voter' END,
        now() - n * interval '10 minutes'
 FROM generate_series(1, 30000) n;
 

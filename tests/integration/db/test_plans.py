@@ -48,6 +48,7 @@ SMALL = {
     "log_markers",
     "log_positions",
     "position_marks",
+    "reinstatements",
     "rejected_ballots",
     "settings",
     "unmatched_ballots",

@@ -82,12 +82,14 @@ def test_every_foreign_key_has_an_index_to_be_checked_by(owner: Database) -> Non
             """
         ).fetchall()
 
-    # Users and competitions are never deleted (test below), so no check ever looks these up.
+    # Users, competitions and reinstatements are never deleted (test below), so no check ever looks these up.
     assert set(rows) == {
         ("ballots", "competition_id"),
         ("ballots", "user_id"),
         ("log_gaps", "decided_by"),
         ("decisions", "decided_by"),
+        ("ballots", "reinstatement_id"),
+        ("reinstatements", "asked_by"),
     }
 
 
@@ -106,6 +108,8 @@ FORBIDDEN = {
         "DELETE FROM audit_log",
         "DELETE FROM users",
         "DELETE FROM competitions",
+        "UPDATE reinstatements SET ballots = 7",
+        "DELETE FROM unmatched_ballots",
         "INSERT INTO mail_links VALUES (sha256('x'), 1, 'reset', 'a@example.org', now())",
         "UPDATE mail_links SET user_id = 2",
         "UPDATE outbox SET recipient = 'a@example.org'",
@@ -132,6 +136,8 @@ FORBIDDEN = {
         "UPDATE competitions SET receipt_key = 'x'",
         "DELETE FROM audit_log",
         "SELECT * FROM audit_log",
+        "INSERT INTO reinstatements (competition_id, asked_by, reason) VALUES (1, 1, 'x')",
+        "SELECT begin_incarnation()",
         "CREATE TABLE mine (x int)",
     ],
     "reports": [
@@ -139,6 +145,7 @@ FORBIDDEN = {
         "SELECT username FROM users",
         "UPDATE competitions SET name = 'x'",
         "DELETE FROM votes",
+        "SELECT note_incarnation()",
         "SELECT * FROM audit_log",
         "SELECT * FROM outbox",
         "SELECT * FROM devices",

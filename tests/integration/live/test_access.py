@@ -70,7 +70,7 @@ def test_the_host_asked_for_is_ours_too(site: Site, make_competition: Make) -> N
     assert site.refused(competition, origin="http://localhost:1") == 403
 
 
-NOT_THERE = ("0", "-1", "01", "2147483647", "2147483648", "9" * 40, "a", "1/2", "", "1%0a")
+NOT_THERE = ("0", "-1", "01", "4503599627370495", "4503599627370496", "9" * 40, "a", "1/2", "", "1%0a")
 
 
 def test_what_is_not_there_is_404(site: Site, make_competition: Make) -> None:
@@ -81,7 +81,7 @@ def test_what_is_not_there_is_404(site: Site, make_competition: Make) -> None:
 
 def test_a_refusal_says_why(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
-        site.open(2**31 - 1)
+        site.open(2**52 - 1)
 
     assert refusal.value.resp_headers["content-type"] == "application/problem+json"
     assert refusal.value.resp_headers["cache-control"] == "no-store"

@@ -81,7 +81,7 @@ def test_a_crowd_that_comes_at_once_shares_a_reading(parts: Parts, make_competit
         one.start()
         try:
             known = [one.board(competition) for _ in range(500)]
-            unknown = [one.board(number) for number in range(2**31 - 500, 2**31)]
+            unknown = [one.board(number) for number in range(2**52 - 500, 2**52)]
             return await asyncio.gather(*known, *unknown)
         finally:
             await one.stop()

@@ -154,8 +154,8 @@ def test_what_is_no_id_is_not_found(api: ApiClient, admin: ApiClient, subtests: 
 
 
 def test_the_highest_id_is_only_not_there(api: ApiClient, admin: ApiClient) -> None:
-    assert api.get("/api/competitions/2147483647").get_json()["detail"] == "There is no such competition."
-    assert admin.post("/api/admin/competitions/2147483647/close").status_code == 404
+    assert api.get("/api/competitions/4503599627370495").get_json()["detail"] == "There is no such competition."
+    assert admin.post("/api/admin/competitions/4503599627370495/close").status_code == 404
 
 
 # --- receipts ------------------------------------------------------------------------------------------------------------

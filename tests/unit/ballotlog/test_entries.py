@@ -20,7 +20,7 @@ moments = st.none() | st.datetimes(*BOUNDS).map(
 
 
 @given(
-    st.integers(1, 2**31 - 1), st.integers(1, 2**53), st.sampled_from(STATES_OF_RULES), moments, moments, st.booleans()
+    st.integers(1, 2**52 - 1), st.integers(1, 2**53), st.sampled_from(STATES_OF_RULES), moments, moments, st.booleans()
 )
 def test_rules_are_read_back_as_they_were(competition, version, state, opens, closes, change) -> None:  # type: ignore[no-untyped-def]
     rules = Rules(competition, version, state, opens, closes, change, "abc")

@@ -48,7 +48,7 @@ def competition(state: State = "open", visibility: Visibility = "live", opened: 
     )
 
 
-ids = st.integers(1, 2**31 - 1)
+ids = st.integers(1, 2**52 - 1)
 
 
 @given(ids, ids, st.integers(1, 1024))

@@ -6,7 +6,7 @@ from vote.errors import NotFound
 from vote.live.admission import competition_of, is_own_page
 
 
-@pytest.mark.parametrize(("path", "number"), [("/live/1", 1), ("/live/2147483647", 2**31 - 1)])
+@pytest.mark.parametrize(("path", "number"), [("/live/1", 1), ("/live/4503599627370495", 2**52 - 1)])
 def test_an_id_is_read(path: str, number: int) -> None:
     assert competition_of(path) == number
 

@@ -1,12 +1,15 @@
 """Which numbers in an address are ids."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, Rule
 
-from vote.web.ids import MAX_ID, IdConverter
+from vote.domain.number import MAX_NUMBER as MAX_ID
+from vote.web.ids import IdConverter, pattern_up_to
 
 RULES = [Rule("/<id:one>", methods=["GET"], endpoint="read"), Rule("/<id:one>", methods=["DELETE"], endpoint="end")]
 ADDRESSES = Map(RULES, converters={"id": IdConverter}).bind("localhost")
@@ -28,3 +31,10 @@ def test_what_is_out_of_range_is_not_there_for_any_method(number: int) -> None:
 def test_what_is_no_plain_number_is_not_there(text: str) -> None:
     with pytest.raises(NotFound):
         ADDRESSES.match(f"/{text}")
+
+
+@pytest.mark.parametrize("most", [1, 9, 10, 21, 109, 210, 1000, 1999])
+def test_the_pattern_is_that_of_all_numbers_up_to_one(most: int) -> None:
+    pattern = re.compile(pattern_up_to(most))
+
+    assert [number for number in range(2 * most + 12) if pattern.fullmatch(str(number))] == list(range(1, most + 1))

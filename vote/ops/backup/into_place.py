@@ -33,7 +33,6 @@ from vote.ops.process import Part
 
 NAME = "vote restore"
 COMPLETE = "restored-by-vote"  # a file in a data folder that is ready to take the other's place
-SKIPPED_ACCOUNTS, SKIPPED_COMPETITIONS = 100_000, 1_000  # more than a lost end of the WAL can have given away
 
 
 class Restored(NamedTuple):
@@ -143,7 +142,6 @@ def _recover(
     with recovered(new, room / "wal", manifest, account, room / "postgres.log", goal, wal.timeline) as server:
         with replication.connected(server.target(_owner(server)), name=NAME) as tx:
             check(tx)
-            backups.jump_identities(tx, accounts=SKIPPED_ACCOUNTS, competitions=SKIPPED_COMPETITIONS)
         with replication.connected(server.target(), name=NAME) as tx, contextlib.suppress(psycopg.Error):
             # From here on the WAL is kept for the stream. Without it a new backup starts the next chain.
             replication.ensure_slot(tx)
