@@ -176,6 +176,15 @@ def database_url(servers: Pair, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def other_database_url(servers: Pair, template: str) -> Iterator[str]:
+    """The owner's URL of the fresh database of another installation."""
+    with copy_of(servers, template) as url:
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE settings SET value = %s WHERE key = 'installation'", (secrets.token_hex(16),))
+        yield url
+
+
+@pytest.fixture
 def redis_url(servers: Pair) -> str:
     """The log's URL, with nothing in it."""
     return emptied_log(servers)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 from vote.ops.account import server_account
@@ -87,6 +88,17 @@ class Pair:
         """Start Valkey again with nothing in it: the disk of the log is gone."""
         self.kill_log()
         shutil.rmtree(self._valkey.data)
+        self.restart_log()
+
+    def copy_log(self, to: Path) -> None:
+        """Copy the log's files, owners and all, as a snapshot of its disk does; it goes on running."""
+        subprocess.run(["cp", "-a", str(self._valkey.data), str(to)], check=True)
+
+    def set_log_back(self, copy: Path) -> None:
+        """Start Valkey again with its disk as it was when it was copied."""
+        self.kill_log()
+        shutil.rmtree(self._valkey.data)
+        subprocess.run(["cp", "-a", str(copy), str(self._valkey.data)], check=True)
         self.restart_log()
 
     def freeze_log(self) -> None:

@@ -13,6 +13,7 @@ from tests.model.processes import Web
 from tests.model.reference import STORES, stored_by
 from tests.model.stage import Ask, Stage, asks_, webs_, workers_
 from vote.errors import LogUnavailable, Unavailable
+from vote.worker.worker import Worker
 
 SLOW_S = 1.0  # on a loaded machine a call may take longer than its deadline allows: then 503 is an honest answer
 STATUS = {
@@ -61,17 +62,33 @@ class Ballots(Stage):
 
     @rule(worker=workers_)
     def work(self, worker: int) -> None:
-        """One turn of a worker's loop, its schedule included."""
+        """One turn of a worker's loop, its schedule included; but for closings the web processes have a second first."""
         one = self.workers[worker]
+        if self.set_back:
+            self.a_second_passes()
         one._next_schedule = one._next_push = 0.0
+        self.take_a_turn(one)
+
+    def take_a_turn(self, one: Worker) -> None:
+        """A turn of a worker's loop, which begins anew where the log has lost its functions."""
         try:
             one.step()
         except LogUnavailable:
             with suppress(Unavailable):
                 one.prepare()
 
+    @rule()
+    def a_second_passes(self) -> None:
+        """Every web process compares, and writes down, what it has acknowledged."""
+        self.set_back = False
+        for web in self.webs:
+            self.world.runner.run(web.have_a_second())
+        self.look()
+
     def press(self, web: int, asks: list[Ask], hindrance: str | None = None) -> None:
         """Ballots of one moment through one web process; each answer is held against the reference."""
+        if self.webs[web].box._connection is None:
+            self.world.runner.run(self.webs[web].connect())
         self.look()
         reference, process = self.reference, self.webs[web]
         ballots = [

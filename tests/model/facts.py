@@ -97,6 +97,7 @@ class Shard:
     hurt: bool = True  # it lost something, or may have: a new epoch may begin
     promoted: bool = False  # another server took its place, and nobody had waited for that one: a new epoch must begin
     rolled_back: bool = False  # it lost what was recorded: a new epoch must begin
+    behind: bool = False  # it lost what PostgreSQL knows to be acknowledged: a new epoch must begin
 
     @property
     def last(self) -> int:

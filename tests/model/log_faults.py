@@ -35,6 +35,8 @@ class LogFaults(Workers):
     )
     def log_breaks(self, what: str, shard: int, asks: list[Ask]) -> None:
         """Another server instance, an empty server, an empty shard, a shard without its last entry; while people vote."""
+        if self.set_back:
+            self.a_second_passes()  # the log is not lost twice within one
         self.press(0, asks)
         if what == "wiped":
             self.world.raw.flushall()
@@ -100,11 +102,14 @@ class LogFaults(Workers):
     def _cool(self, shard: int, *, hurt: bool = False) -> None:
         self.reference.cool(shard, hurt=hurt, promoted=self.replicated and self._was_ready(shard))
 
+    def _cut_webs_off(self) -> None:
+        for web in self.webs:
+            self.world.runner.run(web.box._disconnect())
+
     def _other_instance(self) -> None:
         for shard in range(SHARDS):
             self._cool(shard)
-        for web in self.webs:
-            self.world.runner.run(web.box._disconnect())
+        self._cut_webs_off()
         for log in (self.world.log, *(worker.log for worker in self.workers)):
             with suppress(LogUnavailable):
                 log.describe(0)  # the first call finds the dead connection

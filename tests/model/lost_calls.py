@@ -57,6 +57,7 @@ class LostCalls(Ballots):
     @rule(web=webs_, ask=asks_)
     def web_process_dies_with_a_call(self, web: int, ask: Ask) -> None:
         """Nobody is told anything, and the ballot may still land."""
+        self.a_second_passes()  # what it acknowledged in its last second, nobody knows
         dying = self.webs[web]
         with budget(LONG_S):
             ballots = self.world.runner.run(self._die(dying, ask))

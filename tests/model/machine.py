@@ -7,17 +7,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
 from tests.conftest import PASSWORD_HASH
-from tests.model.log_faults import LogFaults
 from tests.model.lost_calls import LostCalls
 from tests.model.people import People
 from tests.model.processes import Web
 from tests.model.restores import Restores
+from tests.model.set_backs import SetBacks
 from tests.model.stage import MAX_VOTERS
+from tests.model.strangers import Strangers
 from vote.db import users
 from vote.domain.person import Person
 
 
-class Machine(People, LostCalls, LogFaults, Restores):
+class Machine(People, LostCalls, SetBacks, Strangers, Restores):
     """Everything that may happen."""
 
     @initialize(replicated=st.booleans())
@@ -72,6 +73,7 @@ class Machine(People, LostCalls, LogFaults, Restores):
 
     def heal(self) -> None:
         """All parts run and nobody breaks anything; an admin decides what waits for a word."""
+        self.a_second_passes()
         for turn in range(6):
             self.work(turn % 2)
             self.look()

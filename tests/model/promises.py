@@ -102,6 +102,9 @@ class Promises:
             "R8: final before it was drained"
         )
         assert decided or not (in_the_way or unmatched), "R8: final over a gap or unmatched ballots without a word"
+        for key, told in self._known.told.items():
+            for one in told.values() if key[0] == competition else ():
+                assert one.answer != "ack" or self._kept(one, key, books) or books.gaps or self._known.restored
         if not (books.gaps or books.decisions.get(competition)):
             tally = books.tallies[competition]
             first = self._published.setdefault((competition, status.version), tally)

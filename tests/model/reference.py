@@ -94,7 +94,7 @@ class Reference:
             assert shard.hurt, f"shard {number} began a new epoch though nothing was lost"
             assert epoch not in shard.epochs, "an epoch's name came back"
             shard.epochs.append(epoch)
-            shard.hurt = shard.ready = shard.promoted = shard.rolled_back = False
+            shard.hurt = shard.ready = shard.promoted = shard.rolled_back = shard.behind = False
         seen = {entry.position: entry for entry in entries}
         kept = {position: entry for position, entry in seen.items() if position <= shard.last}
         assert kept == shard.entries, f"shard {number} changed what it held"
@@ -134,6 +134,7 @@ class Reference:
         epoch, position = self.books.positions[number]
         last = max((place for place, one in shard.entries.items() if isinstance(one.content, Ballot)), default=0)
         assert not shard.rolled_back, "R6: a lost tail was not noticed"
+        assert not shard.behind, "R6: what was acknowledged is missing, and PostgreSQL knew it"
         assert not shard.promoted, "R6: a promoted server that nobody waited for goes on as if nothing was lost"
         assert epoch == shard.epochs[-1], "R5: ready before the new epoch was recorded"
         assert position >= last, "R5: ready before it was drained"
@@ -183,7 +184,7 @@ class Reference:
         self.restored = True
         self.books = None
         for shard in self.shards:
-            shard.rolled_back = False  # PostgreSQL knows as little of it as the log
+            shard.rolled_back = shard.behind = False  # PostgreSQL knows as little of it as the log
 
     def _lose(self, number: int, positions: list[int]) -> None:
         shard = self.shards[number]

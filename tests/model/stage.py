@@ -50,6 +50,7 @@ class Stage(RuleBasedStateMachine):
         self.zombie: Zombie | None = None
         self.has_backup = False
         self.kills = 0
+        self.set_back = False  # the log was, and not every web process has had a second since
 
     @invariant()
     def look(self) -> None:

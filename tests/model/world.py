@@ -97,6 +97,12 @@ class World:
     def is_ready(self, shard: int) -> bool:
         return bool(self.raw.hget(keys.state(shard), "ready") == self.raw.info("server")["run_id"])
 
+    def marked(self, shard: int, epoch: str) -> int | None:
+        """How far PostgreSQL knows an epoch of a shard to be acknowledged."""
+        row = self.admin.execute("SELECT position FROM log_marks WHERE shard = %s AND epoch = %s", (shard, epoch))
+        found = row.fetchone()
+        return None if found is None else int(found[0])
+
     def read_books(self) -> Books:
         """All that PostgreSQL says."""
         with self.admin.pipeline():

@@ -6,6 +6,7 @@ second late, and later while it is away. A process that is told to end writes th
 """
 
 import asyncio
+import time
 
 import structlog
 
@@ -16,6 +17,7 @@ from vote.domain.mark import Mark
 from vote.errors import DatabaseUnavailable
 
 EVERY_S = 1.0
+ALL_AGAIN_S = 10.0  # PostgreSQL may have gone back to an older state, and with it the marks
 BY = "marks"
 
 lines = structlog.get_logger()
@@ -27,6 +29,7 @@ class Acknowledged:
     def __init__(self, box: BallotBox, db: Database) -> None:
         self._box, self._db = box, db
         self._written: dict[int, Mark] = {}
+        self._next_all = 0.0
         self._writing: asyncio.Task[None] | None = None
 
     async def follow(self) -> None:
@@ -45,6 +48,9 @@ class Acknowledged:
 
     async def write(self) -> None:
         """Write the marks that have grown. Without a database they stay due."""
+        now = time.monotonic()
+        if now >= self._next_all:
+            self._written, self._next_all = {}, now + ALL_AGAIN_S
         due = {shard: mark for shard, mark in self._box.marks.items() if self._written.get(shard) != mark}
         if not due:
             return

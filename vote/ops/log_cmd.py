@@ -71,10 +71,7 @@ def adopt(yes: bool, keep: bool, as_json: bool) -> None:
             raise Conflict("The ballot log is this installation's already, or nobody's: there is nothing to adopt.")
         if not yes:
             click.confirm(_question(parts, others, keep=keep), abort=True)
-        if keep:
-            ours = _keep(parts, owners, others)
-        else:
-            ours = _take_over(parts, owners, others)
+        ours = _keep(parts, owners, others) if keep else _take_over(parts, owners, others)
     if as_json:
         click.echo(json.dumps({"installation": ours, "adopted": others, "kept": keep}))
     else:

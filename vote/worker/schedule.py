@@ -38,12 +38,8 @@ def compare_marks(db: Database, log: BallotLog) -> list[int]:
     they take no ballots until a new epoch has begun."""
     with db.read() as tx:
         known = marks.all_marks(tx)
-    lives = {(shard.number, shard.epoch) for shard in log.describe_all()}
-    return [
-        shard
-        for (shard, epoch), mark in known.items()
-        if (shard, epoch) in lives and log.compare(shard, mark) == "behind"
-    ]
+    present = [(shard.number, known.get((shard.number, shard.epoch))) for shard in log.describe_all()]
+    return [shard for shard, mark in present if mark is not None and log.compare(shard, mark) == "behind"]
 
 
 def is_settled(shard: Shard) -> bool:

@@ -36,6 +36,7 @@ def test_a_ballot_of_a_new_epoch_below_the_old_position_is_recorded(
     log._call("FLUSHALL")
     # Somebody has made the new shards ready, but nobody has read on: what comes now lies below the old positions.
     for shard in range(log.shards):
+        log.claim(shard, "")
         log.begin_epoch(log.describe(shard), f"new-{shard}")
         log.push_rules(log.describe(shard), [Rules.of(competition)], warming=True)
         log.make_ready(log.describe(shard))

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.casting import cast
+from tests.casting import cast, installation_of
 from vote.ballotlog.entries import Entry
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
@@ -24,7 +24,7 @@ class FreezingLog(BallotLog):
     """Stops after it has read a batch, until it is told to go on."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.log_url, settings.vote_shards)
+        super().__init__(settings.log_url, settings.vote_shards, installation_of(settings))
         self.has_read, self.go_on = threading.Event(), threading.Event()
 
     def read_after(self, shard: int, position: int, count: int) -> list[Entry]:
