@@ -13,7 +13,6 @@ from vote.db.pool import Database, Tx
 from vote.db.positions import Position
 from vote.db.reinstatements import Pending
 from vote.domain.ballot import receipt_code
-from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.errors import Conflict, NotAllowed, NotFound
 
@@ -69,10 +68,7 @@ def _reinstate_shard(db: Database, pending: Pending, shard: int, *, by: str) -> 
 def _reinstate_some(tx: Tx, pending: Pending, at: Position) -> bool:
     competition = competitions.lock(tx, pending.competition)
     assert competition is not None, "competitions are never deleted"
-    reinstatements.forget_recorded(tx, pending.competition, at.shard)
     found = reinstatements.matching(tx, pending.competition, at.shard)
-    if not found:
-        return False
     for epoch, group in groupby(found, key=lambda one: one.epoch):
         placed = [
             one.placed._replace(receipt=receipt_code(competition.receipt_key, one.placed.ballot.voter)) for one in group
@@ -80,12 +76,9 @@ def _reinstate_some(tx: Tx, pending: Pending, at: Position) -> bool:
         head = append(tx, at, epoch, placed, reinstatement=pending.id)
         at = at._replace(recorded=head.seq, chain=head.chain)
     count(tx, at.shard, [one.placed.ballot for one in found], {competition.id: competition})
-    positions.move(tx, at)
     reinstatements.forget_recorded(tx, pending.competition, at.shard)
-    _tell_of_final(tx, competition)
-    return True
-
-
-def _tell_of_final(tx: Tx, competition: Competition) -> None:
-    if competition.state in ("closed", "archived"):
-        competitions.count_up(tx, competition.id)
+    if found:
+        positions.move(tx, at)
+        if competition.state in ("closed", "archived"):
+            competitions.count_up(tx, competition.id)
+    return bool(found)

@@ -235,7 +235,7 @@ def test_every_answer_is_as_the_document_says(
     for status in (401, 401, 401, 401, 401, 429):
         call(api, "POST", "/login", status, json={"username": "nobody", "password": "wrong"})
     call(admin, "GET", "/api/admin/locks", 200)
-    call(admin, "POST", "/api/admin/people/{user_id}/unlock", 200, at=1)
+    call(admin, "POST", "/api/admin/people/{user_id}/unlock", 200, at=them)
     call(as_user(make_user()), "DELETE", "/api/me", 204)
 
     told = {(path, method) for path, calls in document["paths"].items() for method in calls}

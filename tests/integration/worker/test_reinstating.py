@@ -158,7 +158,8 @@ def test_a_closing_waits_for_them_and_is_final_by_itself_when_they_count(
 
     with owner.read() as tx:
         found = competitions.find(tx, aside.id)
-    assert found is not None and found.state == "closed"
+    assert found is not None
+    assert found.state == "closed"
     assert standing(owner, aside)[1] == 4
 
 
@@ -178,8 +179,10 @@ def test_a_final_tally_changes_by_this_word_and_its_copies_are_old(
     with owner.read() as tx:
         now = competitions.find(tx, aside.id)
         tally = tallies.read(tx, [aside.id])[aside.id]
-    assert now is not None and now.state == "closed"
-    assert now.etag != final.etag and now.revision > final.revision
+    assert now is not None
+    assert now.state == "closed"
+    assert now.etag != final.etag
+    assert now.revision > final.revision
     assert (tally.total, tally.version > before) == (4, True)
 
 
@@ -199,7 +202,8 @@ def test_a_ballot_that_comes_after_the_final_result_is_set_aside(
 
     with owner.transaction(by="tests") as tx:
         at = positions.claim(tx, shard)
-        assert at is not None and at.epoch is not None
+        assert at is not None
+        assert at.epoch is not None
         entry = Entry(at.position + 1, str(ballot.id), ballot)
         done = record_entries(tx, at, epoch=at.epoch, entries=[entry])
 
@@ -227,7 +231,8 @@ def test_a_ballot_of_a_final_result_that_is_read_again_is_nothing_new(
     worker.step()
     with owner.transaction(by="tests") as tx:
         found = competitions.find(tx, competition.id)
-        assert found is not None and found.state == "closed"
+        assert found is not None
+        assert found.state == "closed"
         tx.execute("UPDATE log_positions SET position = 0, last_entry = NULL")
 
     worker.step()
