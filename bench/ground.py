@@ -116,7 +116,8 @@ def _insert_voters(pair: Pair, count: int) -> int:
         connection.execute("SET session_replication_role = replica")
         row = connection.execute(
             "WITH made AS (INSERT INTO users (id, username, email, password_hash)"
-            " SELECT 1000000 + n, 'voter-' || n, 'voter-' || n || '@example.com', %s FROM generate_series(1, %s) n RETURNING id)"
+            " SELECT 1000000 + n, 'voter-' || n, 'voter-' || n || '@example.com', %s FROM generate_series(1, %s) n"
+            " RETURNING id)"
             " SELECT min(id), max(id) FROM made",
             (NO_PASSWORD, count),
         ).fetchone()

@@ -22,6 +22,7 @@ from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
 from tests.faults.limits import LIMIT_FAULTS
 from tests.faults.load import LOAD_FAULTS
+from tests.faults.numbers import NUMBER_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.pools import POOL_FAULTS
@@ -50,6 +51,7 @@ ALL_FAULTS = (
     *POOL_FAULTS,
     *SOAK_FAULTS,
     *SHORT_WAY_FAULTS,
+    *NUMBER_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

@@ -29,7 +29,7 @@ GROWTH_FAULTS = (
         "an audit list compares every person",
         "No statement reads a large table whole",
         "vote/db/audit.py",
-        "u.id = CASE WHEN a.actor ~ '^user:[0-9]{1,10}$' THEN substr(a.actor, 6)::bigint END",
+        "u.id = CASE WHEN a.actor ~ '^user:[0-9]{1,16}$' THEN substr(a.actor, 6)::bigint END",
         "a.actor = 'user:' || u.id",
         (STATEMENTS,),
     ),

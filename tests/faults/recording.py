@@ -37,8 +37,8 @@ RECORDING_FAULTS = (
         "ballots that the journal had are counted again",
         "R4: only what the journal really took may count",
         "vote/actions/recording.py",
-        "    _count(tx, at.shard, [one.ballot for one in placed], known)\n",
-        "    _count(tx, at.shard, [ballot for _, ballot in batch], known)\n",
+        "    count(tx, at.shard, [one.ballot for one in placed], known)\n",
+        "    count(tx, at.shard, [ballot for _, ballot in batch], known)\n",
         (f"{EPOCHS}::test_a_half_replayed_log_brings_no_older_choice_back",),
     ),
     Fault(

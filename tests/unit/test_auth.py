@@ -98,7 +98,7 @@ FORGED = {
     "sub negative": signed(claims(sub="-7")),
     "sub not decimal": signed(claims(sub="\N{ARABIC-INDIC DIGIT SEVEN}")),
     "sub padded": signed(claims(sub="07")),
-    "sub out of range": signed(claims(sub="2147483648")),
+    "sub out of range": signed(claims(sub="4503599627370496")),
     "sub absent": signed(claims(sub=...)),
     "one claim more": signed(claims(role="admin")),
     "a list": signed([1, 2]),

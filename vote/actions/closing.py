@@ -61,7 +61,7 @@ def finish_over(db: Database, competition_id: int, *, by: Person, reason: str) -
     """
     if by.role != "admin":
         raise NotAllowed("Only an admin may decide that a tally stands over a gap.")
-    _check_reason(reason)
+    check_reason(reason)
     with db.transaction(by=by.id) as tx:
         closing = competitions.lock(tx, competition_id)
         if closing is None:
@@ -83,7 +83,7 @@ def decide_gap(db: Database, gap_id: int, *, by: Person, reason: str) -> None:
     """An admin's word that a gap has been looked into: it holds no closing up any more. Audited. Raises NotFound."""
     if by.role != "admin":
         raise NotAllowed("Only an admin may decide on a gap.")
-    _check_reason(reason)
+    check_reason(reason)
     with db.transaction(by=by.id) as tx:
         if not positions.decide_gap(tx, gap_id, by=by.id, reason=reason):
             raise NotFound("There is no open gap with this number.")
@@ -101,6 +101,7 @@ def _close(tx: Tx, closing: Competition) -> None:
     )
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Raises InvalidInput for a reason that says nothing, or is too long to be kept."""
     if not 0 < len(reason.strip()) <= REASON_MAX_CHARS:
         raise InvalidInput({"reason": f"Say why, in at most {REASON_MAX_CHARS:,} characters."})

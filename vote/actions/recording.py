@@ -71,17 +71,19 @@ def _record_ballots(tx: Tx, at: Position, epoch: str, batch: list[tuple[int, Bal
         return head
     known = {one.id: one for one in competitions.find_many(tx, {ballot.competition for _, ballot in batch})}
     placed, unmatched = _match(batch, known)
+    placed, late = _of_final(tx, placed, known)
+    unmatched += late
     try:
         with tx.transaction():  # a savepoint: one ballot that does not fit must not cost the others their vote
-            head = _append(tx, at, epoch, placed)
+            head = append(tx, at, epoch, placed)
     except (UniqueViolation, ForeignKeyViolation):
         placed, strangers = _sift(tx, placed)
         unmatched += strangers
-        head = _append(tx, at, epoch, placed)
+        head = append(tx, at, epoch, placed)
     ballots.insert_unmatched(tx, at.shard, epoch, unmatched)
     done.ballots += len(placed)
     done.unmatched += len(unmatched)
-    _count(tx, at.shard, [one.ballot for one in placed], known)
+    count(tx, at.shard, [one.ballot for one in placed], known)
     return head
 
 
@@ -98,14 +100,27 @@ def _match(batch: list[tuple[int, Ballot]], known: dict[int, Competition]) -> tu
     return placed, unmatched
 
 
-def _append(tx: Tx, at: Position, epoch: str, placed: Sequence[Placed]) -> Link:
-    """Append to the journal and its chain. Returns the new head."""
+def _of_final(tx: Tx, placed: list[Placed], known: dict[int, Competition]) -> tuple[list[Placed], list[Placed]]:
+    """Ballots that may count, and new ones of competitions that are final (R8): what comes late counts by an admin's word.
+
+    A competition is final when all that was accepted is recorded. What comes all the same was lost in a gap once, or is no
+    ballot of this competition. One that the journal has is neither.
+    """
+    late = {one.ballot.id for one in placed if known[one.ballot.competition].state == "closed"}
+    if not late:
+        return placed, []
+    late -= ballots.in_journal(tx, late)
+    return [one for one in placed if one.ballot.id not in late], [one for one in placed if one.ballot.id in late]
+
+
+def append(tx: Tx, at: Position, epoch: str, placed: Sequence[Placed], *, reinstatement: int | None = None) -> Link:
+    """Append to the journal and its chain. Returns the new head. Raises UniqueViolation, ForeignKeyViolation."""
     digests = (
         ballot_digest(one.ballot, shard=at.shard, epoch=epoch, position=one.position, receipt=one.receipt)
         for one in placed
     )
     links = list(chain.links(at.recorded, at.chain, digests))
-    ballots.insert_journal(tx, at.shard, epoch, placed, links)
+    ballots.insert_journal(tx, at.shard, epoch, placed, links, reinstatement=reinstatement)
     return links[-1] if links else Link(at.recorded, b"", at.chain)
 
 
@@ -120,7 +135,7 @@ def _sift(tx: Tx, placed: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]
     )
 
 
-def _count(tx: Tx, shard: int, fresh: Sequence[Ballot], known: dict[int, Competition]) -> None:
+def count(tx: Tx, shard: int, fresh: Sequence[Ballot], known: dict[int, Competition]) -> None:
     """Votes and tally of the ballots that the journal really took (R4)."""
     first: dict[tuple[int, int], Vote] = {}
     last: dict[tuple[int, int], Vote] = {}

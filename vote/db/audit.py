@@ -47,6 +47,8 @@ def of_competition(tx: Tx, competition_id: int, *, limit: int = 200) -> list[Aud
                    SELECT %(id)s::text || '/' || chr(97 + n) FROM generate_series(0, 25) n)))
            OR (a.subject = 'decisions' AND a.subject_id = ANY(ARRAY(
                    SELECT d.id::text FROM decisions d WHERE d.competition_id = %(id)s)))
+           OR (a.subject = 'reinstatements' AND a.subject_id = ANY(ARRAY(
+                   SELECT r.id::text FROM reinstatements r WHERE r.competition_id = %(id)s)))
         ORDER BY a.id DESC LIMIT %(limit)s
         """,  # noqa: S608  # nosec B608: both parts are literals
         {"id": competition_id, "limit": limit},

@@ -27,14 +27,25 @@ class Vote(NamedTuple):
     cast_at: datetime
 
 
-def insert_journal(tx: Tx, shard: int, epoch: str, placed: Sequence[Placed], links: Sequence[Link]) -> None:
-    """Append ballots to the journal, all or none. Raises UniqueViolation when it has one of them already."""
+def insert_journal(
+    tx: Tx,
+    shard: int,
+    epoch: str,
+    placed: Sequence[Placed],
+    links: Sequence[Link],
+    *,
+    reinstatement: int | None = None,
+) -> None:
+    """Append ballots to the journal, all or none. Raises UniqueViolation when it has one of them already.
+
+    `reinstatement`: by which admin's word, for ballots that were kept aside before.
+    """
     ballots = [one.ballot for one in placed]
     tx.execute(
         """
         INSERT INTO ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position, receipt,
-                             seq, digest, chain)
-        SELECT id, competition_id, user_id, choice, cast_at, %s, %s, position, receipt, seq, digest, chain
+                             seq, digest, chain, reinstatement_id)
+        SELECT id, competition_id, user_id, choice, cast_at, %s, %s, position, receipt, seq, digest, chain, %s::bigint
         FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[],
                     %s::bigint[], %s::bytea[], %s::bytea[])
             AS b (id, competition_id, user_id, choice, cast_at, position, receipt, seq, digest, chain)
@@ -42,6 +53,7 @@ def insert_journal(tx: Tx, shard: int, epoch: str, placed: Sequence[Placed], lin
         (
             shard,
             epoch,
+            reinstatement,
             _array(ballot.id.hex for ballot in ballots),
             _array(str(ballot.competition) for ballot in ballots),
             _array(str(ballot.voter) for ballot in ballots),

@@ -35,6 +35,7 @@ class JournalRow(NamedTuple):
     digest: bytes
     chain: bytes
     is_retired: bool
+    is_reinstated: bool
 
 
 class AuditRow(NamedTuple):
@@ -115,7 +116,7 @@ def journal(tx: Tx) -> Iterator[JournalRow]:
     """The whole journal, shard by shard, in order."""
     query: LiteralString = """
         SELECT shard, seq, id, competition_id, user_id, choice, cast_at, epoch, position, receipt, digest, chain,
-               retired_at IS NOT NULL
+               retired_at IS NOT NULL, reinstatement_id IS NOT NULL
         FROM ballots ORDER BY shard, seq
     """
     for row in _stream(tx, query):
@@ -211,7 +212,7 @@ def retired_votes(tx: Tx) -> Iterator[Candidate]:
         WITH retired AS MATERIALIZED (SELECT DISTINCT competition_id FROM ballots WHERE retired_at IS NOT NULL)
         SELECT v.competition_id, v.user_id, v.choice,
                b.shard, b.seq, b.id, b.competition_id, b.user_id, b.choice, b.cast_at, b.epoch, b.position, b.receipt,
-               b.digest, b.chain, b.retired_at IS NOT NULL
+               b.digest, b.chain, b.retired_at IS NOT NULL, b.reinstatement_id IS NOT NULL
         FROM votes v JOIN retired r ON r.competition_id = v.competition_id
         LEFT JOIN ballots b ON b.competition_id = v.competition_id AND b.cast_at = coalesce(v.changed_at, v.created_at)
         ORDER BY v.competition_id, v.user_id

@@ -9,10 +9,8 @@ from typing import LiteralString
 
 from vote.db.pool import Tx
 
-# What versions and revisions count from in this incarnation; 0 in the first.
-VERSIONS_FROM: LiteralString = (
-    "(SELECT coalesce(max(value::bigint), 0) FROM settings WHERE key = 'versions_from')"  # one row, read once a statement
-)
+# What versions and revisions count from in this incarnation; 0 in the first. Read once a statement.
+VERSIONS_FROM: LiteralString = "(SELECT coalesce(max(value::bigint), 0) FROM settings WHERE key = 'versions_from')"
 
 
 def note(tx: Tx) -> bool:

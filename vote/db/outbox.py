@@ -78,7 +78,8 @@ def again_later(tx: Tx, mail_id: int, *, wait_s: float, outcome: str) -> None:
 def to_read(tx: Tx, *, limit: int) -> list[Letter]:
     """What would have been sent, newest first."""
     rows = tx.execute(
-        "SELECT written_at, recipient, letter FROM outbox WHERE letter IS NOT NULL ORDER BY written_at DESC, id LIMIT %s", (limit,)
+        "SELECT written_at, recipient, letter FROM outbox WHERE letter IS NOT NULL ORDER BY written_at DESC, id LIMIT %s",
+        (limit,),
     )
     return [Letter(*row) for row in rows]
 

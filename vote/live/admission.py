@@ -76,6 +76,9 @@ class Admission:
         header = header_of(scope)
         from_page = self._check_origin(scope, header)
         viewer, user_id = self._identify(header, with_cookies=from_page)
+        if header("authorization") is not None and user_id is not None:
+            async with self._lookups:
+                await asyncio.to_thread(self._check_account, user_id)
         board = await self._board(competition)
         if user_id is not None and not viewer.may_see(board.competition):
             async with self._lookups:
@@ -121,6 +124,12 @@ class Admission:
     def _viewer(self, check: Callable[[float], Identity], now: float) -> tuple[Viewer, int]:
         user_id = check(now).user_id
         return Viewer(check, account=user_id), user_id
+
+    def _check_account(self, user_id: int) -> None:
+        """Raises NotLoggedIn for a token whose account is not there: a database may have lost it."""
+        with self._parts.db.read() as tx:
+            if person_of(users.find(tx, user_id)) is None:
+                raise NotLoggedIn
 
     def _look_up(self, user_id: int, competition: Competition) -> tuple[Person | None, bool]:
         with self._parts.db.read() as tx:

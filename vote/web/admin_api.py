@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from vote.actions import closing
+from vote.actions import closing, reinstating
 from vote.actions import competitions as actions
 from vote.db import competitions
 from vote.domain import policy
@@ -12,7 +12,7 @@ from vote.errors import NotFound
 from vote.web import body, if_match, pending, visitor
 from vote.web.access import ADMIN, ORGANISER, rule
 from vote.web.competition_models import CompetitionChange, ManagedCompetition, ManagedList, NewCompetition
-from vote.web.gap_models import Decision, ShownCompetition, WaitingFor
+from vote.web.gap_models import Decision, Reinstated, ShownCompetition, WaitingFor
 from vote.web.models import Nothing
 from vote.web.operations import Operation, answer, describe, nothing
 from vote.web.pending import Waiting
@@ -195,6 +195,29 @@ def finish(competition_id: int) -> Response:
     reason = body.read(Decision).reason
     _managed(competition_id)
     return _tell(closing.finish_over(visitor.parts().db, competition_id, by=_person(), reason=reason))
+
+
+@admin_api.post("/<id:competition_id>/reinstate")
+@rule(ADMIN)
+@describe(
+    Operation(
+        summary="Count ballots that were set aside",
+        tag="administration",
+        body=Decision,
+        answers={202: Reinstated},
+        problems=(409,),
+        description=(
+            "An admin's word that its unmatched ballots count, as far as voter and option are known again and the voter has"
+            " no recorded vote; also in a final result. A worker records them within a second or two. 409 when none can."
+        ),
+    )
+)
+def reinstate(competition_id: int) -> Response:
+    """Those that match are recorded soon."""
+    reason = body.read(Decision).reason
+    _managed(competition_id)
+    matching = reinstating.ask(visitor.parts().db, competition_id, by=_person(), reason=reason)
+    return answer(Reinstated(ballots=matching), 202)
 
 
 def _person() -> Person:

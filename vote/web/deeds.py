@@ -57,6 +57,8 @@ def deed(row: AuditRow) -> list[Piece]:
         return [_of_option(row)]
     if row.subject == "decisions":
         return [_of_decision(row)]
+    if row.subject == "reinstatements":
+        return [_of_reinstatement(row)]
     if row.action == "insert":
         return [f"made it, {_plain((row.after or {}).get('status'))}"]
     if row.action == "delete":
@@ -102,6 +104,14 @@ def _of_decision(row: AuditRow) -> str:
     if unmatched := after.get("unmatched"):
         over.append(f"{unmatched} ballot{'' if unmatched == 1 else 's'} set aside")
     return f"decided that the result stands over {' and '.join(over)}: “{after.get('reason')}”"
+
+
+def _of_reinstatement(row: AuditRow) -> str:
+    after = row.after or {}
+    if row.action == "insert":
+        return f"decided that ballots set aside count: “{after.get('reason')}”"
+    ballots = after.get("ballots")
+    return f"counted {ballots} ballot{'' if ballots == 1 else 's'} that had been set aside"
 
 
 def _value(name: str, value: Any) -> Piece:

@@ -58,6 +58,12 @@ class ShownCompetition(ManagedCompetition):
     waiting_for: WaitingFor | None = Field(description="Null unless it is closing.")
 
 
+class Reinstated(Output):
+    """What an admin's word on unmatched ballots will come to."""
+
+    ballots: int = Field(description="How many match now, and will be recorded.")
+
+
 class UnmatchedOut(Output):
     """An accepted ballot whose voter, competition or option is not known."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from vote.actions import reinstating
 from vote.actions.recording import Recorded
 from vote.ballotlog.connection import is_replicated
 from vote.ballotlog.log import BallotLog
@@ -132,6 +133,8 @@ class Worker:
         self._next_schedule = now + SCHEDULE_EVERY_S
         for competition, state in schedule.run_due(self.db, self.log):
             lines.info("schedule", competition=competition, state=state)
+        for competition, ballots in reinstating.run_pending(self.db, by=schedule.ACTOR).items():
+            lines.warning("reinstated", competition=competition, ballots=ballots)
         self._finish_closings()
         if now >= self._next_push:
             self._next_push = now + REPUSH_EVERY_S

@@ -60,7 +60,8 @@ class Standby:
     def say(self, statement: str) -> list[tuple[Any, ...]]:
         """What it answers to its superuser."""
         with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
-            return connection.execute(statement.encode()).fetchall()
+            done = connection.execute(statement.encode())
+            return done.fetchall() if done.description else []
 
     def pause(self) -> None:
         """Receive, but show nothing new."""
@@ -69,6 +70,16 @@ class Standby:
 
     def resume(self) -> None:
         self.say("SELECT pg_wal_replay_resume()")
+
+    def stop_hearing(self) -> None:
+        """Receive nothing more, as one that is cut off; what it has received it shows."""
+        self.say("ALTER SYSTEM SET primary_conninfo = ''")
+        self.say("SELECT pg_reload_conf()")
+        wait_until(lambda: self.say("SELECT 1 FROM pg_stat_wal_receiver") == [], what="it hears nothing")
+
+    def promote(self) -> None:
+        """Become the primary, on a timeline of its own. Returns when it takes writes."""
+        assert self.say("SELECT pg_promote(true, 60)") == [(True,)]
 
     def kill(self) -> None:
         self._process.kill()

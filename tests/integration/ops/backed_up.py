@@ -92,8 +92,8 @@ class Installation:
         """Rows of the journal of shard 0, as after that many ballots."""
         self.sql(
             "INSERT INTO ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position, receipt, seq,"
-            " digest, chain) SELECT gen_random_uuid(), 1, n, 'a', now(), 0, 'e', n, 'R' || n, n, sha256('d'), sha256('c')"
-            " FROM generate_series(1, %s) n",
+            " digest, chain) SELECT gen_random_uuid(), 1, id, 'a', now(), 0, 'e', n, 'R' || n, n, sha256('d'), sha256('c')"
+            " FROM (SELECT id, row_number() OVER (ORDER BY username) AS n FROM users) AS people WHERE n <= %s",
             count,
         )
         self.sql("UPDATE log_positions SET position = %s, recorded = %s WHERE shard = 0", count, count)

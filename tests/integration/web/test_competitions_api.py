@@ -137,7 +137,7 @@ def test_results_after_the_close(
     assert admin.post(f"/api/admin/competitions/{one.id}/close").status_code == 200
 
 
-NO_IDS = ["0", "-1", "01", "2147483648", "9" * 20, "1.0", "a", "%D9%A1", "1%00", "%F0%9F%98%80"]
+NO_IDS = ["0", "-1", "01", "4503599627370496", "9" * 20, "1.0", "a", "%D9%A1", "1%00", "%F0%9F%98%80"]
 
 
 def test_what_is_no_id_is_not_found(api: ApiClient, admin: ApiClient, subtests: pytest.Subtests) -> None:

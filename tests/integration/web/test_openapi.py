@@ -191,6 +191,14 @@ def test_every_answer_is_as_the_document_says(
     call(admin, "POST", one + "/finish", 422, at=number, json={})
     call(admin, "POST", one + "/finish", 404, at=99, json={"reason": "Nothing."})
     call(admin, "POST", one + "/finish", 200, at=number, json={"reason": "The count is as it was."})
+    back = {"reason": "The account is back."}
+    call(voter, "POST", one + "/reinstate", 403, at=number, json=back)
+    call(admin, "POST", one + "/reinstate", 422, at=number, json={})
+    call(admin, "POST", one + "/reinstate", 404, at=99, json=back)
+    call(admin, "POST", one + "/reinstate", 409, at=number, json=back)
+    with owner.transaction(by="tests") as tx:
+        tx.execute("UPDATE unmatched_ballots SET user_id = (SELECT id FROM users WHERE role = 'admin' LIMIT 1)")
+    call(admin, "POST", one + "/reinstate", 202, at=number, json=back)
     person = "/api/admin/people/{user_id}"
     call(admin, "GET", "/api/admin/people", 200)
     call(voter, "GET", "/api/admin/people", 403)
@@ -227,7 +235,7 @@ def test_every_answer_is_as_the_document_says(
     for status in (401, 401, 401, 401, 401, 429):
         call(api, "POST", "/login", status, json={"username": "nobody", "password": "wrong"})
     call(admin, "GET", "/api/admin/locks", 200)
-    call(admin, "POST", "/api/admin/people/{user_id}/unlock", 200, at=1)
+    call(admin, "POST", "/api/admin/people/{user_id}/unlock", 200, at=them)
     call(as_user(make_user()), "DELETE", "/api/me", 204)
 
     told = {(path, method) for path, calls in document["paths"].items() for method in calls}

@@ -47,7 +47,7 @@ def test_a_ballot_is_read_back() -> None:
         "ballot 0123456789abcdef0123456789abcdef 3 42 bb 1",
         "ballot 0123456789abcdef0123456789abcdef 3 42 B 1",
         "ballot 0123456789abcdef0123456789abcdef 0 42 b 1",
-        "ballot 0123456789abcdef0123456789abcdef 3 99999999999 b 1",
+        "ballot 0123456789abcdef0123456789abcdef 3 99999999999999999 b 1",
         "ballot 0123456789abcdef0123456789abcdef 3 42 b 99999999999999999999",
         "rules x 1 1|nonsense|||0|ab",
         "rules x 1",

@@ -23,9 +23,12 @@ def check(tx: Tx, findings: Findings, progress: Progress) -> None:
     unseen = set(heads)
     for shard, rows in groupby(books.journal(tx), key=lambda row: row.shard):
         unseen.discard(shard)
-        last = _check_rows(rows, heads.get(shard, START), follow.get(shard, {}), keys, findings, progress)
+        head = heads.get(shard, START)
+        last, placed = _check_rows(rows, head, follow.get(shard, {}), keys, findings, progress)
         if last is not None:
-            _check_head(last, heads.get(shard, START), findings)
+            _check_head(last, head, findings)
+        if placed is not None and placed.epoch == head.epoch and placed.position > head.position:
+            findings.add(BOOK, name(placed), f"has position {placed.position}, beyond the worker's {head.position}")
     for shard in unseen:
         if heads[shard].recorded:
             findings.add(
@@ -40,23 +43,26 @@ def _check_rows(
     keys: Mapping[int, bytes],
     findings: Findings,
     progress: Progress,
-) -> JournalRow | None:
-    """Check one shard row by row. Returns the last one."""
+) -> tuple[JournalRow | None, JournalRow | None]:
+    """Check one shard row by row. Returns the last one, and the last one that stands where it lay in the log.
+
+    A reinstated one stands later.
+    """
     before: JournalRow | None = None
+    placed: JournalRow | None = None
     for row in rows:
         for problem in (
-            *_of_order(row, before, head, follow, findings),
+            *_of_order(row, before, head, findings),
+            *(() if row.is_reinstated else _of_place(row, placed, follow)),
             *_of_content(row, keys.get(row.competition, b"")),
         ):
             findings.add(BOOK, name(row), problem)
-        before = row
+        before, placed = row, placed if row.is_reinstated else row
         progress(1)
-    return before
+    return before, placed
 
 
-def _of_order(
-    row: JournalRow, before: JournalRow | None, head: Position, follow: Follow, findings: Findings
-) -> Iterator[str]:
+def _of_order(row: JournalRow, before: JournalRow | None, head: Position, findings: Findings) -> Iterator[str]:
     seq, chain = (before.seq, before.chain) if before else (0, BEGINNING)
     if row.seq > seq + 1:
         findings.add(BOOK, _span(row.shard, seq + 1, row.seq - 1), f"missing before ballot {row.id}: removed")
@@ -66,6 +72,9 @@ def _of_order(
         yield "does not follow from the row before it: one of the two was changed, put elsewhere or inserted"
     if row.seq > head.recorded:
         yield f"lies beyond the {head.recorded:,} rows that the worker has recorded: inserted"
+
+
+def _of_place(row: JournalRow, before: JournalRow | None, follow: Follow) -> Iterator[str]:
     if before is None:
         return
     if row.epoch == before.epoch:
@@ -104,8 +113,6 @@ def _check_head(last: JournalRow, head: Position, findings: Findings) -> None:
         )
     elif last.seq == head.recorded and last.chain != head.chain:
         findings.add(BOOK, name(last), "is not the row that the worker recorded last: its chain value differs")
-    if last.epoch == head.epoch and last.position > head.position:
-        findings.add(BOOK, name(last), f"has position {last.position}, beyond the worker's {head.position}")
 
 
 def _leads_to(follow: Follow, old: str, new: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import groupby
 
-from vote.db import books
+from vote.db import books, reinstatements
 from vote.db.books import Candidate, Difference
 from vote.db.pool import Tx
 from vote.domain.ballot import receipt_code
@@ -19,6 +19,10 @@ def check(tx: Tx, findings: Findings) -> None:
     for competition, key, tally, votes in books.wrong_tallies(tx):
         findings.add(
             "tallies", f"competition {competition}, option {key}", f"says {tally:,}, and there are {votes:,} votes"
+        )
+    for reinstatement, said, there in reinstatements.wrong(tx):
+        findings.add(
+            "journal", f"reinstatement {reinstatement}", f"says {said:,} ballots, and the journal has {there:,} of it"
         )
     for person in books.not_blanked(tx):
         findings.add("people", f"user {person.id}", f"is erased and still has: {person.still}")

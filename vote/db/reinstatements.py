@@ -1,0 +1,110 @@
+"""Unmatched ballots that match again, and the admins' word that they count (R9)."""
+
+from typing import LiteralString, NamedTuple
+
+from vote.db.ballots import Placed
+from vote.db.pool import Tx
+from vote.domain.ballot import Ballot
+
+VOTERS_AT_ONCE = 1_000  # all ballots of a voter in one transaction: which of them counts is decided together
+
+
+class Pending(NamedTuple):
+    """A reinstatement that is asked for and not done."""
+
+    id: int
+    competition: int
+
+
+class Unmatched(NamedTuple):
+    """A ballot that can be taken up, with the epoch of its place in the log. Its receipt is not made yet."""
+
+    epoch: str
+    placed: Placed
+
+
+# Voter and option are there, and the voter has no vote: one that is recorded is never replaced by what came before it.
+_MATCHES: LiteralString = """
+    EXISTS (SELECT FROM users WHERE users.id = u.user_id)
+    AND EXISTS (SELECT FROM options o WHERE o.competition_id = u.competition_id AND o.key = u.choice)
+    AND NOT EXISTS (SELECT FROM votes v WHERE v.competition_id = u.competition_id AND v.user_id = u.user_id)
+"""
+
+
+def insert(tx: Tx, competition: int, *, by: int, reason: str) -> None:
+    """Ask for one; where one is pending already nothing is written."""
+    tx.execute(
+        "INSERT INTO reinstatements (competition_id, asked_by, reason) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (competition, by, reason),
+    )
+
+
+def pending(tx: Tx) -> list[Pending]:
+    """Those that are not done, oldest first."""
+    rows = tx.execute("SELECT id, competition_id FROM reinstatements WHERE done_at IS NULL ORDER BY asked_at")
+    return [Pending(*row) for row in rows]
+
+
+def count_matching(tx: Tx, competition: int) -> int:
+    """How many unmatched ballots of a competition match now."""
+    row = tx.execute(
+        f"SELECT count(*) FROM unmatched_ballots u WHERE u.competition_id = %s AND {_MATCHES}",  # noqa: S608  # nosec B608
+        (competition,),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def matching(tx: Tx, competition: int, shard: int) -> list[Unmatched]:
+    """Unmatched ballots of a shard that match now, of at most VOTERS_AT_ONCE voters, in the order they were cast."""
+    rows = tx.execute(
+        f"""
+        SELECT u.epoch, u.id, u.competition_id, u.user_id, u.choice, u.cast_at, u.position
+        FROM unmatched_ballots u
+        WHERE u.competition_id = %(competition)s AND u.shard = %(shard)s AND {_MATCHES} AND u.user_id IN (
+            SELECT u.user_id FROM unmatched_ballots u
+            WHERE u.competition_id = %(competition)s AND u.shard = %(shard)s AND {_MATCHES}
+            GROUP BY u.user_id ORDER BY u.user_id LIMIT %(voters)s)
+        ORDER BY u.cast_at, u.position
+        """,  # noqa: S608  # nosec B608: a literal
+        {"competition": competition, "shard": shard, "voters": VOTERS_AT_ONCE},
+    )
+    return [Unmatched(row[0], Placed(Ballot(*row[1:6]), row[6], "")) for row in rows]
+
+
+def forget_recorded(tx: Tx, competition: int, shard: int) -> int:
+    """Let go of unmatched ballots that are in the journal by now. Returns how many."""
+    return tx.execute(
+        """
+        DELETE FROM unmatched_ballots u
+        WHERE u.competition_id = %s AND u.shard = %s AND EXISTS (SELECT FROM ballots b WHERE b.id = u.id)
+        """,
+        (competition, shard),
+    ).rowcount
+
+
+def finish(tx: Tx, reinstatement: int) -> int:
+    """Note that it is done. Returns how many rows of the journal came of it."""
+    row = tx.execute(
+        """
+        UPDATE reinstatements r SET done_at = now(),
+            ballots = (SELECT count(*) FROM ballots b
+                       WHERE b.reinstatement_id = r.id AND b.competition_id = r.competition_id)
+        WHERE r.id = %s RETURNING ballots
+        """,
+        (reinstatement,),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def wrong(tx: Tx) -> list[tuple[int, int | None, int]]:
+    """Done ones that say another number of ballots than the journal holds of them: (id, said, there)."""
+    rows = tx.execute(
+        """
+        SELECT r.id, r.ballots, count(b.id) FROM reinstatements r
+        LEFT JOIN ballots b ON b.reinstatement_id = r.id AND b.competition_id = r.competition_id
+        WHERE r.done_at IS NOT NULL GROUP BY r.id HAVING count(b.id) <> r.ballots ORDER BY r.id
+        """
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
