@@ -125,9 +125,9 @@ ACCESS_FAULTS = (
     Fault(
         "the previous secret may be another one's",
         "no two secrets are equal",
-        "vote/config.py",
-        'PAIRED = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")',
-        'PAIRED = ("FLASK_SECRET_KEY", "JWT_SECRET")',
+        "vote/production_rules.py",
+        'SIGNING_SECRETS = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")',
+        'SIGNING_SECRETS = ("FLASK_SECRET_KEY", "JWT_SECRET")',
         (f"{CONFIG}::test_equal_secrets_are_refused",),
     ),
     Fault(
