@@ -1,4 +1,4 @@
-"""Faults of what is refused at start, of who is told which secret, and of clocks that differ; the form is that of `fault.py`."""
+"""Faults of what is refused at start and of who is told which secret; the form is that of `fault.py`."""
 
 from tests.faults.fault import Fault
 

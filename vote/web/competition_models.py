@@ -38,7 +38,12 @@ def readable(value: str) -> str:
     """The text, with its line breaks as they are everywhere. Raises ValueError for characters that nobody could see."""
     if NOT_SHOWN.search(value):
         raise ValueError("This has control characters that nobody could see. Take them out.")
-    return value.replace("\r\n", "\n")
+    return one_kind_of_line_break(value)
+
+
+def one_kind_of_line_break(value: str) -> str:
+    """Return the text with the line breaks that every browser would send for it."""
+    return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _time_text(value: object) -> object:
