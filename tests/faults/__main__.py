@@ -29,7 +29,7 @@ from tests.faults.recording import RECORDING_FAULTS
 from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
 from tests.faults.starting import STARTING_FAULTS
-from tests.faults.times_and_lists import TIME_FAULTS
+from tests.faults.times_and_lists import LIST_FAULTS, TIME_FAULTS
 from tests.faults.voters import VOTER_FAULTS
 
 ALL_FAULTS = (
@@ -54,6 +54,7 @@ ALL_FAULTS = (
     *SHORT_WAY_FAULTS,
     *STARTING_FAULTS,
     *TIME_FAULTS,
+    *LIST_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

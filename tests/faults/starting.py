@@ -102,6 +102,6 @@ STARTING_FAULTS = (
         "vote/ops/backup/clients.py",
         'password = fields.pop("password", None)',
         'password = fields.get("password", None)',
-        ("tests/system/test_up.py::test_no_process_knows_a_secret_it_does_not_need",),
+        ("tests/unit/ops/test_programs.py::test_no_secret_of_a_url_stands_on_a_command_line",),
     ),
 )

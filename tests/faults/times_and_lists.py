@@ -4,6 +4,65 @@ from tests.faults.fault import Fault
 
 SENT_BACK = "tests/integration/web/test_sent_back_unchanged.py"
 TYPED = "tests/unit/web/test_typed_times.py"
+LONG = "tests/integration/web/test_long_lists.py"
+LIST_FAULTS = (
+    Fault(
+        "an open vote is cut off by newer ones",
+        "open and coming competitions are never cut off",
+        "vote/db/competitions.py",
+        "WHERE c.status IN ('scheduled', 'open', 'closing')\")",
+        "WHERE c.status IN ('scheduled', 'open', 'closing') ORDER BY c.id DESC LIMIT 500\")",
+        (f"{LONG}::test_everybody_finds_all_of_1500",),
+    ),
+    Fault(
+        "a draft is cut off by newer ones",
+        "what somebody runs is never cut off",
+        "vote/db/competitions.py",
+        "'scheduled', 'open', 'closing') AND c.organiser_id = %s\",",
+        "'scheduled', 'open', 'closing') AND c.organiser_id = %s LIMIT 500\",",
+        (f"{LONG}::test_an_organiser_and_an_admin_find_all_of_1500",),
+    ),
+    Fault(
+        "a list ends without a word",
+        "what is over comes in pages with `next`",
+        "vote/db/competitions.py",
+        "    following = closed[PAGE_SIZE - 1].id if len(closed) > PAGE_SIZE else None",
+        "    following = None",
+        (f"{LONG}::test_everybody_finds_all_of_1500",),
+    ),
+    Fault(
+        "each page leaves one out",
+        "pages hold everything once",
+        "vote/db/competitions.py",
+        "    following = closed[PAGE_SIZE - 1].id if",
+        "    following = closed[PAGE_SIZE].id if",
+        (f"{LONG}::test_everybody_finds_all_of_1500",),
+    ),
+    Fault(
+        "the page has no way to older competitions",
+        "what is over comes in pages, on the page too",
+        "vote/web/pages.py",
+        "        next=following,\n",
+        "        next=None,\n",
+        (f"{LONG}::test_people_find_all_of_1500_on_the_pages",),
+    ),
+    Fault(
+        "a gap that waits is cut off by newer ones",
+        "what waits for a decision is never cut off",
+        "vote/db/gaps.py",
+        'WHERE g.decided_at IS NULL ORDER BY g.id DESC")',
+        'WHERE g.decided_at IS NULL ORDER BY g.id DESC LIMIT 200")',
+        (f"{LONG}::test_no_gap_that_waits_for_a_decision_is_cut_off",),
+    ),
+    Fault(
+        "old deeds are out of reach",
+        "lists that end say so",
+        "vote/db/audit.py",
+        "found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None",
+        "None",
+        (f"{LONG}::test_what_was_done_long_ago_can_be_turned_to",),
+    ),
+)
 TIME_FAULTS = (
     Fault(
         "a time nobody touched is written anew",

@@ -184,16 +184,23 @@ class ManagedCompetition(CompetitionOut):
     closed_at: datetime | None
 
 
+NextId = Annotated[
+    int | None, Field(description="Ask again with it as `after` for those that follow; null on the last page.")
+]
+
+
 class CompetitionList(Output):
-    """What is there, newest first."""
+    """A page of what is there, newest first."""
 
     competitions: list[CompetitionOut]
+    next: NextId
 
 
 class ManagedList(Output):
-    """What somebody runs, newest first."""
+    """A page of what somebody runs, newest first."""
 
     competitions: list[ManagedCompetition]
+    next: NextId
 
 
 class Results(Output):
