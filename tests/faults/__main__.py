@@ -13,6 +13,7 @@ from tests.faults.access import ACCESS_FAULTS
 from tests.faults.accounts import ACCOUNT_FAULTS
 from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.ballot_log import BALLOT_LOG_FAULTS
+from tests.faults.clocks import CLOCK_FAULTS
 from tests.faults.closing import CLOSING_FAULTS
 from tests.faults.connections import CONNECTION_FAULTS
 from tests.faults.copies import COPY_FAULTS
@@ -55,6 +56,7 @@ ALL_FAULTS = (
     *STARTING_FAULTS,
     *TIME_FAULTS,
     *LIST_FAULTS,
+    *CLOCK_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

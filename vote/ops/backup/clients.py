@@ -16,7 +16,6 @@ from vote.ops.account import server_account
 from vote.ops.embedded import programs
 from vote.ops.embedded.programs import SYSTEM_POSTGRES, server_environ
 
-
 # What libpq takes beside the password that nobody else may know, and has no name for in the environment.
 SECRET_FIELDS = {"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
 
