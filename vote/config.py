@@ -17,38 +17,21 @@ from urllib.parse import urlsplit
 import dotenv
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from vote import secret_strength, transport
+from vote import production_rules
 from vote.errors import ConfigError
+from vote.production_rules import HOW_TO_MAKE_ONE, OTHER_SECRETS, SIGNING_SECRETS
 
-SECRETS = (
-    "FLASK_SECRET_KEY",
-    "FLASK_SECRET_KEY_PREVIOUS",
-    "JWT_SECRET",
-    "JWT_SECRET_PREVIOUS",
-    "BACKUP_IDENTITY",
-    "CHECKPOINT_KEY",
-    "SMTP_URL",
-)
-PAIRED = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")
+SECRETS = (*SIGNING_SECRETS, *OTHER_SECRETS)
+WRONG = "The settings are wrong:"
 NOT_BY_CHANCE = ("BACKUP_IDENTITY", "SMTP_URL")  # secrets that nobody makes by the line below
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
-HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 # Scheme, host and a port that is not the usual one; no path, no wildcard, no upper case (RFC 6454 §6.2).
 ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
-POSTGRES_URLS = (
-    "DATABASE_URL",
-    "DATABASE_URL_WEB",
-    "DATABASE_URL_WORKER",
-    "DATABASE_URL_REPORTS",
-    "DATABASE_URL_BACKUP",
-    "DATABASE_REPLICA_URL",
-)
 POOLED = ("web", "reports")  # parts whose connections may go through a pooler (docs/adr/0027)
-REDIS_URLS = ("REDIS_URL", "BALLOT_LOG_URL")
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network = production_rules.Network
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -146,35 +129,21 @@ class Settings(BaseModel):
     backup_sync: Annotated[bool, BeforeValidator(_on_off)] = True
 
     @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        if self.vote_env == "production" and not self.vote_cookie_secure:
-            raise ValueError("VOTE_COOKIE_SECURE=off is refused in production: cookies would travel in the clear")
+    def _check_addresses(self) -> Self:
         if self.public_url is not None and urlsplit(self.public_url).scheme not in ("http", "https"):
             raise ValueError("PUBLIC_URL must begin with http:// or https://")
-        for origin in self.cors_origins:
-            if not ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    "CORS_ORIGINS takes origins as browsers write them, as in https://app.example.org:8443"
-                )
-            if self.vote_env == "production" and not origin.startswith("https://"):
-                raise ValueError(
-                    "CORS_ORIGINS with http:// is refused in production: anybody on the way could be that page"
-                )
-        if self.vote_env == "production" and self.static_url.startswith("http://"):
-            raise ValueError("STATIC_URL must begin with https:// in production: scripts may not travel in the clear")
+        if not all(ORIGIN.fullmatch(origin) for origin in self.cors_origins):
+            raise ValueError("CORS_ORIGINS takes origins as browsers write them, as in https://app.example.org:8443")
         return self
 
     @model_validator(mode="after")
     def _check_secrets(self) -> Self:
-        given = {name: secret for name in PAIRED if (secret := getattr(self, name.lower()))}
+        given = {name: secret for name in SIGNING_SECRETS if (secret := getattr(self, name.lower()))}
         for one, other in itertools.combinations(given, 2):
             if given[one] == given[other]:
                 raise ValueError(
                     f"{one} and {other} must differ: what one of them signs must never pass for the other's"
                 )
-        for name, secret in given.items():
-            if self.vote_env == "production" and (reason := secret_strength.weakness(secret)):
-                raise ValueError(f"{name} {reason}: refused in production. Make one with: {HOW_TO_MAKE_ONE}")
         return self
 
     @model_validator(mode="after")
@@ -189,25 +158,6 @@ class Settings(BaseModel):
                 raise ValueError(
                     "SMTP_URL needs PUBLIC_URL: links in mails begin with it, never with what a client sent"
                 )
-        if self.email_confirmation and self.smtp_url is None and self.vote_env == "production":
-            raise ValueError("EMAIL_CONFIRMATION=on needs SMTP_URL: nobody could confirm anything")
-        return self
-
-    @model_validator(mode="after")
-    def _check_transport(self) -> Self:
-        if self.vote_env == "production":
-            for name in POSTGRES_URLS:
-                if (url := getattr(self, name.lower())) and not transport.postgres_is_guarded(name, url):
-                    raise ValueError(
-                        f"{name} goes over the network without sslmode=verify-full (and sslrootcert=…, the CA): refused in"
-                        " production, where nobody may read or change what passes. A unix socket or loopback needs neither"
-                    )
-            for name in REDIS_URLS:
-                if (url := getattr(self, name.lower())) and not transport.redis_is_guarded(url):
-                    raise ValueError(
-                        f"{name} goes over the network without TLS that checks certificate and host name (rediss:// or"
-                        " rediss+sentinel://): refused in production. A unix socket or loopback needs no TLS"
-                    )
         return self
 
     @property
@@ -285,13 +235,16 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         environ = {**from_file, **os.environ}
     values = _with_files(environ)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+    if settings.vote_env == "production" and (reasons := production_rules.refusals(settings, environ)):
+        raise ConfigError("\n".join([WRONG, *(f"  {reason}." for reason in reasons)]))
+    return settings
 
 
 def _explain(error: ValidationError) -> str:
-    lines = ["The settings are wrong:"]
+    lines = [WRONG]
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         name = ".".join(str(part) for part in problem["loc"][:1]).upper()
         hint = f" Make one with: {HOW_TO_MAKE_ONE}" if name in SECRETS and name not in NOT_BY_CHANCE else ""

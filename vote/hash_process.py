@@ -18,6 +18,10 @@ from typing import BinaryIO
 NICE = 5  # a third of the share of what answers votes, where both want the same core
 AUTOGROUP = Path("/proc/self/autogroup")
 TRIES = 10
+LOADER_NAMES = (
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+)  # where a Python that is not installed in the system has its library
 
 
 class HashProcess:
@@ -55,7 +59,9 @@ class HashProcess:
 
 def _start() -> subprocess.Popen[bytes]:
     command = [sys.executable, "-I", "-S", __file__]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    # Keys and passwords of stores are in our environment: it is given nothing of it but what finds Python's own library.
+    environ = {name: os.environ[name] for name in LOADER_NAMES if name in os.environ}
+    return subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:

@@ -1,20 +1,41 @@
 """Whether what travels to a store or a mail server stays on this machine, or goes over TLS that checks who answers."""
 
 import ipaddress
+from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+# What libpq takes from the environment where a URL does not say it (PostgreSQL, "Environment Variables" of libpq).
+LIBPQ_NAMES = {"host": "PGHOST", "hostaddr": "PGHOSTADDR", "sslmode": "PGSSLMODE", "service": "PGSERVICE"}
+UNGUARDED = (
+    "goes over the network without sslmode=verify-full (and sslrootcert=…, the CA): refused in production, where nobody may"
+    " read or change what passes. A unix socket or loopback needs neither"
+)
+SERVICE = (
+    "takes its address from a service file (service=, or PGSERVICE): refused in production, where the address and"
+    " sslmode=verify-full must stand in the URL itself"
+)
 
-def postgres_is_guarded(name: str, url: str) -> bool:
-    """Whether every address is a unix socket or loopback, or TLS checks both certificate and name."""
+
+def postgres_weakness(url: str, environ: Mapping[str, str]) -> str | None:
+    """Return why this URL is not safe on a network, to be read after its name; None when it is.
+
+    Safe is: every address is a unix socket or loopback, or TLS checks both certificate and name. Looked at is what libpq
+    will do: what the URL leaves open comes from the environment, and PGHOSTADDR there outdoes a host name here.
+    """
     try:
-        found = conninfo_to_dict(url)
+        given = conninfo_to_dict(url)
     except ProgrammingError:
-        raise ValueError(f"{name} is not a URL that PostgreSQL understands") from None
-    hosts = str(found.get("hostaddr") or found.get("host") or "").split(",")
-    return found.get("sslmode") == "verify-full" or all(is_local(host) for host in hosts)
+        return "is not a URL that PostgreSQL understands"
+    found = {name: str(given.get(name) or environ.get(variable) or "") for name, variable in LIBPQ_NAMES.items()}
+    if found["service"]:
+        return SERVICE
+    if found["sslmode"] == "verify-full":
+        return None
+    hosts = [*found["host"].split(","), *found["hostaddr"].split(",")]
+    return None if all(is_local(host) for host in hosts) else UNGUARDED
 
 
 def redis_is_guarded(url: str) -> bool:

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenWindow
 from tests.module_wide import database_url, environment, redis_url, stack
+from vote.db import competitions
+from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 
@@ -67,6 +70,65 @@ def test_times_are_meant_in_the_organisers_zone(
     without_script.goto(f"/admin/competitions/{competition.id}")
     expect(without_script.locator("#zone")).to_have_value("UTC")
     expect(without_script.locator("#closes_at")).to_have_value("2035-06-01T00:00")
+
+
+@pytest.mark.parametrize(
+    ("zone", "closes_at"),
+    [("Europe/Berlin", "2027-10-31T01:30:07.000250+00:00"), ("America/New_York", "2027-11-07T06:30:00+00:00")],
+)
+def test_who_mends_a_word_does_not_move_the_closing_time(
+    open_window: OpenWindow,
+    make_competition: MakeCompetition,
+    organiser: Person,
+    owner: Database,
+    zone: str,
+    closes_at: str,
+) -> None:
+    at = datetime.fromisoformat(closes_at)
+    competition = make_competition(closes_at=at)
+    page = open_window(organiser, timezone_id=zone)
+    page.goto(f"/admin/competitions/{competition.id}")
+    expect(page.locator("#zone")).to_have_value(zone)
+    page.fill("#description", "Without the slip of the pen.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+
+    with owner.read() as tx:
+        found = competitions.find(tx, competition.id)
+    assert found is not None
+    assert (found.closes_at, found.description) == (at, "Without the slip of the pen.")
+
+
+def test_a_time_that_comes_twice_can_be_chosen(
+    open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person, owner: Database
+) -> None:
+    competition = make_competition()
+    page = open_window(organiser, timezone_id="Europe/Berlin")
+    page.goto(f"/admin/competitions/{competition.id}")
+    page.fill("#closes_at", "2027-10-31T02:30")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#closes_at-error")).to_contain_text("02:30 comes twice on that day")
+    page.get_by_label("The second: UTC+01:00, that is 01:30 UTC").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+
+    with owner.read() as tx:
+        found = competitions.find(tx, competition.id)
+    assert found is not None
+    assert found.closes_at == datetime(2027, 10, 31, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Calcutta", "Europe/Kiev", "Asia/Kathmandu"])
+def test_the_zone_that_the_browser_names_is_known(open_window: OpenWindow, organiser: Person, zone: str) -> None:
+    page = open_window(organiser, timezone_id=zone)
+    page.goto("/admin/competitions/new")
+    page.fill("#name", "In a zone with two names")
+    page.fill("#option-a", "One")
+    page.fill("#option-b", "Two")
+    page.fill("#closes_at", "2035-06-01T09:00")
+    page.get_by_role("button", name="Make this competition").click()
+    expect(page.get_by_text("The competition is made.")).to_be_visible()
+    expect(page.locator("#closes_at")).to_have_value("2035-06-01T09:00")
 
 
 def test_a_form_that_was_overtaken_loses_nothing(

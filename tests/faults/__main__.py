@@ -13,6 +13,7 @@ from tests.faults.access import ACCESS_FAULTS
 from tests.faults.accounts import ACCOUNT_FAULTS
 from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.ballot_log import BALLOT_LOG_FAULTS
+from tests.faults.clocks import CLOCK_FAULTS
 from tests.faults.closing import CLOSING_FAULTS
 from tests.faults.connections import CONNECTION_FAULTS
 from tests.faults.copies import COPY_FAULTS
@@ -29,6 +30,8 @@ from tests.faults.pools import POOL_FAULTS
 from tests.faults.recording import RECORDING_FAULTS
 from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
+from tests.faults.starting import STARTING_FAULTS
+from tests.faults.times_and_lists import LIST_FAULTS, TIME_FAULTS
 from tests.faults.voters import VOTER_FAULTS
 
 ALL_FAULTS = (
@@ -52,6 +55,10 @@ ALL_FAULTS = (
     *SOAK_FAULTS,
     *SHORT_WAY_FAULTS,
     *NUMBER_FAULTS,
+    *STARTING_FAULTS,
+    *TIME_FAULTS,
+    *LIST_FAULTS,
+    *CLOCK_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

@@ -37,16 +37,16 @@ ACCESS_FAULTS = (
         "a token counts from after the hashing",
         "what is ended during a login has ended it too",
         "vote/web/tokens.py",
-        "    began = visitor.began()\n",
-        "    began = time.time() + 0\n",
+        "    began, ended = visitor.began(), parts.revoked.ended_at(user_id)\n",
+        "    began, ended = visitor.now_by_database(), parts.revoked.ended_at(user_id)\n",
         (f"{SESSIONS}::test_what_is_ended_while_a_password_is_looked_at_stays_ended",),
     ),
     Fault(
         "a session counts from after the hashing",
         "what is ended during a login has ended it too",
         "vote/web/visitor.py",
-        '    return cast(float, g.setdefault("began", time.time()))',
-        "    return time.time()",
+        "        g.began = there - (time.monotonic() - g.came_in)\n",
+        "        g.began = there\n",
         (f"{SESSIONS}::test_what_is_ended_while_a_password_is_looked_at_stays_ended",),
     ),
     Fault(
@@ -125,9 +125,9 @@ ACCESS_FAULTS = (
     Fault(
         "the previous secret may be another one's",
         "no two secrets are equal",
-        "vote/config.py",
-        'PAIRED = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")',
-        'PAIRED = ("FLASK_SECRET_KEY", "JWT_SECRET")',
+        "vote/production_rules.py",
+        'SIGNING_SECRETS = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")',
+        'SIGNING_SECRETS = ("FLASK_SECRET_KEY", "JWT_SECRET")',
         (f"{CONFIG}::test_equal_secrets_are_refused",),
     ),
     Fault(

@@ -1,5 +1,6 @@
 """`vote up` as a person meets it: a new home, a second copy, parts that are killed, commands beside it. One for all."""
 
+import contextlib
 import os
 import re
 import signal
@@ -12,10 +13,21 @@ import pytest
 import websocket
 
 from tests.stack import VOTE, wait_until
-from tests.system.up import START_S, Start, Up, start, up, vote
+from tests.system.up import START_S, Start, Up, command_of, descendants, start, up, vote
 
 pytestmark = pytest.mark.system
 __all__ = ["start", "up"]  # the fixtures
+
+ROLES = ("vote_web", "vote_worker", "vote_reports", "vote_backup")
+# Which files of VOTE_HOME/secrets a kind of process may be told; all other processes none.
+MAY_KNOW = {
+    "hash_process.py": set[str](),
+    "gunicorn": {"FLASK_SECRET_KEY", "JWT_SECRET", "postgres-vote_web", "postgres-vote_reports"},
+    "vote worker": {"CHECKPOINT_KEY", "postgres-vote_worker"},
+    "vote backup": {"postgres-vote_backup"},
+    "pg_receivewal": {"postgres-vote_backup"},
+    "pg_basebackup": {"postgres-vote_backup"},
+}
 
 
 def test_it_tells_address_and_password_before_it_is_ready(up: Up) -> None:
@@ -65,6 +77,27 @@ def test_each_part_logs_in_as_its_own_role_and_knows_no_other(up: Up) -> None:
 
     assert known("vote worker") == {"DATABASE_URL_WORKER"}
     assert known("vote.asgi:app") == {"DATABASE_URL_WEB", "DATABASE_URL_REPORTS"}
+
+
+def test_no_process_knows_a_secret_it_does_not_need(up: Up) -> None:
+    up.log_in()  # so that the process that hashes passwords is there
+    noted = {name: value for name, value in dotenv.dotenv_values(up.home / "environment").items() if value}
+    secrets = {path.name: path.read_text().strip() for path in (up.home / "secrets").iterdir()}
+    secrets |= {"admin-password": up.password}
+    assert secrets.keys() >= {*MAY_KNOW["gunicorn"], *MAY_KNOW["vote worker"], *MAY_KNOW["vote backup"]}
+    assert all(secrets[f"postgres-{role}"] in noted[f"DATABASE_URL_{role[5:].upper()}"] for role in ROLES)
+
+    seen = set()
+    for pid in descendants(up.process.pid) | {up.process.pid}:
+        command = command_of(pid)
+        kind = next((kind for kind in MAY_KNOW if kind in command), "")
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            environ = Path(f"/proc/{pid}/environ").read_text()
+            seen |= {kind} | ({"hash_process.py"} if "hash_process.py" in command else set())
+            known = {name for name, secret in secrets.items() if secret in environ}
+            assert known <= MAY_KNOW.get(kind, set()), command
+            assert not [name for name, secret in secrets.items() if secret in command], "seen by everybody in ps"
+    assert seen >= {"", "gunicorn", "vote worker", "vote backup", "pg_receivewal", "hash_process.py"}
 
 
 def test_a_second_copy_is_refused_at_once(up: Up, start: Start) -> None:

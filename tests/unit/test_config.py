@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from vote import config
+from vote import config, production_rules
 from vote.config import DatabaseTarget, Settings
 from vote.errors import ConfigError
 
@@ -31,7 +31,7 @@ def load(name: str, url: str, *, environment: str = "production") -> Settings:
 def test_the_table_knows_every_url_of_a_store() -> None:
     urls = {name.upper() for name in Settings.model_fields if "url" in name} - {"PUBLIC_URL", "STATIC_URL", "SMTP_URL"}
 
-    assert urls == {*config.POSTGRES_URLS, *config.REDIS_URLS}
+    assert urls == {*production_rules.POSTGRES_URLS, *production_rules.REDIS_URLS}
 
 
 @pytest.mark.parametrize("name", POSTGRES)

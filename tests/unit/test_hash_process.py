@@ -6,6 +6,7 @@ import io
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,17 @@ def test_it_yields_to_every_process_that_answers_votes(hasher: HashProcess) -> N
     assert os.getsid(child) == child
     with contextlib.suppress(FileNotFoundError), open(f"/proc/{child}/autogroup", encoding="ascii") as group:
         assert group.read().split()[-1] in ("", str(hash_process.NICE))
+
+
+def test_it_is_told_nothing_of_our_environment(hasher: HashProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "q3Wv6KzX9tRb1MnC5yHj8LpG0dSf7UeA")
+    hasher.pbkdf2(*ASKED)
+
+    names = {
+        pair.partition("=")[0] for pair in Path(f"/proc/{child_of(hasher)}/environ").read_text().split("\0") if pair
+    }
+
+    assert names <= set(hash_process.LOADER_NAMES)
 
 
 def test_one_child_serves_until_it_dies_and_then_another(hasher: HashProcess) -> None:

@@ -71,9 +71,19 @@ def create(
 
 
 def change(
-    db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None, **fields: Any
+    db: Database,
+    log: BallotLog,
+    competition_id: int,
+    *,
+    by: Person,
+    if_match: str | None,
+    schedule: bool = False,
+    **fields: Any,
 ) -> Competition:
     """Change some of name, description, options, opens_at, closes_at, allow_change, results_visibility.
+
+    What is given as it is already changes nothing, not even the revision, and is no reason to refuse. A draft that gets
+    another opening time, or is to `schedule` the one it has, waits for it from then on.
 
     `if_match` is the ETag that was read, or None where the caller holds no older copy. Raises StaleVersion when it is
     not the present one, Conflict when voters were promised otherwise.
@@ -81,6 +91,11 @@ def change(
     now = datetime.now(UTC)
     with db.transaction(by=by.id) as tx:
         before = _manage(tx, competition_id, by, if_match)
+        fields = {name: value for name, value in fields.items() if _differs(before, name, value)}
+        if schedule:
+            fields["opens_at"] = before.opens_at
+        if not fields:
+            return before
         _check_change(before, fields, now)
         merged = {
             name: fields.get(name, getattr(before, name))
@@ -224,6 +239,10 @@ def _is_known(log: BallotLog, competition_id: int) -> bool:
 def _changes_options(before: Competition, fields: dict[str, Any]) -> bool:
     present = [option.label for option in before.options]
     return list(fields.get("options", present)) != present
+
+
+def _differs(before: Competition, name: str, value: Any) -> bool:
+    return _changes_options(before, {name: value}) if name == "options" else value != getattr(before, name)
 
 
 def _manage(tx: Tx, competition_id: int, by: Person | str, if_match: str | None) -> Competition:

@@ -21,6 +21,7 @@ class AuditRow(NamedTuple):
     subject_id: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    id: int = 0
 
     @property
     def person(self) -> int | None:
@@ -29,41 +30,56 @@ class AuditRow(NamedTuple):
         return int(number) if kind == "user" and colon and number.isdecimal() else None
 
 
+class Page(NamedTuple):
+    """What was done, newest first, and what to ask for what was done earlier with; None where that is all."""
+
+    rows: list[AuditRow]
+    next: int | None
+
+
+PAGE_SIZE = 200
+NEWEST = 2**62  # above every id
+
 # The actor is turned into a number: numbers turned into actors would be those of all people.
 _ROWS: LiteralString = """
-    SELECT a.at, a.actor, u.username, a.action, a.subject, a.subject_id, a.before, a.after
+    SELECT a.at, a.actor, u.username, a.action, a.subject, a.subject_id, a.before, a.after, a.id
     FROM audit_log a
     LEFT JOIN users u ON u.id = CASE WHEN a.actor ~ '^user:[0-9]{1,16}$' THEN substr(a.actor, 6)::bigint END
 """
 
 
-def of_competition(tx: Tx, competition_id: int, *, limit: int = 200) -> list[AuditRow]:
-    """What was done to a competition and its options, and what was decided about its tally; newest first."""
+def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> Page:
+    """Return what was done to a competition and its options, and what was decided about its tally."""
     rows = tx.execute(
         f"""
         {_ROWS}
-        WHERE (a.subject = 'competitions' AND a.subject_id = %(id)s::text)
+        WHERE a.id < %(after)s::bigint AND (
+              (a.subject = 'competitions' AND a.subject_id = %(id)s::text)
            OR (a.subject = 'options' AND a.subject_id = ANY(ARRAY(
                    SELECT %(id)s::text || '/' || chr(97 + n) FROM generate_series(0, 25) n)))
            OR (a.subject = 'decisions' AND a.subject_id = ANY(ARRAY(
                    SELECT d.id::text FROM decisions d WHERE d.competition_id = %(id)s)))
            OR (a.subject = 'reinstatements' AND a.subject_id = ANY(ARRAY(
-                   SELECT r.id::text FROM reinstatements r WHERE r.competition_id = %(id)s)))
+                   SELECT r.id::text FROM reinstatements r WHERE r.competition_id = %(id)s))))
         ORDER BY a.id DESC LIMIT %(limit)s
         """,  # noqa: S608  # nosec B608: both parts are literals
-        {"id": competition_id, "limit": limit},
+        {"id": competition_id, "after": after or NEWEST, "limit": PAGE_SIZE + 1},
     )
-    return [AuditRow(*row) for row in rows]
+    return _page([AuditRow(*row) for row in rows])
 
 
-def of_person(tx: Tx, user_id: int, *, limit: int = 200) -> list[AuditRow]:
-    """What was done to an account, newest first."""
+def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> Page:
+    """Return what was done to an account."""
     rows = tx.execute(
         f"""
         {_ROWS}
-        WHERE a.subject IN ('users', 'login_locks') AND a.subject_id = %s::text
+        WHERE a.subject IN ('users', 'login_locks') AND a.subject_id = %s::text AND a.id < %s::bigint
         ORDER BY a.id DESC LIMIT %s
         """,
-        (user_id, limit),
+        (user_id, after or NEWEST, PAGE_SIZE + 1),
     )
-    return [AuditRow(*row) for row in rows]
+    return _page([AuditRow(*row) for row in rows])
+
+
+def _page(found: list[AuditRow]) -> Page:
+    return Page(found[:PAGE_SIZE], found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg.rows import dict_row
 
@@ -10,6 +10,22 @@ from vote.db import incarnations
 from vote.db.incarnations import VERSIONS_FROM
 from vote.db.pool import Tx
 from vote.domain.competition import Competition, Option, State
+
+PAGE_SIZE = 100  # closed ones on one page of a list
+NEWEST = 2**62  # above every id
+
+
+class Page(NamedTuple):
+    """One page of a list, newest first. `next` is what to ask for what follows with, as `after`; None on the last page.
+
+    The first page has everything that lies ahead or goes on, however much it is: nobody misses an open vote because others
+    are newer. What is over follows, PAGE_SIZE of it on each page. An id does not change, so nothing is left out or told
+    twice because something new was added meanwhile.
+    """
+
+    competitions: list[Competition]
+    next: int | None
+
 
 _COMPETITION: LiteralString = f"""
     SELECT c.id, c.name, c.description, c.status AS state, c.opens_at, c.closes_at, c.allow_change,
@@ -49,22 +65,50 @@ def find_many(tx: Tx, ids: Iterable[int]) -> list[Competition]:
     return _all(tx, _COMPETITION + " WHERE c.id = ANY(%s)", (list(ids),))
 
 
-def listed(tx: Tx) -> list[Competition]:
-    """What anybody may find: scheduled, open, closing, closed; newest first."""
-    return _all(
-        tx, _COMPETITION + " WHERE c.status IN ('scheduled', 'open', 'closing', 'closed') ORDER BY c.id DESC LIMIT 500"
-    )
-
-
-def managed(tx: Tx, organiser_id: int | None) -> list[Competition]:
-    """What somebody runs: their own, or all when no organiser is named; archived ones left out, newest first."""
-    if organiser_id is None:
-        return _all(tx, _COMPETITION + " WHERE c.status <> 'archived' ORDER BY c.id DESC LIMIT 500")
-    return _all(
+def listed(tx: Tx, *, after: int | None = None) -> Page:
+    """Return what anybody may find: all that is scheduled, open or closing, then what is closed."""
+    live = []
+    if after is None:
+        live = _all(tx, _COMPETITION + " WHERE c.status IN ('scheduled', 'open', 'closing')")
+    closed = _all(
         tx,
-        _COMPETITION + " WHERE c.status <> 'archived' AND c.organiser_id = %s ORDER BY c.id DESC LIMIT 500",
-        (organiser_id,),
+        _COMPETITION + " WHERE c.status = 'closed' AND c.id < %s::bigint ORDER BY c.id DESC LIMIT %s",
+        (after or NEWEST, PAGE_SIZE + 1),
     )
+    return _page(live, closed)
+
+
+def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> Page:
+    """Return what somebody runs, their own, or all when no organiser is named: all drafts too; archived ones left out."""
+    live = []
+    if organiser_id is None:
+        if after is None:
+            live = _all(tx, _COMPETITION + " WHERE c.status IN ('draft', 'scheduled', 'open', 'closing')")
+        closed = _all(
+            tx,
+            _COMPETITION + " WHERE c.status = 'closed' AND c.id < %s::bigint ORDER BY c.id DESC LIMIT %s",
+            (after or NEWEST, PAGE_SIZE + 1),
+        )
+        return _page(live, closed)
+    if after is None:
+        live = _all(
+            tx,
+            _COMPETITION + " WHERE c.status IN ('draft', 'scheduled', 'open', 'closing') AND c.organiser_id = %s",
+            (organiser_id,),
+        )
+    closed = _all(
+        tx,
+        _COMPETITION + " WHERE c.status = 'closed' AND c.organiser_id = %s AND c.id < %s::bigint"
+        " ORDER BY c.id DESC LIMIT %s",
+        (organiser_id, after or NEWEST, PAGE_SIZE + 1),
+    )
+    return _page(live, closed)
+
+
+def _page(live: list[Competition], closed: list[Competition]) -> Page:
+    """`closed` holds one more than a page where others follow."""
+    following = closed[PAGE_SIZE - 1].id if len(closed) > PAGE_SIZE else None
+    return Page(sorted([*live, *closed[:PAGE_SIZE]], key=lambda one: -one.id), following)
 
 
 def known_to_log(tx: Tx) -> list[Competition]:

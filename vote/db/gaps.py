@@ -1,7 +1,7 @@
 """Gaps as admins read them: open and decided ones, and what a final tally had to be decided over."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from vote.db.pool import Tx
 from vote.domain.competition import Competition
@@ -25,6 +25,24 @@ class GapRow(NamedTuple):
     decider: str | None
 
 
+class Page(NamedTuple):
+    """Gaps, and what to ask for those that follow with, as `after`; None on the last page."""
+
+    gaps: list[GapRow]
+    next: int | None
+
+
+PAGE_SIZE = 100  # decided ones on one page
+
+_GAPS: LiteralString = """
+    SELECT g.id, g.shard, g.old_epoch, g.old_position, g.new_epoch, g.noticed_at, g.decided_at, g.decided_by,
+           g.reason, u.username
+    FROM log_gaps g
+    LEFT JOIN users u ON u.id = g.decided_by
+"""
+_NEWEST_FIRST: LiteralString = "ORDER BY g.noticed_at DESC, g.id DESC"
+
+
 class Overcome(NamedTuple):
     """What a tally is final over, or will be: breaks noticed while the competition lived, ballots kept aside."""
 
@@ -32,19 +50,19 @@ class Overcome(NamedTuple):
     unmatched: int
 
 
-def listed(tx: Tx, *, limit: int = 500) -> list[GapRow]:
-    """Gaps that wait for a decision first, then the newest."""
-    rows = tx.execute(
-        """
-        SELECT g.id, g.shard, g.old_epoch, g.old_position, g.new_epoch, g.noticed_at, g.decided_at, g.decided_by,
-               g.reason, u.username
-        FROM log_gaps g
-        LEFT JOIN users u ON u.id = g.decided_by
-        ORDER BY g.decided_at IS NOT NULL, g.noticed_at DESC, g.shard LIMIT %s
-        """,
-        (limit,),
-    )
-    return [GapRow(*row) for row in rows]
+def listed(tx: Tx, *, after: int | None = None) -> Page:
+    """Return a page of gaps, newest first: all that wait for a decision on the first one, then decided ones."""
+    waiting = tx.execute(f"{_GAPS} WHERE g.decided_at IS NULL {_NEWEST_FIRST}") if after is None else ()
+    # Numbers of gaps are random: what follows another one is told by when both were noticed.
+    decided = tx.execute(
+        f"""
+        {_GAPS} WHERE g.decided_at IS NOT NULL AND (%(after)s::bigint IS NULL OR (g.noticed_at, g.id) < (
+            SELECT noticed_at, id FROM log_gaps WHERE id = %(after)s)) {_NEWEST_FIRST} LIMIT %(limit)s
+        """,  # noqa: S608  # nosec B608: all parts are literals
+        {"after": after, "limit": PAGE_SIZE + 1},
+    ).fetchall()
+    following = decided[PAGE_SIZE - 1][0] if len(decided) > PAGE_SIZE else None
+    return Page([GapRow(*row) for row in (*waiting, *decided[:PAGE_SIZE])], following)
 
 
 def count_open(tx: Tx) -> int:

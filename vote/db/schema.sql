@@ -92,6 +92,8 @@ COMMENT ON COLUMN competitions.journal_retired_at IS 'When retention had taken w
 CREATE INDEX idx_competitions_status ON competitions (status);
 CREATE INDEX competitions_organiser_id ON competitions (organiser_id);
 CREATE INDEX competitions_found ON competitions (id) WHERE status <> 'archived';
+CREATE INDEX competitions_closed ON competitions (id) WHERE status = 'closed';
+CREATE INDEX competitions_closed_of_organiser ON competitions (organiser_id, id) WHERE status = 'closed';
 CREATE INDEX competitions_remembered ON competitions (id) WHERE forgotten_at IS NULL;
 CREATE INDEX competitions_to_retire ON competitions (closed_at) WHERE journal_retired_at IS NULL;
 

@@ -27,10 +27,11 @@ NO_KEY = b""  # in place of a receipt key: `receipt_code` refuses it
 
 
 class Listing(NamedTuple):
-    """What anybody may find, newest first, and how many votes those have that are final."""
+    """A page of what anybody may find, newest first, how many votes those have that are final, and what follows after."""
 
     competitions: tuple[Competition, ...]
     totals: dict[int, int]
+    next: int | None
 
 
 class Final(NamedTuple):
@@ -54,8 +55,10 @@ class Catalogue:
         copy = self._cache.get(_one(competition_id), partial(self._build_one, competition_id))
         return _read_one(copy) if copy else self._find(competition_id)  # what not everybody may see, each asks anew
 
-    def listing(self) -> Listing:
-        """The list, without receipt keys."""
+    def listing(self, after: int | None = None) -> Listing:
+        """A page of the list, without receipt keys. Only the first is kept: few people turn to those after it."""
+        if after is not None:
+            return self._list(after)
         return _read_listing(self._cache.get(LISTED, self._build_listing) or "")
 
     def final(self, competition: Competition) -> Final | None:
@@ -75,11 +78,14 @@ class Catalogue:
         return _text(_COMPETITION.dump_json(_public(found))) if found and is_public else None
 
     def _build_listing(self) -> str:
+        return _text(_LISTING.dump_json(self._list(None)))
+
+    def _list(self, after: int | None) -> Listing:
         with self._db.read() as tx:
-            found = competitions.listed(tx)
+            found, following = competitions.listed(tx, after=after)
             finals = tallies.read(tx, [one.id for one in found if one.state == "closed"])
         totals = {one.competition: one.total for one in finals.values() if one.state == "closed"}
-        return _text(_LISTING.dump_json(Listing(tuple(_public(one) for one in found), totals)))
+        return Listing(tuple(_public(one) for one in found), totals, following)
 
     def _build_final(self, competition_id: int) -> str | None:
         with self._db.read() as tx:

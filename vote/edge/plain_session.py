@@ -19,6 +19,7 @@ from vote.mac import mac
 
 SALT = b"cookie-session"  # Flask's name of the purpose
 UNPACKED_MAX_BYTES = 4096  # what a browser keeps of a cookie
+SIGNED_BEFORE_S = 2  # two web hosts may each be a second off PostgreSQL's clock, one ahead and one behind
 PLAIN = (str, int, float, bool)
 
 
@@ -47,7 +48,7 @@ class PlainSession:
         """The cookie's value; None when there is something in it that is not plain."""
         if not _is_plain(session):
             return None
-        now = int(time.time())
+        now = int(time.time()) - SIGNED_BEFORE_S
         stamp = now.to_bytes((now.bit_length() + 7) // 8)
         signed = b"%b.%b" % (_encoded(orjson.dumps(session)), _encoded(stamp))
         return (b"%b.%b" % (signed, _signature(self._keys[0], signed))).decode("ascii")

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, mult
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from vote.db import backups, guards, positions
+from vote.db import backups, clock, guards, positions
 from vote.domain.ballot import Ballot
 from vote.edge.parts import Parts
 from vote.errors import DatabaseUnavailable, LogUnavailable, foreign_log
@@ -33,7 +33,13 @@ def readiness(parts: Parts) -> Readiness:
     try:
         with parts.db.read() as tx:
             unsafe, warnings = guards.check(tx)
+            ahead_s = clock.ahead_s(tx)
         reasons += unsafe
+        if abs(ahead_s) > clock.APART_S:
+            reasons.append(
+                f"the clock of this machine is {abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} PostgreSQL's,"
+                " and who is logged in depends on what came first: let both follow the same time server"
+            )
     except DatabaseUnavailable:
         warnings.append("PostgreSQL does not answer: votes are accepted and wait to be recorded")
     return Readiness(reasons, warnings)

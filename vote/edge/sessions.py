@@ -11,13 +11,15 @@ import secrets
 from collections.abc import MutableMapping
 from typing import Any
 
+from flask import Flask
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SecureCookieSessionInterface
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous.encoding import base64_encode, int_to_bytes, want_bytes
 
 from vote.config import Settings
 from vote.edge import cookies
-from vote.edge.plain_session import PlainSession
+from vote.edge.plain_session import SIGNED_BEFORE_S, PlainSession
 
 IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
@@ -27,10 +29,31 @@ UNCONFIRMED = "unconfirmed"  # there while it has to be asked whether the addres
 Session = MutableMapping[str, Any]
 
 
+class EarlySigner(TimestampSigner):
+    """itsdangerous' own, but that it signs SIGNED_BEFORE_S ago.
+
+    It refuses what was signed in the future: another web host whose clock is a little behind would take a fresh cookie for
+    none, and give a stranger's in its place.
+    """
+
+    def sign(self, value: str | bytes) -> bytes:
+        """The value with its time and signature."""
+        stamp = base64_encode(int_to_bytes(self.get_timestamp() - SIGNED_BEFORE_S))
+        signed = want_bytes(value) + want_bytes(self.sep) + stamp
+        return signed + want_bytes(self.sep) + self.get_signature(signed)
+
+
 class SessionInterface(SecureCookieSessionInterface):
-    """Flask's, with the digest of `signer`."""
+    """Flask's, with the digest and the times of `signer`."""
 
     digest_method = staticmethod(hashlib.sha256)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Flask's, which signs as `EarlySigner` does."""
+        serializer = super().get_signing_serializer(app)
+        if serializer is not None:
+            serializer.signer = EarlySigner
+        return serializer
 
 
 def signer(settings: Settings) -> URLSafeTimedSerializer:
@@ -40,6 +63,7 @@ def signer(settings: Settings) -> URLSafeTimedSerializer:
         keys,
         salt="cookie-session",
         serializer=TaggedJSONSerializer(),
+        signer=EarlySigner,
         signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
     )
 
@@ -80,10 +104,13 @@ def cookie_name(settings: Settings) -> str:
     return cookies.name_of("session", secure=settings.vote_cookie_secure)
 
 
-def begin(session: Session, user_id: int, *, now: float, confirmed: bool = True) -> None:
-    """Log somebody in: a new sid, so that a planted one gains nothing (OWASP session fixation)."""
+def begin(session: Session, user_id: int, *, now: float, began: float | None = None, confirmed: bool = True) -> None:
+    """Log somebody in: a new sid, so that a planted one gains nothing (OWASP session fixation).
+
+    `began` is when the login did by PostgreSQL's clock, which also says what was ended when (`now` where that is not known).
+    """
     session.clear()
-    session.update(sid=new_sid(), uid=user_id, at=now, seen=now)
+    session.update(sid=new_sid(), uid=user_id, at=now if began is None else began, seen=now)
     if not confirmed:
         session[UNCONFIRMED] = True
 

@@ -1,14 +1,12 @@
 """The page of one's own account, and its forms: another password, out everywhere, gone for good."""
 
-import time
-
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
 from vote.actions import logins
 from vote.errors import HasherBusy, InvalidInput, TooManyGuesses
-from vote.web import body, own_account, visitor
+from vote.web import body, own_account, tokens, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me import erase_account
 from vote.web.models import Deletion, Nothing, PasswordChange
@@ -58,10 +56,10 @@ def change_password() -> AnyResponse:
         )
     except (InvalidInput, TooManyGuesses, HasherBusy) as error:
         return own_account.refused(error)
-    parts.revoked.add(f"user:{account.id}")
+    tokens.know_ended(parts, account.id)
     if not visitor.wants_page():
         return nothing()
-    visitor.log_in_again(account, now=time.time())
+    visitor.log_in_again(account)
     return redirect("/account?done=password", 303)
 
 
@@ -81,7 +79,7 @@ def logout_everywhere() -> AnyResponse:
     """Every token and session of the account is dead within a second; of its devices only this one is known still."""
     account, parts = visitor.me(), visitor.parts()
     actions.log_out_everywhere(parts.db, by=account.id, keep_device=visitor.own_device(account))
-    parts.revoked.add(f"user:{account.id}")
+    tokens.know_ended(parts, account.id)
     visitor.log_out()
     return redirect("/login", 303) if visitor.wants_page() else nothing()
 

@@ -200,7 +200,7 @@ def _onwards_as(account: Account) -> AnyResponse:
     parts, token = visitor.parts(), visitor.device() or devices.new_token()
     if (before := visitor.identity()) is not None:  # somebody was logged in here: that session ends
         _end(before)
-    visitor.log_in(account, now=visitor.began())
+    visitor.log_in(account, began=visitor.began())
     name = devices.name_of(request.headers.get("User-Agent", ""))
     logins.remember_device(parts.db, parts.guard, account, token=token, device=name, session=session["sid"])
     response = _onwards()

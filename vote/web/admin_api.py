@@ -9,7 +9,7 @@ from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.errors import NotFound
-from vote.web import body, if_match, pending, visitor
+from vote.web import body, if_match, paging, pending, visitor
 from vote.web.access import ADMIN, ORGANISER, rule
 from vote.web.competition_models import CompetitionChange, ManagedCompetition, ManagedList, NewCompetition
 from vote.web.gap_models import Decision, Reinstated, ShownCompetition, WaitingFor
@@ -25,13 +25,22 @@ ETAG = {"ETag": "Names this revision; send it back as If-Match."}
 
 @admin_api.get("")
 @rule(ORGANISER)
-@describe(Operation(summary="Competitions I run", tag="administration", answers={200: ManagedList}))
+@describe(
+    Operation(
+        summary="Competitions I run",
+        tag="administration",
+        answers={200: ManagedList},
+        problems=(422,),
+        query=paging.QUERY,
+        description="An admin's are all there are. Newest first, in pages; all that are not closed are on the first one.",
+    )
+)
 def listed() -> Response:
-    """An admin's are all there are."""
-    person = _person()
+    """A page of them."""
+    person, after = _person(), paging.after()
     with visitor.parts().db.read() as tx:
-        found = competitions.managed(tx, None if person.role == "admin" else person.id)
-    return answer(ManagedList(competitions=[ManagedCompetition.model_validate(one) for one in found]))
+        found, following = competitions.managed(tx, None if person.role == "admin" else person.id, after=after)
+    return answer(ManagedList(competitions=[ManagedCompetition.model_validate(one) for one in found], next=following))
 
 
 @admin_api.post("")

@@ -10,7 +10,7 @@ from vote.db.pool import Tx
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.errors import LogUnavailable, NotFound
-from vote.web import visitor
+from vote.web import paging, visitor
 from vote.web.access import PUBLIC, rule
 from vote.web.competition_models import CompetitionList, CompetitionOut, Results
 from vote.web.operations import Operation, answer, describe
@@ -20,11 +20,20 @@ api = Blueprint("api", __name__, url_prefix="/api/competitions")
 
 @api.get("")
 @rule(PUBLIC)
-@describe(Operation(summary="All competitions", tag="competitions", answers={200: CompetitionList}))
+@describe(
+    Operation(
+        summary="All competitions",
+        tag="competitions",
+        answers={200: CompetitionList},
+        problems=(422,),
+        query=paging.QUERY,
+        description="Newest first, in pages. All that are open, scheduled or closing are on the first one.",
+    )
+)
 def listed() -> Response:
-    """What anybody may find, newest first; drafts and archived ones are left out."""
-    found = visitor.parts().catalogue.listing().competitions
-    return answer(CompetitionList(competitions=[CompetitionOut.of(one) for one in found]))
+    """What anybody may find; drafts and archived ones are left out."""
+    found, _, following = visitor.parts().catalogue.listing(paging.after())
+    return answer(CompetitionList(competitions=[CompetitionOut.of(one) for one in found], next=following))
 
 
 @api.get("/<id:competition_id>")

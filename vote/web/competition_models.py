@@ -38,7 +38,12 @@ def readable(value: str) -> str:
     """The text, with its line breaks as they are everywhere. Raises ValueError for characters that nobody could see."""
     if NOT_SHOWN.search(value):
         raise ValueError("This has control characters that nobody could see. Take them out.")
-    return value.replace("\r\n", "\n")
+    return one_kind_of_line_break(value)
+
+
+def one_kind_of_line_break(value: str) -> str:
+    """Return the text with the line breaks that every browser would send for it."""
+    return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _time_text(value: object) -> object:
@@ -179,16 +184,23 @@ class ManagedCompetition(CompetitionOut):
     closed_at: datetime | None
 
 
+NextId = Annotated[
+    int | None, Field(description="Ask again with it as `after` for those that follow; null on the last page.")
+]
+
+
 class CompetitionList(Output):
-    """What is there, newest first."""
+    """A page of what is there, newest first."""
 
     competitions: list[CompetitionOut]
+    next: NextId
 
 
 class ManagedList(Output):
-    """What somebody runs, newest first."""
+    """A page of what somebody runs, newest first."""
 
     competitions: list[ManagedCompetition]
+    next: NextId
 
 
 class Results(Output):

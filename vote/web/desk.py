@@ -17,7 +17,7 @@ from vote.domain import policy
 from vote.domain.competition import Competition, State
 from vote.edge import problems
 from vote.errors import Conflict, InvalidInput, NotFound, StaleVersion, VoteError
-from vote.web import access, body, desk_form, pending, visitor
+from vote.web import access, body, desk_form, paging, pending, visitor
 from vote.web.access import ADMIN, ORGANISER
 from vote.web.desk_form import Typed
 from vote.web.desk_steps import STEPS, Step, steps_of
@@ -46,13 +46,15 @@ OVERTAKEN = (
 @access.rule(ORGANISER)
 def show() -> str:
     """What somebody runs, with the figures that matter tonight."""
-    me, parts = visitor.me(), visitor.parts()
+    me, parts, after = visitor.me(), visitor.parts(), paging.after()
     with parts.db.read() as tx:
-        found = competitions.managed(tx, None if me.role == "admin" else me.id)
+        found, following = competitions.managed(tx, None if me.role == "admin" else me.id, after=after)
         counts = tallies.read(tx, [one.id for one in found])
         page = render_template(
             "desk.html",
             found=found,
+            after=after,
+            next=following,
             counts=counts,
             pending=pending.ballots(parts, tx),
             waits={one.id for one in found if one.state == "closing" and closing.hindrance(tx, one).needs_a_word},
@@ -223,7 +225,7 @@ def _page(
         waiting=waiting,
         word=word,
         steps=steps_of(competition),
-        rows=audit.of_competition(tx, competition.id),
+        done_before=audit.of_competition(tx, competition.id, after=paging.after()),
         errors=errors or {},
         message=message,
         done=_done(competition.state),

@@ -1,27 +1,27 @@
 """The competition form of the desk: what was typed, kept as it was typed, and what it means.
 
 Checks are those of the API (`competition_models.py`). Times are typed without a zone and meant in the zone that stands
-beside them: the script puts the reader's, without it the field says UTC.
+beside them (`typed_times.py`): the script puts the reader's, without it the field says UTC. What a field showed comes back
+with it, so that a time which nobody touched stays the very moment it was, whatever its field can say of it.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from typing import Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from werkzeug.datastructures import MultiDict
 
 from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition
 from vote.errors import InvalidInput
-from vote.web import body
+from vote.web import body, typed_times
 from vote.web.body import Model
-from vote.web.competition_models import CompetitionChange, NewCompetition
+from vote.web.competition_models import CompetitionChange, NewCompetition, one_kind_of_line_break
+from vote.web.typed_times import Choice, UnknownZone
 
 FIELDS_AT_FIRST = 4  # two options and room for two more, for who has no script
 FIELDS_MORE = 4
 TEXT_MAX_CHARS = 64
-WITHOUT_ZONE = "%Y-%m-%dT%H:%M"
 TIMES = ("opens_at", "closes_at")
 ONLY_BEFORE_VOTING = frozenset({"options", "allow_change", "opens_at"})
 ONLY_BEFORE_CLOSING = ONLY_BEFORE_VOTING | {"closes_at"}
@@ -37,6 +37,8 @@ class Typed:
     opens_at: str = ""
     closes_at: str = ""
     zone: str = "UTC"
+    shown: Mapping[str, str] = field(default_factory=dict)  # what a field of time showed, and its zone; empty: no time
+    chosen: Mapping[str, str] = field(default_factory=dict)  # which of two moments a time of the doubled hour means
     allow_change: bool = False
     results_visibility: str = "live"
     draft: bool = False
@@ -50,8 +52,9 @@ class Typed:
             name=competition.name,
             description=competition.description,
             labels=_padded(option.label for option in competition.options),
-            opens_at=_local(competition.opens_at),
-            closes_at=_local(competition.closes_at),
+            opens_at=typed_times.local(competition.opens_at),
+            closes_at=typed_times.local(competition.closes_at),
+            shown={name: _shown(typed_times.local(getattr(competition, name)), "UTC") for name in TIMES},
             allow_change=competition.allow_change,
             results_visibility=competition.results_visibility,
         )
@@ -61,11 +64,13 @@ class Typed:
         """The form as it was sent. Empty options between others are left out."""
         return cls(
             name=form.get("name", ""),
-            description=form.get("description", "").replace("\r\n", "\n"),
+            description=one_kind_of_line_break(form.get("description", "")),
             labels=_padded(label for label in form.getlist("option")[:MAX_OPTIONS] if label.strip()),
             opens_at=form.get("opens_at", "").strip()[:TEXT_MAX_CHARS],
             closes_at=form.get("closes_at", "").strip()[:TEXT_MAX_CHARS],
             zone=form.get("zone", "").strip()[:TEXT_MAX_CHARS] or "UTC",
+            shown={name: form[f"{name}_shown"][: 2 * TEXT_MAX_CHARS] for name in TIMES if f"{name}_shown" in form},
+            chosen={name: form.get(f"{name}_which", "") for name in TIMES},
             allow_change="allow_change" in form,
             results_visibility=form.get("results_visibility", "live"),
             draft="draft" in form,
@@ -78,6 +83,17 @@ class Typed:
         """The names of all fields that may be wrong, in the order of the form."""
         return ["name", "description", *(f"option_{key}" for key in OPTION_KEYS), *TIMES, "zone"]
 
+    def is_untouched(self, name: str) -> bool:
+        """Whether a field of time still says what it showed, in the zone it showed it in."""
+        if name not in self.shown:
+            return False
+        text, _, zone = self.shown[name].partition(" ")
+        return typed_times.is_same(getattr(self, name), text) and (not text or zone == self.zone)
+
+    def choices(self, name: str) -> list[Choice]:
+        """The two moments that a time can mean that comes twice, to choose from; nothing for any other."""
+        return [] if self.is_untouched(name) else typed_times.choices(getattr(self, name), self.zone)
+
     def with_more_options(self) -> Self:
         """The same with room for more options."""
         return replace(self, labels=(self.labels + ("",) * FIELDS_MORE)[:MAX_OPTIONS])
@@ -85,16 +101,19 @@ class Typed:
 
 def new(typed: Typed) -> NewCompetition:
     """The competition that was typed. Raises InvalidInput with a sentence per field."""
-    times = _times(typed)
+    times = _times(typed, TIMES)
     return _check(NewCompetition, {**_texts(typed), **times, "draft": typed.draft})
 
 
 def changes(typed: Typed, before: Competition) -> dict[str, Any]:
     """What is to change of `before`, and may at this stage. Raises InvalidInput with a sentence per field."""
-    fixed = fixed_fields(before) | (frozenset() if typed.has_times else frozenset(TIMES))
-    given = {name: value for name, value in {**_texts(typed), **_times(typed)}.items() if name not in fixed}
+    fixed = fixed_fields(before)
+    times = [name for name in TIMES if typed.has_times and name not in fixed and not typed.is_untouched(name)]
+    given = {name: value for name, value in _texts(typed).items() if name not in fixed} | _times(typed, times)
     wanted = _check(CompetitionChange, given).changes()
     present = _present(before)
+    if wanted.get("description") == one_kind_of_line_break(present["description"]).strip():
+        del wanted["description"]  # as a browser sends back what was stored otherwise
     return {name: value for name, value in wanted.items() if value != present[name]}
 
 
@@ -114,8 +133,28 @@ def with_fixed(typed: Typed, competition: Competition) -> Typed:
     if "options" in fixed:
         typed = replace(typed, labels=stored.labels, allow_change=stored.allow_change)
     if not typed.has_times:
-        typed = replace(typed, opens_at=stored.opens_at, closes_at=stored.closes_at, zone=stored.zone)
+        return replace(
+            typed, opens_at=stored.opens_at, closes_at=stored.closes_at, zone=stored.zone, shown=stored.shown
+        )
+    for name in TIMES:
+        typed = _as_stored(typed, name, getattr(competition, name))
     return typed
+
+
+def _as_stored(typed: Typed, name: str, at: datetime | None) -> Typed:
+    """A field of time that nobody touched shows what is stored now; a new competition's form has nothing to show."""
+    try:
+        text = typed_times.local(at, typed.zone)
+    except UnknownZone:
+        return typed
+    if not typed.is_untouched(name):
+        return typed
+    typed = replace(typed, shown={**typed.shown, name: _shown(text, typed.zone)})
+    return replace(typed, opens_at=text) if name == "opens_at" else replace(typed, closes_at=text)
+
+
+def _shown(text: str, zone: str) -> str:
+    return f"{text} {zone}" if text else ""
 
 
 def fixed_fields(competition: Competition) -> frozenset[str]:
@@ -161,34 +200,19 @@ def _texts(typed: Typed) -> dict[str, Any]:
     }
 
 
-def _times(typed: Typed) -> Mapping[str, datetime | None]:
-    zone = _zone(typed.zone)
+def _times(typed: Typed, names: Iterable[str]) -> dict[str, datetime | None]:
     times: dict[str, datetime | None] = {}
     wrong: dict[str, str] = {}
-    for name in TIMES:
-        text = getattr(typed, name)
+    for name in names:
         try:
-            times[name] = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) if text else None
-        except (ValueError, OverflowError):
-            wrong[name] = "Write date and time as 2030-01-31T18:00, or choose them from the calendar."
+            times[name] = typed_times.moment(getattr(typed, name), typed.zone, typed.chosen.get(name, ""))
+        except UnknownZone as error:
+            wrong["zone"] = str(error)
+        except ValueError as error:
+            wrong[name] = str(error)
     if wrong:
         raise InvalidInput(wrong)
     return times
-
-
-def _zone(name: str) -> tzinfo:
-    if name.upper() == "UTC":
-        return UTC  # known also where the machine has no table of time zones
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidInput({"zone": "This time zone is not known. Write it as in Europe/Berlin, or UTC."}) from None
-
-
-def _local(at: datetime | None) -> str:
-    if at is None:
-        return ""
-    return f"{at.astimezone(UTC):{WITHOUT_ZONE + (':%S' if at.second else '')}}"
 
 
 def _padded(labels: Iterable[str]) -> tuple[str, ...]:

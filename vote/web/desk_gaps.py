@@ -11,7 +11,7 @@ from vote.db.gaps import GapRow
 from vote.db.pool import Tx
 from vote.domain.competition import Competition
 from vote.errors import InvalidInput, NotFound
-from vote.web import body, visitor
+from vote.web import body, paging, visitor
 from vote.web.access import ADMIN, rule
 from vote.web.gap_models import Decision
 
@@ -35,7 +35,7 @@ def decide() -> AnyResponse:
     """Decide on some of the gaps: first it is asked about, with the reason, then it is done."""
     parts, reason, chosen = visitor.parts(), request.form.get("reason", ""), set(request.form.getlist("gap"))
     with parts.db.read() as tx:
-        wanted = [gap for gap in gaps.listed(tx) if gap.decided_at is None and str(gap.id) in chosen]
+        wanted = [gap for gap in gaps.listed(tx).gaps if gap.decided_at is None and str(gap.id) in chosen]
         waiting = _waiting(tx)
     try:
         reason = body.check(Decision, {"reason": reason}).reason
@@ -55,12 +55,15 @@ def decide() -> AnyResponse:
 
 
 def _page(errors: dict[str, str], chosen: Sequence[GapRow], reason: str) -> str:
+    after = paging.after()
     with visitor.parts().db.read() as tx:
-        found = gaps.listed(tx)
+        found, following = gaps.listed(tx, after=after)
         return render_template(
             "desk-gaps.html",
             waiting_gaps=[gap for gap in found if gap.decided_at is None],
             decided=[gap for gap in found if gap.decided_at is not None],
+            after=after,
+            next=following,
             waiting=_waiting(tx),
             counts=set_aside.counts(tx),
             unmatched=set_aside.latest_unmatched(tx, limit=LATEST),

@@ -9,7 +9,7 @@ from vote.db.people import PersonRow
 from vote.db.pool import Tx
 from vote.edge import problems
 from vote.errors import Conflict, InvalidInput, NotFound, VoteError
-from vote.web import body, visitor
+from vote.web import body, paging, visitor
 from vote.web.access import ADMIN, rule
 from vote.web.people_models import Asked, People, RoleChange
 from vote.web.people_steps import STEPS, steps_of
@@ -86,11 +86,11 @@ def _found(tx: Tx, user_id: int) -> PersonRow:
 def _page(user_id: int, error: VoteError | None = None) -> AnyResponse:
     with visitor.parts().db.read() as tx:
         who = _found(tx, user_id)
-        rows = audit.of_person(tx, user_id)
+        done_before = audit.of_person(tx, user_id, after=paging.after())
     page = render_template(
         "desk-person.html",
         who=who,
-        rows=rows,
+        done_before=done_before,
         steps=steps_of(who),
         is_me=user_id == visitor.me().id,
         message=error.detail if error else None,

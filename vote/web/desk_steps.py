@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vote.actions import competitions as actions
-from vote.db import competitions
 from vote.domain.competition import Competition, State
 from vote.domain.person import Person
 from vote.edge.parts import Parts
@@ -43,10 +42,7 @@ def _close(parts: Parts, competition_id: int, person: Person) -> object:
 
 
 def _schedule(parts: Parts, competition_id: int, person: Person) -> object:
-    with parts.db.read() as tx:
-        found = competitions.find(tx, competition_id)
-    opens_at = found.opens_at if found else None
-    return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, opens_at=opens_at)
+    return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, schedule=True)
 
 
 def _delete(parts: Parts, competition_id: int, person: Person) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from vote.actions.closing import REASON_MAX_CHARS
-from vote.web.competition_models import ManagedCompetition, readable
+from vote.web.competition_models import ManagedCompetition, NextId, readable
 from vote.web.models import Input, Output
 
 
@@ -36,9 +36,10 @@ class GapOut(Output):
 
 
 class GapList(Output):
-    """Gaps: those that wait for a decision first, then the newest."""
+    """A page of gaps: those that wait for a decision first, then the newest."""
 
     gaps: list[GapOut]
+    next: NextId
 
 
 class WaitingFor(Output):

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 
 from vote.actions import closing
 from vote.db import gaps, set_aside
-from vote.web import body, visitor
+from vote.web import body, paging, visitor
 from vote.web.access import ADMIN, rule
 from vote.web.gap_models import (
     Decision,
@@ -25,12 +25,22 @@ LATEST = 100
 
 @gaps_api.get("/gaps")
 @rule(ADMIN)
-@describe(Operation(summary="Gaps in the ballot log", tag="administration", answers={200: GapList}))
+@describe(
+    Operation(
+        summary="Gaps in the ballot log",
+        tag="administration",
+        answers={200: GapList},
+        problems=(422,),
+        query=paging.QUERY,
+        description="All that wait for a decision are on the first page; decided ones follow, newest first.",
+    )
+)
 def listed() -> Response:
     """Open and decided ones."""
+    after = paging.after()
     with visitor.parts().db.read() as tx:
-        found = gaps.listed(tx)
-    return answer(GapList(gaps=[GapOut.model_validate(gap) for gap in found]))
+        found, following = gaps.listed(tx, after=after)
+    return answer(GapList(gaps=[GapOut.model_validate(gap) for gap in found], next=following))
 
 
 @gaps_api.post("/gaps/<id:gap_id>/decide")

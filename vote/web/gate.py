@@ -20,7 +20,7 @@ def guard(app: Flask) -> None:
 
     @app.before_request
     def pass_gate() -> None:
-        visitor.began()
+        visitor.note_began()
         wanted = table.get(request.endpoint or "", UNASKED)  # without an endpoint the answer is 404 or 405
         check_network(wanted)
         check_form()  # before limits: what a stranger's page sends counts against nobody

@@ -29,16 +29,18 @@ LATEST = 200
 )
 def listed() -> Response:
     """The newest lock first."""
-    return answer(Locks(locks=[Lock.model_validate(one) for one in _latest()]))
+    found, count = _latest()
+    return answer(Locks(count=count, locks=[Lock.model_validate(one) for one in found]))
 
 
 @locks.get("/admin/locks")
 @rule(ADMIN)
 def show() -> str:
     """The same for people."""
-    return render_template("desk-locks.html", locks=_latest())
+    found, count = _latest()
+    return render_template("desk-locks.html", locks=found, count=count)
 
 
-def _latest() -> list[LockRow]:
+def _latest() -> tuple[list[LockRow], int]:
     with visitor.parts().db.read() as tx:
-        return stored.listed(tx, limit=LATEST)
+        return stored.listed(tx, limit=LATEST), stored.count(tx)

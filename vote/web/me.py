@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from vote.actions import accounts as actions
 from vote.db import devices, exports
 from vote.db.pool import Tx
-from vote.web import visitor
+from vote.web import tokens, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me_models import AuditLine, CastBallot, Export, KnownDevice, OrganisedCompetition
 from vote.web.models import User
@@ -85,5 +85,5 @@ def erase_account(user_id: int) -> None:
     """Erase who is asking; this process knows it at once, every other within a second."""
     parts = visitor.parts()
     actions.erase(parts.db, parts.log, by=user_id)
-    parts.revoked.add(f"user:{user_id}")
+    tokens.know_ended(parts, user_id)
     visitor.log_out()

@@ -125,7 +125,11 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if operation.description:
         told["description"] = operation.description
-    if parameters := [*_path_parameters(route.path), *_header_parameters(operation)]:
+    if parameters := [
+        *_path_parameters(route.path),
+        *_query_parameters(operation),
+        *_header_parameters(operation),
+    ]:
         told["parameters"] = parameters
     if operation.body is not None:
         schema = {"schema": {"$ref": REF.format(model=operation.body.__name__)}}
@@ -165,6 +169,11 @@ def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
     for converter, name in PARAMETER.findall(path):
         number = {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER}
         yield {"name": name, "in": "path", "required": True, "schema": number if converter else {"type": "string"}}
+
+
+def _query_parameters(operation: Operation) -> Iterator[dict[str, Any]]:
+    for name, text in (operation.query or {}).items():
+        yield {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "string"}}
 
 
 def _header_parameters(operation: Operation) -> Iterator[dict[str, Any]]:

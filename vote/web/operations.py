@@ -26,6 +26,7 @@ class Operation:
     body: type[BaseModel] | None = None
     body_optional: bool = False
     problems: tuple[int, ...] = ()
+    query: Mapping[str, str] | None = None
     request_headers: Mapping[str, str] | None = None
     response_headers: Mapping[str, str] | None = None
 

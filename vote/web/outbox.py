@@ -25,7 +25,7 @@ def show() -> str:
     if not is_open():
         raise NotFound("There is nothing at this address.")
     with visitor.parts().db.read() as tx:
-        return render_template("outbox.html", letters=letters.to_read(tx, limit=LATEST))
+        return render_template("outbox.html", letters=letters.to_read(tx, limit=LATEST), latest=LATEST)
 
 
 def is_open() -> bool:

@@ -18,7 +18,7 @@ from vote.domain.person import Person
 from vote.domain.tally import Tally
 from vote.edge.parts import Parts
 from vote.errors import NotFound, Unavailable
-from vote.web import access, pending, shown, standing, visitor
+from vote.web import access, paging, pending, shown, standing, visitor
 from vote.web import receipts as receipt_checks
 from vote.web.access import PUBLIC
 from vote.web.pending import Waiting
@@ -34,9 +34,9 @@ RECEIPT_MAX_CHARS = 64
 @pages.get("/")
 @access.rule(PUBLIC)
 def listing() -> str:
-    """The competitions: open ones by when they close, coming ones by when they open, then what is over."""
-    person, parts = visitor.person(), visitor.parts()
-    found, totals = parts.catalogue.listing()
+    """The competitions: open ones by when they close, coming ones by when they open, then what is over, in pages."""
+    person, parts, after = visitor.person(), visitor.parts(), paging.after()
+    found, totals, following = parts.catalogue.listing(after)
     voted: set[int] = set()
     if person is not None:
         with parts.db.read() as tx:
@@ -48,6 +48,8 @@ def listing() -> str:
         over=[*_in_state(found, "closing"), *_in_state(found, "closed")],
         voted=voted,
         totals=totals,
+        after=after,
+        next=following,
     )
 
 

@@ -25,7 +25,10 @@ PAGE_SIZE = 100  # people in one answer
         summary="People by name",
         tag="administration",
         answers={200: People},
-        description="`?search=`: how the name begins, or a whole e-mail address. `?after=`: the name to go on after.",
+        query={
+            "search": "How the name begins, or a whole e-mail address.",
+            "after": "The name to go on after: what the page before said as `next`.",
+        },
     )
 )
 def listed() -> Response:

@@ -73,4 +73,5 @@ class Lock(Output):
 class Locks(Output):
     """Locked accounts, the newest lock first."""
 
+    count: int = Field(description="How many accounts are locked; there may be more than are listed.")
     locks: list[Lock]

@@ -10,6 +10,7 @@ from vote.db.people import PersonRow
 from vote.domain import policy
 from vote.edge.parts import Parts
 from vote.errors import NotFound
+from vote.web import tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class PersonStep:
 
 def _disable(parts: Parts, user_id: int, by: int) -> PersonRow:
     person = actions.disable(parts.db, user_id, by=by)
-    parts.revoked.add(f"user:{user_id}")
+    tokens.know_ended(parts, user_id)
     return person
 
 
@@ -49,7 +50,7 @@ def _enable(parts: Parts, user_id: int, by: int) -> PersonRow:
 
 def _log_out(parts: Parts, user_id: int, by: int) -> PersonRow:
     person = actions.log_out(parts.db, user_id, by=by)
-    parts.revoked.add(f"user:{user_id}")
+    tokens.know_ended(parts, user_id)
     return person
 
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote.actions import recovery as actions
 from vote.edge import problems
 from vote.errors import HasherBusy, InvalidInput, NameTaken, NotAllowed, TooManyGuesses, VoteError
-from vote.web import body, outbox, visitor
+from vote.web import body, outbox, tokens, visitor
 from vote.web.access import UNASKED, rule
 from vote.web.models import Forgotten, MailedToken, PasswordReset
 from vote.web.operations import Operation, describe, nothing
@@ -86,7 +86,7 @@ def reset() -> AnyResponse:
         )
     except (InvalidInput, HasherBusy) as error:
         return _again("reset.html", error, token=request.form.get("token", ""))
-    parts.revoked.add(f"user:{user_id}")
+    tokens.know_ended(parts, user_id)
     log.info("password set by mail", user_id=user_id)
     return redirect("/login?done=reset", 303) if visitor.wants_page() else nothing()
 

@@ -1,21 +1,38 @@
-"""Tokens for API clients: made here, read by `edge/bearer.py`."""
+"""Tokens for API clients: made here, read by `edge/bearer.py`. What was ended before is told apart by PostgreSQL's clock."""
 
 import time
 
 from vote.auth import create_jwt_token
+from vote.db import clock
 from vote.edge.parts import Parts
+from vote.errors import DatabaseUnavailable
 from vote.web import visitor
+
+BEFORE_S = int(clock.APART_S)
 
 
 def issue(parts: Parts, user_id: int, *, confirmed: bool) -> str:
-    """A token that counts from when the request for it came in: what was ended since then has ended it too.
+    """Return a token that counts from when the request for it came in: what was ended since then has ended it too.
 
-    It knows its beginning by the second only. So when everything of this person was ended earlier in that second, it
-    begins with the next one, which is waited for.
+    It says the second before that, by PostgreSQL's clock: no reader allows any leeway, and every ready one has a clock that
+    is at most APART_S behind. When everything of this person was ended within that time, it says the next second instead,
+    and every reader's clock is waited for.
     """
     parts.revoked.refresh()  # another process may have ended it a moment ago
-    began = visitor.began()
-    if int(began) <= parts.revoked.ended_at(user_id) < began:
-        began = int(began) + 1
-        time.sleep(max(0.0, began - time.time()))
-    return create_jwt_token(user_id, secret=parts.settings.jwt_secret, now=began, confirmed=confirmed)
+    began, ended = visitor.began(), parts.revoked.ended_at(user_id)
+    issued = int(began) - BEFORE_S
+    if issued <= ended < began:
+        later = int(ended) + 1
+        time.sleep(max(0.0, later + BEFORE_S - visitor.now_by_database()))
+        parts.revoked.refresh()
+        if parts.revoked.ended_at(user_id) == ended:  # else it was ended once more, which ends this login too
+            issued = later
+    return create_jwt_token(user_id, secret=parts.settings.jwt_secret, now=issued, confirmed=confirmed)
+
+
+def know_ended(parts: Parts, user_id: int) -> None:
+    """Know at once in this process that everything of a person was ended, from the moment PostgreSQL says."""
+    try:
+        parts.revoked.refresh()
+    except DatabaseUnavailable:
+        parts.revoked.add(f"user:{user_id}")

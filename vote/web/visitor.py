@@ -13,7 +13,7 @@ from flask import current_app, g, request, session
 
 from vote.actions import logins
 from vote.actions.guard import Origin
-from vote.db import users
+from vote.db import clock, users
 from vote.db.users import Account
 from vote.domain.person import Person
 from vote.edge import client_address, devices, origin, sessions
@@ -105,20 +105,38 @@ def csrf_token() -> str:
     return origin.csrf_token(origin.keys_of(parts().settings)[0], session["sid"])
 
 
+def note_began() -> None:
+    """Note that this request came in now."""
+    g.came_in = time.monotonic()
+
+
 def began() -> float:
-    """When this request came in. A login counts from then: what is ended while its password is looked at ends it too."""
-    return cast(float, g.setdefault("began", time.time()))
+    """When this request came in, by the clock of PostgreSQL, and never later than it did. Raises DatabaseUnavailable.
+
+    A login counts from then: what is ended while its password is looked at ends it too. Both are told by one clock, since
+    that of this machine may be ahead, and then a token would outlive the log-out that came after it (docs/adr/0047).
+    """
+    if "began" not in g:
+        there = now_by_database()
+        g.began = there - (time.monotonic() - g.came_in)
+    return cast(float, g.began)
 
 
-def log_in(account: Account, *, now: float) -> None:
-    """Begin a session for this person that counts from `now`; the rest of this request knows them too."""
-    sessions.begin(session, account.id, now=now, confirmed=is_confirmed(account))
+def now_by_database() -> float:
+    """The time by the clock of PostgreSQL. Raises DatabaseUnavailable."""
+    with parts().db.read() as tx:
+        return clock.now(tx)
+
+
+def log_in(account: Account, *, began: float) -> None:
+    """Begin a session for this person that counts from `began`, by the clock of PostgreSQL; this request knows them too."""
+    sessions.begin(session, account.id, began=began, now=time.time(), confirmed=is_confirmed(account))
     forget()
 
 
-def log_in_again(account: Account, *, now: float) -> None:
+def log_in_again(account: Account) -> None:
     """A fresh session after everything of this person was ended; the device they use is told of it."""
-    log_in(account, now=now)
+    log_in(account, began=now_by_database())
     token = device()
     if token is not None:
         name = devices.name_of(request.headers.get("User-Agent", ""))

@@ -12,7 +12,7 @@ from vote.actions import accounts, checkpoints
 from vote.actions.checkpoints import Signer
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import attempts, backups, devices, keeping, locks, mail_links, outbox, positions, users
+from vote.db import attempts, backups, clock, devices, keeping, locks, mail_links, outbox, positions, users
 from vote.db.pool import Database
 from vote.db.positions import Position
 from vote.errors import ConfigError
@@ -182,8 +182,9 @@ class Keeper:
 
     def _begin_walk(self) -> Walk | None:
         with self.db.read() as tx:
+            began = datetime.fromtimestamp(clock.now(tx), UTC)  # when something closed is said by the same clock
             due = keeping.to_retire(tx, keep_days=self.journal_keep_days)
             if not due:
                 return None
             upto = {shard: position.recorded for shard, position in positions.all_positions(tx).items()}
-        return Walk(due, datetime.now(UTC), upto)
+        return Walk(due, began, upto)

@@ -32,7 +32,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("find", "listed"):
         original = getattr(competitions, name)
         monkeypatch.setattr(
-            competitions, name, lambda *args, name=name, original=original: (asked.append(name), original(*args))[1]
+            competitions,
+            name,
+            lambda *args, name=name, original=original, **more: (asked.append(name), original(*args, **more))[1],
         )
     return asked
 

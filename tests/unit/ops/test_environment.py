@@ -46,6 +46,31 @@ def test_the_key_of_the_checkpoints_is_for_the_worker_alone(tmp_path: Path) -> N
     assert "secret" not in (tmp_path / "environment").read_text()
 
 
+def test_the_keys_of_logins_are_for_the_web_alone() -> None:
+    logins = {"FLASK_SECRET_KEY": "flask", "JWT_SECRET": "jwt", "JWT_SECRET_PREVIOUS": "old"}
+
+    web = environment.of_part(URLS | logins, ["DATABASE_URL_WEB", "DATABASE_URL_REPORTS"])
+    assert {name: web[name] for name in logins} == logins
+
+    for databases in (["DATABASE_URL_WORKER"], ["DATABASE_URL_BACKUP"]):
+        given = environment.of_part(URLS | logins, databases)
+        assert not set(logins.values()) & set(given.values())
+        settings = config.load({**given, "VOTE_ENV": "development"})
+        assert settings.jwt_secret_previous is None, "emptied, so that it does not come back from `.env` either"
+    from_files = environment.of_part(URLS | {"JWT_SECRET_FILE": "/run/secrets/jwt"}, ["DATABASE_URL_WORKER"])
+    assert len(from_files["JWT_SECRET"]) >= config.SECRET_MIN_BYTES
+
+
+def test_the_login_of_the_mail_server_is_for_who_sends() -> None:
+    environ = {**URLS, "SMTP_URL": "smtps://vote:hush@mail.example:465?ca=/run/ca.pem"}
+
+    worker = environment.of_part(environ, ["DATABASE_URL_WORKER"])
+    web = environment.of_part(environ, ["DATABASE_URL_WEB"])
+
+    assert worker["SMTP_URL"] == environ["SMTP_URL"]
+    assert web["SMTP_URL"] == "smtps://mail.example:465?ca=/run/ca.pem"
+
+
 def test_a_new_home_has_a_key_to_sign_with_and_says_the_public_one(tmp_path: Path) -> None:
     home = prepare(tmp_path / "home")
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from vote.errors import ConfigError
+from vote.ops.backup import clients
 from vote.ops.embedded import programs
 
 
@@ -61,3 +62,13 @@ def test_a_copy_can_be_read_by_everybody_whatever_the_umask_was(
     modes = [path.stat().st_mode & 0o777 for path in (copy, made, made / "valkey-server", made / "notes")]
     assert modes == [0o755, 0o755, 0o755, 0o644]
     assert [path.name for path in (tmp_path / "copies").iterdir()] == [copy.name]
+
+
+def test_no_secret_of_a_url_stands_on_a_command_line() -> None:
+    conninfo, environ = clients.connection("postgresql://vote:hush@db.example/vote?sslmode=verify-full", "stream")
+
+    assert "hush" not in conninfo
+    assert "sslmode=verify-full" in conninfo
+    assert environ["PGPASSWORD"] == "hush"
+    with pytest.raises(ConfigError, match="sslpassword"):
+        clients.connection("postgresql://db.example/vote?sslkey=/run/key&sslpassword=hush", "stream")

@@ -16,6 +16,9 @@ from vote.ops.account import server_account
 from vote.ops.embedded import programs
 from vote.ops.embedded.programs import SYSTEM_POSTGRES, server_environ
 
+# What libpq takes beside the password that nobody else may know, and has no name for in the environment.
+SECRET_FIELDS = {"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
+
 
 def bin_of(major: int) -> Path:
     """The folder of the programs of this major version. Raises ConfigError when there is none."""
@@ -30,6 +33,11 @@ def bin_of(major: int) -> Path:
 def connection(url: str, application: str) -> tuple[str, dict[str, str]]:
     """(what `-d` is given, the environment): the password never stands on a command line, where everybody can read it."""
     fields = conninfo_to_dict(url)
+    if shown := SECRET_FIELDS & fields.keys():
+        raise ConfigError(
+            f"{', '.join(sorted(shown))} in DATABASE_URL_BACKUP would stand on a command line, where everybody can read it."
+            " Use a password, or a key file without a passphrase that only its owner can read."
+        )
     password = fields.pop("password", None)
     fields["application_name"] = application
     fields.setdefault("connect_timeout", "5")

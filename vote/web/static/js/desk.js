@@ -23,6 +23,8 @@ function startZone(form) {
     if (!input) continue;
     input.value = toLocal(input.value);
     input.defaultValue = input.value; // so that a reload does not shift it twice
+    const shown = form.querySelector(`[data-shown="${name}"]`); // sent back: what nobody touches is not written
+    if (shown && input.value) shown.value = shown.defaultValue = `${input.value} ${own}`;
   }
   zone.defaultValue = own;
 }

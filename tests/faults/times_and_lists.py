@@ -1,0 +1,118 @@
+"""Faults of times that are typed, of lists that end, and of what is sent back as it was; the form is that of `fault.py`."""
+
+from tests.faults.fault import Fault
+
+SENT_BACK = "tests/integration/web/test_sent_back_unchanged.py"
+TYPED = "tests/unit/web/test_typed_times.py"
+LONG = "tests/integration/web/test_long_lists.py"
+LIST_FAULTS = (
+    Fault(
+        "an open vote is cut off by newer ones",
+        "open and coming competitions are never cut off",
+        "vote/db/competitions.py",
+        "WHERE c.status IN ('scheduled', 'open', 'closing')\")",
+        "WHERE c.status IN ('scheduled', 'open', 'closing') ORDER BY c.id DESC LIMIT 500\")",
+        (f"{LONG}::test_everybody_finds_all_of_1500",),
+    ),
+    Fault(
+        "a draft is cut off by newer ones",
+        "what somebody runs is never cut off",
+        "vote/db/competitions.py",
+        "'scheduled', 'open', 'closing') AND c.organiser_id = %s\",",
+        "'scheduled', 'open', 'closing') AND c.organiser_id = %s LIMIT 500\",",
+        (f"{LONG}::test_an_organiser_and_an_admin_find_all_of_1500",),
+    ),
+    Fault(
+        "a list ends without a word",
+        "what is over comes in pages with `next`",
+        "vote/db/competitions.py",
+        "    following = closed[PAGE_SIZE - 1].id if len(closed) > PAGE_SIZE else None",
+        "    following = None",
+        (f"{LONG}::test_everybody_finds_all_of_1500",),
+    ),
+    Fault(
+        "each page leaves one out",
+        "pages hold everything once",
+        "vote/db/competitions.py",
+        "    following = closed[PAGE_SIZE - 1].id if",
+        "    following = closed[PAGE_SIZE].id if",
+        (f"{LONG}::test_everybody_finds_all_of_1500",),
+    ),
+    Fault(
+        "the page has no way to older competitions",
+        "what is over comes in pages, on the page too",
+        "vote/web/pages.py",
+        "        next=following,\n",
+        "        next=None,\n",
+        (f"{LONG}::test_people_find_all_of_1500_on_the_pages",),
+    ),
+    Fault(
+        "a gap that waits is cut off by newer ones",
+        "what waits for a decision is never cut off",
+        "vote/db/gaps.py",
+        'WHERE g.decided_at IS NULL ORDER BY g.id DESC")',
+        'WHERE g.decided_at IS NULL ORDER BY g.id DESC LIMIT 200")',
+        (f"{LONG}::test_no_gap_that_waits_for_a_decision_is_cut_off",),
+    ),
+    Fault(
+        "old deeds are out of reach",
+        "lists that end say so",
+        "vote/db/audit.py",
+        "found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None",
+        "None",
+        (f"{LONG}::test_what_was_done_long_ago_can_be_turned_to",),
+    ),
+)
+TIME_FAULTS = (
+    Fault(
+        "a time nobody touched is written anew",
+        "a time that is shown and sent back unchanged does not change",
+        "vote/web/desk_form.py",
+        "and name not in fixed and not typed.is_untouched(name)]",
+        "and name not in fixed]",
+        (
+            f"{SENT_BACK}::test_a_form_of_the_desk_that_nobody_touched",
+            f"{SENT_BACK}::test_another_field_that_changes_leaves_the_times",
+        ),
+    ),
+    Fault(
+        "the script does not say what it showed",
+        "a time that is shown and sent back unchanged does not change",
+        "vote/web/static/js/desk.js",
+        "    if (shown && input.value) shown.value",
+        "    if (false) shown.value",
+        ("tests/browser/test_desk.py::test_who_mends_a_word_does_not_move_the_closing_time",),
+    ),
+    Fault(
+        "of two times the first is taken",
+        "hours that exist twice are told apart",
+        "vote/web/typed_times.py",
+        "    if len(found) == 1:\n",
+        "    if found:\n",
+        (f"{SENT_BACK}::test_a_time_that_comes_twice_is_asked_about",),
+    ),
+    Fault(
+        "a time that never comes is moved in silence",
+        "hours that do not exist are refused with a sentence",
+        "vote/web/typed_times.py",
+        "return sorted(one for one in found if one.astimezone(zone).replace(tzinfo=None) == wall)",
+        "return sorted(found)[:1]",
+        (f"{SENT_BACK}::test_a_time_that_never_comes_is_refused_with_the_next_one",),
+    ),
+    Fault(
+        "a zone is looked at where no time is given",
+        "the zone matters where a time is given",
+        "vote/web/typed_times.py",
+        "    if not text:\n        return None\n",
+        "    zone_of(zone_name)\n    if not text:\n        return None\n",
+        (f"{SENT_BACK}::test_a_zone_matters_where_a_time_is_given",),
+    ),
+    Fault(
+        "what was sent as it is makes a new revision",
+        "what is read and sent back changes nothing",
+        "vote/actions/competitions.py",
+        "if _differs(before, name, value)}",
+        "if name}",
+        (f"{SENT_BACK}::test_what_the_api_tells", f"{SENT_BACK}::test_a_competition_whose_times_have_passed"),
+    ),
+)

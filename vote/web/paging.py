@@ -1,0 +1,18 @@
+"""Lists that come in pages: what a client sends back for the next one."""
+
+from flask import request
+
+from vote.errors import InvalidInput
+
+MAX_DIGITS = 16  # of the largest id
+QUERY = {"after": "What the page before said as `next`. Leave it out for the first page."}
+
+
+def after() -> int | None:
+    """Return the number to go on after, None for the first page. Raises InvalidInput for anything else."""
+    text = request.args.get("after", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+        raise InvalidInput({"after": "Send what `next` said, or leave it out."})
+    return int(text)
