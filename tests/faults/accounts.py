@@ -85,19 +85,19 @@ ACCOUNT_FAULTS = (
         "unknown names are not counted",
         "L2: known and unknown names get the same answers",
         "vote/actions/logins.py",
-        "    number = guard.admit(guess)\n    account = _verified(",
+        "    number = guard.admit(guess)\n    account, match = _verified(",
         "    with db.read() as tx:\n"
         "        known = users.find_by_username(tx, username)\n"
         "    number = guard.admit(guess) if known else 0\n"
-        "    account = _verified(",
+        "    account, match = _verified(",
         (f"{DEFENCE}::test_nothing_tells_who_is_known",),
     ),
     Fault(
         "an unknown name costs no hash",
         "L2: known and unknown names cost the same work",
         "vote/actions/logins.py",
-        "        right = hasher.verify(password, account.password_hash if account else None)\n",
-        "        right = account is not None and hasher.verify(password, account.password_hash)\n",
+        "        match = hasher.verify(password, account.password_hash if account else None)\n",
+        "        match = hasher.verify(password, account.password_hash) if account else PasswordMatch.WRONG\n",
         (f"{DEFENCE}::test_nothing_tells_who_is_known",),
     ),
     Fault(

@@ -47,7 +47,7 @@ def record_entries(tx: Tx, at: Position, *, epoch: str, entries: Sequence[Entry]
             case Rules() as rules:
                 _apply_rules(tx, at.shard, rules)
             case Erasure(voter):
-                users.erase(tx, voter)
+                users.replay_erasure(tx, voter)
                 users.mark_erased(tx, voter)
             case Unreadable(text, reason):
                 ballots.insert_rejected(tx, at.shard, epoch, entry.position, entry=text, reason=reason)

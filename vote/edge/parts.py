@@ -40,17 +40,18 @@ class Parts:
         size, wait_s = settings.vote_db_pool, settings.vote_db_wait_s
         cache = Cache(settings.cache_url)
         db = Database(settings.database("web"), size=size, wait_s=wait_s, name="vote web", when_changed=Changes(cache))
+        log = BallotLog(settings.log_url, settings.vote_shards)
         reports = Database(settings.database("reports"), size=size, wait_s=wait_s, name="vote reports")
         return cls(
             settings=settings,
             db=db,
             reports=reports,
             replica=Replica(settings.replica(), reports, size=size, max_lag_s=settings.database_replica_max_lag_s),
-            log=BallotLog(settings.log_url, settings.vote_shards),
+            log=log,
             # Who waits for a hash holds a thread of the pages: half of them stay for everybody else.
             hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
             guard=Guard(db, settings),
-            confirmed=Confirmed(db),
+            confirmed=Confirmed(db, log),
             revoked=Revoked(db),
             cache=cache,
             catalogue=Catalogue(cache, db),

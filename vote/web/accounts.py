@@ -176,7 +176,7 @@ def _check_login() -> Account:
 def _failures_counted(guess: Guess) -> Iterator[None]:
     """Count a failure against the network, before it is known to be one; a known device is nobody's network."""
     parts = visitor.parts()
-    if not guess.everywhere:
+    if guess.by_device:
         yield
         return
     parts.limiter.take(parts.limits.login_failures, visitor.network())
@@ -192,7 +192,7 @@ def _failures_counted(guess: Guess) -> Iterator[None]:
 
 
 def _token(account: Account) -> str:
-    return issue(visitor.parts(), account.id, confirmed=visitor.is_confirmed(account))
+    return issue(visitor.parts(), account.id, confirmed=not visitor.needs_lookup(account))
 
 
 def _onwards_as(account: Account) -> AnyResponse:
