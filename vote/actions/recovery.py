@@ -7,17 +7,19 @@ same answer and does the same work whether the address is known or not (OWASP Fo
 import hashlib
 from typing import NamedTuple
 
+from vote import transport
 from vote.actions.guard import Guard
 from vote.auth import TOKEN_HOURS, PasswordHasher
 from vote.db import attempts, devices, left_addresses, locks, mail_links, outbox, users
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
-from vote.domain.folding import email_key
+from vote.domain.folding import email_key, needs_smtputf8
 from vote.domain.passwords import weakness
 from vote.errors import Conflict, InvalidInput, TooManyGuesses
 
 TOKEN_MAX_CHARS = 128  # ours have 43
 MAILS_AN_HOUR = 3  # to one address, for one purpose
+NOT_MAILABLE = "No mail reaches this address from here: before the @ only letters A to Z, digits and signs. Write another."
 USED_UP = "This link was used, is too old, or a newer one was sent. Ask for another."
 TOO_MANY_MAILS = "Several mails to this address are on their way. Look for them, also among spam, or wait an hour."
 
@@ -84,6 +86,12 @@ def check_new_password(account: Account, password: str, *, field: str) -> None:
     """Raises InvalidInput, naming the field, when the password is too easy to guess for this account."""
     if (why := weakness(password, own=[account.username, account.email])) is not None:
         raise InvalidInput({field: why})
+
+
+def check_mailable(email: str, smtp_url: str | None) -> None:
+    """Raises InvalidInput for an address that only a mail server with SMTPUTF8 takes, unless SMTP_URL says it is one."""
+    if needs_smtputf8(email) and not transport.takes_smtputf8(smtp_url):
+        raise InvalidInput({"email": NOT_MAILABLE})
 
 
 def ask_confirmation(db: Database, guard: Guard, account: Account) -> None:

@@ -93,6 +93,6 @@ def password_key(password: str) -> str:
 def isolated(text: str) -> str:
     """Return the text between FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE, for where no markup can isolate it.
 
-    ASCII alone runs from left to right, and is left as it is.
+    Characters in it that would end the isolate are taken out. ASCII alone runs from left to right, and is left as it is.
     """
-    return text if text.isascii() else f"{_FIRST_STRONG_ISOLATE}{text}{_POP_ISOLATE}"
+    return text if text.isascii() else f"{_FIRST_STRONG_ISOLATE}{BIDI_CONTROLS.sub('', text)}{_POP_ISOLATE}"

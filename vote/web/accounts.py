@@ -12,7 +12,7 @@ from flask import Blueprint, Response, redirect, render_template, request, sessi
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
-from vote.actions import logins
+from vote.actions import logins, recovery
 from vote.actions.guard import Guess
 from vote.auth import PASSWORD_MAX_CHARS
 from vote.db.users import Account
@@ -141,6 +141,7 @@ def _end(who: Identity) -> None:
 def _register() -> Account:
     wanted = body.read(Registration)
     parts = visitor.parts()
+    recovery.check_mailable(wanted.email, parts.settings.smtp_url)
     parts.limiter.take(parts.limits.registrations, visitor.network())
     account = actions.register(
         parts.db,
