@@ -45,19 +45,19 @@ def _hard_to_guess(value: str) -> str:
 
 Username = Annotated[
     str,
-    BeforeValidator(_trimmed),
     Field(
         min_length=3,
         max_length=40,
         pattern=r"^[A-Za-z0-9_.-]+$",
         description="3 to 40 letters A to Z, digits, dots, dashes or underscores. Upper and lower case are the same name.",
     ),
+    BeforeValidator(_trimmed),
 ]
 Email = Annotated[
     str,
-    BeforeValidator(_trimmed),
     Field(max_length=EMAIL_MAX_CHARS, description="Checked by its syntax only.", json_schema_extra={"format": "email"}),
     AfterValidator(_email),
+    BeforeValidator(_trimmed),
 ]
 NewPassword = Annotated[
     str,
