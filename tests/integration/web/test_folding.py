@@ -2,11 +2,13 @@
 
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.integration.web.conftest import PASSWORD, ApiClient, Browser
+from vote.app import create_app
 from vote.auth import PBKDF2_ROUNDS, hash_password, pbkdf2, verify_password
 from vote.db import attempts, users
 from vote.db.pool import Database
@@ -59,6 +61,24 @@ def test_an_address_is_in_use_however_its_domain_is_written(
     assert (taken.status_code, list(taken.json["errors"])) == (409, ["email"])
     assert (moved.status_code, list(moved.json["errors"])) == (409, ["email"])
     assert [one["username"] for one in found.json["people"]] == ["carla"]
+
+
+def test_an_address_that_no_mail_reaches_is_refused_where_it_is_typed(
+    api: ApiClient, browser: Browser, parts: Parts, make_user: MakeUser
+) -> None:
+    ada = make_user(username="ada", password=PASSWORD)
+    made = api.post("/register", json=form_of(email="jürgen@example.org"))
+    page = browser.submit("/register", "/register", **form_of(email="jürgen@example.org"))
+    browser.log_in(ada)
+    moved = browser.submit("/account", "/account/email", email="jürgen@example.org", password=PASSWORD)
+
+    assert (made.status_code, "before the @" in made.json["errors"]["email"]) == (422, True)
+    for answer in (page, moved):
+        assert answer.status_code == 422
+        assert "No mail reaches this address" in answer.text
+    takes = {"smtp_url": "smtp://127.0.0.1?smtputf8=on"}
+    other = replace(parts, settings=parts.settings.model_copy(update=takes))
+    assert ApiClient(create_app(other)).post("/register", json=form_of(email="jürgen@example.org")).status_code == 201
 
 
 def test_a_command_takes_a_name_as_a_page_does(owner: Database, make_user: MakeUser) -> None:
