@@ -104,7 +104,7 @@ class AlreadyVoted(Conflict):
 
 
 class AddressHasVoted(Conflict):
-    """Your e-mail address has voted here before, with an account that was deleted or changed its address. That vote counts."""
+    """Your e-mail address has voted here before, with an account that is gone or has another one now. That vote counts."""
 
 
 class VotingNotOpen(VoteError):

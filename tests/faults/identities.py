@@ -70,7 +70,7 @@ IDENTITY_FAULTS = (
         "two options that look the same are refused",
         "vote/domain/folding.py",
         '    seen = IGNORABLE.sub("", unicodedata',
-        '    seen = str.strip(unicodedata',
+        "    seen = str.strip(unicodedata",
         (f"{FOLDING}::test_two_options_that_look_the_same_are_refused",),
     ),
     Fault(
@@ -173,8 +173,8 @@ IDENTITY_FAULTS = (
         "who comes back is taken for somebody else",
         "R2: the stored ballot comes first, for its own voter",
         "vote/edge/confirmed.py",
-        "        if votes.choice_of(tx, competition, voter) is None and self._log.stored_choice(competition, voter) is None:\n",
-        "        if voter:\n",
+        "votes.choice_of(tx, competition, voter) is None and self._log.stored_choice(competition, voter) is None",
+        "voter",
         (f"{MAILBOX}::test_who_comes_back_to_the_own_address_keeps_the_own_vote",),
     ),
     Fault(

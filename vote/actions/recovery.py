@@ -19,7 +19,9 @@ from vote.errors import Conflict, InvalidInput, TooManyGuesses
 
 TOKEN_MAX_CHARS = 128  # ours have 43
 MAILS_AN_HOUR = 3  # to one address, for one purpose
-NOT_MAILABLE = "No mail reaches this address from here: before the @ only letters A to Z, digits and signs. Write another."
+NOT_MAILABLE = (
+    "No mail reaches this address from here: before the @ only letters A to Z, digits and signs. Write another."
+)
 USED_UP = "This link was used, is too old, or a newer one was sent. Ask for another."
 TOO_MANY_MAILS = "Several mails to this address are on their way. Look for them, also among spam, or wait an hour."
 
@@ -128,7 +130,8 @@ def confirm_email(db: Database, *, token: str) -> Confirmation:
     """Confirm the address a link was sent to, and make it the account's when it is another.
 
     Where somebody left this address while voting was open, every login of the account ends: those that follow are looked up
-    before they vote (`edge/confirmed.py`). Raises InvalidInput when the link is used up, NameTaken when somebody else has the address by now.
+    before they vote (`edge/confirmed.py`). Raises InvalidInput when the link is used up, NameTaken when somebody else has
+    the address by now.
     """
     with db.transaction(by="confirmation") as tx:
         link = mail_links.use(tx, "confirm", hash_of(token))

@@ -16,7 +16,9 @@ _IGNORABLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_BLANK = "\u2800\U0001d159"  # BRAILLE PATTERN BLANK and MUSICAL SYMBOL NULL NOTEHEAD: letters to Unicode, white to the eye
+_BLANK = (
+    "\u2800\U0001d159"  # BRAILLE PATTERN BLANK and MUSICAL SYMBOL NULL NOTEHEAD: letters to Unicode, white to the eye
+)
 IGNORABLE = re.compile(f"[{_IGNORABLE}]")
 BLANK = re.compile(f"[{_BLANK}]")
 _ENDS = re.compile(rf"\A[\s{_IGNORABLE}]+|[\s{_IGNORABLE}]+\Z")

@@ -34,7 +34,9 @@ def _one_line(value: str) -> str:
     if LINE_BREAKS.search(value):
         raise ValueError("Write this in one line, without control characters.")
     if folding.BIDI_CONTROLS.search(value):
-        raise ValueError("This has characters that turn the direction of writing. Take them out: pages find it by themselves.")
+        raise ValueError(
+            "This has characters that turn the direction of writing. Take them out: pages find it by themselves."
+        )
     return visible(value)
 
 

@@ -165,7 +165,9 @@ def test_two_options_that_look_the_same_are_refused(admin: ApiClient, options: t
 
 
 @pytest.mark.parametrize("field", ["name", "option_a", "option_b"])
-@pytest.mark.parametrize(("text", "told"), [*((one, "see") for one in UNSEEN), *((one, "direction") for one in TURNING)])
+@pytest.mark.parametrize(
+    ("text", "told"), [*((one, "see") for one in UNSEEN), *((one, "direction") for one in TURNING)]
+)
 def test_a_text_that_shows_nothing_or_turns_the_writing_is_refused(
     admin: ApiClient, field: str, text: str, told: str
 ) -> None:

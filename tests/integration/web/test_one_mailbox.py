@@ -121,7 +121,9 @@ def test_who_erases_the_account_cannot_vote_again_from_the_same_address(
     assert site.vote(again, another.id) == 200
 
 
-def test_who_left_without_voting_may_vote_from_the_address(site: Site, competition: Competition, log: BallotLog) -> None:
+def test_who_left_without_voting_may_vote_from_the_address(
+    site: Site, competition: Competition, log: BallotLog
+) -> None:
     erase(site.join(ADDRESS))
     again = site.join(ADDRESS)
     assert site.vote(again, competition.id) == 409, "it is not certain yet: a ballot may be on its way"
@@ -146,7 +148,9 @@ def test_a_vote_that_slips_in_with_the_erasure_is_found(site: Site, competition:
     assert site.vote(again, competition.id, "b") == (409 if voted else 202)
 
 
-def test_many_presses_at_the_same_moment_are_no_second_vote(site: Site, competition: Competition, log: BallotLog) -> None:
+def test_many_presses_at_the_same_moment_are_no_second_vote(
+    site: Site, competition: Competition, log: BallotLog
+) -> None:
     first = site.join(ADDRESS)
     assert site.vote(first, competition.id) == 202
     erase(first)

@@ -20,7 +20,20 @@ SAME_TO_THE_EYE = [
     ("Stra\u00dfe", "STRASSE"),
 ]
 UNLIKE = [("Ja", "Nein"), ("A B", "AB"), ("Café", "Cafe"), ("\U0001f44d", "\U0001f44e"), ("1", "2"), ("כן", "לא")]
-NOTHING = ["", " ", "\u200b", "\u2060", "\u3164", "\u2800", "\u00ad", "\u115f\u1160", "\uffa0", "\ufe0f", "\U000e0100", "\u034f"]
+NOTHING = [
+    "",
+    " ",
+    "\u200b",
+    "\u2060",
+    "\u3164",
+    "\u2800",
+    "\u00ad",
+    "\u115f\u1160",
+    "\uffa0",
+    "\ufe0f",
+    "\U000e0100",
+    "\u034f",
+]
 
 
 @pytest.mark.parametrize(("one", "other"), SAME_TO_THE_EYE)
@@ -54,19 +67,30 @@ def test_blanks_at_both_ends_and_case_are_no_part_of_a_user_name(typed: str) -> 
     assert folding.username_key(typed) == "carla"
 
 
-@pytest.mark.parametrize("typed", ["adm\u0130n", "adm\u0131n", "\u212aarla", "ca rla", "ca\u200brla", "ab", "x" * 41, "a@b", ""])
+@pytest.mark.parametrize(
+    "typed", ["adm\u0130n", "adm\u0131n", "\u212aarla", "ca rla", "ca\u200brla", "ab", "x" * 41, "a@b", ""]
+)
 def test_what_cannot_be_a_user_name_is_all_one(typed: str) -> None:
     assert folding.username_key(typed) == folding.NO_USERNAME
 
 
 @pytest.mark.parametrize(
-    "typed", ["k@BÜCHER2.example", "K@bücher2.example", "k@bu\u0308cher2.example", "k@xn--bcher2-3ya.EXAMPLE", " k@bücher2。example "]
+    "typed",
+    [
+        "k@BÜCHER2.example",
+        "K@bücher2.example",
+        "k@bu\u0308cher2.example",
+        "k@xn--bcher2-3ya.EXAMPLE",
+        " k@bücher2。example ",
+    ],
 )
 def test_an_address_is_the_same_however_its_domain_is_written(typed: str) -> None:
     assert folding.email_key(typed) == "k@xn--bcher2-3ya.example"
 
 
-@pytest.mark.parametrize("domain", ["bücher.example", "straße.example", "παράδειγμα.example", "例え.example", "example.org"])
+@pytest.mark.parametrize(
+    "domain", ["bücher.example", "straße.example", "παράδειγμα.example", "例え.example", "example.org"]
+)
 def test_a_labels_are_those_of_idna_2008(domain: str) -> None:
     assert folding.to_ascii(domain) == idna.encode(domain).decode("ascii")
 

@@ -27,11 +27,12 @@ def unguarded(name: str) -> list[str]:
     for piece in PIECE.finditer(text := (TEMPLATES / name).read_text(encoding="utf-8")):
         words = piece[0]
         if words == "{% block description %}":
-            before = "<meta dir=\"auto\">"  # it is an attribute, in layout.html
+            before = '<meta dir="auto">'  # it is an attribute, in layout.html
             continue
         if words.startswith("{{"):
             expression = words[2:-2].strip()
-            is_typed = not NOT_SHOWN.match(expression) and TYPED.search(expression) or (expression in ALONE - OURS.get(name, set()))
+            is_alone = expression in ALONE - OURS.get(name, set())
+            is_typed = not NOT_SHOWN.match(expression) and (TYPED.search(expression) or is_alone)
             guarded = re.search(r'^<bdi>$|^<[^>]*\bdir="auto"[^>]*>$', before) and text[piece.start() - 1] in ">}“"
             if is_typed and not guarded and "isolated" not in expression:
                 found.append(expression)
@@ -46,7 +47,9 @@ def test_every_text_that_people_write_is_isolated(name: str) -> None:
 
 
 def test_what_is_looked_for_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = '<h1>{{ competition.name }}</h1><p dir="auto">{{ option.label }}</p><p>“{{ one.name }}”</p><b>{{ choice }}</b>'
+    page = (
+        '<h1>{{ competition.name }}</h1><p dir="auto">{{ option.label }}</p><p>“{{ one.name }}”</p><b>{{ choice }}</b>'
+    )
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     monkeypatch.setattr(f"{__name__}.TEMPLATES", tmp_path)
 

@@ -21,7 +21,9 @@ def upgrade() -> None:
     _fold_addresses(driver)
     apply("0013_folding.sql")
     for (user_id,) in driver.execute("SELECT id FROM users WHERE email_key LIKE '% of account %'").fetchall():
-        lines.warning("address shared", user_id=user_id, reason="an older account has the same address, and gets its mail")
+        lines.warning(
+            "address shared", user_id=user_id, reason="an older account has the same address, and gets its mail"
+        )
 
 
 def _rename_twins(driver: Connection) -> None:
@@ -35,7 +37,9 @@ def _rename_twins(driver: Connection) -> None:
         """
     ).fetchall()
     for (user_id,) in renamed:
-        lines.warning("renamed", user_id=user_id, reason="an older account has the same user name; the number is behind it")
+        lines.warning(
+            "renamed", user_id=user_id, reason="an older account has the same user name; the number is behind it"
+        )
 
 
 def _fold_addresses(driver: Connection) -> None:
@@ -43,4 +47,6 @@ def _fold_addresses(driver: Connection) -> None:
     driver.execute("CREATE TEMPORARY TABLE folded (id bigint PRIMARY KEY, key text NOT NULL) ON COMMIT DROP")
     rows = driver.execute("SELECT id, email FROM users WHERE octet_length(email) <> length(email)").fetchall()
     with driver.cursor() as cursor:
-        cursor.executemany("INSERT INTO folded VALUES (%s, %s)", [(user_id, email_key(email)) for user_id, email in rows])
+        cursor.executemany(
+            "INSERT INTO folded VALUES (%s, %s)", [(user_id, email_key(email)) for user_id, email in rows]
+        )
