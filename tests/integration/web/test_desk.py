@@ -87,6 +87,7 @@ def test_an_organiser_sees_who_it_was_without_a_way_to_the_account(
     browser: Browser, settings: Settings, make_user: MakeUser, make_competition: MakeCompetition, owner: Database
 ) -> None:
     noor, gone = make_user(username="noor", role="organiser"), make_user(username="gone", role="admin")
+    make_user(role="admin")  # who stays
     one = make_competition(by=noor.person)
     with owner.transaction(by=gone.id) as tx:
         tx.execute("UPDATE competitions SET name = 'Another' WHERE id = %s", (one.id,))
