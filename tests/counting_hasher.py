@@ -2,7 +2,7 @@
 
 import threading
 
-from vote.auth import PasswordHasher
+from vote.auth import PasswordHasher, PasswordMatch
 from vote.errors import HasherBusy
 
 RIGHT = "the right password"
@@ -17,12 +17,12 @@ class CountingHasher(PasswordHasher):
         self.is_busy = False
         self._lock = threading.Lock()
 
-    def verify(self, password: str, stored: str | None) -> bool:
+    def verify(self, password: str, stored: str | None) -> PasswordMatch:
         if self.is_busy:
             raise HasherBusy
         with self._lock:
             self.verified += 1
-        return password == RIGHT and stored is not None
+        return PasswordMatch(password == RIGHT and stored is not None)
 
     def hash(self, password: str) -> str:  # noqa: ARG002  # no work is the point
         if self.is_busy:

@@ -18,6 +18,7 @@ class MailServer:
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
     replies: list[bytes] = field(default_factory=list)
     tls: ssl.SSLContext | None = None
     was_encrypted: list[bool] = field(default_factory=list)
@@ -80,6 +81,9 @@ class _Conversation:
                     return  # the client does not trust us
                 self._in, self._out = self._socket.makefile("rb"), self._socket.makefile("wb")
                 self._is_encrypted = True
+            elif word == b"RCPT":
+                self._server.recipients.append(line.decode("ascii").partition("<")[2].partition(">")[0])
+                self._say(b"250 ok")
             elif word == b"DATA":
                 self._take()
             else:

@@ -1,7 +1,8 @@
 """Tokens and password hashes. No Flask, no database: who is revoked is asked elsewhere (`edge/revoked.py`).
 
 Tokens are JWT, HS256, 24 hours, with exactly seven claims; every check of RFC 8725 §3 that applies is made.
-Passwords are PBKDF2-HMAC-SHA256 with a salt and 600,000 rounds (OWASP Password Storage, 2025).
+Passwords are PBKDF2-HMAC-SHA256 with a salt and 600,000 rounds (OWASP Password Storage, 2025), in the form of RFC 8265
+(`domain/folding.py`).
 """
 
 import base64
@@ -15,10 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import NamedTuple
 
 import jwt
 
+from vote.domain.folding import password_key
 from vote.domain.number import MAX_NUMBER, is_number
 from vote.errors import HasherBusy, NotLoggedIn
 from vote.hash_process import HashProcess
@@ -37,9 +40,20 @@ PBKDF2_MAX_ROUNDS = 10_000_000  # a stored hash may not make us work for minutes
 SALT_BYTES = 16
 PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never cut
 
-UNCONFIRMED = "unconfirmed."  # begins the jti of who has not confirmed the address yet; no random jti has a dot
+UNCONFIRMED = "unconfirmed."  # begins the jti of whose address has to be looked up to vote; no random jti has a dot
 
 Derive = Callable[[bytes, bytes, int], bytes]  # password, salt, rounds → digest
+
+
+class PasswordMatch(IntEnum):
+    """What comparing a password with a stored hash came to; WRONG is false.
+
+    AS_TYPED: right, but the hash is of the bytes as they were typed, from before passwords were normalized.
+    """
+
+    WRONG = 0
+    RIGHT = 1
+    AS_TYPED = 2
 
 
 class Token(NamedTuple):
@@ -135,20 +149,30 @@ def pbkdf2(password: bytes, salt: bytes, rounds: int) -> bytes:
 def hash_password(password: str, *, rounds: int = PBKDF2_ROUNDS, derive: Derive = pbkdf2) -> str:
     """`pbkdf2:sha256:<rounds>$<salt>$<hash>`, the form Werkzeug reads too. Takes about 0.3 s of a core."""
     salt = secrets.token_urlsafe(SALT_BYTES)
-    return f"pbkdf2:sha256:{rounds}${salt}${derive(_bytes(password), salt.encode('ascii'), rounds).hex()}"
+    return f"pbkdf2:sha256:{rounds}${salt}${derive(_bytes(password_key(password)), salt.encode('ascii'), rounds).hex()}"
 
 
-def verify_password(password: str, stored: str, *, derive: Derive = pbkdf2) -> bool:
-    """Whether the password is the one that was hashed. A hash that cannot be read verifies nothing."""
+def verify_password(password: str, stored: str, *, derive: Derive = pbkdf2) -> PasswordMatch:
+    """Compare a password with a stored hash. A hash that cannot be read verifies nothing.
+
+    A password that is not normalized is tried as typed too, which costs a second derivation: old hashes were made so.
+    """
     try:
         method, salt, digest = stored.split("$")
         name, algorithm, rounds = method.split(":")
         expected, count = binascii.unhexlify(digest), int(rounds)
     except ValueError:
-        return False
+        return PasswordMatch.WRONG
     if (name, algorithm) != ("pbkdf2", "sha256") or not 0 < count <= PBKDF2_MAX_ROUNDS:
-        return False
-    return hmac.compare_digest(derive(_bytes(password), salt.encode("ascii"), count), expected)
+        return PasswordMatch.WRONG
+
+    def is_right(text: str) -> bool:
+        return hmac.compare_digest(derive(_bytes(text), salt.encode("ascii"), count), expected)
+
+    key = password_key(password)
+    if is_right(key):
+        return PasswordMatch.RIGHT
+    return PasswordMatch.AS_TYPED if key != password and is_right(password) else PasswordMatch.WRONG
 
 
 def needs_rehash(stored: str) -> bool:
@@ -182,10 +206,11 @@ class PasswordHasher:
         with self._in_line() as derive:
             return hash_password(password, derive=derive)
 
-    def verify(self, password: str, stored: str | None) -> bool:
-        """verify_password, in line; without a stored hash as slow, and False. Raises HasherBusy."""
+    def verify(self, password: str, stored: str | None) -> PasswordMatch:
+        """verify_password, in line; without a stored hash as slow, and WRONG. Raises HasherBusy."""
         with self._in_line() as derive:
-            return verify_password(password, stored or self._nobody, derive=derive) and stored is not None
+            match = verify_password(password, stored or self._nobody, derive=derive)
+        return PasswordMatch.WRONG if stored is None else match
 
     def check_free(self) -> None:
         """Raises HasherBusy when there is no place now: asked before anything else is done for a login."""

@@ -12,7 +12,8 @@ VoteError
 ├── ForgedForm              a browser's form without the token of its session
 ├── Conflict                the present state does not allow it
 │   ├── NameTaken           user name or e-mail in use
-│   └── AlreadyVoted        another choice is stored, and it may not be changed
+│   ├── AlreadyVoted        another choice is stored, and it may not be changed
+│   └── AddressHasVoted     another account has voted from this e-mail address
 ├── VotingNotOpen           before opening or after closing
 ├── NoSuchOption            the competition has no such option
 ├── TooLarge                more bytes than the named limit
@@ -101,6 +102,10 @@ class NameTaken(Conflict):
 
 class AlreadyVoted(Conflict):
     """You have already voted, and the vote cannot be changed here. Your first vote counts."""
+
+
+class AddressHasVoted(Conflict):
+    """Your e-mail address has voted here before, with an account that is gone or has another one now. That vote counts."""
 
 
 class VotingNotOpen(VoteError):

@@ -59,3 +59,8 @@ def is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def takes_smtputf8(smtp_url: str | None) -> bool:
+    """Return whether SMTP_URL says that its server takes addresses beyond ASCII: `?smtputf8=on` (RFC 6531)."""
+    return smtp_url is not None and parse_qs(urlsplit(smtp_url).query).get("smtputf8") == ["on"]

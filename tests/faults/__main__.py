@@ -20,6 +20,7 @@ from tests.faults.copies import COPY_FAULTS
 from tests.faults.fault import Fault
 from tests.faults.growth import GROWTH_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
+from tests.faults.identities import IDENTITY_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
 from tests.faults.limits import LIMIT_FAULTS
 from tests.faults.load import LOAD_FAULTS
@@ -51,6 +52,7 @@ ALL_FAULTS = (
     *HYGIENE_FAULTS,
     *LIMIT_FAULTS,
     *ACCOUNT_FAULTS,
+    *IDENTITY_FAULTS,
     *POOL_FAULTS,
     *SOAK_FAULTS,
     *SHORT_WAY_FAULTS,

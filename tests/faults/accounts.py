@@ -69,7 +69,7 @@ ACCOUNT_FAULTS = (
         "a device serves every account",
         "a device is known for the accounts that logged in on it",
         "vote/actions/guard.py",
-        'f"{token}\\0{username.lower()}"',
+        'f"{token}\\0{username_key(username)}"',
         'f"{token}"',
         (f"{GUARD}::test_a_known_device_counts_for_itself_and_for_its_account_only",),
     ),
@@ -85,19 +85,19 @@ ACCOUNT_FAULTS = (
         "unknown names are not counted",
         "L2: known and unknown names get the same answers",
         "vote/actions/logins.py",
-        "    number = guard.admit(guess)\n    account = _verified(",
+        "    number = guard.admit(guess)\n    account, match = _verified(",
         "    with db.read() as tx:\n"
         "        known = users.find_by_username(tx, username)\n"
         "    number = guard.admit(guess) if known else 0\n"
-        "    account = _verified(",
+        "    account, match = _verified(",
         (f"{DEFENCE}::test_nothing_tells_who_is_known",),
     ),
     Fault(
         "an unknown name costs no hash",
         "L2: known and unknown names cost the same work",
         "vote/actions/logins.py",
-        "        right = hasher.verify(password, account.password_hash if account else None)\n",
-        "        right = account is not None and hasher.verify(password, account.password_hash)\n",
+        "        match = hasher.verify(password, account.password_hash if account else None)\n",
+        "        match = hasher.verify(password, account.password_hash) if account else PasswordMatch.WRONG\n",
         (f"{DEFENCE}::test_nothing_tells_who_is_known",),
     ),
     Fault(
@@ -152,8 +152,8 @@ ACCOUNT_FAULTS = (
         "an old hash stays as it is",
         "a hash is renewed at the login when parameters rise",
         "vote/actions/logins.py",
-        "if needs_rehash(account.password_hash) else None",
-        "if False else None",
+        " or needs_rehash(account.password_hash)\n",
+        "\n",
         (f"{GUARD}::test_a_hash_of_older_parameters_is_renewed_at_the_login",),
     ),
     Fault(
@@ -257,7 +257,7 @@ ACCOUNT_FAULTS = (
         "another address needs no password",
         "a new address is re-authenticated",
         "vote/web/own_login.py",
-        '        check_password(given.password, field="password")\n',
+        '        own_account.check_password(given.password, field="password")\n',
         "",
         (f"{RECOVERY}::test_another_address_needs_the_password_and_the_old_one_is_told",),
     ),

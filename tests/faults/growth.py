@@ -21,8 +21,8 @@ GROWTH_FAULTS = (
         "a search passes by its index",
         "No statement reads a large table whole",
         "vote/db/people.py",
-        "AND lower(email) = %(search)s",
-        "AND email = %(search)s",
+        "AND email_key = %(email)s",
+        "AND email = %(email)s",
         (STATEMENTS,),
     ),
     Fault(

@@ -89,8 +89,8 @@ HYGIENE_FAULTS = (
         "a name is glued into a statement",
         "ASVS 1.2.4: values travel beside a statement",
         "vote/db/users.py",
-        'f"{_ACCOUNT} AND lower(username) = lower(%s)"',
-        "f\"{_ACCOUNT} AND lower(username) = lower('{username}')\"",
+        "    query = f'{_ACCOUNT} AND lower(username COLLATE \"C\") = %s'\n",
+        "    query = f'{_ACCOUNT} AND lower(username) = \\'{key}\\''\n",
         ("tests/unit/db/test_statements.py::test_no_statement_is_built_of_text",),
     ),
     Fault(

@@ -7,6 +7,7 @@ from vote.db.pool import Database, Tx
 from vote.db.positions import Gap
 from vote.domain import policy
 from vote.domain.competition import Competition
+from vote.domain.folding import is_visible
 from vote.domain.person import Person
 from vote.errors import Conflict, InvalidInput, NotAllowed, NotFound
 
@@ -103,5 +104,5 @@ def _close(tx: Tx, closing: Competition) -> None:
 
 def check_reason(reason: str) -> None:
     """Raises InvalidInput for a reason that says nothing, or is too long to be kept."""
-    if not 0 < len(reason.strip()) <= REASON_MAX_CHARS:
+    if not (is_visible(reason) and len(reason.strip()) <= REASON_MAX_CHARS):
         raise InvalidInput({"reason": f"Say why, in at most {REASON_MAX_CHARS:,} characters."})

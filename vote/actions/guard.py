@@ -12,6 +12,7 @@ from typing import NamedTuple
 from vote.config import Settings
 from vote.db import attempts, devices
 from vote.db.pool import Database
+from vote.domain.folding import NO_USERNAME, username_key
 from vote.errors import TooManyGuesses
 
 GUESSES_A_DAY = 100  # of one name, from all networks that are no known device (NIST: "no more than 100")
@@ -28,11 +29,14 @@ class Origin(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """One attempt at a name: what it is counted under. `everywhere`: also among those of all networks."""
+    """One attempt at a name: what it is counted under. `everywhere`: also among those of all networks; `by_device`: the
+    source is a known device and no network.
+    """
 
     subject: bytes
     source: bytes
     everywhere: bool
+    by_device: bool = False
 
     @property
     def sources(self) -> list[bytes]:
@@ -48,29 +52,38 @@ class Guard:
         self._key = hmac.digest(settings.flask_secret_key.encode("utf-8"), b"attempts", "sha256")
 
     def at_login(self, username: str, origin: Origin) -> Guess:
-        """The guess that somebody at `origin` makes about a name."""
-        subject = self.subject("name", username)
+        """The guess that somebody at `origin` makes about a name.
+
+        All that cannot be a user name counts as one name, per network alone: it opens nothing, so there is no hundred of it.
+        """
+        subject = self.name_subject(username)
+        if username_key(username) == NO_USERNAME:
+            return Guess(subject, self.subject("network", origin.network), everywhere=False)
         if origin.device is not None:
             token_hash = self.device_hash(origin.device, username)
             with self._db.read() as tx:
                 if devices.is_known(tx, token_hash):
-                    return Guess(subject, self.subject("device", token_hash.hex()), everywhere=False)
+                    return Guess(subject, self.subject("device", token_hash.hex()), everywhere=False, by_device=True)
         return Guess(subject, self.subject("network", origin.network), everywhere=True)
 
     def at_own_password(self, username: str) -> Guess:
         """The guess of who is logged in already and is asked for the password once more."""
-        return Guess(self.subject("name", username), self.subject("asked again", ""), everywhere=False)
+        return Guess(self.name_subject(username), self.subject("asked again", ""), everywhere=False)
 
     def subject(self, kind: str, what: str) -> bytes:
-        """What is counted, without saying what it is: upper and lower case are the same."""
-        return hmac.digest(self._key, f"{kind}\0{what.lower()}".encode("utf-8", "surrogatepass"), "sha256")[:KEY_BYTES]
+        """What is counted, without saying what it is. `what` is folded before (`domain/folding.py`)."""
+        return hmac.digest(self._key, f"{kind}\0{what}".encode("utf-8", "surrogatepass"), "sha256")[:KEY_BYTES]
+
+    def name_subject(self, username: str) -> bytes:
+        """What guesses at a name are counted under: every way to write it is the same, as it is at the log-in."""
+        return self.subject("name", username_key(username))
 
     def device_hash(self, token: str, username: str) -> bytes:
         """How a device is listed: bound to the account, so that two accounts on one device cannot be told to share it.
 
         Without a key, for the token cannot be guessed: a device stays known when keys change.
         """
-        return hashlib.sha256(f"{token}\0{username.lower()}".encode("utf-8", "surrogatepass")).digest()
+        return hashlib.sha256(f"{token}\0{username_key(username)}".encode("utf-8", "surrogatepass")).digest()
 
     def admit(self, guess: Guess) -> int:
         """Count a guess; its number among those of all networks (0: not counted there). Raises TooManyGuesses."""

@@ -1,7 +1,7 @@
 """Checking passwords: at a login, and once more where something grave is asked. What guessing costs is in `guard.py`."""
 
 from vote.actions.guard import ACTOR, GUESSES_A_DAY, Guard, Guess
-from vote.auth import TOKEN_HOURS, PasswordHasher, needs_rehash
+from vote.auth import TOKEN_HOURS, PasswordHasher, PasswordMatch, needs_rehash
 from vote.db import attempts, devices, locks, outbox, users
 from vote.db.pool import Database
 from vote.db.users import Account
@@ -17,13 +17,14 @@ def check_login(
     looking at the password.
     """
     number = guard.admit(guess)
-    account = _verified(db, hasher, guard, guess, username=username, password=password)
+    account, match = _verified(db, hasher, guard, guess, username=username, password=password)
     if account is None:
         if number == GUESSES_A_DAY:
             _lock(db, guess, username)
         raise NotLoggedIn("User name or password is wrong.")
     guard.was_right(guess)
-    rehashed = hasher.hash(password) if needs_rehash(account.password_hash) else None
+    is_old = match is PasswordMatch.AS_TYPED or needs_rehash(account.password_hash)
+    rehashed = hasher.hash(password) if is_old else None
     with db.transaction(by=account.id) as tx:
         users.note_login(tx, account.id)
         if rehashed is not None:
@@ -37,22 +38,22 @@ def check_password(
     """Raises InvalidInput, naming the field, unless this is one's own password; TooManyGuesses as at a login."""
     guess = guard.at_own_password(by.username)
     guard.admit(guess)
-    if _verified(db, hasher, guard, guess, username=by.username, password=password) is None:
+    if _verified(db, hasher, guard, guess, username=by.username, password=password)[0] is None:
         raise InvalidInput({field: "This is not your password."})
     guard.was_right(guess)
 
 
 def _verified(
     db: Database, hasher: PasswordHasher, guard: Guard, guess: Guess, *, username: str, password: str
-) -> Account | None:
+) -> tuple[Account | None, PasswordMatch]:
     try:
         with db.read() as tx:
             account = users.find_by_username(tx, username)
-        right = hasher.verify(password, account.password_hash if account else None)
+        match = hasher.verify(password, account.password_hash if account else None)
     except Unavailable:
         guard.release(guess)
         raise
-    return account if account is not None and right and account.disabled_at is None else None
+    return (account if account is not None and match and account.disabled_at is None else None), match
 
 
 def _lock(db: Database, guess: Guess, username: str) -> None:
@@ -69,7 +70,7 @@ def unlock(db: Database, guard: Guard, user_id: int, *, by: int | str) -> None:
         account = users.find(tx, user_id)
         if account is None:
             raise NotFound("There is nobody with this number.")
-        attempts.forget(tx, guard.subject("name", account.username))
+        attempts.forget(tx, guard.name_subject(account.username))
         if locks.delete(tx, user_id):
             outbox.put(tx, "unlocked", user_id=user_id, recipient=account.email, username=account.username)
 

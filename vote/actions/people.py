@@ -1,7 +1,7 @@
 """What admins do to other people's accounts. Each is audited, and counts everywhere within a second.
 
 Who may call these is said at the routes (`web/access.py`); `by` is an admin's id or the name of a command. An admin always
-stays: the last one who can log in is neither disabled nor made anything less.
+stays: the database refuses to disable the last one who can log in, or to make them anything less (`keep_an_admin`).
 """
 
 from vote.auth import TOKEN_HOURS
@@ -10,9 +10,7 @@ from vote.db.people import PersonRow
 from vote.db.pool import Database, Tx
 from vote.domain import policy
 from vote.domain.person import Role
-from vote.errors import Conflict, NotFound
-
-LAST_ADMIN = "This is the only admin who can log in. Make somebody else an admin first."
+from vote.errors import NotFound
 
 
 def set_role(db: Database, user_id: int, *, role: Role, by: int | str) -> PersonRow:
@@ -22,7 +20,7 @@ def set_role(db: Database, user_id: int, *, role: Role, by: int | str) -> Person
         if person.role == role:
             return person
         if person.role == "admin":
-            _check_may_lose(tx, person, by)
+            _check_not_oneself(person, by)
         users.set_role(tx, user_id, role)
         return _found(tx, user_id)
 
@@ -31,7 +29,7 @@ def disable(db: Database, user_id: int, *, by: int | str) -> PersonRow:
     """End every login of somebody, and take no new one. Asked twice it ends them again. Raises NotFound or Conflict."""
     with db.transaction(by=by) as tx:
         person = _found(tx, user_id)
-        _check_may_lose(tx, person, by)
+        _check_not_oneself(person, by)
         users.set_disabled(tx, user_id, disabled=True)
         users.revoke(tx, f"user:{user_id}", keep_hours=TOKEN_HOURS)
         return _found(tx, user_id)
@@ -60,8 +58,6 @@ def _found(tx: Tx, user_id: int) -> PersonRow:
     return person
 
 
-def _check_may_lose(tx: Tx, person: PersonRow, by: int | str) -> None:
+def _check_not_oneself(person: PersonRow, by: int | str) -> None:
     if isinstance(by, int):
         policy.check_not_oneself(person.id, by)
-    if person.role == "admin" and person.disabled_at is None and not people.other_admins(tx, person.id):
-        raise Conflict(LAST_ADMIN)

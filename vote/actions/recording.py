@@ -51,7 +51,7 @@ def record_entries(
             case Rules() as rules:
                 _apply_rules(tx, at.shard, rules)
             case Erasure(voter):
-                users.erase(tx, voter)
+                users.replay_erasure(tx, voter)
                 users.mark_erased(tx, voter)
             case Unreadable(text, reason):
                 ballots.insert_rejected(tx, at.shard, epoch, entry.position, entry=text, reason=reason)

@@ -5,17 +5,23 @@ same answer and does the same work whether the address is known or not (OWASP Fo
 """
 
 import hashlib
+from typing import NamedTuple
 
+from vote import transport
 from vote.actions.guard import Guard
 from vote.auth import TOKEN_HOURS, PasswordHasher
-from vote.db import attempts, devices, locks, mail_links, outbox, users
+from vote.db import attempts, devices, left_addresses, locks, mail_links, outbox, users
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
+from vote.domain.folding import email_key, needs_smtputf8
 from vote.domain.passwords import weakness
 from vote.errors import Conflict, InvalidInput, TooManyGuesses
 
 TOKEN_MAX_CHARS = 128  # ours have 43
 MAILS_AN_HOUR = 3  # to one address, for one purpose
+NOT_MAILABLE = (
+    "No mail reaches this address from here: before the @ only letters A to Z, digits and signs. Write another."
+)
 USED_UP = "This link was used, is too old, or a newer one was sent. Ask for another."
 TOO_MANY_MAILS = "Several mails to this address are on their way. Look for them, also among spam, or wait an hour."
 
@@ -59,7 +65,7 @@ def reset_password(db: Database, hasher: PasswordHasher, guard: Guard, *, token:
         if link.email == account.email:
             users.confirm_email(tx, account.id)  # only who reads the mail has the link
         set_password(tx, account, password_hash, keep_device=None)
-        attempts.forget(tx, guard.subject("name", account.username))
+        attempts.forget(tx, guard.name_subject(account.username))
         locks.delete(tx, account.id)
     return account.id
 
@@ -82,6 +88,12 @@ def check_new_password(account: Account, password: str, *, field: str) -> None:
     """Raises InvalidInput, naming the field, when the password is too easy to guess for this account."""
     if (why := weakness(password, own=[account.username, account.email])) is not None:
         raise InvalidInput({field: why})
+
+
+def check_mailable(email: str, smtp_url: str | None) -> None:
+    """Raises InvalidInput for an address that only a mail server with SMTPUTF8 takes, unless SMTP_URL says it is one."""
+    if needs_smtputf8(email) and not transport.takes_smtputf8(smtp_url):
+        raise InvalidInput({"email": NOT_MAILABLE})
 
 
 def ask_confirmation(db: Database, guard: Guard, account: Account) -> None:
@@ -107,10 +119,19 @@ def change_email(db: Database, guard: Guard, account: Account, *, email: str, co
             _move(tx, account, email, confirmed=False)
 
 
-def confirm_email(db: Database, *, token: str) -> int:
-    """Confirm the address a link was sent to, and make it the account's when it is another. The account's id.
+class Confirmation(NamedTuple):
+    """Whose address is confirmed now. `ends_logins`: from the next login on each of their votes is looked up."""
 
-    Raises InvalidInput when the link is used up, NameTaken when somebody else has the address by now.
+    user_id: int
+    ends_logins: bool
+
+
+def confirm_email(db: Database, *, token: str) -> Confirmation:
+    """Confirm the address a link was sent to, and make it the account's when it is another.
+
+    Where somebody left this address while voting was open, every login of the account ends: those that follow are looked up
+    before they vote (`edge/confirmed.py`). Raises InvalidInput when the link is used up, NameTaken when somebody else has
+    the address by now.
     """
     with db.transaction(by="confirmation") as tx:
         link = mail_links.use(tx, "confirm", hash_of(token))
@@ -120,7 +141,10 @@ def confirm_email(db: Database, *, token: str) -> int:
         if link.email != account.email:
             _move(tx, account, link.email, confirmed=True)
         users.confirm_email(tx, account.id)
-    return account.id
+        was_left = left_addresses.is_of(tx, account.id)
+        if was_left:
+            users.revoke(tx, f"user:{account.id}", keep_hours=TOKEN_HOURS)
+    return Confirmation(account.id, ends_logins=was_left)
 
 
 def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
@@ -130,7 +154,7 @@ def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
 
 
 def _count_mail(db: Database, guard: Guard, kind: str, email: str) -> None:
-    subject = guard.subject(f"mail {kind}", email)
+    subject = guard.subject(f"mail {kind}", email_key(email))
     with db.transaction(by="mail") as tx:
         if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_AN_HOUR, hours=1) is None:
             raise TooManyGuesses(attempts.wait_s(tx, subject, [attempts.EVERYWHERE]), TOO_MANY_MAILS)

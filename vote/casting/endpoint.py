@@ -95,7 +95,7 @@ class Casting:
         who = attempt.who
         await self.limit.take(who.user_id, self.limit.number(who.user_id))
         if self._parts.confirmed.must_be_asked(who):
-            await asyncio.to_thread(self._parts.confirmed.check, who)
+            await asyncio.to_thread(self._parts.confirmed.check, who, attempt.competition)
         choice = attempt.checked_choice()
         await self.receipt_keys.key_of(attempt.competition)
         attempt.outcome = await self.box.cast(

@@ -7,10 +7,11 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from vote.db.pool import Tx
+from vote.domain.folding import email_key
 from vote.domain.person import Role
 
-# The expression of the index users_names: names are ASCII, so that it sorts them all and finds a beginning.
-_KEY: LiteralString = 'lower(username) COLLATE "C"'
+# The expression of the index users_username_key (`username_key`): it sorts all names and finds a beginning.
+_KEY: LiteralString = 'lower(username COLLATE "C")'
 _AFTER_ALL_LETTERS = "~"  # sorts after every character of a name
 
 
@@ -43,23 +44,16 @@ def listed(tx: Tx, *, search: str = "", after: str = "", limit: int) -> list[Per
     """People by name, at most `limit` after the name `after`. `search`: how the name begins, or a whole e-mail address."""
     asked = {
         "search": search.lower(),
+        "email": email_key(search),
         "end": search.lower() + _AFTER_ALL_LETTERS,
         "after": after.lower(),
         "limit": limit,
     }
     if "@" in search:
-        query = f"{_PERSON} AND lower(email) = %(search)s AND {_KEY} > %(after)s ORDER BY {_KEY} LIMIT %(limit)s"
+        query = f"{_PERSON} AND email_key = %(email)s AND {_KEY} > %(after)s ORDER BY {_KEY} LIMIT %(limit)s"
     else:
         query = (
             f"{_PERSON} AND {_KEY} >= %(search)s AND {_KEY} < %(end)s AND {_KEY} > %(after)s"
             f" ORDER BY {_KEY} LIMIT %(limit)s"
         )
     return tx.cursor(row_factory=class_row(PersonRow)).execute(query, asked).fetchall()
-
-
-def other_admins(tx: Tx, user_id: int) -> int:
-    """How many admins can log in beside this person. They cannot change until the transaction ends."""
-    rows = tx.execute(
-        "SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL AND erased_at IS NULL ORDER BY id FOR UPDATE"
-    )
-    return sum(row[0] != user_id for row in rows)

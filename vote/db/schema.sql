@@ -51,15 +51,17 @@ CREATE TABLE users (
     erased_at timestamptz,
     confirmed_at timestamptz,
     first_password boolean NOT NULL DEFAULT false,
+    email_key text,
     CHECK (erased_at IS NOT NULL OR (username IS NOT NULL AND email IS NOT NULL AND password_hash IS NOT NULL)),
-    CHECK (erased_at IS NULL OR (username IS NULL AND email IS NULL AND password_hash IS NULL))
+    CHECK (erased_at IS NULL OR (username IS NULL AND email IS NULL AND password_hash IS NULL)),
+    CONSTRAINT users_email_key_check CHECK ((email IS NULL) = (email_key IS NULL))
 );
 COMMENT ON TABLE users IS 'People. An erased person keeps the number that the vote carries, and nothing else.';
 COMMENT ON COLUMN users.confirmed_at IS 'When somebody showed that mail to this address reaches them.';
+COMMENT ON COLUMN users.email_key IS 'The address as it is compared (domain/folding.py): unique.';
 COMMENT ON COLUMN users.first_password IS 'Whether the password was made for its owner, who is asked to choose another.';
-CREATE UNIQUE INDEX users_username_key ON users (lower(username));
-CREATE UNIQUE INDEX users_email_key ON users (lower(email));
-CREATE INDEX users_names ON users ((lower(username) COLLATE "C")) WHERE erased_at IS NULL;
+CREATE UNIQUE INDEX users_username_key ON users (lower(username COLLATE "C"));
+CREATE UNIQUE INDEX users_email_key ON users (email_key);
 CREATE INDEX users_admins ON users (id) WHERE role = 'admin';
 
 CREATE TABLE competitions (
@@ -380,6 +382,19 @@ COMMENT ON COLUMN audit_log.actor IS 'user:<id>, the name of a command or part, 
 CREATE INDEX audit_log_subject ON audit_log (subject, subject_id);
 CREATE INDEX audit_log_actor ON audit_log (actor);
 
+-- Addresses that were left while people could vote.
+CREATE TABLE left_addresses (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    competition_id bigint NOT NULL REFERENCES competitions ON DELETE CASCADE,
+    address_hash bytea NOT NULL CHECK (octet_length(address_hash) = 32),
+    user_id bigint,
+    left_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE left_addresses IS 'Confirmed addresses whose owner left them while voting was open, as keyed hashes; gone when it closes.';
+COMMENT ON COLUMN left_addresses.user_id IS 'Who left, until it is certain that they have voted; then null. Who has not is deleted.';
+CREATE INDEX left_addresses_address_hash ON left_addresses (competition_id, address_hash);
+CREATE INDEX left_addresses_unsettled ON left_addresses (left_at) WHERE user_id IS NOT NULL;
+
 CREATE TABLE backups (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     started_at timestamptz NOT NULL DEFAULT now(),
@@ -399,7 +414,7 @@ AS $$
                                                    'device', 'session')
                                            AND value <> 'null'::jsonb
                                       THEN '"(not kept here)"'::jsonb ELSE value END)
-    FROM jsonb_each(changed)
+    FROM jsonb_each(changed) WHERE key <> 'email_key'
 $$;
 
 CREATE FUNCTION audit_chain(
@@ -620,6 +635,102 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION note_incarnation() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION note_incarnation() TO vote_web, vote_worker;
+-- For who writes an address without its key: an erasure, and web processes of the version before.
+CREATE FUNCTION fill_email_key() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NEW.email IS NULL THEN
+        NEW.email_key := NULL;
+    ELSIF NEW.email_key IS NULL OR (
+        TG_OP = 'UPDATE' AND NEW.email_key = OLD.email_key
+        AND lower(NEW.email COLLATE "C") <> lower(OLD.email COLLATE "C")
+    ) THEN
+        NEW.email_key := lower(NEW.email COLLATE "C");
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER fill_email_key BEFORE INSERT OR UPDATE OF email ON users FOR EACH ROW EXECUTE FUNCTION fill_email_key();
+
+-- Somebody who can administer always stays, by whatever way the others go. Under the lock that the audit of this change
+-- takes next, so that of two who remove each other at the same moment one is refused. A replay (R10) is exempt.
+CREATE FUNCTION keep_an_admin() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+BEGIN
+    IF current_setting('vote.replaying', true) = 'on' THEN
+        RETURN NEW;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('audit_log'));
+    IF NOT EXISTS (SELECT FROM users
+                   WHERE role = 'admin' AND disabled_at IS NULL AND erased_at IS NULL AND id <> OLD.id) THEN
+        RAISE EXCEPTION 'no admin would be left' USING ERRCODE = 'check_violation', CONSTRAINT = 'users_last_admin';
+    END IF;
+    RETURN NEW;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION keep_an_admin() FROM PUBLIC;
+CREATE TRIGGER keep_an_admin BEFORE UPDATE ON users FOR EACH ROW
+    WHEN (OLD.role = 'admin' AND OLD.disabled_at IS NULL AND OLD.erased_at IS NULL
+          AND (NEW.role <> 'admin' OR NEW.disabled_at IS NOT NULL OR NEW.erased_at IS NOT NULL))
+    EXECUTE FUNCTION keep_an_admin();
+
+-- HMAC-SHA256 (RFC 2104) for keys of at most 64 bytes.
+CREATE FUNCTION hmac_sha256(key bytea, message bytea) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+DECLARE
+    inner_pad bytea := decode(repeat('36', 64), 'hex');
+    outer_pad bytea := decode(repeat('5c', 64), 'hex');
+BEGIN
+    FOR i IN 0 .. octet_length(key) - 1 LOOP
+        inner_pad := set_byte(inner_pad, i, get_byte(inner_pad, i) # get_byte(key, i));
+        outer_pad := set_byte(outer_pad, i, get_byte(outer_pad, i) # get_byte(key, i));
+    END LOOP;
+    RETURN sha256(outer_pad || sha256(inner_pad || message));
+END
+$$;
+
+-- Under the competition's receipt key, which never changes. Receipts are of numbers, so no address can pass for one.
+CREATE FUNCTION address_hash(receipt_key bytea, email_key text) RETURNS bytea
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT hmac_sha256(receipt_key, convert_to('address ' || email_key, 'UTF8'))
+$$;
+
+-- Whoever leaves an address that is confirmed, by erasure or for another one. Not yet looked at is whether they have voted:
+-- a ballot may be on its way, and tokens live for a moment longer. vote/worker/schedule.py does so.
+CREATE FUNCTION leave_address() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+BEGIN
+    INSERT INTO left_addresses (competition_id, address_hash, user_id)
+    SELECT c.id, address_hash(c.receipt_key, OLD.email_key), OLD.id FROM competitions c
+    WHERE c.status NOT IN ('closed', 'archived');
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION leave_address() FROM PUBLIC;
+CREATE TRIGGER leave_address AFTER UPDATE ON users FOR EACH ROW
+    WHEN (OLD.confirmed_at IS NOT NULL AND OLD.email_key IS DISTINCT FROM NEW.email_key)
+    EXECUTE FUNCTION leave_address();
+
+CREATE FUNCTION forget_left_addresses() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+BEGIN
+    DELETE FROM left_addresses WHERE competition_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION forget_left_addresses() FROM PUBLIC;
+CREATE TRIGGER forget_left_addresses AFTER UPDATE OF status ON competitions FOR EACH ROW
+    WHEN (NEW.status IN ('closed', 'archived'))
+    EXECUTE FUNCTION forget_left_addresses();
 
 -- Each part has the least it needs. Nobody but the owner may change the journal or the audit log.
 GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup;
@@ -627,7 +738,7 @@ GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup
 GRANT SELECT ON settings, users, competitions, options, votes, ballots, tallies, log_positions, log_gaps, log_markers,
     unmatched_ballots, rejected_ballots, revocations, audit_log, backups, decisions, erasures TO vote_web;
 GRANT INSERT ON users, competitions, options, revocations, decisions, erasures TO vote_web;
-GRANT UPDATE (username, email, password_hash, role, disabled_at, erased_at, confirmed_at, first_password) ON users TO vote_web;
+GRANT UPDATE (username, email, email_key, password_hash, role, disabled_at, erased_at, confirmed_at, first_password) ON users TO vote_web;
 GRANT UPDATE ON competitions TO vote_web;
 GRANT DELETE ON options TO vote_web;
 GRANT UPDATE (asked_at) ON erasures TO vote_web;
@@ -670,6 +781,9 @@ GRANT SELECT, DELETE ON mail_links TO vote_web;
 GRANT SELECT, DELETE ON attempts, login_locks, devices, outbox TO vote_worker;
 GRANT UPDATE ON outbox TO vote_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON mail_links TO vote_worker;
+
+GRANT SELECT ON left_addresses TO vote_web, vote_worker;
+GRANT UPDATE (user_id), DELETE ON left_addresses TO vote_worker;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO vote_backup;
 GRANT INSERT, UPDATE ON backups TO vote_backup;

@@ -1,16 +1,18 @@
 """People: accounts, roles, and what is revoked before its time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
-from psycopg.errors import UniqueViolation
+from psycopg.errors import CheckViolation, UniqueViolation
 from psycopg.rows import class_row
 
 from vote.db.pool import Tx
+from vote.domain.folding import NO_USERNAME, email_key, username_key
 from vote.domain.person import Person, Role
-from vote.errors import NameTaken
+from vote.errors import Conflict, NameTaken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Revocation(NamedTuple):
 DRAWS = 10  # among ten million accounts one draw in 450 million is in use already
 EMAIL_TAKEN = "This e-mail address is in use. Choose another, or log in if it is yours."
 NAME_TAKEN = "This user name is in use. Choose another, or log in if it is yours."
+LAST_ADMIN = "This is the only admin who can log in. Make someone else an admin first."
+YOU_ARE_LAST_ADMIN = "You are the last admin. Make someone else an admin first."
 
 _ACCOUNT: LiteralString = """
     SELECT id, username, email, password_hash, role, created_at, disabled_at, confirmed_at, first_password FROM users
@@ -56,11 +60,12 @@ def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role,
 
     The unique indexes decide, but nothing is broken: PostgreSQL would write name and address into its log.
     """
+    key = email_key(email)
     for _ in range(DRAWS):
         row = tx.execute(
-            "INSERT INTO users (username, email, password_hash, role, first_password) VALUES (%s, %s, %s, %s, %s)"
-            " ON CONFLICT DO NOTHING RETURNING id",
-            (username, email, password_hash, role, first_password),
+            "INSERT INTO users (username, email, email_key, password_hash, role, first_password)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id",
+            (username, email, key, password_hash, role, first_password),
         ).fetchone()
         if row is not None:
             return int(row[0])
@@ -82,15 +87,18 @@ def find_many(tx: Tx, ids: Iterable[int]) -> list[Account]:
 
 
 def find_by_username(tx: Tx, username: str) -> Account | None:
-    """The account with this name, upper and lower case alike."""
-    query = f"{_ACCOUNT} AND lower(username) = lower(%s)"
-    return tx.cursor(row_factory=class_row(Account)).execute(query, (username,)).fetchone()
+    """The account with this name, however it is written (`username_key`)."""
+    key = username_key(username)
+    if key == NO_USERNAME:
+        return None
+    query = f'{_ACCOUNT} AND lower(username COLLATE "C") = %s'
+    return tx.cursor(row_factory=class_row(Account)).execute(query, (key,)).fetchone()
 
 
 def find_by_email(tx: Tx, email: str) -> Account | None:
-    """The account with this address, upper and lower case alike."""
-    query = f"{_ACCOUNT} AND lower(email) = lower(%s)"
-    return tx.cursor(row_factory=class_row(Account)).execute(query, (email,)).fetchone()
+    """The account with this address, however it is written (`email_key`)."""
+    query = f"{_ACCOUNT} AND email_key = %s"
+    return tx.cursor(row_factory=class_row(Account)).execute(query, (email_key(email),)).fetchone()
 
 
 def set_email(tx: Tx, user_id: int, email: str, *, confirmed: bool) -> None:
@@ -98,8 +106,8 @@ def set_email(tx: Tx, user_id: int, email: str, *, confirmed: bool) -> None:
     check_email_free(tx, email, but=user_id)
     try:
         tx.execute(
-            "UPDATE users SET email = %s, confirmed_at = CASE WHEN %s THEN now() END WHERE id = %s",
-            (email, confirmed, user_id),
+            "UPDATE users SET email = %s, email_key = %s, confirmed_at = CASE WHEN %s THEN now() END WHERE id = %s",
+            (email, email_key(email), confirmed, user_id),
         )
     except UniqueViolation as error:  # somebody took it in this very moment
         raise NameTaken({"email": EMAIL_TAKEN}) from error
@@ -123,16 +131,18 @@ def is_confirmed(tx: Tx, user_id: int) -> bool:
 
 
 def set_role(tx: Tx, user_id: int, role: Role) -> None:
-    """Give the account this role."""
-    tx.execute("UPDATE users SET role = %s WHERE id = %s", (role, user_id))
+    """Give the account this role. Raises Conflict when no admin would be left."""
+    with _keeping_an_admin(LAST_ADMIN):
+        tx.execute("UPDATE users SET role = %s WHERE id = %s", (role, user_id))
 
 
 def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> None:
-    """Whether the account is shut. One that is shut already keeps its time."""
-    tx.execute(
-        "UPDATE users SET disabled_at = CASE WHEN %s THEN coalesce(disabled_at, now()) END WHERE id = %s",
-        (disabled, user_id),
-    )
+    """Whether the account is shut. One that is shut already keeps its time. Raises Conflict when no admin would be left."""
+    with _keeping_an_admin(LAST_ADMIN):
+        tx.execute(
+            "UPDATE users SET disabled_at = CASE WHEN %s THEN coalesce(disabled_at, now()) END WHERE id = %s",
+            (disabled, user_id),
+        )
 
 
 def set_password_hash(tx: Tx, user_id: int, password_hash: str) -> None:
@@ -148,8 +158,18 @@ def set_password(tx: Tx, user_id: int, password_hash: str, *, is_first: bool) ->
 
 
 def erase(tx: Tx, user_id: int) -> None:
-    """Blank the person; the number that the vote carries stays."""
+    """Blank the person; the number that the vote carries stays. Raises Conflict for the last admin."""
+    # The row first, as every other change does: erase_person begins with what belongs to the account.
+    tx.execute("SELECT FROM users WHERE id = %s FOR UPDATE", (user_id,))
+    with _keeping_an_admin(YOU_ARE_LAST_ADMIN):
+        tx.execute("SELECT erase_person(%s)", (user_id,))
+
+
+def replay_erasure(tx: Tx, user_id: int) -> None:
+    """Blank a person as the log says (R10), who may be the last admin that an older backup knows."""
+    tx.execute("SELECT set_config('vote.replaying', 'on', true)")
     tx.execute("SELECT erase_person(%s)", (user_id,))
+    tx.execute("SELECT set_config('vote.replaying', 'off', true)")
 
 
 def ask_erasure(tx: Tx, user_id: int) -> None:
@@ -195,6 +215,17 @@ def erasures_to_repeat(tx: Tx, *, after_s: int) -> list[int]:
         (after_s,),
     )
     return [row[0] for row in rows]
+
+
+@contextmanager
+def _keeping_an_admin(sentence: str) -> Iterator[None]:
+    """Turn what the trigger keep_an_admin refuses into Conflict: it counts under a lock, so that no two leave at once."""
+    try:
+        yield
+    except CheckViolation as error:
+        if error.diag.constraint_name != "users_last_admin":
+            raise
+        raise Conflict(sentence) from error
 
 
 def any_admin(tx: Tx) -> bool:

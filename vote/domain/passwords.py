@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from vote.domain.folding import text_key
+
 COMMON = Path(__file__).with_name("common-passwords.txt")
 # fmt: off
 PRODUCT_WORDS = (
@@ -31,7 +33,7 @@ TOO_CLOSE = (
 
 def weakness(password: str, *, own: Iterable[str] = ()) -> str | None:
     """Why this password is too easy to guess, as a sentence; None when it is not. `own`: name and address of its owner."""
-    folded = password.casefold()
+    folded = text_key(password)
     if folded in _common():
         return TOO_COMMON
     letters = _letters(folded)
@@ -43,7 +45,7 @@ def weakness(password: str, *, own: Iterable[str] = ()) -> str | None:
 def _own_words(own: Iterable[str]) -> Iterator[str]:
     """Of `ada.love-1@example.org`, before the @: `adalove`, and `ada` and `love`."""
     for name in own:
-        local = name.casefold().partition("@")[0]
+        local = text_key(name).partition("@")[0]
         yield from (word for word in (_letters(local), *re.split(r"[\W\d_]+", local)) if len(word) > 2)
 
 

@@ -11,8 +11,8 @@ from vote.errors import NotLoggedIn
 
 
 class Identity(NamedTuple):
-    """Somebody who is logged in. `subject` is what a log-out revokes: `jti:…` or `sid:…`. Who is not `confirmed` had not
-    confirmed the e-mail address when this login began, where that is asked for: `confirmed.py` knows if they have since.
+    """Somebody who is logged in. `subject` is what a log-out revokes: `jti:…` or `sid:…`. Who is not `confirmed` is
+    looked up before voting, where EMAIL_CONFIRMATION is on (`confirmed.py`).
     """
 
     user_id: int

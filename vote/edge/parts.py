@@ -45,6 +45,7 @@ class Parts:
         installation = Installation()
         cache = Cache(settings.cache_url, installation)
         db = Database(settings.database("web"), size=size, wait_s=wait_s, name="vote web", when_changed=Changes(cache))
+        log = BallotLog(settings.log_url, settings.vote_shards, installation)
         reports = Database(settings.database("reports"), size=size, wait_s=wait_s, name="vote reports")
         return cls(
             settings=settings,
@@ -53,11 +54,11 @@ class Parts:
             replica=Replica(settings.replica(), reports, size=size, max_lag_s=settings.database_replica_max_lag_s),
             installation=installation,
             known_installation=KnownInstallation(db, installation),
-            log=BallotLog(settings.log_url, settings.vote_shards, installation),
+            log=log,
             # Who waits for a hash holds a thread of the pages: half of them stay for everybody else.
             hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
             guard=Guard(db, settings),
-            confirmed=Confirmed(db),
+            confirmed=Confirmed(db, log),
             revoked=Revoked(db),
             cache=cache,
             catalogue=Catalogue(cache, db),

@@ -21,6 +21,7 @@ STATUS: dict[type[VoteError], int] = {
     errors.Conflict: 409,
     errors.NameTaken: 409,
     errors.AlreadyVoted: 409,
+    errors.AddressHasVoted: 409,
     errors.VotingNotOpen: 403,
     errors.NoSuchOption: 422,
     errors.TooLarge: 413,

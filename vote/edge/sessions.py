@@ -24,7 +24,7 @@ from vote.edge.plain_session import SIGNED_BEFORE_S, PlainSession
 IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
 SID_BYTES = 16
-UNCONFIRMED = "unconfirmed"  # there while it has to be asked whether the address is confirmed
+UNCONFIRMED = "unconfirmed"  # there while the address has to be looked up before voting
 
 Session = MutableMapping[str, Any]
 

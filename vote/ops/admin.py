@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vote import config
-from vote.actions import accounts, logins, people
+from vote.actions import accounts, logins, people, recovery
 from vote.actions.guard import Guard
 from vote.db.pool import Database
 from vote.domain.person import Role
@@ -42,9 +42,11 @@ def create(username: str, email: str, as_json: bool) -> None:
     password = _password()
     given = {"username": username, "email": email, "password": password, "confirm_password": password}
     checked = body.check(Registration, given)
+    recovery.check_mailable(checked.email, config.load(environment.read_with_notes()).smtp_url)
+    name = checked.username
     with _database() as db:
-        user_id = accounts.create_admin(db, username=username, email=checked.email, password=password, by=BY)
-    _answer(as_json, f"{username} is an admin now.", id=user_id, username=username, role="admin")
+        user_id = accounts.create_admin(db, username=name, email=checked.email, password=password, by=BY)
+    _answer(as_json, f"{name} is an admin now.", id=user_id, username=name, role="admin")
 
 
 @admin.command()

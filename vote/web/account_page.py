@@ -4,8 +4,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
-from vote.actions import logins
-from vote.errors import HasherBusy, InvalidInput, TooManyGuesses
+from vote.errors import Conflict, HasherBusy, InvalidInput, TooManyGuesses
 from vote.web import body, own_account, tokens, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me import erase_account
@@ -50,7 +49,7 @@ def change_password() -> AnyResponse:
     account, parts = visitor.me(), visitor.parts()
     try:
         given = body.read(PasswordChange)
-        check_password(given.current_password, field="current_password")
+        own_account.check_password(given.current_password, field="current_password")
         actions.change_password(
             parts.db, parts.hasher, by=account, new=given.new_password, keep_device=visitor.own_device(account)
         )
@@ -92,7 +91,7 @@ def logout_everywhere() -> AnyResponse:
         tag="accounts",
         body=Deletion,
         answers={204: None},
-        problems=(429,),
+        problems=(409, 429),
         description="As DELETE /api/me, for a form.",
     )
 )
@@ -100,14 +99,8 @@ def delete() -> AnyResponse:
     """The account is blank; its votes stay and carry only a number."""
     account = visitor.me()
     try:
-        check_password(body.read(Deletion).password, field="password")
-    except (InvalidInput, TooManyGuesses, HasherBusy) as error:
+        own_account.check_password(body.read(Deletion).password, field="password")
+        erase_account(account.id)
+    except (Conflict, InvalidInput, TooManyGuesses, HasherBusy) as error:
         return own_account.refused(error)
-    erase_account(account.id)
     return redirect("/login?done=deleted", 303) if visitor.wants_page() else nothing()
-
-
-def check_password(password: str, *, field: str) -> None:
-    """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyGuesses, HasherBusy."""
-    parts = visitor.parts()
-    logins.check_password(parts.db, parts.hasher, parts.guard, by=visitor.me(), password=password, field=field)

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, redirect, render_template, request, sessi
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
-from vote.actions import logins
+from vote.actions import logins, recovery
 from vote.actions.guard import Guess
 from vote.auth import PASSWORD_MAX_CHARS
 from vote.db.users import Account
@@ -141,6 +141,7 @@ def _end(who: Identity) -> None:
 def _register() -> Account:
     wanted = body.read(Registration)
     parts = visitor.parts()
+    recovery.check_mailable(wanted.email, parts.settings.smtp_url)
     parts.limiter.take(parts.limits.registrations, visitor.network())
     account = actions.register(
         parts.db,
@@ -176,7 +177,7 @@ def _check_login() -> Account:
 def _failures_counted(guess: Guess) -> Iterator[None]:
     """Count a failure against the network, before it is known to be one; a known device is nobody's network."""
     parts = visitor.parts()
-    if not guess.everywhere:
+    if guess.by_device:
         yield
         return
     parts.limiter.take(parts.limits.login_failures, visitor.network())
@@ -192,7 +193,7 @@ def _failures_counted(guess: Guess) -> Iterator[None]:
 
 
 def _token(account: Account) -> str:
-    return issue(visitor.parts(), account.id, confirmed=visitor.is_confirmed(account))
+    return issue(visitor.parts(), account.id, confirmed=not visitor.needs_lookup(account))
 
 
 def _onwards_as(account: Account) -> AnyResponse:

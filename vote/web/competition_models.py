@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from vote.domain import folding
 from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, State, Visibility
 from vote.web.models import Input, Output
 
@@ -23,6 +24,7 @@ DESCRIPTION_MAX_CHARS = 2000
 LABEL_MAX_CHARS = 200
 FIRST_YEAR, LAST_YEAR = 2000, 2199  # beyond these a time is a slip of the pen, and every store can hold what is between
 NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+NOTHING_TO_SEE = "This has nothing that anybody could see. Write some text."
 LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 LETTERED = tuple(f"option_{key}" for key in OPTION_KEYS)
 TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
@@ -31,6 +33,17 @@ TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
 def _one_line(value: str) -> str:
     if LINE_BREAKS.search(value):
         raise ValueError("Write this in one line, without control characters.")
+    if folding.BIDI_CONTROLS.search(value):
+        raise ValueError(
+            "This has characters that turn the direction of writing. Take them out: pages find it by themselves."
+        )
+    return visible(value)
+
+
+def visible(value: str) -> str:
+    """The text. Raises ValueError when there is nothing to see in it; an empty one is for the least length to refuse."""
+    if value and not folding.is_visible(value):
+        raise ValueError(NOTHING_TO_SEE)
     return value
 
 
@@ -65,7 +78,7 @@ def _in_utc(value: datetime | None) -> datetime | None:
 
 
 def _different(labels: list[str]) -> list[str]:
-    if len({label.casefold() for label in labels}) < len(labels):
+    if len({folding.text_key(label) for label in labels}) < len(labels):
         raise ValueError("Two options have the same text. Give each its own.")
     return labels
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from vote.db.audit import AuditRow
+from vote.domain.folding import isolated
 
 Piece = str | datetime  # a moment is written by the page, in the reader's zone
 
@@ -103,7 +104,7 @@ def _of_decision(row: AuditRow) -> str:
         over.append(f"{gaps} break{'' if gaps == 1 else 's'} in the ballot log")
     if unmatched := after.get("unmatched"):
         over.append(f"{unmatched} ballot{'' if unmatched == 1 else 's'} set aside")
-    return f"decided that the result stands over {' and '.join(over)}: “{after.get('reason')}”"
+    return f"decided that the result stands over {' and '.join(over)}: “{isolated(str(after.get('reason')))}”"
 
 
 def _of_reinstatement(row: AuditRow) -> str:
@@ -124,4 +125,4 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value).replace("_", " ") if value in ("after_vote", "after_close") else str(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return isolated(text if len(text) <= 80 else f"{text[:79]}…")

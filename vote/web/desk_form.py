@@ -13,6 +13,7 @@ from typing import Any, Self
 from werkzeug.datastructures import MultiDict
 
 from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition
+from vote.domain.folding import text_key
 from vote.errors import InvalidInput
 from vote.web import body, typed_times
 from vote.web.body import Model
@@ -169,7 +170,7 @@ def _check(model: type[Model], given: dict[str, Any]) -> Model:
     try:
         return body.check(model, given)
     except InvalidInput as error:
-        wrong, labels = dict(error.fields), [label.strip().casefold() for label in given.get("options", ())]
+        wrong, labels = dict(error.fields), [text_key(label) for label in given.get("options", ())]
         again = [key for n, key in enumerate(OPTION_KEYS[: len(labels)]) if labels[n] in labels[:n]]
         if again and (sentence := wrong.pop("options", None)):
             wrong |= {f"option_{key}": sentence for key in again}

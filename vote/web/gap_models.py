@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from vote.actions.closing import REASON_MAX_CHARS
-from vote.web.competition_models import ManagedCompetition, NextId, readable
+from vote.web.competition_models import ManagedCompetition, NextId, readable, visible
 from vote.web.models import Input, Output
 
 
@@ -17,6 +17,7 @@ class Decision(Input):
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON_MAX_CHARS),
         AfterValidator(readable),
+        AfterValidator(visible),
         Field(description="What was looked into, and what was found. Kept with the name and the time."),
     ]
 

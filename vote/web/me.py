@@ -8,10 +8,10 @@ from flask import Blueprint, Response
 from vote.actions import accounts as actions
 from vote.db import devices, exports
 from vote.db.pool import Tx
-from vote.web import tokens, visitor
+from vote.web import body, own_account, tokens, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me_models import AuditLine, CastBallot, Export, KnownDevice, OrganisedCompetition
-from vote.web.models import User
+from vote.web.models import Deletion, User
 from vote.web.operations import Operation, answer, describe, nothing
 from vote.web.own_votes import own_votes
 
@@ -71,12 +71,18 @@ def _cast(tx: Tx, person: int) -> dict[str, Any]:
     Operation(
         summary="Erase me",
         tag="accounts",
+        body=Deletion,
         answers={204: None},
-        description="Name, e-mail and password are erased for good. Votes stay in the count and carry only a number.",
+        problems=(409, 429),
+        description=(
+            "Name, e-mail and password are erased for good. Votes stay in the count and carry only a number. The password is"
+            " asked for, whoever is logged in. 409: the last admin stays."
+        ),
     )
 )
 def erase() -> Response:
-    """Blank the account and end everything of it."""
+    """Blank the account and end everything of it, for who knows the password."""
+    own_account.check_password(body.read(Deletion).password, field="password")
     erase_account(visitor.me().id)
     return nothing()
 

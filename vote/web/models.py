@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 
 import email_validator
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from vote.actions.recovery import TOKEN_MAX_CHARS
 from vote.auth import PASSWORD_MAX_CHARS, TOKEN_HOURS
 from vote.db.users import Account
+from vote.domain.folding import password_key, trimmed
 from vote.domain.passwords import weakness
 from vote.domain.person import Role
 
@@ -31,6 +32,11 @@ def _email(value: str) -> str:
         raise ValueError("Write an e-mail address, as in name@example.org.") from None
 
 
+def _trimmed(value: object) -> object:
+    """Drop blanks and invisible characters at both ends: keyboards of phones add them, and no name or address has any."""
+    return trimmed(value) if isinstance(value, str) else value
+
+
 def _hard_to_guess(value: str) -> str:
     if (why := weakness(value)) is not None:
         raise ValueError(why)
@@ -45,11 +51,13 @@ Username = Annotated[
         pattern=r"^[A-Za-z0-9_.-]+$",
         description="3 to 40 letters A to Z, digits, dots, dashes or underscores. Upper and lower case are the same name.",
     ),
+    BeforeValidator(_trimmed),
 ]
 Email = Annotated[
     str,
     Field(max_length=EMAIL_MAX_CHARS, description="Checked by its syntax only.", json_schema_extra={"format": "email"}),
     AfterValidator(_email),
+    BeforeValidator(_trimmed),
 ]
 NewPassword = Annotated[
     str,
@@ -101,7 +109,7 @@ class Registration(Input):
 class Login(Input):
     """Name and password."""
 
-    username: str
+    username: Annotated[str, BeforeValidator(_trimmed)]
     password: Password
 
 
@@ -207,6 +215,6 @@ class Problem(Sparse):
 
 
 def _same(value: str, password: str | None) -> str:
-    if password is not None and value != password:
+    if password is not None and password_key(value) != password_key(password):
         raise ValueError("This is not the same password.")
     return value

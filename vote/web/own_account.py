@@ -1,8 +1,9 @@
-"""The page of one's own account, as its forms show it again: what `account_page.py` and `own_login.py` share."""
+"""The page of one's own account, as its forms show it again: what `account_page.py`, `own_login.py` and `me.py` share."""
 
 from flask import Response, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
+from vote.actions import logins
 from vote.db import devices, mail_links
 from vote.edge import problems
 from vote.errors import InvalidInput, VoteError
@@ -32,6 +33,12 @@ def page(*, error: VoteError | None = None, message: str | None = None) -> AnyRe
     response = Response(text, problems.status_of(error) if error else 200, mimetype="text/html")
     response.headers.extend(problems.headers_of(error) if error else [])
     return response
+
+
+def check_password(password: str, *, field: str) -> None:
+    """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyGuesses, HasherBusy."""
+    parts = visitor.parts()
+    logins.check_password(parts.db, parts.hasher, parts.guard, by=visitor.me(), password=password, field=field)
 
 
 def refused(error: VoteError) -> AnyResponse:

@@ -8,7 +8,6 @@ from vote.db import devices
 from vote.errors import HasherBusy, InvalidInput, NameTaken, TooManyGuesses
 from vote.web import body, own_account, visitor
 from vote.web.access import LOGGED_IN, rule
-from vote.web.account_page import check_password
 from vote.web.me_models import KnownDevice, KnownDevices
 from vote.web.models import EmailChange, Nothing
 from vote.web.operations import Operation, answer, describe, nothing
@@ -37,7 +36,8 @@ def change_email() -> AnyResponse:
     confirm_first = parts.settings.email_confirmation
     try:
         given = body.read(EmailChange)
-        check_password(given.password, field="password")
+        recovery.check_mailable(given.email, parts.settings.smtp_url)
+        own_account.check_password(given.password, field="password")
         recovery.change_email(parts.db, parts.guard, account, email=given.email, confirm_first=confirm_first)
     except InvalidInput as error:
         return own_account.refused(own_account.fields_named(error, **_names()))

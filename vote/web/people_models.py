@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 from pydantic import Field
 
 from vote.db.people import PersonRow
+from vote.domain.folding import trimmed
 from vote.domain.person import Role
 from vote.web.models import Input, Output
 
@@ -42,8 +43,8 @@ class Asked(NamedTuple):
     @classmethod
     def of(cls, args: Mapping[str, str]) -> Self:
         """From the query of an address. What can be in no name finds nobody."""
-        texts = (args.get(name, "").strip() for name in ("search", "after"))
-        return cls(*(text if text.isprintable() else IN_NO_NAME for text in texts))
+        texts = (trimmed(args.get(name, "")) for name in ("search", "after"))
+        return cls(*(text if text.isprintable() and (text.isascii() or "@" in text) else IN_NO_NAME for text in texts))
 
 
 class People(Output):

@@ -113,10 +113,12 @@ def confirm_page() -> str:
 def confirm() -> AnyResponse:
     """The address is confirmed, and the account's if it was to be another one."""
     try:
-        user_id = actions.confirm_email(visitor.parts().db, token=body.read(MailedToken).token)
+        confirmed = actions.confirm_email(visitor.parts().db, token=body.read(MailedToken).token)
     except (InvalidInput, NameTaken) as error:
         return _again("confirm.html", error, token=request.form.get("token", ""))
-    log.info("address confirmed", user_id=user_id)
+    if confirmed.ends_logins:
+        visitor.parts().revoked.add(f"user:{confirmed.user_id}")
+    log.info("address confirmed", user_id=confirmed.user_id)
     if not visitor.wants_page():
         return nothing()
     return redirect("/account?done=confirmed", 303)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from flask.sansio.app import App
 
+from vote.domain.folding import isolated
 from vote.web.deeds import deed, part
 from vote.web.person_deeds import person_deed
 
@@ -12,7 +13,7 @@ HUES = 8  # colours in the stylesheet, told apart by colour-blind people too; th
 
 def register(app: App) -> None:
     """Give the templates of this app their filters."""
-    for written in (iso, utc, number, share, hue, deed, part, person_deed):
+    for written in (iso, utc, number, share, hue, deed, part, person_deed, isolated):
         app.add_template_filter(written, written.__name__)
 
 

@@ -13,7 +13,7 @@ from flask import current_app, g, request, session
 
 from vote.actions import logins
 from vote.actions.guard import Origin
-from vote.db import clock, users
+from vote.db import clock, left_addresses, users
 from vote.db.users import Account
 from vote.domain.person import Person
 from vote.edge import client_address, devices, origin, sessions
@@ -130,7 +130,7 @@ def now_by_database() -> float:
 
 def log_in(account: Account, *, began: float) -> None:
     """Begin a session for this person that counts from `began`, by the clock of PostgreSQL; this request knows them too."""
-    sessions.begin(session, account.id, began=began, now=time.time(), confirmed=is_confirmed(account))
+    sessions.begin(session, account.id, began=began, now=time.time(), confirmed=not needs_lookup(account))
     forget()
 
 
@@ -158,6 +158,16 @@ def own_device(account: Account) -> bytes | None:
 def is_confirmed(account: Account) -> bool:
     """Whether this account may vote as far as its e-mail address is concerned."""
     return account.confirmed_at is not None or not parts().settings.email_confirmation
+
+
+def needs_lookup(account: Account) -> bool:
+    """Whether the address of this account has to be looked up before each vote (`edge/confirmed.py`)."""
+    if not is_confirmed(account):
+        return True
+    if not parts().settings.email_confirmation:
+        return False
+    with parts().db.read() as tx:
+        return left_addresses.is_of(tx, account.id)
 
 
 def device() -> str | None:
@@ -205,6 +215,6 @@ def _load() -> Account | None:
         found = users.find(tx, who.user_id)
     if found is None or found.disabled_at is not None:
         return None
-    if sessions.UNCONFIRMED in session and is_confirmed(found):
+    if sessions.UNCONFIRMED in session and not needs_lookup(found):
         del session[sessions.UNCONFIRMED]  # from now on nobody has to be asked
     return found

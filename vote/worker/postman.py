@@ -15,6 +15,7 @@ from vote.config import Settings
 from vote.db import mail_links, outbox
 from vote.db.outbox import Mail
 from vote.db.pool import Database
+from vote.domain.folding import needs_smtputf8
 from vote.errors import Unavailable
 from vote.worker import letters
 from vote.worker.letters import CONFIRM_MINUTES, RESET_MINUTES, Text
@@ -77,7 +78,7 @@ class Postman:
         try:
             self._smtp.send(recipient, text.subject, text.body)
         except (OSError, smtplib.SMTPException) as error:
-            self._failed(mail, error)
+            self._failed(mail, recipient, error)
         else:
             self._finish(mail, "sent")
 
@@ -96,10 +97,10 @@ class Postman:
                 )
         return letters.write(mail.kind, username=mail.username or "", site=self._settings.site_url, token=token)
 
-    def _failed(self, mail: Mail, error: Exception) -> None:
+    def _failed(self, mail: Mail, recipient: str, error: Exception) -> None:
         # Only the kind of trouble: what a server says repeats the address.
         outcome = f"failed: {type(error).__name__}"
-        if mail.tries >= MOST_TRIES or _is_final(error):
+        if mail.tries >= MOST_TRIES or _is_final(error, recipient):
             self._finish(mail, outcome)
             return
         wait_s = min(AFTER_FAILURE_S * 2 ** (mail.tries - 1), LONGEST_WAIT_S)
@@ -126,8 +127,10 @@ class Postman:
                 self._stop.wait(EVERY_S)
 
 
-def _is_final(error: Exception) -> bool:
-    """Whether the server refused this recipient or mail for good (RFC 5321 §4.2.1: 5yz)."""
+def _is_final(error: Exception, recipient: str) -> bool:
+    """Whether the server refused this recipient or mail for good (RFC 5321 §4.2.1: 5yz), or cannot write to it at all."""
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return needs_smtputf8(recipient)  # another one is a server without STARTTLS, which its operator can mend
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500

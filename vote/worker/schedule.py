@@ -6,13 +6,15 @@ from vote.actions.closing import finish_closing
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db import competitions, marks, users
+from vote.db import competitions, left_addresses, marks, users, votes
 from vote.db.pool import Database
 from vote.errors import Conflict, NotFound
 
 ACTOR = "schedule"
 REPEAT_ERASURE_S = 10  # an entry that is on its way is recorded long before
 SETTLE_MS = 3_000  # R6: web processes write their marks once a second; so long a result waits for them after a restart
+SETTLE_AFTER_S = 10.0  # a log-out counts everywhere within a second
+SETTLE_STEP = 500  # left addresses looked at in one turn
 
 # Rules versions that were pushed, per life of a shard (number, epoch, instance) and competition.
 Told = dict[tuple[int, str, str], dict[int, int]]
@@ -60,6 +62,20 @@ def repeat_erasures(db: Database, log: BallotLog) -> None:
         people = users.erasures_to_repeat(tx, after_s=REPEAT_ERASURE_S)
     for person in people:
         log.append_erasure(person)
+
+
+def settle_left_addresses(db: Database, log: BallotLog) -> None:
+    """Look whether those who left an address while voting was open had voted: only then is the address spent.
+
+    Not before no login of theirs can vote any more. What is accepted counts, recorded or not.
+    """
+    with db.read() as tx:
+        found = left_addresses.unsettled(tx, after_s=SETTLE_AFTER_S, limit=SETTLE_STEP)
+        recorded = {left.id for left in found if votes.choice_of(tx, left.competition, left.voter) is not None}
+    for left in found:
+        has_voted = left.id in recorded or log.stored_choice(left.competition, left.voter) is not None
+        with db.transaction(by=ACTOR) as tx:
+            left_addresses.settle(tx, left.id, has_voted=has_voted)
 
 
 def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard], told: Told) -> list[tuple[Shard, int]]:

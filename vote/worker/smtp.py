@@ -7,6 +7,7 @@ from email.utils import formatdate, make_msgid
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from vote import transport
+from vote.domain.folding import mail_address
 
 TIMEOUT_S = 10.0  # for each step of the conversation
 
@@ -20,12 +21,15 @@ class Smtp:
         self._port = parts.port or (465 if self._is_tls else 587)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self._ca = parse_qs(parts.query).get("ca", [None])[0]
-        self._sender = sender
+        self._sender = mail_address(sender)
 
     def send(self, recipient: str, subject: str, text: str) -> None:
-        """Hand a mail over. Raises OSError or SMTPException; the server has not taken it then, as far as is known."""
+        """Hand a mail over. Raises OSError or SMTPException; the server has not taken it then, as far as is known.
+
+        The domain goes out as A-labels, which every server takes (RFC 5890); only a local part beyond ASCII needs SMTPUTF8.
+        """
         mail = EmailMessage()
-        mail["From"], mail["To"], mail["Subject"] = self._sender, recipient, subject
+        mail["From"], mail["To"], mail["Subject"] = self._sender, mail_address(recipient), subject
         mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=self._sender.rpartition("@")[2])
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note answers
         mail.set_content(text, cte="7bit" if text.isascii() else "base64")

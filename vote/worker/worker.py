@@ -139,6 +139,7 @@ class Worker:
         if now >= self._next_push:
             self._next_push = now + REPUSH_EVERY_S
             schedule.repeat_erasures(self.db, self.log)
+            schedule.settle_left_addresses(self.db, self.log)
             for shard, competition in schedule.push_what_is_missing(
                 self.db, self.log, self.log.describe_all(), self._told
             ):

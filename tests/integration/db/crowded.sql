@@ -2,8 +2,8 @@
 -- Loaded by a superuser: neither triggers nor foreign keys are asked, and only test_plans.py looks.
 SET session_replication_role = replica;
 
-INSERT INTO users (id, username, email, password_hash, role, created_at)
-SELECT n, 'user-' || n, 'user-' || n || '@example.com', 'x', CASE WHEN n % 5000 = 0 THEN 'admin' ELSE 'voter' END,
+INSERT INTO users (id, username, email, email_key, password_hash, role, created_at)
+SELECT n, 'user-' || n, 'user-' || n || '@example.com', 'user-' || n || '@example.com', 'x', CASE WHEN n % 5000 = 0 THEN 'admin' ELSE 'voter' END,
        now() - n * interval '10 minutes'
 FROM generate_series(1, 30000) n;
 
@@ -37,6 +37,8 @@ SELECT 'shard:' || n % 8, n, decode(repeat('00', 32), 'hex'), now() - n * interv
 FROM generate_series(1, 20000) n;
 
 INSERT INTO erasures (user_id, recorded_at) SELECT n, CASE WHEN n > 5 THEN now() END FROM generate_series(1, 20000) n;
+INSERT INTO left_addresses (competition_id, address_hash, user_id)
+SELECT 100 * (1 + n % 50), sha256(n::text::bytea), CASE WHEN n <= 20 THEN n END FROM generate_series(1, 20000) n;
 INSERT INTO last_logins (user_id, day) SELECT n, current_date - n % 300 FROM generate_series(1, 30000) n;
 INSERT INTO devices (user_id, token_hash, device, session, last_used_at)
 SELECT n, sha256(n::text::bytea), 'Firefox', 's', now() - n % 181 * interval '1 day' FROM generate_series(1, 30000) n;

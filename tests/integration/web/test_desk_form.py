@@ -50,7 +50,7 @@ def test_what_is_fixed_is_shown_as_it_is_stored_beside_an_error(
 
     assert answer.status_code == 422
     assert "Voters may change their vote: fixed once voting has begun." in answer.text
-    assert "River stage, Hall stage. Fixed once voting has begun" in answer.text
+    assert "<bdi>River stage</bdi>, <bdi>Hall stage</bdi>. Fixed once voting has begun" in answer.text
 
 
 def test_a_closed_competition_keeps_what_is_fixed_too(
@@ -64,7 +64,7 @@ def test_a_closed_competition_keeps_what_is_fixed_too(
 
     assert answer.status_code == 422
     assert "Voters may change their vote: fixed" in answer.text
-    assert "River stage, Hall stage. Fixed" in answer.text
+    assert "<bdi>River stage</bdi>, <bdi>Hall stage</bdi>. Fixed" in answer.text
 
 
 def test_a_closing_time_that_the_form_did_not_offer_stays(

@@ -64,7 +64,7 @@ def test_a_broken_token_is_refused_everywhere(api: ApiClient, subtests: pytest.S
 def test_a_disabled_account_is_logged_out(
     parts: Parts, make_user: Callable[..., Account], as_user: Callable[[Account], ApiClient], browser: Browser
 ) -> None:
-    account = make_user(role="admin", password=PASSWORD)
+    account, _ = make_user(role="admin", password=PASSWORD), make_user(role="admin")
     browser.log_in(account)
     with parts.db.transaction(by="tests") as tx:
         tx.execute("UPDATE users SET disabled_at = now() WHERE id = %s", (account.id,))
@@ -158,8 +158,9 @@ def test_a_script_of_ours_sends_the_token_in_a_header(browser: Browser, make_use
     browser.log_in(make_user(password=PASSWORD))
     token = browser.token_of("/account")
 
-    refused = browser.client.delete("/api/me", base_url=HTTPS, headers=browser.headers)
-    erased = browser.client.delete("/api/me", base_url=HTTPS, headers={**browser.headers, "X-CSRF-Token": token})
+    sure = {"base_url": HTTPS, "json": {"password": PASSWORD}}
+    refused = browser.client.delete("/api/me", headers=browser.headers, **sure)
+    erased = browser.client.delete("/api/me", headers={**browser.headers, "X-CSRF-Token": token}, **sure)
 
     assert refused.status_code == 403
     assert refused.content_type == "application/problem+json"

@@ -136,7 +136,8 @@ def test_an_erased_person_is_nobody_and_the_vote_stays(
     assert api.post("/register", json=again).status_code == 201
 
 
-def test_an_api_client_erases_itself(voter: ApiClient) -> None:
-    assert voter.delete("/api/me").status_code == 204
+def test_an_api_client_erases_itself(ada: Account, as_user: Callable[[Account], ApiClient]) -> None:
+    voter = as_user(ada)
+    assert voter.delete("/api/me", json={"password": PASSWORD}).status_code == 204
 
     assert voter.get("/api/me").status_code == 401

@@ -236,7 +236,7 @@ def test_every_answer_is_as_the_document_says(
         call(api, "POST", "/login", status, json={"username": "nobody", "password": "wrong"})
     call(admin, "GET", "/api/admin/locks", 200)
     call(admin, "POST", "/api/admin/people/{user_id}/unlock", 200, at=them)
-    call(as_user(make_user()), "DELETE", "/api/me", 204)
+    call(as_user(make_user(password=PASSWORD)), "DELETE", "/api/me", 204, json={"password": PASSWORD})
 
     told = {(path, method) for path, calls in document["paths"].items() for method in calls}
     assert call.called == told

@@ -250,7 +250,7 @@ def test_another_address_counts_once_it_is_confirmed(asking: Settings, owner: Da
         assert done.location == "/account?done=mail"
         assert browser.get("/api/me").json["email"] == ada.email
         assert mailbox.letters()[0][0] == "new@example.org"
-        assert "on its way to <strong>new@example.org" in browser.get("/account").text
+        assert 'on its way to <strong dir="auto">new@example.org' in browser.get("/account").text
 
         assert browser.submit("/confirm", "/confirm", token=mailbox.token()).status_code == 303
 

@@ -217,3 +217,34 @@ def test_no_line_is_too_long_to_be_read(
         text = mail.get_content()
         assert "{" not in text
         assert all(len(line) <= 78 or line.startswith("https://") for line in text.splitlines())
+
+
+# --- addresses beyond ASCII ----------------------------------------------------------------------------------------------
+def addressed(owner: Database, account: Account, email: str) -> None:
+    with owner.transaction(by="tests") as tx:
+        outbox.put(tx, "password", user_id=account.id, recipient=email, username=account.username)
+
+
+def test_an_international_domain_goes_out_as_a_labels(
+    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+) -> None:
+    postman = postman_of(server.url, mail_from="vote@bücher2.example")
+    addressed(owner, make_user(), "K.x@bücher2.example")
+
+    assert postman.send_next()
+
+    (mail,) = server.mails
+    assert (mail["To"], mail["From"]) == ("K.x@xn--bcher2-3ya.example", "vote@xn--bcher2-3ya.example")
+    assert server.recipients == ["K.x@xn--bcher2-3ya.example"]
+    assert rows(owner)[0][0] == "sent"
+
+
+def test_what_no_server_without_smtputf8_takes_is_not_tried_for_half_a_day(
+    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+) -> None:
+    addressed(owner, make_user(), "jürgen@example.org")  # registered before such addresses were refused
+
+    assert postman_of(server.url).send_next()
+
+    assert server.mails == []
+    assert rows(owner) == [("failed: SMTPNotSupportedError", None, None, None, True)]

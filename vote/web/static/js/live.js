@@ -4,7 +4,7 @@
 // opens a socket at once.
 
 import { clock } from "./times.js";
-import { backoff, number, say, share } from "./words.js";
+import { backoff, isolated, number, say, share } from "./words.js";
 
 const POLL_MS = 3_000; // while it answers and no socket opens
 const ASK_AGAIN_MS = 2_000; // while it does not; never all pages in the same moment: see `soon`
@@ -120,9 +120,7 @@ class Results {
     }
     this.set("[data-total]", number(total));
     this.set("[data-votes-word]", total === 1 ? "vote" : "votes");
-    const verdict = this.verdict(options, total);
-    this.set("[data-verdict]", verdict);
-    this.root.querySelector("[data-verdict]").hidden = !verdict;
+    this.writeVerdict(this.verdict(options, total));
     this.root.querySelectorAll("[data-waiting]").forEach((line) => (line.hidden = this.state !== "closing"));
     this.writeState();
     this.writeWhile();
@@ -162,15 +160,24 @@ class Results {
     document.querySelectorAll("main [data-while]").forEach((piece) => (piece.hidden = piece.dataset.while !== word));
   }
 
-  /** Only what is certain; the templates say the same. */
+  writeVerdict(pieces) {
+    const place = this.root.querySelector("[data-verdict]");
+    const text = pieces.map((piece) => piece.textContent ?? piece).join("");
+    if (place.textContent !== text) place.replaceChildren(...pieces);
+    place.hidden = !text;
+  }
+
+  /** Only what is certain, in pieces; the templates say the same. */
   verdict(options, total) {
-    if (this.state !== "closed") return total ? "" : "No votes counted yet.";
+    if (this.state !== "closed") return total ? [] : ["No votes counted yet."];
     const best = Math.max(...Object.values(options));
     const leaders = Object.keys(options).filter((key) => best > 0 && options[key] === best);
     const names = leaders.map((key) => this.labels.get(key));
-    if (!names.length) return "Nobody voted.";
-    if (names.length === 1) return `${names[0]} has the most votes.`;
-    return `A tie: ${new Intl.ListFormat("en").format(names)} have equally many votes.`;
+    if (!names.length) return ["Nobody voted."];
+    if (names.length === 1) return [isolated(names[0]), " has the most votes."];
+    const listed = new Intl.ListFormat("en").formatToParts(names);
+    const pieces = listed.map(({ type, value }) => (type === "element" ? isolated(value) : value));
+    return ["A tie: ", ...pieces, " have equally many votes."];
   }
 
   /** How the figures come, and of when they are. */

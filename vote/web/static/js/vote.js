@@ -4,7 +4,7 @@
 
 import { startLive } from "./live.js";
 import { follow, readPage } from "./receipts.js";
-import { backoff, pause } from "./words.js";
+import { backoff, isolated, pause } from "./words.js";
 
 const ANSWER_WITHIN_MS = 8_000; // longer than the server ever takes to say that it does not know
 const TRY_AGAIN = new Set([429, 500, 502, 503, 504]);
@@ -36,11 +36,11 @@ class Ballot {
     const isKnown = "voter" in this.form.dataset;
     const { again } = this.form.dataset;
     const verb = again === undefined ? "Vote for" : again === chosen?.value ? "Keep" : "Change to";
-    this.button.textContent = chosen
-      ? `${isKnown ? verb : "Log in to vote for"} ${chosen.dataset.name}`
-      : isKnown
-        ? "Choose, then vote"
-        : "Choose, then log in to vote";
+    if (chosen) {
+      this.button.replaceChildren(`${isKnown ? verb : "Log in to vote for"} `, isolated(chosen.dataset.name));
+    } else {
+      this.button.textContent = isKnown ? "Choose, then vote" : "Choose, then log in to vote";
+    }
     const back = `/vote/${this.id}` + (chosen ? `?choice=${chosen.value}` : "");
     document.querySelectorAll("[data-keeps-choice]").forEach((link) => {
       link.href = `/register?next=${encodeURIComponent(back)}`;

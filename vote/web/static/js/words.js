@@ -7,6 +7,13 @@ export function say(root, word) {
   }
 }
 
+/** What people have written, to stand inside a sentence of ours: its direction of writing is its own, and ends with it. */
+export function isolated(text) {
+  const element = document.createElement("bdi");
+  element.textContent = text;
+  return element;
+}
+
 /** A number in the reader's locale. */
 export const number = (value) => new Intl.NumberFormat().format(value);
 

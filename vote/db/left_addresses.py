@@ -1,0 +1,64 @@
+"""Addresses whose owner left them while voting was open: keyed hashes, so that one mailbox has one vote in a competition.
+
+The database writes them (trigger leave_address) and deletes them when the competition closes (forget_left_addresses).
+"""
+
+from typing import NamedTuple
+
+from vote.db.pool import Tx
+
+
+class Left(NamedTuple):
+    """Somebody who left an address while people could vote; whether they had voted is not known yet."""
+
+    id: int
+    competition: int
+    voter: int
+
+
+def is_of(tx: Tx, user_id: int) -> bool:
+    """Return whether the account's address was left by somebody in any competition that is open."""
+    row = tx.execute(
+        """
+        SELECT FROM users u, (SELECT DISTINCT competition_id FROM left_addresses) AS left_in
+        JOIN competitions c ON c.id = left_in.competition_id
+        WHERE u.id = %s AND EXISTS (
+            SELECT FROM left_addresses l
+            WHERE l.competition_id = c.id AND l.address_hash = address_hash(c.receipt_key, u.email_key))
+        LIMIT 1
+        """,
+        (user_id,),
+    ).fetchone()
+    return row is not None
+
+
+def is_spent(tx: Tx, competition: int, user_id: int) -> bool:
+    """Return whether somebody else has, or may have, voted here from the address that is this account's now."""
+    row = tx.execute(
+        """
+        SELECT FROM users u, competitions c JOIN left_addresses l ON l.competition_id = c.id
+        WHERE u.id = %(user)s AND c.id = %(competition)s AND l.address_hash = address_hash(c.receipt_key, u.email_key)
+          AND l.user_id IS DISTINCT FROM u.id
+        LIMIT 1
+        """,
+        {"user": user_id, "competition": competition},
+    ).fetchone()
+    return row is not None
+
+
+def unsettled(tx: Tx, *, after_s: float, limit: int) -> list[Left]:
+    """Return the oldest of which nobody has looked yet whether they had voted; `after_s` ago their last login was dead."""
+    rows = tx.execute(
+        "SELECT id, competition_id, user_id FROM left_addresses"
+        " WHERE user_id IS NOT NULL AND left_at < now() - make_interval(secs => %s) ORDER BY left_at LIMIT %s",
+        (after_s, limit),
+    )
+    return [Left(*row) for row in rows]
+
+
+def settle(tx: Tx, left_id: int, *, has_voted: bool) -> None:
+    """Keep the hash of who has voted, without their number; delete that of who has not. A second time changes nothing."""
+    if has_voted:
+        tx.execute("UPDATE left_addresses SET user_id = NULL WHERE id = %s", (left_id,))
+    else:
+        tx.execute("DELETE FROM left_addresses WHERE id = %s AND user_id IS NOT NULL", (left_id,))
