@@ -132,6 +132,8 @@ class Settings(BaseModel):
     limit_sockets_per_account: int = Field(default=50, ge=1, le=1_000_000)
     limit_sockets_per_network: int = Field(default=10_000, ge=1, le=1_000_000)
     limit_login_failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    limit_logins_per_minute: int = Field(default=30, ge=1, le=1_000_000)
+    limit_mails_per_hour: int = Field(default=120, ge=1, le=1_000_000)
     limit_registrations_per_hour: int = Field(default=600, ge=1, le=1_000_000)
 
     smtp_url: str | None = None

@@ -15,7 +15,8 @@ VoteError
 │   └── AlreadyVoted        another choice is stored, and it may not be changed
 ├── VotingNotOpen           before opening or after closing
 ├── NoSuchOption            the competition has no such option
-├── TooLarge                more bytes than the named limit
+├── TooLarge                more bytes or fields than the named limit
+├── WrongMediaType          a body in a form that nobody here reads
 ├── StaleVersion            If-Match names an older version
 ├── UnreadableVersion       If-Match names none
 ├── VersionRequired         a change without If-Match
@@ -112,6 +113,10 @@ class NoSuchOption(VoteError):
 
 class TooLarge(VoteError):
     """The request is larger than the limit."""
+
+
+class WrongMediaType(VoteError):
+    """Send JSON (application/json) or a form."""
 
 
 class StaleVersion(VoteError):

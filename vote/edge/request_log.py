@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import orjson
 import prometheus_client
 
+from vote.logs import render
 from vote.metrics import REQUEST_SECONDS, REQUESTS, ManySeconds
 
 ROUTES = frozenset(
@@ -69,9 +70,7 @@ class RequestLog:
         self._count()
         common = {"event": "request", "level": "info", "time": datetime.now(UTC).isoformat(), "part": "web"}
         stream = self._stream or sys.stdout
-        stream.write(
-            b"".join([orjson.dumps(line | common, option=orjson.OPT_APPEND_NEWLINE) for line in lines]).decode()
-        )
+        stream.write("".join([_written(line | common) for line in lines]))
         stream.flush()
 
     def _count(self) -> None:
@@ -81,6 +80,12 @@ class RequestLog:
             _timed(route).observe_all(seconds)
         self._counts.clear()
         self._seconds.clear()
+
+
+def _written(line: dict[str, Any]) -> str:
+    """As `logs.render` writes it; orjson takes a tenth of the time, and leaves what is no ASCII as it is."""
+    text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    return text.decode("ascii") if text.isascii() and b"\x7f" not in text else f"{render(line)}\n"
 
 
 def route_of(path: str) -> str:

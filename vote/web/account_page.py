@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
 from vote.actions import logins
-from vote.errors import HasherBusy, InvalidInput, TooManyGuesses
+from vote.errors import HasherBusy, InvalidInput, TooManyRequests
 from vote.web import body, own_account, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me import erase_account
@@ -56,7 +56,7 @@ def change_password() -> AnyResponse:
         actions.change_password(
             parts.db, parts.hasher, by=account, new=given.new_password, keep_device=visitor.own_device(account)
         )
-    except (InvalidInput, TooManyGuesses, HasherBusy) as error:
+    except (InvalidInput, TooManyRequests, HasherBusy) as error:
         return own_account.refused(error)
     parts.revoked.add(f"user:{account.id}")
     if not visitor.wants_page():
@@ -103,13 +103,15 @@ def delete() -> AnyResponse:
     account = visitor.me()
     try:
         check_password(body.read(Deletion).password, field="password")
-    except (InvalidInput, TooManyGuesses, HasherBusy) as error:
+    except (InvalidInput, TooManyRequests, HasherBusy) as error:
         return own_account.refused(error)
     erase_account(account.id)
     return redirect("/login?done=deleted", 303) if visitor.wants_page() else nothing()
 
 
 def check_password(password: str, *, field: str) -> None:
-    """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyGuesses, HasherBusy."""
+    """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyRequests, HasherBusy."""
     parts = visitor.parts()
-    logins.check_password(parts.db, parts.hasher, parts.guard, by=visitor.me(), password=password, field=field)
+    me = visitor.me()
+    with visitor.password_counted(me.username):
+        logins.check_password(parts.db, parts.hasher, parts.guard, by=me, password=password, field=field)

@@ -7,6 +7,8 @@ Everything is found out at the first question and kept for the rest of the reque
 import re
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from flask import current_app, g, request, session
@@ -20,7 +22,7 @@ from vote.edge import client_address, devices, origin, sessions
 from vote.edge.client_address import Address
 from vote.edge.identity import Identifier, Identity
 from vote.edge.parts import Parts
-from vote.errors import NotLoggedIn
+from vote.errors import NotLoggedIn, VoteError
 
 EXTENSION = "vote"
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -150,6 +152,28 @@ def device() -> str | None:
 def origin_of_login() -> Origin:
     """Where a login comes from, as far as it is counted."""
     return Origin(network(), device())
+
+
+@contextmanager
+def password_counted(username: str) -> Iterator[None]:
+    """Count a right password of this account, before it costs a hash; a wrong one is taken out again, and counts elsewhere.
+
+    Raises TooManyRequests: whoever has the password could have all passwords wait for theirs.
+    """
+    subject = parts().guard.subject("right password", username).hex()
+    limit = parts().limits.logins
+    parts().limiter.take(limit, subject)
+    try:
+        yield
+    except VoteError:
+        parts().limiter.give_back(limit, subject)
+        raise
+
+
+def check_mail_limit() -> None:
+    """Count a mail that somebody asks for. Raises TooManyRequests for an account, or a stranger's network, that asks often."""
+    who = identity()
+    parts().limiter.take(parts().limits.mails, f"user:{who.user_id}" if who else network())
 
 
 def log_out() -> None:
