@@ -30,7 +30,7 @@ from vote.edge.sessions import SessionCookie
 from vote.edge.turns import Turns
 from vote.errors import HasherBusy, NotAllowed, NotFound, Unavailable, VoteError
 from vote.live.sockets import Live
-from vote.stranger_limits import BODY_MAX_BYTES
+from vote.stranger_limits import BODY_MAX_BYTES, LOGIN_WAIT_S, PAGE_WAIT_S
 from vote.web.errors import render_error_page
 from vote.web.static_files import StaticFiles
 
@@ -39,8 +39,6 @@ PROBES = frozenset(("/health", "/ready", "/metrics"))
 READING = ("GET", "HEAD")
 MAX_ID = 2**31 - 1
 READY_TIMEOUT_S = 4.0  # a probe that hangs is a probe that fails
-PAGE_WAIT_S = 10.0  # for a thread, while each waits for a database that is slow; then 503, never a line without an end
-LOGIN_WAIT_S = 10.0  # for a place before the hasher; a refusal is dear when it is asked for again at once
 HASHING = frozenset(  # what costs a hash: a stranger's requests, and those that ask for one's own password
     [("DELETE", "/api/me")]
     + [("POST", path) for path in ("/login", "/register", "/reset")]

@@ -1,7 +1,6 @@
-"""Every setting of every process, read once from the environment (and `.env`), refused loudly when wrong.
+"""Every setting of every process, read once from the environment (and `.env`), here only; refused loudly when wrong.
 
-No other module reads the environment. A secret may come from a file named by `NAME_FILE` (a mounted secret). Error
-messages name the setting and the reason, never the value. `.env.example` lists the same names; a test compares them.
+A secret may come from a file named by `NAME_FILE`. Messages name setting and reason, never the value. `.env.example` agrees.
 """
 
 import ipaddress

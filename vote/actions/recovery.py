@@ -13,9 +13,8 @@ from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.passwords import weakness
 from vote.errors import Conflict, InvalidInput, TooManyGuesses
+from vote.stranger_limits import MAILS_TO_ADDRESS_PER_HOUR
 
-TOKEN_MAX_CHARS = 128  # ours have 43
-MAILS_AN_HOUR = 3  # to one address, for one purpose
 USED_UP = "This link was used, is too old, or a newer one was sent. Ask for another."
 TOO_MANY_MAILS = "Several mails to this address are on their way. Look for them, also among spam, or wait an hour."
 
@@ -132,5 +131,5 @@ def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
 def _count_mail(db: Database, guard: Guard, kind: str, email: str) -> None:
     subject = guard.subject(f"mail {kind}", email)
     with db.transaction(by="mail") as tx:
-        if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_AN_HOUR, hours=1) is None:
+        if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_TO_ADDRESS_PER_HOUR, hours=1) is None:
             raise TooManyGuesses(attempts.wait_s(tx, subject, [attempts.EVERYWHERE]), TOO_MANY_MAILS)

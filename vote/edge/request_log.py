@@ -18,6 +18,7 @@ import prometheus_client
 
 from vote.logs import render
 from vote.metrics import REQUEST_SECONDS, REQUESTS, ManySeconds
+from vote.stranger_limits import LOGGED_PATH_MAX_CHARS
 
 ROUTES = frozenset(
     (
@@ -37,7 +38,6 @@ ROUTES = frozenset(
     )
 )
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-PATH_MAX_CHARS = 200  # of a line; ours are far shorter
 
 
 class RequestLog:
@@ -61,7 +61,13 @@ class RequestLog:
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
         ms = round(seconds * 1000, 2)
-        line = {"request_id": request_id, "method": method, "path": path[:PATH_MAX_CHARS], "status": status, "ms": ms}
+        line = {
+            "request_id": request_id,
+            "method": method,
+            "path": path[:LOGGED_PATH_MAX_CHARS],
+            "status": status,
+            "ms": ms,
+        }
         self._lines.append(line | more)
 
     def flush(self) -> None:

@@ -16,9 +16,9 @@ from vote import logs
 from vote.config import load as load_settings
 from vote.edge.express_protocol import ExpressProtocol
 from vote.ops.process import die_with_parent
+from vote.stranger_limits import CONNECTIONS_MAX
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
-CONNECTIONS_MAX = 25_000  # of one process: MAX_WATCHERS of vote/live/sockets.py, and 5,000 who ask; beyond it is 503
 GC_OBJECTS = (
     50_000  # new ones before cycles are looked for: to look at hundreds of requests under way took a tenth of the time
 )

@@ -14,11 +14,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote.actions import accounts as actions
 from vote.actions import logins
 from vote.actions.guard import Guess
-from vote.auth import PASSWORD_MAX_CHARS
 from vote.db.users import Account
 from vote.edge import devices, problems
 from vote.edge.identity import Identity
 from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooManyRequests, VoteError
+from vote.stranger_limits import PASSWORD_MAX_CHARS
 from vote.web import body, visitor
 from vote.web.access import UNASKED, rule
 from vote.web.local import local_path

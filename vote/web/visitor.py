@@ -171,7 +171,7 @@ def password_counted(username: str) -> Iterator[None]:
 
 
 def check_mail_limit() -> None:
-    """Count a mail that somebody asks for. Raises TooManyRequests for an account, or a stranger's network, that asks often."""
+    """Count a mail that somebody asks for. Raises TooManyRequests for an account, or a stranger's network, asking often."""
     who = identity()
     parts().limiter.take(parts().limits.mails, f"user:{who.user_id}" if who else network())
 
