@@ -93,9 +93,12 @@ class FramingProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """All is there; what comes next is another head."""
+        """All is there; what comes next is another head. Raises ValueError, to the parser, when the framing was too much."""
         if self._is_ignoring_upgrade:
             return
+        if self._has_too_much_framing():
+            self._refusal = TOO_MUCH_FRAMING
+            raise ValueError(TOO_MUCH_FRAMING)
         self._is_in_head = True
         super().on_message_complete()
 
@@ -180,10 +183,13 @@ class FramingProtocol(HttpToolsProtocol):
         if self._is_in_head:
             if self._head_bytes > limits.HEAD_MAX_BYTES:
                 self._turn_away(*TOO_LARGE)
-        elif self._body_left is None:
-            allowed = limits.FRAMING_MAX_BYTES + self._body_bytes // limits.FRAMING_SHARE
-            if self._framing_bytes > allowed:
-                self._turn_away(*TOO_MUCH_FRAMING)
+        elif self._has_too_much_framing():
+            self._turn_away(*TOO_MUCH_FRAMING)
+
+    def _has_too_much_framing(self) -> bool:
+        if self._body_left is not None:
+            return False
+        return self._framing_bytes > limits.FRAMING_MAX_BYTES + self._body_bytes // limits.FRAMING_SHARE
 
     def _why_not(self) -> Refusal | None:
         """What is wrong with this head; learns on the way how long its body is."""

@@ -16,14 +16,13 @@ from vote import logs
 from vote.config import load as load_settings
 from vote.edge.express_protocol import ExpressProtocol
 from vote.ops.process import die_with_parent
-from vote.stranger_limits import CONNECTIONS_MAX
+from vote.stranger_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
 GC_OBJECTS = (
     50_000  # new ones before cycles are looked for: to look at hundreds of requests under way took a tenth of the time
 )
 PING_S = 20.0  # a watcher that is gone without a word is let go after twice that at most
-SOCKET_MESSAGE_BYTES = 4096  # watchers have nothing to say
 
 
 class JsonLogger(Logger):  # type: ignore[misc]  # the package carries no types
@@ -45,7 +44,7 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
         "server_header": False,
         "access_log": False,  # the app writes its own line per request
         "ws": "vote.live.protocol:WatcherProtocol",
-        "ws_max_size": SOCKET_MESSAGE_BYTES,
+        "ws_max_size": SOCKET_MESSAGE_MAX_BYTES,
         "ws_ping_interval": PING_S,
         "ws_ping_timeout": PING_S,
         "ws_per_message_deflate": False,  # a snapshot is small; thousands of compressors are not

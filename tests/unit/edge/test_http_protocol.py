@@ -40,13 +40,14 @@ class Server:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
-    def protocol(self) -> Callable[[], FrontDoorProtocol]:
-        """What makes a connection's protocol."""
+    def protocol(self, most: int | None = None) -> Callable[[], FrontDoorProtocol]:
+        """What makes a connection's protocol, for `most` of them."""
         config = Config(
             self.app,
             interface="asgi3",
             ws="vote.live.protocol:WatcherProtocol",
             timeout_keep_alive=KEEP_ALIVE_S,
+            limit_concurrency=most,
             log_config=None,
         )
         config.load()
@@ -187,3 +188,23 @@ def test_what_is_wrong_with_the_next_request_is_told_after_this_one_is_answered(
     answers = with_one(run)
 
     assert [answer[:3] for answer in answers] == [b"", b"200", b"400" if behind.startswith(b"nonsense") else b"408"]
+
+
+def test_one_connection_too_many_is_told() -> None:
+    """It counts itself: the limit is the number of connections at which one more is refused."""
+
+    async def run() -> list[bytes]:
+        server, answers = Server(), list[bytes]()
+        server.may_answer.set()
+        made = await asyncio.get_running_loop().create_server(server.protocol(most=3), "127.0.0.1", 0)
+        async with made, asyncio.timeout(WITHIN_S):
+            streams = []
+            for _ in range(3):
+                streams.append(await asyncio.open_connection(*made.sockets[0].getsockname()))
+                streams[-1][1].write(GET + b"\r\n")
+                answers.append((await streams[-1][0].readuntil(b"\r\n\r\n"))[9:12])
+            for _, writer in streams:
+                writer.close()
+        return answers
+
+    assert asyncio.run(run()) == [b"200", b"200", b"503"]
