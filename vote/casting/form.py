@@ -106,4 +106,7 @@ def _plain_multipart(body: bytes, boundary: bytes) -> Mapping[str, str] | None:
     found = [_PLAIN_FIELD.fullmatch(part) for part in parts[1:-1]]
     if not all(found):
         return None
-    return once((one[1].decode("ascii"), one[2].decode("utf-8")) for one in found if one)
+    try:
+        return once([(one[1].decode("ascii"), one[2].decode("utf-8")) for one in found if one])
+    except UnicodeDecodeError:
+        return None  # the thorough reader says so

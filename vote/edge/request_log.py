@@ -90,7 +90,10 @@ class RequestLog:
 
 def _written(line: dict[str, Any]) -> str:
     """As `logs.render` writes it; orjson takes a tenth of the time, and leaves what is no ASCII as it is."""
-    text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    try:
+        text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # what is no text: whatever it is, all other lines of this turn are written
+        return f"{render(line)}\n"
     return text.decode("ascii") if text.isascii() and b"\x7f" not in text else f"{render(line)}\n"
 
 

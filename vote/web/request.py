@@ -50,3 +50,7 @@ class Request(flask.Request):
         if not environ.get("CONTENT_TYPE") and environ.get("CONTENT_LENGTH") not in (None, "", "0"):
             environ["CONTENT_TYPE"] = body_fields.FORM  # a body without a type is a form here, as it is for votes
         super().__init__(environ, *rest, **more)
+
+    def _load_form_data(self) -> None:
+        self.get_data()  # kept: a form that is refused is refused again, wherever it is asked for
+        super()._load_form_data()

@@ -190,6 +190,28 @@ def test_what_is_wrong_with_the_next_request_is_told_after_this_one_is_answered(
     assert [answer[:3] for answer in answers] == [b"", b"200", b"400" if behind.startswith(b"nonsense") else b"408"]
 
 
+def test_nothing_is_begun_for_who_does_not_read() -> None:
+    """How much the kernel takes cannot be arranged: so this transport says itself whether somebody reads."""
+
+    async def run() -> list[int]:
+        server = Server()
+        server.may_answer.set()
+        transport = Mock(asyncio.Transport, get_extra_info=Mock(return_value=None), is_closing=Mock(return_value=False))
+        protocol = server.protocol()()
+        protocol.connection_made(transport)
+        protocol.pause_writing()
+        protocol.data_received(3 * (GET + b"\r\n"))
+        begun = [len(server.asked)]
+        protocol.resume_writing()
+        async with asyncio.timeout(WITHIN_S):
+            while len(server.asked) < 3:  # noqa: ASYNC110  # the app tells of the first only
+                await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return [*begun, len(server.asked)]
+
+    assert asyncio.run(run()) == [0, 3]
+
+
 def test_one_connection_too_many_is_told() -> None:
     """It counts itself: the limit is the number of connections at which one more is refused."""
 
