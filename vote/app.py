@@ -8,13 +8,16 @@ from collections.abc import MutableMapping
 from datetime import timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 from flask.templating import Environment
+from werkzeug.routing import MapAdapter
 
 from vote import config
 from vote.edge.parts import Parts
 from vote.edge.sessions import ABSOLUTE_S, SessionInterface, cookie_name
+from vote.stranger_limits import BODY_MAX_BYTES
 from vote.web import assets, compression, context, errors, gate, visitor
 from vote.web.account_page import account_page
 from vote.web.accounts import accounts
@@ -34,9 +37,8 @@ from vote.web.pages import pages
 from vote.web.people_api import people_api
 from vote.web.receipts import receipts
 from vote.web.recovery import recovery
-from vote.web.request import BODY_MAX_BYTES, Request
+from vote.web.request import Request
 
-FORM_MAX_PARTS = 100
 BLUEPRINTS = (
     pages,
     desk,
@@ -58,6 +60,21 @@ BLUEPRINTS = (
 )
 
 
+class App(Flask):
+    """Flask that writes absolute addresses, redirects among them, with PUBLIC_URL where there is one: a client says what it
+    likes in its Host header.
+    """
+
+    def create_url_adapter(self, request: Any) -> MapAdapter | None:
+        """What matches paths and writes addresses for a request."""
+        adapter = super().create_url_adapter(request)
+        public_url = self.extensions[visitor.EXTENSION].settings.public_url
+        if adapter is not None and public_url:
+            public = urlsplit(public_url)
+            adapter.url_scheme, adapter.server_name = public.scheme, public.netloc
+        return adapter
+
+
 class Templates(Environment):
     """Flask's, with one table of globals for all templates: each import of a macro compares tables, and comparing with a
     ChainMap took a fifth of the time a page takes to write.
@@ -74,7 +91,7 @@ def create_app(parts: Parts | None = None) -> Flask:
         parts = Parts.of(config.load())
         parts.start()
     settings = parts.settings
-    app = Flask("vote.web", static_folder=None)  # the front door serves those files
+    app = App("vote.web", static_folder=None)  # the front door serves those files
     app.request_class = Request
     app.jinja_environment = Templates
     app.session_interface = SessionInterface()
@@ -87,8 +104,6 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.config["PERMANENT_SESSION_LIFETIME"] = timedelta(seconds=ABSOLUTE_S)
     app.config["PREFERRED_URL_SCHEME"] = "https"
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
-    app.config["MAX_FORM_MEMORY_SIZE"] = BODY_MAX_BYTES
-    app.config["MAX_FORM_PARTS"] = FORM_MAX_PARTS
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of their models
     app.extensions[visitor.EXTENSION] = parts
     app.url_map.converters["id"] = IdConverter

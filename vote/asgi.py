@@ -23,6 +23,7 @@ from vote.config import Settings
 from vote.domain.number import is_number
 from vote.edge import client_address, origin, probes, problems, whole_body
 from vote.edge.answer import App, Receive, Scope, Send, answer
+from vote.edge.collected import Collected
 from vote.edge.cors import Cors
 from vote.edge.envelope import REQUEST_ID, Envelope, Told
 from vote.edge.identity import Identifier
@@ -31,17 +32,19 @@ from vote.edge.sessions import SessionCookie
 from vote.edge.turns import Turns
 from vote.errors import HasherBusy, NotAllowed, NotFound, Unavailable, VoteError
 from vote.live.sockets import Live
+from vote.stranger_limits import BODY_MAX_BYTES, LOGIN_WAIT_S, PAGE_WAIT_S
 from vote.web.errors import render_error_page
-from vote.web.request import BODY_MAX_BYTES
 from vote.web.static_files import StaticFiles
 
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
 PROBES = frozenset(("/health", "/ready", "/metrics"))
 READING = ("GET", "HEAD")
 READY_TIMEOUT_S = 4.0  # a probe that hangs is a probe that fails
-PAGE_WAIT_S = 10.0  # for a thread, while each waits for a database that is slow; then 503, never a line without an end
-LOGIN_WAIT_S = 10.0  # for a place before the hasher; a refusal is dear when it is asked for again at once
-HASHING = frozenset(("/login", "/register", "/reset"))  # a stranger's requests that cost a hash
+HASHING = frozenset(  # what costs a hash: a stranger's requests, and those that ask for one's own password
+    [("DELETE", "/api/me")]
+    + [("POST", path) for path in ("/login", "/register", "/reset")]
+    + [("POST", f"/account/{form}") for form in ("password", "email", "delete")]
+)
 NOT_STORED = "Your vote is not stored."
 IN_DOUBT = "Your vote may be stored or not. Press again: it cannot count twice."
 
@@ -99,11 +102,15 @@ class FrontDoor:
             receive = await whole_body.wait_for(scope, receive, BODY_MAX_BYTES)
         except ConnectionError:
             return  # the client went away before it had sent its request: nobody is there to be told
+        made = Collected()
         try:
-            async with self._login_turns.one() if _brings_password(scope) else nullcontext(), self._turns.one():
-                await self._pages(scope, receive, send)
+            hashing = self._login_turns.one(_network_of(scope)) if _costs_a_hash(scope) else nullcontext()
+            async with hashing, self._turns.one():
+                await self._pages(scope, receive, made.take)
         except Unavailable as error:
             await self._refuse_page(error, scope, send)
+            return
+        await made.send(send)  # the place is free again: who does not read keeps nobody waiting
 
     async def _refuse_page(self, error: Unavailable, scope: Scope, send: Send) -> None:
         told = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
@@ -212,8 +219,13 @@ class FrontDoor:
         await asyncio.to_thread(self._parts.close)
 
 
-def _brings_password(scope: Scope) -> bool:
-    return scope["method"] == "POST" and scope["path"] in HASHING
+def _costs_a_hash(scope: Scope) -> bool:
+    return (scope["method"], scope["path"]) in HASHING
+
+
+def _network_of(scope: Scope) -> str:
+    client = scope.get("client")
+    return client_address.network_of(client_address.parse(client[0]) if client else None)
 
 
 async def _refuse_method(scope: Scope, send: Send, allowed: Sequence[str]) -> None:

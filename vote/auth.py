@@ -25,20 +25,19 @@ from vote.domain.folding import password_key
 from vote.domain.number import MAX_NUMBER, is_number
 from vote.errors import HasherBusy, NotLoggedIn
 from vote.hash_process import HashProcess
+from vote.stranger_limits import TOKEN_MAX_CHARS
 
 ALGORITHM = "HS256"
 HEADER = {"alg": ALGORITHM, "typ": "JWT"}
 ISSUER = "vote-app"
 AUDIENCE = "vote-app"
 TOKEN_HOURS = 24
-TOKEN_MAX_CHARS = 1_024  # ours have about 300; a longer one is not read at all
 CLAIMS = frozenset({"iss", "aud", "sub", "exp", "nbf", "iat", "jti"})
 JTI_BYTES = 16
 
 PBKDF2_ROUNDS = 600_000
 PBKDF2_MAX_ROUNDS = 10_000_000  # a stored hash may not make us work for minutes
 SALT_BYTES = 16
-PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never cut
 
 UNCONFIRMED = "unconfirmed."  # begins the jti of whose address has to be looked up to vote; no random jti has a dot
 

@@ -1,7 +1,6 @@
-"""Every setting of every process, read once from the environment (and `.env`), refused loudly when wrong.
+"""Every setting of every process, read once from the environment (and `.env`), here only; refused loudly when wrong.
 
-No other module reads the environment. A secret may come from a file named by `NAME_FILE` (a mounted secret). Error
-messages name the setting and the reason, never the value. `.env.example` lists the same names; a test compares them.
+A secret may come from a file named by `NAME_FILE`. Messages name setting and reason, never the value. `.env.example` agrees.
 """
 
 import ipaddress
@@ -115,6 +114,8 @@ class Settings(BaseModel):
     limit_sockets_per_account: int = Field(default=50, ge=1, le=1_000_000)
     limit_sockets_per_network: int = Field(default=10_000, ge=1, le=1_000_000)
     limit_login_failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    limit_logins_per_minute: int = Field(default=30, ge=1, le=1_000_000)
+    limit_mails_per_hour: int = Field(default=120, ge=1, le=1_000_000)
     limit_registrations_per_hour: int = Field(default=600, ge=1, le=1_000_000)
 
     smtp_url: str | None = None

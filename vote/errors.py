@@ -16,7 +16,8 @@ VoteError
 │   └── AddressHasVoted     another account has voted from this e-mail address
 ├── VotingNotOpen           before opening or after closing
 ├── NoSuchOption            the competition has no such option
-├── TooLarge                more bytes than the named limit
+├── TooLarge                more bytes or fields than the named limit
+├── WrongMediaType          a body in a form that nobody here reads
 ├── StaleVersion            If-Match names an older version
 ├── UnreadableVersion       If-Match names none
 ├── VersionRequired         a change without If-Match
@@ -118,6 +119,10 @@ class NoSuchOption(VoteError):
 
 class TooLarge(VoteError):
     """The request is larger than the limit."""
+
+
+class WrongMediaType(VoteError):
+    """Send JSON (application/json) or a form."""
 
 
 class StaleVersion(VoteError):

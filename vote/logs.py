@@ -1,13 +1,27 @@
 """Logging: one JSON line per request and per batch on standard output, in UTC, by structlog.
 
+One line is one JSON object, whoever writes it: loggers of libraries, warnings, and errors that nothing caught too. It is
+ASCII, so that nothing in it moves a cursor or ends a line, for programs and terminals (C0 and C1 controls, U+2028).
 No password, token, e-mail address or choice belongs in a line; whoever writes one names its fields.
 """
 
+import json
 import logging
 import sys
+import threading
+from types import TracebackType
 from typing import Any
 
 import structlog
+
+LIBRARIES = ("uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access", "py.warnings")
+
+lines = structlog.get_logger()
+
+
+def render(line: object, **how: Any) -> str:
+    """A line as JSON in printable ASCII; what JSON does not know is written as its text."""
+    return json.dumps(line, **{"default": str, **how}).replace("\x7f", "\\u007f")
 
 
 def configure(part: str) -> None:
@@ -21,7 +35,7 @@ def configure(part: str) -> None:
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, structlog.processors.JSONRenderer(render)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
@@ -32,11 +46,36 @@ def configure(part: str) -> None:
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                structlog.processors.JSONRenderer(render),
             ],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    route_libraries()
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda failed: _log_uncaught(
+        failed.exc_type, failed.exc_value, failed.exc_traceback, thread=failed.thread.name if failed.thread else None
+    )
+    sys.unraisablehook = lambda failed: _log_uncaught(
+        failed.exc_type, failed.exc_value, failed.exc_traceback, where=failed.err_msg or "in a destructor"
+    )
+
+
+def route_libraries() -> None:
+    """Let the servers' loggers write through the root's handler; they come with handlers of their own, in plain text."""
+    for name in LIBRARIES:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, **more: Any
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return  # somebody pressed Ctrl-C: that is no error
+    lines.critical("uncaught", exc_info=(kind, error, trace), **more)
 
 
 def _named(part: str) -> Any:

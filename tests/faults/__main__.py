@@ -33,6 +33,7 @@ from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
 from tests.faults.starting import STARTING_FAULTS
 from tests.faults.times_and_lists import LIST_FAULTS, TIME_FAULTS
+from tests.faults.strangers import STRANGER_FAULTS
 from tests.faults.voters import VOTER_FAULTS
 
 ALL_FAULTS = (
@@ -61,6 +62,7 @@ ALL_FAULTS = (
     *TIME_FAULTS,
     *LIST_FAULTS,
     *CLOCK_FAULTS,
+    *STRANGER_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

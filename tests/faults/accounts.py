@@ -144,8 +144,8 @@ ACCOUNT_FAULTS = (
         "each log-in that finds no place is refused by Flask",
         "a flood of logins does not slow votes",
         "vote/asgi.py",
-        'scope["method"] == "POST" and scope["path"] in HASHING',
-        'scope["method"] == "POST" and scope["path"] in ()',
+        'return (scope["method"], scope["path"]) in HASHING',
+        "return False",
         (f"{DOOR}::test_who_finds_no_place_before_the_hasher_is_told_at_the_door_and_pages_go_on",),
     ),
     Fault(

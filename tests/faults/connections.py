@@ -3,6 +3,7 @@
 from tests.faults.fault import Fault
 
 PROTOCOL = "vote/edge/http_protocol.py"
+FRAMING = "vote/edge/request_framing.py"
 ONE_CONNECTION = "tests/unit/edge/test_http_protocol.py"
 VOTE_LIMIT = "tests/unit/casting/test_vote_limit.py"
 
@@ -19,7 +20,7 @@ CONNECTION_FAULTS = (
         "an answer before the body leaves a connection for ever",
         "slow clients are cut off",
         PROTOCOL,
-        "        if self.cycle is not None and self.cycle.response_complete:\n",
+        "        if self._is_in_head and self.cycle is not None and self.cycle.response_complete:\n",
         "        if False:\n",
         (f"{ONE_CONNECTION}::test_a_connection_that_was_answered_before_its_body_came_is_closed_in_the_end",),
     ),
@@ -34,18 +35,18 @@ CONNECTION_FAULTS = (
     Fault(
         "a body behind a foreign upgrade is the next request",
         "RFC 9112 §11.2: no request is smuggled",
-        PROTOCOL,
-        '        if bodies and bodies != {b"content-length": b"0"}:\n',
-        "        if False:\n",
-        (f"{ONE_CONNECTION}::test_a_body_behind_a_foreign_upgrade_is_no_request",),
+        FRAMING,
+        "            self._ignore_upgrade()\n",
+        "            self._is_in_head, self._is_ignoring_upgrade = True, False\n",
+        (f"{ONE_CONNECTION}::test_a_foreign_upgrade_is_ignored_and_the_body_read",),
     ),
     Fault(
         "a ballot is told what is wrong with the next request",
         "a 4xx is a promise: this ballot is not counted",
-        PROTOCOL,
-        "        elif self._owes_an_answer():\n",
-        "        elif False:\n",
-        (f"{ONE_CONNECTION}::test_what_is_wrong_with_the_next_request_is_not_told_to_this_one",),
+        FRAMING,
+        "            if self._must_wait():\n",
+        "            if False:\n",
+        (f"{ONE_CONNECTION}::test_what_is_wrong_with_the_next_request_is_told_after_this_one_is_answered",),
     ),
     Fault(
         "a handshake that is none is never answered",

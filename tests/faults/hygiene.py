@@ -57,8 +57,8 @@ HYGIENE_FAULTS = (
         "a line of the log is written as it comes",
         "ASVS 16.4.1: one line stays one line",
         "vote/edge/request_log.py",
-        "orjson.dumps(line | common, option=orjson.OPT_APPEND_NEWLINE)",
-        "' '.join(map(str, [*(line | common).values(), '\\n'])).encode()",
+        "[_written(line | common) for line in lines]",
+        "[' '.join(map(str, [*(line | common).values(), '\\n'])) for line in lines]",
         ("tests/integration/web/test_behind_the_front_door.py::test_a_line_of_the_log_stays_one_line",),
     ),
     Fault(
@@ -97,8 +97,8 @@ HYGIENE_FAULTS = (
         "a form that cannot be read is an empty one",
         "bad input gets a clear error",
         "vote/web/request.py",
-        "        self.silent = False\n",
-        "",
+        "            raise BadRequest(NOT_A_FORM) from error\n",
+        "            del error\n",
         ("tests/integration/web/test_errors.py::test_a_form_that_cannot_be_read_is_not_an_empty_one",),
     ),
     Fault(

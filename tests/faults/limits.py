@@ -166,9 +166,9 @@ LIMIT_FAULTS = (
     Fault(
         "heads of any size are taken",
         "sizes are capped everywhere",
-        "vote/edge/http_protocol.py",
-        "HEAD_MAX_BYTES = 32 * 1024",
-        "HEAD_MAX_BYTES = 32 * 1024 * 1024",
+        "vote/stranger_limits.py",
+        "HEAD_MAX_BYTES = 32 * KIB",
+        "HEAD_MAX_BYTES = 32 * 1024 * KIB",
         (SLOW,),
     ),
 )

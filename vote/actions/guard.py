@@ -14,8 +14,8 @@ from vote.db import attempts, devices
 from vote.db.pool import Database
 from vote.domain.folding import NO_USERNAME, username_key
 from vote.errors import TooManyGuesses
+from vote.stranger_limits import GUESSES_A_DAY
 
-GUESSES_A_DAY = 100  # of one name, from all networks that are no known device (NIST: "no more than 100")
 DAY_HOURS = 24
 KEY_BYTES = 16
 ACTOR = "login"

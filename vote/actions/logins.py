@@ -1,11 +1,12 @@
 """Checking passwords: at a login, and once more where something grave is asked. What guessing costs is in `guard.py`."""
 
-from vote.actions.guard import ACTOR, GUESSES_A_DAY, Guard, Guess
+from vote.actions.guard import ACTOR, Guard, Guess
 from vote.auth import TOKEN_HOURS, PasswordHasher, PasswordMatch, needs_rehash
 from vote.db import attempts, devices, locks, outbox, users
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.errors import InvalidInput, NotFound, NotLoggedIn, Unavailable
+from vote.stranger_limits import GUESSES_A_DAY
 
 
 def check_login(

@@ -16,9 +16,8 @@ from vote.db.users import Account
 from vote.domain.folding import email_key, needs_smtputf8
 from vote.domain.passwords import weakness
 from vote.errors import Conflict, InvalidInput, TooManyGuesses
+from vote.stranger_limits import MAILS_TO_ADDRESS_PER_HOUR
 
-TOKEN_MAX_CHARS = 128  # ours have 43
-MAILS_AN_HOUR = 3  # to one address, for one purpose
 NOT_MAILABLE = (
     "No mail reaches this address from here: before the @ only letters A to Z, digits and signs. Write another."
 )
@@ -156,5 +155,5 @@ def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
 def _count_mail(db: Database, guard: Guard, kind: str, email: str) -> None:
     subject = guard.subject(f"mail {kind}", email_key(email))
     with db.transaction(by="mail") as tx:
-        if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_AN_HOUR, hours=1) is None:
+        if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_TO_ADDRESS_PER_HOUR, hours=1) is None:
             raise TooManyGuesses(attempts.wait_s(tx, subject, [attempts.EVERYWHERE]), TOO_MANY_MAILS)

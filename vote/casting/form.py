@@ -1,22 +1,18 @@
 """Reads what a voter sends: a form, multipart or JSON. Small bodies only, read whole."""
 
-import json
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
-from urllib.parse import parse_qsl
+from typing import Any, NamedTuple
 
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
+from vote.edge import body_fields
 from vote.edge.answer import Receive
 from vote.edge.fields import once
 from vote.edge.origin import FIELD
-from vote.errors import InvalidInput, TooLarge
+from vote.errors import InvalidInput, TooLarge, WrongMediaType
+from vote.stranger_limits import VOTE_FIELDS_MAX, VOTE_MAX_BYTES
 
-MAX_BODY_BYTES = 16 * 1024  # a ballot is some 200 bytes
-MAX_FIELDS = 20
 # A part with one header line and a name that needs no decoding.
 _PLAIN_FIELD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_-]+)"\r\n\r\n(.*)\r\n', re.DOTALL)
 _MULTIPART = re.compile(r"multipart/form-data; ?boundary=([A-Za-z0-9'_-]{1,70})")  # as browsers and curl spell it
@@ -41,9 +37,9 @@ class BallotForm(NamedTuple):
 
 
 async def read_body(receive: Receive, content_length: str | None) -> bytes:
-    """The whole body. Raises TooLarge above MAX_BODY_BYTES, whatever the length claimed to be."""
-    if content_length is not None and content_length.isdigit() and int(content_length) > MAX_BODY_BYTES:
-        raise TooLarge(f"A vote has at most {MAX_BODY_BYTES // 1024} KiB.")
+    """The whole body. Raises TooLarge above VOTE_MAX_BYTES, whatever the length claimed to be."""
+    if content_length is not None and content_length.isdigit() and int(content_length) > VOTE_MAX_BYTES:
+        raise TooLarge(f"A vote has at most {VOTE_MAX_BYTES // 1024} KiB.")
     body = b""
     while True:
         message = await receive()
@@ -51,14 +47,16 @@ async def read_body(receive: Receive, content_length: str | None) -> bytes:
             raise ConnectionError
         part: bytes = message.get("body", b"")
         body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"A vote has at most {MAX_BODY_BYTES // 1024} KiB.")
+        if len(body) > VOTE_MAX_BYTES:
+            raise TooLarge(f"A vote has at most {VOTE_MAX_BYTES // 1024} KiB.")
         if not message.get("more_body"):
             return body
 
 
 def parse(body: bytes, content_type: str) -> BallotForm:
-    """The fields. Raises InvalidInput when the body is not what the type says, TooLarge when it has too many parts."""
+    """The fields. Raises InvalidInput when the body is not what its type says, TooLarge when it has too many fields, and
+    WrongMediaType.
+    """
     return _plain(body, content_type) or _thorough(body, content_type)
 
 
@@ -74,17 +72,22 @@ def _plain(body: bytes, content_type: str) -> BallotForm | None:
 def _thorough(body: bytes, content_type: str) -> BallotForm:
     try:
         kind, boundary = _kind_of(content_type)
-        if kind == "application/json":
-            fields = _json(body)
-        elif kind == "multipart/form-data":
-            fields = _plain_multipart(body, boundary) or _multipart(body, boundary)
+        fields: Mapping[str, Any]
+        if body_fields.is_json(kind):
+            fields = body_fields.json_object(body, VOTE_FIELDS_MAX)
+        elif kind == body_fields.MULTIPART:
+            fields = _plain_multipart(body, boundary) or once(body_fields.multipart(body, boundary, VOTE_FIELDS_MAX))
+        elif kind in (body_fields.FORM, ""):
+            fields = once(body_fields.urlencoded(body, VOTE_FIELDS_MAX))
         else:
-            fields = once(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
-    except RequestEntityTooLarge as error:
-        raise TooLarge(f"A vote has at most {MAX_FIELDS} fields.") from error
-    except (ValueError, RecursionError) as error:
+            raise WrongMediaType
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput({"vote": UNREADABLE}, UNREADABLE) from error
-    return BallotForm(fields.get("vote"), fields.get(FIELD))
+    return BallotForm(_as_text(fields.get("vote")), _as_text(fields.get(FIELD)))
+
+
+def _as_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _kind_of(content_type: str) -> tuple[str, bytes]:
@@ -95,38 +98,15 @@ def _kind_of(content_type: str) -> tuple[str, bytes]:
     return kind, options.get("boundary", "").encode("ascii")
 
 
-def _json(body: bytes) -> Mapping[str, str]:
-    fields = json.loads(body, object_pairs_hook=once)
-    if not isinstance(fields, dict):
-        raise ValueError("not an object")
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
-
-
 def _plain_multipart(body: bytes, boundary: bytes) -> Mapping[str, str] | None:
     """What curl and browsers send for plain fields, in a tenth of the time; None for anything else."""
     parts = body.split(b"--" + boundary)
-    if not boundary or parts[0] or parts[-1] not in (b"--\r\n", b"--") or len(parts) > MAX_FIELDS + 2:
+    if not boundary or parts[0] or parts[-1] not in (b"--\r\n", b"--") or len(parts) > VOTE_FIELDS_MAX + 2:
         return None
     found = [_PLAIN_FIELD.fullmatch(part) for part in parts[1:-1]]
     if not all(found):
         return None
-    return once((one[1].decode("ascii"), one[2].decode("utf-8")) for one in found if one)
-
-
-def _multipart(body: bytes, boundary: bytes) -> Mapping[str, str]:
-    decoder = MultipartDecoder(boundary, max_form_memory_size=MAX_BODY_BYTES, max_parts=MAX_FIELDS)
-    decoder.receive_data(body)
-    decoder.receive_data(None)
-    fields: dict[str, str] = {}
-    name = ""
-    while not isinstance(event := decoder.next_event(), Epilogue | NeedData):
-        if isinstance(event, Field):
-            name = event.name
-            if name in fields:
-                raise ValueError("a field is sent twice")
-            fields[name] = ""
-        elif isinstance(event, File):
-            name = ""
-        elif isinstance(event, Data) and name:
-            fields[name] += event.data.decode("utf-8")
-    return fields
+    try:
+        return once([(one[1].decode("ascii"), one[2].decode("utf-8")) for one in found if one])
+    except UnicodeDecodeError:
+        return None  # the thorough reader says so

@@ -5,9 +5,9 @@ beyond the limit are not even looked at. What was right is given back. `subject`
 """
 
 from vote.db.pool import Tx
+from vote.stranger_limits import FREE_GUESSES
 
 EVERYWHERE = b""  # the source that counts all of them together
-FREE = 4  # attempts that cost no time; from the next one on each doubles the wait
 FIRST_WAIT_S = 5
 LONGEST_WAIT_S = 3_600
 REMEMBER_HOURS = 24
@@ -44,7 +44,7 @@ def count_slowly(tx: Tx, subject: bytes, source: bytes) -> bool:
         {
             "subject": subject,
             "source": source,
-            "free": FREE,
+            "free": FREE_GUESSES,
             "first": FIRST_WAIT_S,
             "longest": LONGEST_WAIT_S,
             "remember": REMEMBER_HOURS,

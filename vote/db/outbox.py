@@ -12,12 +12,12 @@ KEEP_DAYS = 7  # of what is done, without its content
 
 
 class Mail(NamedTuple):
-    """One mail to be sent. `recipient` is None where nobody is to get one."""
+    """One mail to be sent."""
 
     id: int
     kind: Kind
     user_id: int | None
-    recipient: str | None
+    recipient: str
     username: str | None
     tries: int
 
@@ -39,17 +39,32 @@ def put(tx: Tx, kind: Kind, *, user_id: int | None, recipient: str | None, usern
 
 
 def take(tx: Tx) -> Mail | None:
-    """The next mail that is due, for this worker alone until LEASE_S are over; None when there is none."""
+    """The next mail to somebody that is due, for this worker alone until LEASE_S are over; None when there is none.
+
+    What an account has to know comes before confirmations: addresses to confirm may be made up, as many as there may be
+    registrations.
+    """
     row = tx.execute(
         """
         UPDATE outbox SET tries = tries + 1, due_at = now() + make_interval(secs => %s)
-        WHERE id = (SELECT id FROM outbox WHERE done_at IS NULL AND due_at <= now()
-                    ORDER BY due_at FOR UPDATE SKIP LOCKED LIMIT 1)
+        WHERE id = (SELECT id FROM outbox WHERE done_at IS NULL AND due_at <= now() AND recipient IS NOT NULL
+                    ORDER BY kind = 'confirm', due_at FOR UPDATE SKIP LOCKED LIMIT 1)
         RETURNING id, kind, user_id, recipient, username, tries
         """,
         (LEASE_S,),
     ).fetchone()
     return None if row is None else Mail(*row)
+
+
+def finish_to_nobody(tx: Tx, outcome: str) -> int:
+    """Cross off what is to nobody, all at once: it stands in nobody's way. Returns how many there were."""
+    return tx.execute(
+        """
+        UPDATE outbox SET done_at = now(), outcome = %s
+        WHERE id IN (SELECT id FROM outbox WHERE done_at IS NULL AND recipient IS NULL FOR UPDATE SKIP LOCKED)
+        """,
+        (outcome,),
+    ).rowcount
 
 
 def finish(tx: Tx, mail_id: int, outcome: str) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import orjson
 
-from vote.auth import TOKEN_MAX_CHARS, Token, check_claims
+from vote.auth import Token, check_claims
 from vote.errors import NotLoggedIn
 from vote.mac import mac
+from vote.stranger_limits import TOKEN_MAX_CHARS
 
 HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 INVALID = "This token is not valid. Log in again."

@@ -15,6 +15,7 @@ import structlog
 from vote.config import Settings
 from vote.edge import client_address, problems
 from vote.edge.answer import Answer, App, Message, Receive, Scope, Send, answer
+from vote.edge.body_fields import is_text
 from vote.edge.headers import security_headers, static_headers
 from vote.edge.request_log import RequestLog
 
@@ -64,7 +65,10 @@ class Envelope:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            if _is_text(scope):
+                await self._app(scope, receive, send_with_headers)
+            else:
+                await _refuse_address(send_with_headers, request_id)
         except Exception:  # noqa: BLE001  # the last place where an error can be told; it must not end the process
             lines.exception("failed", request_id=request_id)
             if status == 0:
@@ -78,7 +82,7 @@ class Envelope:
         True: either `write` is called with head (without the empty line that ends it) and body of the answer, or `go_on`
         when the app has to be called after all; what was done until then is in the scope.
         """
-        if self.shortcut is None:
+        if self.shortcut is None or not _is_text(scope):
             return False
         request_id = taken_up(scope)
 
@@ -101,6 +105,15 @@ class Envelope:
             seconds=time.perf_counter() - scope[BEGAN],
             more=scope[LINE],
         )
+
+
+def _is_text(scope: Scope) -> bool:
+    return is_text(scope["raw_path"]) and is_text(scope["query_string"])
+
+
+async def _refuse_address(send: Send, request_id: str) -> None:
+    body = json.dumps(problems.problem(400, "This address is no text. Write it in UTF-8.", request_id=request_id))
+    await answer(send, 400, body.encode("ascii"), content_type=problems.CONTENT_TYPE)
 
 
 def taken_up(scope: Scope) -> str:

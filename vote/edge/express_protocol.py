@@ -14,8 +14,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from vote.edge.answer import Headers, Scope
 from vote.edge.envelope import Write
 from vote.edge.http_protocol import FrontDoorProtocol
-
-BODY_MAX_BYTES = 16 * 1024  # of a request that is held until its body is here; larger ones go to the app at once
+from vote.stranger_limits import VOTE_MAX_BYTES
 
 lines = structlog.get_logger()
 
@@ -79,10 +78,10 @@ class ExpressProtocol(FrontDoorProtocol):
 
 
 def _may_be_held(cycle: RequestResponseCycle) -> bool:
-    """Whether this is a small form that comes by itself: nothing is waited for that a client may not send."""
+    """Whether this is a form no larger than a vote, that comes by itself: what a client may not send is not waited for."""
     if cycle.scope["method"] != "POST" or cycle.waiting_for_100_continue:
         return False
     for name, value in cycle.scope["headers"]:
         if name == b"content-length":
-            return value.isdigit() and int(value) <= BODY_MAX_BYTES
+            return value.isdigit() and int(value) <= VOTE_MAX_BYTES
     return False

@@ -1,24 +1,20 @@
-"""How the server speaks HTTP to clients: uvicorn's own protocol, and no endless patience with who is slow.
+"""How the server speaks HTTP to clients: no endless patience with who is slow. What it reads is in `request_framing.py`.
 
-uvicorn waits for ever for the rest of a head or a body and for an answer to be read, and takes heads of any size. A few
-thousand such connections, which cost their owner nothing, would be all that a process can hold (Slowloris).
+uvicorn waits for ever for the rest of a head or a body and for an answer to be read. A few thousand such connections, which
+cost their owner nothing, would be all that a process can hold (Slowloris).
 """
 
 from asyncio import Transport
 from asyncio.events import TimerHandle
 from typing import Self
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from vote.edge.request_framing import FramingProtocol
 from vote.metrics import CUT_OFF
 
-HEAD_MAX_BYTES = 32 * 1024  # a token, cookies and what browsers add are some 3 KB
-TOO_LARGE = b"The head of this request is larger than 32 KiB.\n"
 TOO_SLOW = b"The request did not arrive in time.\n"
-FOREIGN = b"This server speaks HTTP/1.1 and WebSocket. Send the request without `Upgrade`.\n"
 
 
-class FrontDoorProtocol(HttpToolsProtocol):
+class FrontDoorProtocol(FramingProtocol):
     """One connection. A client has `patience_s` for the head of a request, as much for the body, as much to read an answer.
 
     Deadlines are looked at by one timer per connection that is set again when it fires, so a request costs none.
@@ -34,9 +30,6 @@ class FrontDoorProtocol(HttpToolsProtocol):
     _sending_since: float | None = None  # when we began to wait for the rest of a head or a body; None: for nothing
     _unread_since: float | None = None  # when the client stopped reading; None: it reads
     _idle_since: float | None = None  # when the last answer was given; None: a request has begun
-    _head_bytes = 0
-    _is_in_head = True
-    _is_foreign = False  # asks for a protocol that nobody speaks here, and has a body
     _is_leaving = False  # was told to close, and looked at once since
     _timer: TimerHandle | None = None
 
@@ -51,64 +44,28 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._forget()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Something came; whether it completes a head or a body is said by the parser's calls below."""
-        self._idle_since = None
-        if self._sending_since is None:
-            self._sending_since = self.loop.time()
-        if self._is_in_head:
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if self._is_in_head and self._head_bytes > HEAD_MAX_BYTES and not self.transport.is_closing():
-            self._turn_away(b"431 Request Header Fields Too Large", TOO_LARGE)
-
     def on_headers_complete(self) -> None:
-        """The head is there; the body has its own time. Raises ValueError, to the parser, when the head is too large."""
-        came_with_it, self._head_bytes = self._head_bytes, 0
-        if came_with_it > HEAD_MAX_BYTES and self._size_of_head() > HEAD_MAX_BYTES:
-            self._head_bytes = came_with_it
-            raise ValueError("the head is too large")
-        self._is_in_head = False
-        self._sending_since = self.loop.time()
-        is_foreign = self.parser.should_upgrade() and not self._should_upgrade()
-        if is_foreign:
-            self._refuse_a_body()
+        """The head is there; the body has its own time. Raises ValueError, to the parser, when the head is refused."""
         super().on_headers_complete()
-        if is_foreign:
-            self.cycle.keep_alive = False
+        self._sending_since = self.loop.time()
 
     def on_message_complete(self) -> None:
         """All is there; what comes next is another head."""
-        self._is_in_head = True
         self._sending_since = None
         super().on_message_complete()
-        if self.cycle is not None and self.cycle.response_complete:
+        if self._is_in_head and self.cycle is not None and self.cycle.response_complete:
             self._idle_since = self.loop.time()  # it was answered before its body was here
 
     def on_response_complete(self) -> None:
         """Go on with what was sent ahead, or be idle: uvicorn would set and cancel a timer of its own for each request."""
-        if self.pipeline or self.transport.is_closing():
-            super().on_response_complete()
-            return
-        self.server_state.total_requests += 1
-        self.flow.resume_reading()
-        self._idle_since = self.loop.time()
+        super().on_response_complete()
+        if not self._ahead and self._is_in_head:
+            self._idle_since = self.loop.time()
 
     def handle_websocket_upgrade(self) -> None:
         """From here on it is a watcher (`vote/live/protocol.py`)."""
         self._forget()
         super().handle_websocket_upgrade()
-
-    def send_400_response(self, msg: str) -> None:
-        """What the parser refused, also because we told it to."""
-        if self._head_bytes > HEAD_MAX_BYTES:
-            self._turn_away(b"431 Request Header Fields Too Large", TOO_LARGE)
-        elif self._is_foreign:
-            self._turn_away(b"400 Bad Request", FOREIGN)
-        elif self._owes_an_answer():
-            self.transport.close()
-        else:
-            super().send_400_response(msg)
 
     def pause_writing(self) -> None:
         """The client leaves much unread."""
@@ -120,14 +77,12 @@ class FrontDoorProtocol(HttpToolsProtocol):
         self._unread_since = None
         super().resume_writing()
 
-    def _refuse_a_body(self) -> None:
-        """RFC 9110 §7.8: an Upgrade may be ignored. But the parser reads no body after one, and would take it for the next
-        request. Without one the request is answered, and the connection ends with it. Raises ValueError, to the parser.
-        """
-        bodies = {name: value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
-        if bodies and bodies != {b"content-length": b"0"}:
-            self._is_foreign = True
-            raise ValueError("a body after an upgrade")
+    def _feed(self, part: bytes) -> bool:
+        """Something came; whether it completes a head or a body is said by the parser's calls."""
+        self._idle_since = None
+        if self._sending_since is None:
+            self._sending_since = self.loop.time()
+        return super()._feed(part)
 
     def _look(self) -> None:
         now = self.loop.time()
@@ -161,23 +116,6 @@ class FrontDoorProtocol(HttpToolsProtocol):
         else:
             self._is_leaving = True
             self._look_in(self.patience_s)
-
-    def _owes_an_answer(self) -> bool:
-        """Whether a request is under way that must not be told what is wrong with another one."""
-        cycle = self.cycle
-        if cycle is None or cycle.response_complete:
-            return False
-        return bool(self.pipeline) or cycle.response_started or not cycle.more_body
-
-    def _turn_away(self, status: bytes, text: bytes) -> None:
-        """Say why, where no answer is owed to another request, and end the connection; the app hears of it."""
-        if not self._owes_an_answer():
-            head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d" % len(text)
-            self.transport.write(b"HTTP/1.1 %s\r\n%s\r\n\r\n%s" % (status, head, text))
-        self.transport.close()
-
-    def _size_of_head(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _forget(self) -> None:
         if self._timer is not None:

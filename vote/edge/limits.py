@@ -33,7 +33,9 @@ class Limits(NamedTuple):
     votes: Limit  # per account
     api: Limit  # per account, or per network where nobody is logged in
     login_failures: Limit  # per network
+    logins: Limit  # right passwords, per account: whoever knows one has no need of more
     registrations: Limit  # per network
+    mails: Limit  # asked for, per account, or per network where nobody is logged in
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -46,6 +48,8 @@ class Limits(NamedTuple):
                 settings.limit_login_failures_per_minute,
                 _every(60, settings.limit_login_failures_per_minute),
             ),
+            logins=Limit("log-ins", settings.limit_logins_per_minute, _every(60, settings.limit_logins_per_minute)),
+            mails=Limit("mails", settings.limit_mails_per_hour, _every(3600, settings.limit_mails_per_hour)),
             registrations=Limit(
                 "registrations",
                 settings.limit_registrations_per_hour,

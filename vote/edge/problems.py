@@ -25,6 +25,7 @@ STATUS: dict[type[VoteError], int] = {
     errors.VotingNotOpen: 403,
     errors.NoSuchOption: 422,
     errors.TooLarge: 413,
+    errors.WrongMediaType: 415,
     errors.StaleVersion: 412,
     errors.UnreadableVersion: 400,
     errors.VersionRequired: 428,

@@ -16,7 +16,9 @@ from typing import Any, TextIO
 import orjson
 import prometheus_client
 
+from vote.logs import render
 from vote.metrics import REQUEST_SECONDS, REQUESTS, ManySeconds
+from vote.stranger_limits import LOGGED_PATH_MAX_CHARS
 
 ROUTES = frozenset(
     (
@@ -36,7 +38,6 @@ ROUTES = frozenset(
     )
 )
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-PATH_MAX_CHARS = 200  # of a line; ours are far shorter
 
 
 class RequestLog:
@@ -60,7 +61,13 @@ class RequestLog:
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
         ms = round(seconds * 1000, 2)
-        line = {"request_id": request_id, "method": method, "path": path[:PATH_MAX_CHARS], "status": status, "ms": ms}
+        line = {
+            "request_id": request_id,
+            "method": method,
+            "path": path[:LOGGED_PATH_MAX_CHARS],
+            "status": status,
+            "ms": ms,
+        }
         self._lines.append(line | more)
 
     def flush(self) -> None:
@@ -69,9 +76,7 @@ class RequestLog:
         self._count()
         common = {"event": "request", "level": "info", "time": datetime.now(UTC).isoformat(), "part": "web"}
         stream = self._stream or sys.stdout
-        stream.write(
-            b"".join([orjson.dumps(line | common, option=orjson.OPT_APPEND_NEWLINE) for line in lines]).decode()
-        )
+        stream.write("".join([_written(line | common) for line in lines]))
         stream.flush()
 
     def _count(self) -> None:
@@ -81,6 +86,15 @@ class RequestLog:
             _timed(route).observe_all(seconds)
         self._counts.clear()
         self._seconds.clear()
+
+
+def _written(line: dict[str, Any]) -> str:
+    """As `logs.render` writes it; orjson takes a tenth of the time, and leaves what is no ASCII as it is."""
+    try:
+        text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # what is no text: whatever it is, all other lines of this turn are written
+        return f"{render(line)}\n"
+    return text.decode("ascii") if text.isascii() and b"\x7f" not in text else f"{render(line)}\n"
 
 
 def route_of(path: str) -> str:

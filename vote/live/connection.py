@@ -12,11 +12,10 @@ from typing import Any
 from vote.edge.answer import Message, Receive, Send
 from vote.live.admission import Viewer
 from vote.live.hub import Hub, Watcher
+from vote.stranger_limits import SOCKET_MESSAGE_MAX_BYTES, SOCKET_MESSAGES_PER_S
 
 SEND_DEADLINE_S = 10.0  # a phone that takes longer for some hundred bytes is better off with a new connection
 GOODBYE_S = 0.5  # an end that must come at once (log-out) does not wait for a reader that is stuck
-MAX_MESSAGE_BYTES = 1024  # watchers have nothing to say; a keep-alive of some library fits
-MESSAGES_A_SECOND = 4
 
 NORMAL, POLICY, TOO_BIG, RESTARTING = 1000, 1008, 1009, 1012  # RFC 6455 §7.4.1 and its registry
 LOGGED_OUT, HIDDEN, GONE = 4401, 4403, 4404  # our own, after the HTTP statuses
@@ -103,9 +102,9 @@ class Connection(Watcher):
                 return
             now = int(time.monotonic())
             second, heard = now, heard + 1 if now == second else 1
-            if _size(message) > MAX_MESSAGE_BYTES:
+            if _size(message) > SOCKET_MESSAGE_MAX_BYTES:
                 self.end(TOO_BIG)
-            elif heard > MESSAGES_A_SECOND:
+            elif heard > SOCKET_MESSAGES_PER_S:
                 self.end(POLICY)
 
 

@@ -32,8 +32,8 @@ from vote.live.hub import Hub
 from vote.live.places import Places
 from vote.live.protocol import writer_of
 from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
+from vote.stranger_limits import LOGGED_PATH_MAX_CHARS, SOCKETS_MAX
 
-MAX_WATCHERS = 20_000  # some 20 KB each with its connection: 400 MB; a process beyond that serves nobody well
 LOGIN_CHECK_S = 0.25  # with the reading of what is revoked (0.4 s) a log-out counts within a second
 CHECKED_AT_ONCE = 500  # some milliseconds of tokens; then others have their turn
 WOKEN_AT_ONCE = 200  # about a millisecond of writing; then others have their turn
@@ -104,7 +104,7 @@ class Live:
             WATCHERS.dec()
 
     async def _admit(self, scope: Scope) -> Admitted:
-        if self._is_stopping or len(self._open) + self._arriving > MAX_WATCHERS:
+        if self._is_stopping or len(self._open) + self._arriving > SOCKETS_MAX:
             raise Unavailable("Too many people watch at the moment. The results page shows the numbers too.")
         return await self._admission.admit(scope)
 
@@ -203,7 +203,7 @@ def _tell(scope: Scope, status: int, request_id: str, began: float) -> None:
         "request",
         request_id=request_id,
         method="GET",
-        path=scope["path"][:200],
+        path=scope["path"][:LOGGED_PATH_MAX_CHARS],
         status=status,
         ms=round(seconds * 1000, 2),
     )

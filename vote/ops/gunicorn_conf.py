@@ -8,20 +8,30 @@ import importlib
 import signal
 from typing import Any, ClassVar
 
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from prometheus_client import multiprocess
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
+from vote import logs
 from vote.config import load as load_settings
 from vote.edge.express_protocol import ExpressProtocol
 from vote.ops.process import die_with_parent
+from vote.stranger_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
-CONNECTIONS_MAX = 25_000  # of one process: MAX_WATCHERS of vote/live/sockets.py, and 5,000 who ask; beyond it is 503
 GC_OBJECTS = (
     50_000  # new ones before cycles are looked for: to look at hundreds of requests under way took a tenth of the time
 )
 PING_S = 20.0  # a watcher that is gone without a word is let go after twice that at most
-SOCKET_MESSAGE_BYTES = 4096  # watchers have nothing to say
+
+
+class JsonLogger(Logger):  # type: ignore[misc]  # the package carries no types
+    """gunicorn's logger without handlers of its own: its lines are JSON like all others, from the first one on."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called when gunicorn starts, and by each of its processes."""
+        super().setup(cfg)
+        logs.configure("web")
 
 
 class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carries no types
@@ -34,13 +44,17 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
         "server_header": False,
         "access_log": False,  # the app writes its own line per request
         "ws": "vote.live.protocol:WatcherProtocol",
-        "ws_max_size": SOCKET_MESSAGE_BYTES,
+        "ws_max_size": SOCKET_MESSAGE_MAX_BYTES,
         "ws_ping_interval": PING_S,
         "ws_ping_timeout": PING_S,
         "ws_per_message_deflate": False,  # a snapshot is small; thousands of compressors are not
         "timeout_graceful_shutdown": DRAIN_S,
         "limit_concurrency": CONNECTIONS_MAX,
     }
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        logs.route_libraries()  # the class above has given uvicorn's loggers gunicorn's handlers
 
     def init_process(self) -> None:
         """Tie this process to the master first: an orphan would hold the port and keep the next master out."""
@@ -51,6 +65,7 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
 
 
 worker_class = FrontDoorWorker
+logger_class = JsonLogger
 control_socket_disable = True
 loglevel = "warning"  # that it started and stopped is said by `vote up`, or by whoever runs it
 graceful_timeout = DRAIN_S + 2

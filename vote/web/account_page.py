@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
-from vote.errors import Conflict, HasherBusy, InvalidInput, TooManyGuesses
+from vote.errors import Conflict, HasherBusy, InvalidInput, TooManyRequests
 from vote.web import body, own_account, tokens, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me import erase_account
@@ -53,7 +53,7 @@ def change_password() -> AnyResponse:
         actions.change_password(
             parts.db, parts.hasher, by=account, new=given.new_password, keep_device=visitor.own_device(account)
         )
-    except (InvalidInput, TooManyGuesses, HasherBusy) as error:
+    except (InvalidInput, TooManyRequests, HasherBusy) as error:
         return own_account.refused(error)
     tokens.know_ended(parts, account.id)
     if not visitor.wants_page():
@@ -101,6 +101,6 @@ def delete() -> AnyResponse:
     try:
         own_account.check_password(body.read(Deletion).password, field="password")
         erase_account(account.id)
-    except (Conflict, InvalidInput, TooManyGuesses, HasherBusy) as error:
+    except (Conflict, InvalidInput, TooManyRequests, HasherBusy) as error:
         return own_account.refused(error)
     return redirect("/login?done=deleted", 303) if visitor.wants_page() else nothing()

@@ -14,11 +14,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote.actions import accounts as actions
 from vote.actions import logins, recovery
 from vote.actions.guard import Guess
-from vote.auth import PASSWORD_MAX_CHARS
 from vote.db.users import Account
 from vote.edge import devices, problems
 from vote.edge.identity import Identity
 from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooManyRequests, VoteError
+from vote.stranger_limits import PASSWORD_MAX_CHARS
 from vote.web import body, visitor
 from vote.web.access import UNASKED, rule
 from vote.web.local import local_path
@@ -164,7 +164,7 @@ def _check_login() -> Account:
     password = given.password if len(given.password) <= PASSWORD_MAX_CHARS else ""
     try:
         guess = parts.guard.at_login(name, visitor.origin_of_login())
-        with _failures_counted(guess):
+        with _failures_counted(guess), visitor.password_counted(name):
             account = logins.check_login(parts.db, parts.hasher, parts.guard, guess, username=name, password=password)
     except (NotLoggedIn, TooManyRequests) as error:
         log.info("login refused", request_id=visitor.request_id(), why=type(error).__name__)

@@ -1,21 +1,20 @@
 """Reads the body of a request into a model, whatever its form; what does not fit becomes a sentence per field."""
 
-import json
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest
 
 from vote.domain.competition import OPTION_KEYS
-from vote.edge import origin
-from vote.edge.fields import once
-from vote.errors import InvalidInput
+from vote.edge import body_fields, origin
+from vote.errors import InvalidInput, WrongMediaType
+from vote.stranger_limits import FIELDS_MAX, UNKNOWN_FIELDS_NAMED_MAX
 
 Model = TypeVar("Model", bound=BaseModel)
 
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+FORMS = (body_fields.FORM, body_fields.MULTIPART)
 LISTS = {"options"}  # fields that a form may name more than once
 OF_PAGES = (origin.FIELD, "next")  # fields that pages add to every form
 TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
@@ -23,7 +22,7 @@ SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
     "missing": "This is needed.",
     "extra_forbidden": "There is no such field here. Take it out, or check how it is written.",
     "string_type": "Write this as text.",
-    "string_unicode": "This has characters that are no text.",
+    "string_unicode": body_fields.NO_TEXT,
     "string_too_short": "At least {min_length} characters.",
     "string_too_long": "At most {max_length} characters.",
     "too_short": "Give at least {min_length}.",
@@ -41,7 +40,7 @@ OTHERWISE = "This cannot be used as it is written."
 
 
 def read(model: type[Model]) -> Model:
-    """The body as this model. Raises InvalidInput with a sentence per field; BadRequest or UnsupportedMediaType before."""
+    """The body as this model. Raises InvalidInput with a sentence per field; BadRequest, TooLarge, WrongMediaType before."""
     return check(model, fields(model))
 
 
@@ -59,7 +58,7 @@ def fields(model: type[BaseModel]) -> dict[str, Any]:
         return _json(model)
     if request.mimetype in FORMS or (not request.mimetype and not request.content_length):
         return _form(model)
-    raise UnsupportedMediaType
+    raise WrongMediaType
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
@@ -67,21 +66,17 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
     if not text and not model.model_fields:
         return {}  # some clients name a type although they send nothing
     try:
-        given = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=once)
+        return body_fields.json_object(text, FIELDS_MAX)
+    except TypeError:
+        raise BadRequest("The JSON must be an object with named fields.") from None
     except (ValueError, RecursionError):
         raise BadRequest(NOT_JSON) from None
-    if not isinstance(given, dict):
-        raise BadRequest("The JSON must be an object with named fields.")
-    return given
-
-
-def _refuse_constant(_name: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _form(model: type[BaseModel]) -> dict[str, Any]:
     if twice := {name for name, values in request.form.lists() if len(values) > 1} - LISTS:
-        raise InvalidInput(dict.fromkeys(twice, "This was sent more than once."))
+        named = map(body_fields.named, sorted(twice)[:UNKNOWN_FIELDS_NAMED_MAX])
+        raise InvalidInput(dict.fromkeys(named, "This was sent more than once."))
     given: dict[str, Any] = {name: value for name, value in request.form.items() if name not in OF_PAGES}
     for name in given.keys() & LISTS & model.model_fields.keys():
         given[name] = request.form.getlist(name)
@@ -89,9 +84,13 @@ def _form(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _sentences(model: type[BaseModel], error: ValidationError) -> dict[str, str]:
+    """A sentence per field; of those nobody asked for only some, so that an answer is not many times what was sent."""
     sentences: dict[str, str] = {}
+    unknown = 0
     for problem in error.errors(include_url=False, include_input=False):
-        sentences.setdefault(_field(problem), _sentence(model, problem))
+        unknown += problem["type"] == "extra_forbidden"
+        if problem["type"] != "extra_forbidden" or unknown <= UNKNOWN_FIELDS_NAMED_MAX:
+            sentences.setdefault(body_fields.named(_field(problem)), _sentence(model, problem))
     return sentences
 
 

@@ -1,11 +1,12 @@
-"""What every template may use beside its own values: `person` (None for nobody), `must_confirm`, `first_password`
-and `csrf_token`.
+"""What every template may use beside its own values: `person` (None for nobody), `must_confirm`, `first_password`,
+`csrf_token`, and `site`, how absolute addresses begin.
 
 The token is made when a template writes it, so a page without a form gives no session to a stranger.
 """
 
 from typing import Any
 
+from flask import request
 from werkzeug.local import LocalProxy
 
 from vote.db.users import Account
@@ -23,6 +24,7 @@ def values() -> dict[str, Any]:
         "must_confirm": account is not None and not visitor.is_confirmed(account),
         "first_password": account is not None and account.first_password,
         "csrf_token": csrf_token,
+        "site": (visitor.parts().settings.public_url or request.host_url).rstrip("/"),
     }
 
 

@@ -96,6 +96,7 @@ def render_error_page(
 
     `cookie` is the request's Cookie header: the page names who is logged in. `safe` says whether a vote is stored.
     """
+    back = local_path(back)  # `//other.example` is a path too, and a link to another site
     with app.test_request_context(back or "/", headers={"Cookie": cookie, "X-Request-ID": request_id}):
         return _page(status, detail, back=back, safe=safe).encode("utf-8")
 

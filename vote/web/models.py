@@ -10,12 +10,12 @@ from typing import Annotated, Literal, Self
 import email_validator
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from vote.actions.recovery import TOKEN_MAX_CHARS
-from vote.auth import PASSWORD_MAX_CHARS, TOKEN_HOURS
+from vote.auth import TOKEN_HOURS
 from vote.db.users import Account
 from vote.domain.folding import password_key, trimmed
 from vote.domain.passwords import weakness
 from vote.domain.person import Role
+from vote.stranger_limits import MAILED_TOKEN_MAX_CHARS, PASSWORD_MAX_CHARS
 
 PASSWORD_MIN_CHARS = 8
 EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3, as errata 1690 reads it
@@ -143,7 +143,7 @@ class Forgotten(Input):
 class MailedToken(Input):
     """What a link in a mail carries after its #."""
 
-    token: Annotated[str, Field(min_length=1, max_length=TOKEN_MAX_CHARS, repr=False), AfterValidator(str.strip)]
+    token: Annotated[str, Field(min_length=1, max_length=MAILED_TOKEN_MAX_CHARS, repr=False), AfterValidator(str.strip)]
 
 
 class PasswordReset(MailedToken):

@@ -36,9 +36,10 @@ def page(*, error: VoteError | None = None, message: str | None = None) -> AnyRe
 
 
 def check_password(password: str, *, field: str) -> None:
-    """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyGuesses, HasherBusy."""
-    parts = visitor.parts()
-    logins.check_password(parts.db, parts.hasher, parts.guard, by=visitor.me(), password=password, field=field)
+    """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyRequests, HasherBusy."""
+    parts, me = visitor.parts(), visitor.me()
+    with visitor.password_counted(me.username):
+        logins.check_password(parts.db, parts.hasher, parts.guard, by=me, password=password, field=field)
 
 
 def refused(error: VoteError) -> AnyResponse:

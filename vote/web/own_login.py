@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import logins, recovery
 from vote.db import devices
-from vote.errors import HasherBusy, InvalidInput, NameTaken, TooManyGuesses
+from vote.errors import HasherBusy, InvalidInput, NameTaken, TooManyRequests
 from vote.web import body, own_account, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me_models import KnownDevice, KnownDevices
@@ -38,10 +38,11 @@ def change_email() -> AnyResponse:
         given = body.read(EmailChange)
         recovery.check_mailable(given.email, parts.settings.smtp_url)
         own_account.check_password(given.password, field="password")
+        visitor.check_mail_limit()
         recovery.change_email(parts.db, parts.guard, account, email=given.email, confirm_first=confirm_first)
     except InvalidInput as error:
         return own_account.refused(own_account.fields_named(error, **_names()))
-    except (NameTaken, TooManyGuesses, HasherBusy) as error:
+    except (NameTaken, TooManyRequests, HasherBusy) as error:
         return own_account.refused(error)
     if visitor.wants_page():
         return redirect(f"/account?done={'mail' if confirm_first else 'email'}", 303)
@@ -69,8 +70,9 @@ def ask_confirmation() -> AnyResponse:
     body.read(Nothing)
     parts = visitor.parts()
     try:
+        visitor.check_mail_limit()
         recovery.ask_confirmation(parts.db, parts.guard, visitor.me())
-    except TooManyGuesses as error:
+    except TooManyRequests as error:
         return own_account.refused(error)
     return redirect("/account?done=mail", 303) if visitor.wants_page() else nothing(202)
 

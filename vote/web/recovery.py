@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import recovery as actions
 from vote.edge import problems
-from vote.errors import HasherBusy, InvalidInput, NameTaken, NotAllowed, TooManyGuesses, VoteError
+from vote.errors import HasherBusy, InvalidInput, NameTaken, NotAllowed, TooManyRequests, VoteError
 from vote.web import body, outbox, tokens, visitor
 from vote.web.access import UNASKED, rule
 from vote.web.models import Forgotten, MailedToken, PasswordReset
@@ -48,8 +48,9 @@ def forgot() -> AnyResponse:
         raise NotAllowed(NO_MAIL)
     try:
         email = body.read(Forgotten).email
+        visitor.check_mail_limit()
         actions.ask_reset(parts.db, parts.guard, email=email)
-    except (InvalidInput, TooManyGuesses) as error:
+    except (InvalidInput, TooManyRequests) as error:
         return _again("forgot.html", error, can_mail=True)
     log.info("new password asked for", request_id=visitor.request_id())
     if not visitor.wants_page():

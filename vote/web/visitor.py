@@ -7,6 +7,8 @@ Everything is found out at the first question and kept for the rest of the reque
 import re
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from flask import current_app, g, request, session
@@ -15,12 +17,13 @@ from vote.actions import logins
 from vote.actions.guard import Origin
 from vote.db import clock, left_addresses, users
 from vote.db.users import Account
+from vote.domain.folding import username_key
 from vote.domain.person import Person
 from vote.edge import client_address, devices, origin, sessions
 from vote.edge.client_address import Address
 from vote.edge.identity import Identifier, Identity
 from vote.edge.parts import Parts
-from vote.errors import NotLoggedIn
+from vote.errors import NotLoggedIn, VoteError
 
 EXTENSION = "vote"
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -178,6 +181,28 @@ def device() -> str | None:
 def origin_of_login() -> Origin:
     """Where a login comes from, as far as it is counted."""
     return Origin(network(), device())
+
+
+@contextmanager
+def password_counted(username: str) -> Iterator[None]:
+    """Count a right password of this account, before it costs a hash; a wrong one is taken out again, and counts elsewhere.
+
+    Raises TooManyRequests: whoever has the password could have all passwords wait for theirs.
+    """
+    subject = parts().guard.subject("right password", username_key(username)).hex()
+    limit = parts().limits.logins
+    parts().limiter.take(limit, subject)
+    try:
+        yield
+    except VoteError:
+        parts().limiter.give_back(limit, subject)
+        raise
+
+
+def check_mail_limit() -> None:
+    """Count a mail that somebody asks for. Raises TooManyRequests for an account, or a stranger's network, asking often."""
+    who = identity()
+    parts().limiter.take(parts().limits.mails, f"user:{who.user_id}" if who else network())
 
 
 def log_out() -> None:

@@ -61,13 +61,18 @@ class Postman:
             mail = outbox.take(tx)
         if mail is None:
             return False
-        if mail.recipient is None:
-            self._finish(mail, "nobody has this address")
-        elif not self._settings.can_mail:
+        if not self._settings.can_mail:
             self._finish(mail, "not sent: there is no SMTP_URL")
         else:
             self._deliver(mail, mail.recipient)
         return True
+
+    def cross_off_nobodies(self) -> None:
+        """Be done with mails to addresses that nobody has, however many were asked for. Raises DatabaseUnavailable."""
+        with self._db.transaction(by=ACTOR) as tx:
+            number = outbox.finish_to_nobody(tx, "nobody has this address")
+        if number:
+            lines.info("mails to nobody", number=number)
 
     def _deliver(self, mail: Mail, recipient: str) -> None:
         text = self._write(mail, recipient)
@@ -118,6 +123,8 @@ class Postman:
         while not self._stop.is_set():
             try:
                 sent = self.send_next()
+                if not sent:
+                    self.cross_off_nobodies()
             except Unavailable:
                 sent = False  # the loop of the worker tells of the database
             except Exception:  # noqa: BLE001  # one mail that cannot be written must not end all others

@@ -7,15 +7,16 @@ import pytest
 
 from tests.counting_hasher import RIGHT, CountingHasher
 from vote.actions import logins
-from vote.actions.guard import GUESSES_A_DAY, Guard, Origin
+from vote.actions.guard import Guard, Origin
 from vote.auth import PBKDF2_ROUNDS
 from vote.config import Settings
 from vote.db import attempts, locks
-from vote.db.attempts import FIRST_WAIT_S, FREE, LONGEST_WAIT_S
+from vote.db.attempts import FIRST_WAIT_S, LONGEST_WAIT_S
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.edge.parts import Parts
 from vote.errors import HasherBusy, NotFound, NotLoggedIn, TooManyGuesses
+from vote.stranger_limits import FREE_GUESSES, GUESSES_A_DAY
 from vote.worker.worker import Worker
 
 MakeUser = Callable[..., Account]
@@ -94,7 +95,7 @@ def test_from_the_fifth_wrong_one_each_doubles_the_wait(
 ) -> None:
     make_user(username="ada")
 
-    assert [door.try_("ada") for _ in range(FREE + 2)] == ["wrong"] * (FREE + 1) + ["wait"]
+    assert [door.try_("ada") for _ in range(FREE_GUESSES + 2)] == ["wrong"] * (FREE_GUESSES + 1) + ["wait"]
     waited = FIRST_WAIT_S
     for _ in range(4):
         later(waited - 2)
@@ -103,12 +104,12 @@ def test_from_the_fifth_wrong_one_each_doubles_the_wait(
         assert door.try_("ADA") == "wrong"
         assert door.try_("ada") == "wait"
         waited *= 2
-    assert door.hasher.verified == FREE + 1 + 4
+    assert door.hasher.verified == FREE_GUESSES + 1 + 4
     assert door.try_("ada", RIGHT, origin=Origin("192.0.2.2", None)) == "in", "another network has a count of its own"
     assert door.try_("bob") == "wrong", "and so has another name"
     later(LONGEST_WAIT_S)
     assert door.try_("ada", RIGHT) == "in"
-    assert [door.try_("ada") for _ in range(FREE)] == ["wrong"] * FREE, "who was right begins anew"
+    assert [door.try_("ada") for _ in range(FREE_GUESSES)] == ["wrong"] * FREE_GUESSES, "who was right begins anew"
 
 
 def test_no_wait_is_longer_than_an_hour(door: Door, later: Callable[[float], None], owner: Database) -> None:
@@ -129,7 +130,7 @@ def test_guesses_at_the_same_moment_are_not_one(door: Door) -> None:
     with ThreadPoolExecutor(12) as pool:
         said = list(pool.map(lambda _: door.try_("nobody"), range(60)))
 
-    assert said.count("wrong") == door.hasher.verified == FREE + 1
+    assert said.count("wrong") == door.hasher.verified == FREE_GUESSES + 1
 
 
 def test_a_known_device_counts_for_itself_and_for_its_account_only(door: Door, make_user: MakeUser) -> None:
@@ -137,9 +138,11 @@ def test_a_known_device_counts_for_itself_and_for_its_account_only(door: Door, m
     laptop = door.know(ada, "laptop")
     own = door.know(eve, "eves")
 
-    assert [door.try_("ada", origin=laptop) for _ in range(FREE + 2)] == ["wrong"] * (FREE + 1) + ["wait"]
+    assert [door.try_("ada", origin=laptop) for _ in range(FREE_GUESSES + 2)] == ["wrong"] * (FREE_GUESSES + 1) + [
+        "wait"
+    ]
     assert door.try_("ada", RIGHT) == "in", "what goes wrong there costs nobody else"
-    assert [door.try_("ada", origin=own) for _ in range(FREE + 2)][-1] == "wait"
+    assert [door.try_("ada", origin=own) for _ in range(FREE_GUESSES + 2)][-1] == "wait"
     assert door.try_("ada", origin=Origin(own.network, None)) == "wait", "a device of somebody else is no device"
     assert door.try_("ada", origin=Origin(own.network, "made up")) == "wait"
 
@@ -163,12 +166,12 @@ def test_a_device_that_was_taken_away_is_a_strangers(door: Door, parts: Parts, m
 def test_what_was_not_looked_at_is_not_counted(door: Door, make_user: MakeUser) -> None:
     make_user(username="ada")
     door.hasher.is_busy = True
-    for _ in range(FREE + 3):
+    for _ in range(FREE_GUESSES + 3):
         with pytest.raises(HasherBusy):
             door.try_("ada")
     door.hasher.is_busy = False
 
-    assert [door.try_("ada") for _ in range(FREE + 2)] == ["wrong"] * (FREE + 1) + ["wait"]
+    assert [door.try_("ada") for _ in range(FREE_GUESSES + 2)] == ["wrong"] * (FREE_GUESSES + 1) + ["wait"]
 
 
 def test_the_hundredth_locks_tells_the_owner_and_an_admin_unlocks(
@@ -230,7 +233,7 @@ def test_nobody_who_is_logged_in_guesses_the_password_freely(door: Door, parts: 
         logins.check_password(parts.db, door.hasher, parts.guard, by=ada, password=password, field="current_password")
 
     ask(RIGHT)
-    for _ in range(FREE + 1):
+    for _ in range(FREE_GUESSES + 1):
         with pytest.raises(Exception, match="another look"):
             ask("wrong")
     with pytest.raises(TooManyGuesses):

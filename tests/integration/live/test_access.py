@@ -175,7 +175,7 @@ def test_results_that_become_hidden_later_end_for_those_who_may_not(
 
 
 def test_a_full_process_says_so(site: Site, make_competition: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "MAX_WATCHERS", 2)
+    monkeypatch.setattr(sockets, "SOCKETS_MAX", 2)
     competition = make_competition().id
     first, second = site.open(competition), site.open(competition)
     snapshot(first), snapshot(second)

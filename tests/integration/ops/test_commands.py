@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vote.actions import logins
-from vote.actions.guard import GUESSES_A_DAY, Guard, Origin
+from vote.actions.guard import Guard, Origin
 from vote.auth import PasswordHasher
 from vote.config import Settings
 from vote.db import attempts, locks, migrate, users
@@ -16,6 +16,7 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.errors import InvalidInput, NameTaken, NotFound, NotLoggedIn
 from vote.ops.cli import cli
+from vote.stranger_limits import GUESSES_A_DAY
 
 MakeUser = Callable[..., Account]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from vote.asgi import create_asgi_app
 from vote.config import Settings
@@ -24,6 +25,7 @@ class Request(NamedTuple):
     body: bytes = b""
     chunked: bool = False
     client: str = "127.0.0.1"
+    query: bytes = b""
 
 
 def ask(settings: Settings, requests: list[Request]) -> list[Answered]:
@@ -79,16 +81,17 @@ async def _knock(app: Any, request: Request) -> Answered:
     return Answered(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
-async def _one(app: Any, request: Request) -> Answered:
-    scope = {
+def scope_of(request: Request) -> dict[str, Any]:
+    """A request as a server tells it."""
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "scheme": "https",
         "method": request.method,
-        "path": request.path,
+        "path": unquote(request.path),
         "raw_path": request.path.encode(),
-        "query_string": b"",
+        "query_string": request.query,
         "root_path": "",
         "headers": [
             (b"host", b"localhost"),
@@ -99,6 +102,10 @@ async def _one(app: Any, request: Request) -> Answered:
         "server": ("127.0.0.1", 8080),
         "state": {},
     }
+
+
+async def _one(app: Any, request: Request) -> Answered:
+    scope = scope_of(request)
     sent: list[Any] = []
 
     half = len(request.body) // 2 if request.chunked else 0

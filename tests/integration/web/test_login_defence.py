@@ -10,13 +10,13 @@ from psycopg import sql
 
 from tests.counting_hasher import RIGHT, CountingHasher
 from tests.integration.web.conftest import ApiClient, Browser
-from vote.actions.guard import GUESSES_A_DAY
 from vote.app import create_app
 from vote.db import attempts, locks, mail_links, outbox
-from vote.db.attempts import FIRST_WAIT_S, FREE
+from vote.db.attempts import FIRST_WAIT_S
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.edge.parts import Parts
+from vote.stranger_limits import FREE_GUESSES, GUESSES_A_DAY
 
 MakeUser = Callable[..., Account]
 OF_ONE_REQUEST = ("X-Request-Id", "Date")
@@ -69,11 +69,11 @@ def test_nothing_tells_who_is_known(
     answers, work = {}, {}
     for name in ("another", "disabled", "nobody"):
         before = hasher.verified
-        answers[name] = [told(api, name, RIGHT if name == "disabled" else "wrong") for _ in range(FREE + 3)]
+        answers[name] = [told(api, name, RIGHT if name == "disabled" else "wrong") for _ in range(FREE_GUESSES + 3)]
         work[name] = hasher.verified - before
     assert answers["another"] == answers["disabled"] == answers["nobody"]
-    assert work == dict.fromkeys(work, FREE + 1)
-    assert [one[0] for one in answers["nobody"]] == [401] * (FREE + 1) + [429] * 2
+    assert work == dict.fromkeys(work, FREE_GUESSES + 1)
+    assert [one[0] for one in answers["nobody"]] == [401] * (FREE_GUESSES + 1) + [429] * 2
     assert answers["nobody"][-1][2]["Retry-After"] == "some seconds"
 
 
@@ -173,7 +173,7 @@ def test_while_hashing_is_behind_people_are_told_and_not_counted(
 ) -> None:
     ada = make_user(username="ada")
     hasher.is_busy = True
-    for _ in range(FREE + 2):
+    for _ in range(FREE_GUESSES + 2):
         answer = api.post("/login", json={"username": "ada", "password": RIGHT})
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
     assert "try again in a few seconds" in browser.submit("/login", "/login", username="ada", password=RIGHT).text

@@ -219,6 +219,24 @@ def test_no_line_is_too_long_to_be_read(
         assert all(len(line) <= 78 or line.startswith("https://") for line in text.splitlines())
 
 
+def test_mail_to_nobody_stands_in_nobodys_way(
+    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+) -> None:
+    with owner.transaction(by="tests") as tx:
+        for _ in range(50):
+            outbox.put(tx, "reset", user_id=None, recipient=None, username=None)
+    put(owner, make_user(), "confirm")
+    put(owner, make_user(username="ada"), "reset")
+    postman = postman_of(server.url)
+
+    assert postman.send_next()
+    assert postman.send_next()
+    assert not postman.send_next()
+    postman.cross_off_nobodies()
+
+    assert [mail["Subject"] for mail in server.mails] == ["A new password", "Confirm your e-mail address"]
+    assert {row[0] for row in rows(owner)} == {"sent", "nobody has this address"}
+    assert all(row[-1] for row in rows(owner))
 # --- addresses beyond ASCII ----------------------------------------------------------------------------------------------
 def addressed(owner: Database, account: Account, email: str) -> None:
     with owner.transaction(by="tests") as tx:

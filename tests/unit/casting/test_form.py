@@ -1,6 +1,7 @@
 """What a voter sends, in every form; the fast reader of multipart agrees with the thorough one or lets it decide."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,11 @@ from werkzeug.http import parse_options_header
 
 from vote.casting import form
 from vote.casting.form import BallotForm, parse, read_body
+from vote.edge import body_fields
 from vote.edge.answer import Message
-from vote.errors import InvalidInput, TooLarge
+from vote.edge.fields import once
+from vote.errors import InvalidInput, TooLarge, WrongMediaType
+from vote.stranger_limits import VOTE_FIELDS_MAX, VOTE_MAX_BYTES
 
 MULTIPART = "multipart/form-data; boundary=xx"
 
@@ -48,19 +52,44 @@ def test_the_fields_are_read(content_type: str, body: str, vote: str | None, tok
         ("application/json", b"\xff"),
         ("application/json", b"[" * 10_000),
         ("application/x-www-form-urlencoded", b"\xff=1"),
-        ("application/x-www-form-urlencoded", b"&".join([b"a=1"] * 100)),
+        ("application/x-www-form-urlencoded", b"vote=%ff"),
+        ("application/x-www-form-urlencoded", b"%ff=a"),
+        ("application/json", b'{"vote":"\\ud800"}'),
+        ("application/json", b'{"vote":"a","other":[{"x":"\\udfff"}]}'),
+        ("application/json", b'{"\\ud800":"a"}'),
+        ("application/json", b'{"vote":"\xed\xa0\x80"}'),
+        ("application/json", '{"vote":"a"}'.encode("utf-16")),
+        (MULTIPART, part("vote", "a").encode().replace(b"\r\na", b"\r\n\xff") + b"--xx--"),
         (MULTIPART, b"vote=a"),
         ("multipart/form-data", b"vote=a"),
     ],
 )
 def test_what_cannot_be_read_is_a_sentence(content_type: str, body: bytes) -> None:
-    with pytest.raises(InvalidInput, match="cannot be read"):
+    with pytest.raises(InvalidInput, match=r"cannot be read|no text"):
         parse(body, content_type)
 
 
-def test_too_many_parts_are_too_large() -> None:
-    with pytest.raises(TooLarge):
-        parse("".join(part(f"vote{n}", "a") for n in range(50)).encode() + b"--xx--", MULTIPART)
+@pytest.mark.parametrize("number", [VOTE_FIELDS_MAX, VOTE_FIELDS_MAX + 1])
+def test_too_many_fields_are_too_large_in_every_form(number: int) -> None:
+    names = ["vote", *(f"other{n}" for n in range(number - 1))]
+    bodies = {
+        "application/json": json.dumps(dict.fromkeys(names, "a")),
+        "application/x-www-form-urlencoded": "&".join(f"{name}=a" for name in names),
+        MULTIPART: "".join(part(name, "a") for name in names) + "--xx--",
+        MULTIPART + "; charset=utf-8": "".join(part(name, "a") for name in names) + "--xx--",
+    }
+    for content_type, body in bodies.items():
+        if number == VOTE_FIELDS_MAX:
+            assert parse(body.encode(), content_type).vote == "a"
+        else:
+            with pytest.raises(TooLarge, match=str(VOTE_FIELDS_MAX)):
+                parse(body.encode(), content_type)
+
+
+@pytest.mark.parametrize("content_type", ["application/x-rubbish", "text/plain", "nonsense", "application/xml; x=y"])
+def test_a_type_that_nobody_reads_is_refused(content_type: str) -> None:
+    with pytest.raises(WrongMediaType):
+        parse(b"vote=a", content_type)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +119,7 @@ def test_the_fast_reader_of_multipart_agrees_with_the_thorough_one(fields: list[
     fast = form._plain_multipart(body, b"xx")
 
     try:
-        thorough = form._multipart(body, b"xx")
+        thorough = once(body_fields.multipart(body, b"xx", VOTE_FIELDS_MAX))
     except ValueError:
         return  # the value holds the boundary itself
     assert fast in (None, {}, thorough)
@@ -147,8 +176,8 @@ def test_a_body_is_read_whole_and_never_beyond_the_limit() -> None:
 
         return asyncio.run(read_body(receive, length))
 
-    assert len(read((form.MAX_BODY_BYTES,))) == form.MAX_BODY_BYTES
+    assert len(read((VOTE_MAX_BYTES,))) == VOTE_MAX_BYTES
     assert len(read((10, 10))) == 20
-    for sizes, length in [((form.MAX_BODY_BYTES + 1,), None), ((9_000, 9_000), None), ((1,), "99999999")]:
+    for sizes, length in [((VOTE_MAX_BYTES + 1,), None), ((9_000, 9_000), None), ((1,), "99999999")]:
         with pytest.raises(TooLarge):
             read(sizes, length)

@@ -40,13 +40,14 @@ class Server:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
-    def protocol(self) -> Callable[[], FrontDoorProtocol]:
-        """What makes a connection's protocol."""
+    def protocol(self, most: int | None = None) -> Callable[[], FrontDoorProtocol]:
+        """What makes a connection's protocol, for `most` of them."""
         config = Config(
             self.app,
             interface="asgi3",
             ws="vote.live.protocol:WatcherProtocol",
             timeout_keep_alive=KEEP_ALIVE_S,
+            limit_concurrency=most,
             log_config=None,
         )
         config.load()
@@ -119,35 +120,47 @@ def test_an_answer_that_nobody_reads_keeps_no_connection() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-@pytest.mark.parametrize("body", [b"Content-Length: 40\r\n", b"Transfer-Encoding: chunked\r\n"])
-def test_a_body_behind_a_foreign_upgrade_is_no_request(body: bytes, parts: int) -> None:
+@pytest.mark.parametrize("parts", [1, 2, 0])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 42\r\n\r\nGET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n ",
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        b"\r\n",
+    ],
+)
+def test_a_foreign_upgrade_is_ignored_and_the_body_read(body: bytes, parts: int) -> None:
+    """Java's HttpClient asks for h2c with every request, a body or not. `parts` 0: byte by byte."""
+
+    async def run(server: Server, streams: Streams) -> tuple[list[bytes], list[str]]:
+        reader, writer = streams
+        server.may_answer.set()
+        connection = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+        sent = GET.replace(b"GET", b"POST") + connection + body
+        half = len(sent) - len(body) // 2
+        for part in {1: [sent], 2: [sent[:half], sent[half:]], 0: [bytes([one]) for one in sent]}[parts]:
+            writer.write(part)
+            await asyncio.sleep(0)
+        answers = [await reader.readuntil(b"\r\n\r\n")]
+        writer.write(GET.replace(b"/", b"/next", 1) + b"\r\n")
+        answers.append(await reader.readuntil(b"\r\n\r\n"))
+        return answers, server.asked
+
+    answers, asked = with_one(run)
+
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 2
+    assert not any(b"connection: close" in answer for answer in answers)
+    assert asked == ["/", "/next"]
+
+
+def test_an_ignored_upgrade_leaves_what_else_stands_in_connection() -> None:
     async def run(server: Server, streams: Streams) -> bytes:
         reader, writer = streams
         server.may_answer.set()
-        head, hidden = GET + UPGRADE + b"h2c\r\n" + body + b"\r\n", b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        writer.write(head if parts == 2 else head + hidden)
-        answer = await reader.readuntil(b"`.\n")
-        if parts == 2:
-            writer.write(hidden)
-        assert await reader.read() == b""
-        assert server.asked == []
-        return answer[:12]
-
-    assert with_one(run) == b"HTTP/1.1 400"
-
-
-def test_a_foreign_upgrade_without_a_body_is_ignored() -> None:
-    async def run(server: Server, streams: Streams) -> bytes:
-        reader, writer = streams
-        server.may_answer.set()
-        writer.write(GET + UPGRADE + b"h2c\r\n\r\n")
+        writer.write(GET + b"Connection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n")
         return await reader.read()
 
-    answer = with_one(run)
-
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert b"connection: close" in answer
+    assert b"connection: close" in with_one(run)
 
 
 def test_a_handshake_that_is_none_is_refused() -> None:
@@ -162,12 +175,58 @@ def test_a_handshake_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize("behind", [b"nonsense\r\n\r\n", b"GET /half HTTP/1.1\r\n"])
-def test_what_is_wrong_with_the_next_request_is_not_told_to_this_one(behind: bytes) -> None:
-    async def run(server: Server, streams: Streams) -> bytes:
+def test_what_is_wrong_with_the_next_request_is_told_after_this_one_is_answered(behind: bytes) -> None:
+    async def run(server: Server, streams: Streams) -> list[bytes]:
         reader, writer = streams
         writer.write(GET + b"\r\n")
         await server.is_asked.wait()
         writer.write(behind)
-        return await reader.read()
+        await asyncio.sleep(PATIENCE_S)  # whatever would be said of it too early
+        server.may_answer.set()
+        return (await reader.read()).split(b"HTTP/1.1 ")
 
-    assert with_one(run) == b""
+    answers = with_one(run)
+
+    assert [answer[:3] for answer in answers] == [b"", b"200", b"400" if behind.startswith(b"nonsense") else b"408"]
+
+
+def test_nothing_is_begun_for_who_does_not_read() -> None:
+    """How much the kernel takes cannot be arranged: so this transport says itself whether somebody reads."""
+
+    async def run() -> list[int]:
+        server = Server()
+        server.may_answer.set()
+        transport = Mock(asyncio.Transport, get_extra_info=Mock(return_value=None), is_closing=Mock(return_value=False))
+        protocol = server.protocol()()
+        protocol.connection_made(transport)
+        protocol.pause_writing()
+        protocol.data_received(3 * (GET + b"\r\n"))
+        begun = [len(server.asked)]
+        protocol.resume_writing()
+        async with asyncio.timeout(WITHIN_S):
+            while len(server.asked) < 3:  # noqa: ASYNC110  # the app tells of the first only
+                await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return [*begun, len(server.asked)]
+
+    assert asyncio.run(run()) == [0, 3]
+
+
+def test_one_connection_too_many_is_told() -> None:
+    """It counts itself: the limit is the number of connections at which one more is refused."""
+
+    async def run() -> list[bytes]:
+        server, answers = Server(), list[bytes]()
+        server.may_answer.set()
+        made = await asyncio.get_running_loop().create_server(server.protocol(most=3), "127.0.0.1", 0)
+        async with made, asyncio.timeout(WITHIN_S):
+            streams = []
+            for _ in range(3):
+                streams.append(await asyncio.open_connection(*made.sockets[0].getsockname()))
+                streams[-1][1].write(GET + b"\r\n")
+                answers.append((await streams[-1][0].readuntil(b"\r\n\r\n"))[9:12])
+            for _, writer in streams:
+                writer.close()
+        return answers
+
+    assert asyncio.run(run()) == [b"200", b"200", b"503"]

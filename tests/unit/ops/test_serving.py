@@ -1,7 +1,7 @@
 """What gunicorn is told about how to serve."""
 
-from vote.live.connection import MAX_MESSAGE_BYTES
 from vote.ops.gunicorn_conf import FrontDoorWorker
+from vote.stranger_limits import SOCKET_MESSAGE_MAX_BYTES
 
 
 def test_watchers_are_pinged_and_small_messages_are_enough() -> None:
@@ -9,6 +9,6 @@ def test_watchers_are_pinged_and_small_messages_are_enough() -> None:
 
     assert 0 < told["ws_ping_interval"] <= 30
     assert 0 < told["ws_ping_timeout"] <= 30
-    assert MAX_MESSAGE_BYTES <= told["ws_max_size"] <= 64 * 1024
+    assert SOCKET_MESSAGE_MAX_BYTES <= told["ws_max_size"] <= 64 * 1024
     assert told["server_header"] is False
     assert told["proxy_headers"] is False

@@ -1,0 +1,63 @@
+"""One line of the log is one JSON object in printable ASCII, whoever writes it."""
+
+import json
+import subprocess
+import sys
+
+from vote.logs import render
+
+PROGRAM = r"""
+import logging, sys, threading, warnings
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from vote import logs
+from vote.edge.request_log import RequestLog
+
+plain = logging.StreamHandler(sys.stderr)
+for name in ("uvicorn.error", "uvicorn.access", "gunicorn.error"):
+    logging.getLogger(name).addHandler(plain)
+    logging.getLogger(name).propagate = False
+from vote.ops.gunicorn_conf import JsonLogger
+gunicorn = JsonLogger(Config())
+logging.getLogger("uvicorn.error").addHandler(plain)
+logs.route_libraries()
+
+HOSTILE = "a\r\nb\x1b[2J\x7f\x9b\u2028\u2029\x85\ud800 {}"
+gunicorn.error("Worker (pid:%s) was sent SIGKILL!", HOSTILE)
+for name in ("uvicorn.error", "asyncio", "anybody"):
+    logging.getLogger(name).error(HOSTILE)
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        logging.getLogger(name).exception("with a trace")
+        logs.lines.exception("with a trace", said=HOSTILE)
+warnings.warn(HOSTILE)
+def fail(): raise ValueError(HOSTILE)
+thread = threading.Thread(target=fail); thread.start(); thread.join()
+class Broken:
+    def __del__(self): raise ValueError(HOSTILE)
+Broken()
+import asyncio
+async def main():
+    RequestLog().tell(request_id="1", method="GET", path=HOSTILE, status=200, seconds=0, more={})
+    asyncio.get_running_loop().call_soon(fail)
+    await asyncio.sleep(0)
+asyncio.run(main())
+fail()
+"""
+
+
+def test_every_line_of_every_logger_is_one_json_object() -> None:
+    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=False, timeout=60)
+
+    assert run.stderr == b""
+    lines = run.stdout.decode("ascii").removesuffix("\n").split("\n")
+    assert all(line.isprintable() for line in lines), lines
+    told = [json.loads(line) for line in lines]
+    assert all(isinstance(line, dict) and line["part"] and line["level"] and line["time"] for line in told)
+    assert [line["event"] for line in told].count("uncaught") == 3, "a thread, a destructor, the program itself"
+    assert len(told) == 1 + 3 * 3 + 1 + 3 + 2, "a warning and a request too, and what asyncio told"
+
+
+def test_what_json_does_not_know_is_written_as_text() -> None:
+    assert render({"a": {1}, "b": "\x7f"}) == '{"a": "{1}", "b": "\\u007f"}'
