@@ -11,6 +11,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from vote import keepalive
 from vote.errors import ConfigError
 from vote.ops.account import server_account
 from vote.ops.embedded import programs
@@ -33,6 +34,7 @@ def connection(url: str, application: str) -> tuple[str, dict[str, str]]:
     password = fields.pop("password", None)
     fields["application_name"] = application
     fields.setdefault("connect_timeout", "5")
+    fields |= keepalive.for_postgres(url)
     environ = server_environ() | ({"PGPASSWORD": str(password)} if password else {})
     return make_conninfo("", **fields), environ
 

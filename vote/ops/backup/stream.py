@@ -24,6 +24,7 @@ from vote.ops.embedded.home import locked
 from vote.ops.process import Part, Process
 
 GUARD_S = 2.0
+PATIENCE_S = 5.0  # for each answer of the server about its stream
 MAINTENANCE = "postgres"  # the database to ask about streaming: not the one of the votes
 NAME = "vote backup stream"
 
@@ -124,7 +125,7 @@ class Stream:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Tx]:
-        with replication.connected(self._target, name=NAME, database=MAINTENANCE) as tx:
+        with replication.connected(self._target, name=NAME, database=MAINTENANCE, patience_s=PATIENCE_S) as tx:
             yield tx
 
 
