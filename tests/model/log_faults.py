@@ -104,7 +104,7 @@ class LogFaults(Workers):
         for shard in range(SHARDS):
             self._cool(shard)
         for web in self.webs:
-            self.world.runner.run(web.box._disconnect())
+            self.world.runner.run(web.box._kept.drop())
         for log in (self.world.log, *(worker.log for worker in self.workers)):
             with suppress(LogUnavailable):
                 log.describe(0)  # the first call finds the dead connection

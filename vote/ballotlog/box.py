@@ -3,6 +3,9 @@
 Ballots that arrive while a call is under way form the next call: one ballot alone waits for nobody, a thousand share a
 round trip and an fsync. The log's function decides (`box.lua`). One call for one press of the button: nothing is sent
 a second time from here, and an unknown outcome is told only after the call's deadline, when it can no longer land (R3).
+
+A log that is frozen, or behind a connection that leads nowhere, costs each ballot ANSWER_WITHIN_S at most, from `put` until
+it is told: who stood behind a stuck call for too long is not sent any more, and nobody waits long for a new connection.
 """
 
 import asyncio
@@ -19,12 +22,14 @@ from redis.exceptions import ResponseError
 
 from vote.ballotlog import connection, keys
 from vote.ballotlog.clock import LogClock
+from vote.ballotlog.kept_connection import KeptConnection
 from vote.domain.ballot import shard_of
 from vote.errors import LogUnavailable
 from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
 
+ANSWER_WITHIN_S = 1.7  # of `put`: with the limit before it (0.3 s), a press is answered within 2 s
 CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
-RETRY_CONNECT_S = 0.1  # a log that is down is asked at most this often; everybody between is told at once
+LEAST_BUDGET_S = 0.4  # a ballot with less time left is not sent: 503 at once is better than a call that hardly can succeed
 BALLOT_ARGUMENTS = 5  # of the function, per ballot
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
@@ -53,6 +58,7 @@ class _Waiting(NamedTuple):
     ballot_id: str
     shard: int
     tell: Tell
+    since: float  # monotonic: when it was put
 
     def fail(self, detail: str | None = None) -> None:
         self.settle(LogUnavailable(detail))
@@ -71,13 +77,11 @@ class BallotBox:
         """`wait_replicas`: how many replicas must have a ballot before it is called accepted (R1)."""
         self._shards = shards
         self._wait_replicas = wait_replicas
-        self._pool = connection.connect_async(url).connection_pool
-        self._connection: Connection | None = None
         self._clock = LogClock()
+        self._kept = KeptConnection(url, self._clock)
         self._queue: list[_Waiting] = []
         self._running: asyncio.Task[None] | None = None
         self._told_later: set[asyncio.Task[None]] = set()
-        self._next_connect = 0.0
 
     def put(self, *, competition: int, voter: int, choice: str, ballot_id: str, tell: Tell) -> None:
         """Cast one ballot; `tell` is called once with what the log decided, or with LogUnavailable when it is not
@@ -88,7 +92,7 @@ class BallotBox:
         if not (choice.isascii() and ballot_id.isascii()):
             raise ValueError("choice and ballot_id are ASCII")
         shard = shard_of(competition, voter, self._shards)
-        self._queue.append(_Waiting(competition, voter, choice, ballot_id, shard, tell))
+        self._queue.append(_Waiting(competition, voter, choice, ballot_id, shard, tell, time.monotonic()))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
 
@@ -113,76 +117,67 @@ class BallotBox:
             await self._running
         if self._told_later:
             await asyncio.wait(self._told_later)
-        await self._disconnect(nowait=False)
+        await self._kept.close()
 
     async def _run(self) -> None:
         while self._queue:
             batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
-            BATCH_BALLOTS.observe(len(batch))
-            await self._cast_batch(batch)
+            latest = time.monotonic() - ANSWER_WITHIN_S + LEAST_BUDGET_S
+            if batch[0].since < latest:
+                batch = _refuse_late(batch, latest)
+            if batch:
+                BATCH_BALLOTS.observe(len(batch))
+                await self._cast_batch(batch, batch[0].since + ANSWER_WITHIN_S)
 
-    async def _cast_batch(self, batch: list[_Waiting]) -> None:
+    async def _cast_batch(self, batch: list[_Waiting], until: float) -> None:
+        """Cast what is in time before `until` (monotonic), when the first of them must have been told."""
         try:
             open_connection = await self._connected()
         except Exception as error:  # noqa: BLE001  # whatever it is: nobody may wait for ever
             _note(error)
-            await self._disconnect()
+            await self._kept.drop()
             for ballot in batch:
                 ballot.fail()  # nothing was sent, so there is nothing to wait for
             return
-        deadline_ms, passed_at = self._clock.deadline(CALL_BUDGET_S)
+        budget_s = min(CALL_BUDGET_S, until - time.monotonic())
+        deadline_ms, passed_at = self._clock.deadline(budget_s)
         batch.sort(key=attrgetter("shard"))  # stable: ballots of one voter stay in order
         by_shard = [list(group) for _, group in groupby(batch, key=attrgetter("shard"))]
         try:
-            async with asyncio.timeout(CALL_BUDGET_S):
+            async with asyncio.timeout(budget_s):
                 answers = await self._exchange(
                     open_connection,
                     [_packed(group, deadline_ms, waited=self._wait_replicas > 0) for group in by_shard],
+                    budget_s,
                 )
         except Exception as error:  # noqa: BLE001  # as above
             _note(error)
-            await self._disconnect()
+            await self._kept.drop()
             self._tell_later(batch, passed_at)
             return
         for group, answer in zip(by_shard, answers, strict=True):
             _tell(group, answer)
 
-    async def _exchange(self, open_connection: Connection, commands: list[bytes]) -> list[Any]:
+    async def _exchange(self, open_connection: Connection, commands: list[bytes], budget_s: float) -> list[Any]:
         began = time.monotonic()
         await open_connection.send_packed_command(commands, check_health=False)
         answers = [await _answer(open_connection) for _ in commands]
         if self._wait_replicas:
-            await self._wait_for_replicas(open_connection)
+            await self._wait_for_replicas(open_connection, budget_s)
         for answer in answers:
             if isinstance(answer, list):
                 self._clock.learn(began, time.monotonic(), answer[0])
         return answers
 
-    async def _wait_for_replicas(self, open_connection: Connection) -> None:
+    async def _wait_for_replicas(self, open_connection: Connection, budget_s: float) -> None:
         """R1: the ballots of this call lie on the replicas too, or nobody is told that they are accepted."""
-        await open_connection.send_command("WAIT", self._wait_replicas, int(CALL_BUDGET_S * 1000))
+        await open_connection.send_command("WAIT", self._wait_replicas, int(budget_s * 1000))
         reached = await _answer(open_connection)
         if not isinstance(reached, int) or reached < self._wait_replicas:
             raise TimeoutError
 
     async def _connected(self) -> Connection:
-        if self._connection is None:
-            if time.monotonic() < self._next_connect:
-                raise ConnectionError
-            self._next_connect = time.monotonic() + RETRY_CONNECT_S  # by who tries, not by who is told without a try
-            self._connection = self._pool.make_connection()
-            await self._connection.connect()
-            began = time.monotonic()
-            await self._connection.send_command("TIME")
-            seconds, micros = await self._connection.read_response()
-            self._clock.learn(began, time.monotonic(), int(seconds) * 1000 + int(micros) // 1000)
-            self._next_connect = 0.0  # it is there: when this connection breaks, the next is tried at once
-        return self._connection
-
-    async def _disconnect(self, *, nowait: bool = True) -> None:
-        gone, self._connection = self._connection, None
-        if gone is not None:
-            await gone.disconnect(nowait=nowait)  # a frozen log would keep who waits for its goodbye
+        return await self._kept.get()
 
     def _tell_later(self, batch: list[_Waiting], passed_at: float) -> None:
         """R3: a call stuck on the way may still land until its deadline; only then may its ballots be pressed again."""
@@ -195,6 +190,14 @@ class BallotBox:
         task = asyncio.create_task(tell())
         self._told_later.add(task)
         task.add_done_callback(self._told_later.discard)
+
+
+def _refuse_late(batch: list[_Waiting], latest: float) -> list[_Waiting]:
+    """Tell those who were put before `latest` that their ballot was not sent; returns the others."""
+    for ballot in batch:
+        if ballot.since < latest:
+            ballot.fail()
+    return [ballot for ballot in batch if ballot.since >= latest]
 
 
 def _note(error: Exception) -> None:

@@ -24,3 +24,7 @@ def rules(shard: int) -> str:
 def voters(shard: int, competition: int) -> str:
     """The stored choice per voter of a competition."""
     return f"vote:{{{shard}}}:voters:{competition}"
+
+
+WORKER_TURN = "vote:heartbeat:worker"  # a worker has done a turn; what is left of its time to live says when
+DATABASE_REACHED = "vote:heartbeat:database"  # while it is there, somebody has an answer of PostgreSQL

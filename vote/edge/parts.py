@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from vote.actions.guard import Guard
 from vote.auth import PasswordHasher
+from vote.ballotlog.heartbeats import Heartbeats
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
+from vote.db.dedicated import DedicatedConnection
 from vote.db.pool import Database
 from vote.db.replica import Replica
 from vote.edge.cache import Cache
@@ -25,6 +27,7 @@ class Parts:
     reports: Database
     replica: Replica
     log: BallotLog
+    heartbeats: Heartbeats
     hasher: PasswordHasher
     guard: Guard
     confirmed: Confirmed
@@ -40,6 +43,7 @@ class Parts:
         size, wait_s = settings.vote_db_pool, settings.vote_db_wait_s
         cache = Cache(settings.cache_url)
         db = Database(settings.database("web"), size=size, wait_s=wait_s, name="vote web", when_changed=Changes(cache))
+        heartbeats = Heartbeats(settings.log_url)
         reports = Database(settings.database("reports"), size=size, wait_s=wait_s, name="vote reports")
         return cls(
             settings=settings,
@@ -47,11 +51,16 @@ class Parts:
             reports=reports,
             replica=Replica(settings.replica(), reports, size=size, max_lag_s=settings.database_replica_max_lag_s),
             log=BallotLog(settings.log_url, settings.vote_shards),
+            heartbeats=heartbeats,
             # Who waits for a hash holds a thread of the pages: half of them stay for everybody else.
             hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
             guard=Guard(db, settings),
             confirmed=Confirmed(db),
-            revoked=Revoked(db),
+            revoked=Revoked(
+                DedicatedConnection(settings.database("web"), name="vote web revocations"),
+                heartbeats,
+                stale_logins=settings.logins_when_cut_off,
+            ),
             cache=cache,
             catalogue=Catalogue(cache, db),
             limits=Limits.of(settings),
@@ -71,5 +80,6 @@ class Parts:
         self.limiter.close()
         self.cache.close()
         self.log.close()
+        self.heartbeats.close()
         self.db.close()
         self.reports.close()
