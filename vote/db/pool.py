@@ -30,19 +30,21 @@ WAIT_FOR_CONNECTION_S = 2.0  # of commands and workers; the web's is VOTE_DB_WAI
 CONNECT_TIMEOUT_S = 2  # libpq: whole seconds, at least 2
 STATEMENT_TIMEOUT_MS = 5_000  # nothing a person waits for takes longer
 IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks within this (R4)
-PATIENCE_S = 6.0  # the client's own, for a server that says nothing at all: after the server's own limit
+PATIENCE_S = 5.5  # the client's own, for a server that says nothing at all: after the server's own limit
 CHECK_WITHIN_S = 1.0  # for the word that shows that a connection still leads somewhere
 RENEW_EVERY_S = 5.0  # how often a connection that leads nowhere casts doubt on all others
 
 
 class Tx(Connection[tuple[Any, ...]]):
     """A connection. `changed` holds the competitions that this transaction has changed so far; `seconds` takes the time
-    of each exchange with the server, a statement or a commit; `patience_s` is the longest one may take (None: any time).
+    of each exchange with the server, a statement or a commit; `patience_s` is the longest one may take (None: any time),
+    and a connection that had no answer by then `went_silent`.
     """
 
     changed: frozenset[int] = frozenset()
     seconds: Histogram | None = None
     patience_s: float | None = PATIENCE_S
+    went_silent = False
 
     def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
         """Wait for an answer as psycopg does, timed, and close a connection that has none in time."""
@@ -57,6 +59,7 @@ class Tx(Connection[tuple[Any, ...]]):
         except OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()  # the answer may still come: it must not be read as another one's
+                self.went_silent = True
             raise
 
 
@@ -120,18 +123,21 @@ class Database:
         connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
 
     def _check(self, connection: Tx) -> None:
-        """Refuse a connection that does not answer at once; then the others of its age are not trusted either."""
+        """Refuse a connection that does not answer at once."""
         connection.patience_s = CHECK_WITHIN_S
         try:
             ConnectionPool.check_connection(connection)
-        except OperationalError:
+        finally:
+            connection.patience_s = PATIENCE_S
+            self._doubt_others(connection)
+
+    def _doubt_others(self, connection: Tx) -> None:
+        """Where one connection leads nowhere, those of its age do not either: one is waited for, and not each in turn."""
+        if connection.went_silent:
+            self._silent += 1
             if time.monotonic() >= self._renew_at:
                 self._renew_at = time.monotonic() + RENEW_EVERY_S
                 self._pool.drain()
-            self._silent += 1
-            raise
-        finally:
-            connection.patience_s = PATIENCE_S
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -166,6 +172,7 @@ class Database:
             with ExitStack() as held:
                 connection = self._take(held)
                 self._breaker.succeeded()
+                held.callback(self._doubt_others, connection)
                 with self._in_use.track_inprogress(), _timed(connection, self._seconds):
                     yield connection
         except OperationalError as error:

@@ -25,7 +25,8 @@ from vote.errors import DatabaseUnavailable, LogUnavailable, NotLoggedIn, Unavai
 
 REFRESH_S = 0.4
 STALE_AFTER_S = 5.0
-OUTAGE_KNOWN_S = 4.0  # how long it counts that nobody reached PostgreSQL: longer than one try takes until the next look
+LOOK_AFTER_S = 1.0  # without a reading, then it is looked whether others reach PostgreSQL
+OUTAGE_KNOWN_S = 2.0  # how long it counts that nobody did: longer than from one look to the next
 SIGN_EVERY_S = 1.0
 OVERLAP_IDS = 200  # ids become visible out of order when transactions overlap: read a little of the past again
 KEEP_S = 25 * 3600  # a bit longer than any token or session lives
@@ -56,18 +57,23 @@ class Revoked:
         self._sign_at = NEVER
         self._lock = threading.Lock()  # of the connection and what is read
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="revoked", daemon=True)
+        self._threads = [  # a try to read may take seconds, in which others must be looked for
+            threading.Thread(target=follow, name=f"revoked {follow.__name__.strip('_')}", daemon=True)
+            for follow in (self._read_on, self._look_on)
+        ]
 
     def start(self) -> None:
-        """Read what there is, and go on reading in a thread."""
+        """Read what there is, and go on reading in threads."""
         self._try_refresh()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End the thread and disconnect."""
+        """End the threads and disconnect."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
         self._connection.close()
 
     @property
@@ -140,7 +146,7 @@ class Revoked:
             self.refresh()
             self._leave_sign()
         except DatabaseUnavailable:
-            self._look_for_others()  # the list stays as it was; /ready and the metrics tell of the database
+            return  # the list stays as it was; /ready and the metrics tell of the database
         except Exception:  # noqa: BLE001  # whatever it is: a thread that has ended hears of no log-out any more
             lines.exception("log-outs could not be read")
 
@@ -149,22 +155,30 @@ class Revoked:
             self._sign_at = self._clock()
             self._heartbeats.database_was_reached()
 
-    def _look_for_others(self) -> None:
-        """Note when nobody reaches PostgreSQL. A log that does not answer either says nothing, and nobody is let in."""
+    def _read_on(self) -> None:
+        while not self._stop.wait(REFRESH_S):
+            self._try_refresh()
+            self._forget(time.time() - KEEP_S)
+
+    def _look_on(self) -> None:
+        """While nothing is read, note when nobody else reaches PostgreSQL either; say when that changes who is let in."""
+        was_cut_off = False
+        while not self._stop.wait(REFRESH_S):
+            if self.age_s > LOOK_AFTER_S:
+                self._look()
+            if self.is_cut_off != was_cut_off:
+                was_cut_off = not was_cut_off
+                tell = lines.error if was_cut_off else lines.info
+                tell("log-outs", heard=not was_cut_off, age_s=round(self.age_s, 1))
+
+    def _look(self) -> None:
         try:
             if not self._heartbeats.is_database_reached():
                 self._outage_at = self._clock()
         except LogUnavailable:
-            return
-
-    def _follow(self) -> None:
-        while not self._stop.wait(REFRESH_S):
-            was_cut_off = self.is_cut_off
-            self._try_refresh()
-            if self.is_cut_off != was_cut_off:
-                tell = lines.error if self.is_cut_off else lines.info
-                tell("log-outs", heard=not self.is_cut_off, age_s=round(self.age_s, 1))
-            self._forget(time.time() - KEEP_S)
+            return  # it is not known, and then nobody is let in for long
+        except Exception:  # noqa: BLE001  # as above
+            lines.exception("whether others reach PostgreSQL could not be seen")
 
     def _forget(self, before: float) -> None:
         """Let go of what no token or session can be older than. Others add meanwhile, so a copy is walked through."""
