@@ -115,7 +115,9 @@ def test_a_process_that_is_cut_off_from_postgresql_says_so_and_trusts_no_login_f
     ways["web to PostgreSQL"].cut()
     with owner.transaction(by="tests") as tx:
         users.revoke(tx, f"user:{voters[0]}", keep_hours=24)
-    wait_until(lambda: stack.get("/ready").status == 503, what="not ready: the worker reaches PostgreSQL, the web does not")
+    wait_until(
+        lambda: stack.get("/ready").status == 503, what="not ready: the worker reaches PostgreSQL, the web does not"
+    )
     told = stack.get("/ready").json["reasons"]
     later = time.time()
 

@@ -29,7 +29,9 @@ from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
 
 ANSWER_WITHIN_S = 1.7  # of `put`: with the limit before it (0.3 s), a press is answered within 2 s
 CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
-LEAST_BUDGET_S = 0.4  # a ballot with less time left is not sent: 503 at once is better than a call that hardly can succeed
+LEAST_BUDGET_S = (
+    0.4  # a ballot with less time left is not sent: 503 at once is better than a call that hardly can succeed
+)
 BALLOT_ARGUMENTS = 5  # of the function, per ballot
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 

@@ -78,7 +78,9 @@ class VoteLimit:
     async def _ask(self, keys: list[str], numbers: list[int]) -> list[float]:
         bucket, waits = [self._limit.interval_us, self._limit.burst], None
         try:
-            waits = await self._spared.ask_within(ASK_WITHIN_S, lambda: self._script(keys=keys, args=[*bucket, *numbers]))
+            waits = await self._spared.ask_within(
+                ASK_WITHIN_S, lambda: self._script(keys=keys, args=[*bucket, *numbers])
+            )
         except Exception:  # noqa: BLE001  # whatever it is: nobody may wait for ever
             lines.exception("the limit on votes could not be asked")
         return self._alone.put(self._limit, keys, numbers) if waits is None else waits

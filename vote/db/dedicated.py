@@ -1,4 +1,4 @@
-"""A connection for one reader alone, outside the pool: what it reads must not wait for a place, nor for a dead connection."""
+"""A connection for one reader alone, outside the pool: it must wait neither for a place nor for a dead connection."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -68,9 +68,7 @@ class Keeper:
     _walk: Walk | None = None
 
     @classmethod
-    def of(
-        cls, settings: Settings, db: Database, log: BallotLog, *, progressed: Progressed = no_matter
-    ) -> "Keeper":
+    def of(cls, settings: Settings, db: Database, log: BallotLog, *, progressed: Progressed = no_matter) -> "Keeper":
         """A keeper for these settings. Raises ConfigError when a production worker has no key to sign with."""
         if settings.checkpoint_key is None and settings.vote_env == "production":
             raise ConfigError(

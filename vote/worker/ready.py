@@ -13,7 +13,6 @@ from vote.db.pool import Database, Tx
 from vote.domain.ballot import shard_of
 from vote.worker.drain import ACTOR, has_lost_its_tail, unread
 
-
 Progressed = Callable[[], None]
 
 
@@ -41,7 +40,8 @@ def make_ready(
 ) -> Step:
     """Take the next step towards a ready shard. Call it, and drain, until it says READY.
 
-    `progressed` is called after each part of a long push. `may_lack_a_tail`: another server may have taken this one's place, and acknowledgements did not wait for it (R6).
+    `progressed` is called after each part of a long push. `may_lack_a_tail`: another server may have taken this one's
+    place, and acknowledgements did not wait for it (R6).
     """
     with db.transaction(by=ACTOR) as tx:
         at = positions.claim(tx, shard)

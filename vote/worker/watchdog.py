@@ -1,7 +1,7 @@
 """Ends a worker whose loop stands still, so that whoever runs it (`vote up`, systemd, Kubernetes) starts it again.
 
-Every wait for a store has a deadline, and a turn that fails is a turn. This is for what nobody expected: a lock that is never
-released, a name server that never answers, a pipe of log lines that nobody empties.
+Every wait for a store has a deadline, and a turn that fails is a turn. This is for what nobody expected: a lock that is
+never released, a name server that never answers, a pipe of log lines that nobody empties.
 """
 
 import os
