@@ -102,9 +102,7 @@ def before_postgres(url: str) -> Iterator[tuple[Proxy, str]]:
     found = conninfo_to_dict(url)
     host, port = str(found.get("host") or "127.0.0.1"), int(found.get("port") or 5432)
     proxy = Proxy(f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port))
-    login = quote(str(found["user"]), safe="") + (
-        f":{quote(str(found['password']), safe='')}" if "password" in found else ""
-    )
+    login = ":".join(quote(str(found[name]), safe="") for name in ("user", "password") if name in found)
     with contextlib.closing(proxy):
         yield proxy, f"postgresql://{login}@127.0.0.1:{proxy.port}/{found['dbname']}"
 

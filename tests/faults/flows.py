@@ -1,4 +1,4 @@
-"""Faults of connections between the parts that lead nowhere, and of stores that are frozen. The form is that of `fault.py`."""
+"""Faults of connections that lead nowhere, and of stores that are frozen. The form is that of `fault.py`."""
 
 from tests.faults.fault import Fault
 

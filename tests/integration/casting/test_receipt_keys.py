@@ -16,7 +16,8 @@ def test_keys_are_read_anew_after_a_failover_that_lost_the_newest_competitions(
     lost_id = kept.id + 1
     with owner.transaction(by="tests") as tx:
         tx.execute(
-            "INSERT INTO competitions (name, status, receipt_key) SELECT 'Lost', 'draft', sha256(n::text::bytea)"
+            "INSERT INTO competitions (name, status, receipt_key, rules_version)"
+            " SELECT 'Lost', 'draft', sha256(n::text::bytea), 1"
             " FROM generate_series(1, %s) n",
             (2 * OVERLAP_IDS,),
         )
