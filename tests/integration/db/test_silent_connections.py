@@ -18,6 +18,7 @@ from vote.db.pool import Database, Tx
 from vote.errors import DatabaseBusy, DatabaseUnavailable
 
 GIVEN_UP_S = 30.0  # for what must end by itself
+A_BUSY_MACHINE_S = 5.0
 
 
 @pytest.fixture
@@ -90,13 +91,11 @@ def test_connections_that_went_silent_while_idle_cost_one_short_check_for_all(
         for thread in users:
             thread.join()
         between.silence_open()
-        began = time.monotonic()
         for _ in range(8):
             with db.read() as tx:
                 one(tx)
-        took = time.monotonic() - began
 
-    assert pool.CHECK_WITHIN_S <= took < 3 * pool.CHECK_WITHIN_S, "each of the four was waited for"
+        assert db._silent == 1, "each of the four was waited for"
 
 
 def test_a_server_that_says_nothing_to_anybody_is_away_and_not_busy(before: tuple[Proxy, DatabaseTarget]) -> None:
@@ -129,8 +128,7 @@ def test_a_dedicated_connection_is_made_anew_within_its_own_deadlines(before: tu
         between.heal()
         assert within(GIVEN_UP_S, lambda: reader.ask(one)) == 1
 
-    least = dedicated.KNOWN_WITHIN_S + pool.CONNECT_TIMEOUT_S
-    assert least - 0.1 <= took < least + dedicated.FRESH_WITHIN_S
+    assert took < dedicated.KNOWN_WITHIN_S + pool.CONNECT_TIMEOUT_S + A_BUSY_MACHINE_S
 
 
 def test_a_dedicated_connection_takes_the_role_of_its_part(database_url: str) -> None:
