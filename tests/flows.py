@@ -71,7 +71,7 @@ class People:
         return [one.voter for one in self.pressed if one.began >= moment and one.status == 202]
 
     def _press_on(self) -> None:
-        while not self._enough.wait(PRESS_EVERY_S * PRESSERS):
+        while self._waiting and not self._enough.wait(PRESS_EVERY_S * PRESSERS):
             voter = self._waiting.pop()
             self.pressed.append(press(self._stack, self._competition, voter))
 

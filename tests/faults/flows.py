@@ -25,7 +25,7 @@ FLOW_FAULTS = (
         POOL,
         "                self.pgconn.finish()  # the answer",
         "                pass  # the answer",
-        (f"{SILENT}::test_a_statement_without_an_answer_ends_and_its_connection_is_not_used_again",),
+        (f"{SILENT}::test_a_connection_without_an_answer_is_closed_so_that_no_late_answer_is_read",),
     ),
     Fault(
         "each dead connection of a pool is waited for",
@@ -130,6 +130,17 @@ FLOW_FAULTS = (
         "            if wanted is None and found.get(self._followed_to) != self._keys.get(self._followed_to):\n",
         "            if False:\n",
         ("tests/integration/casting/test_receipt_keys.py",),
+    ),
+    Fault(
+        "a stream that went dead keeps its slot for a minute",
+        "the stream of the WAL is back by itself",
+        "vote/ops/backup/stream.py",
+        'f"{SENDER_PATIENCE_S}s"',
+        '"60s"',
+        (
+            "tests/integration/ops/test_backups.py"
+            "::test_commits_go_on_and_the_stream_is_back_after_its_connection_went_dead_without_a_word",
+        ),
     ),
     Fault(
         "who waited behind a stuck call waits for the next one too",

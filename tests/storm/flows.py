@@ -24,7 +24,7 @@ from vote.db.pool import Database
 from vote.domain.person import Person
 from vote.ops.embedded.programs import Services
 
-VOTERS = 20_000  # more than press in all the time this may take
+VOTERS, AT_ONCE = 8_000, 1_000  # more than press in all the time this may take; made by so many
 GIVEN_UP_S = 60.0  # recording that has not gone on by then does not go on by itself
 
 
@@ -57,7 +57,7 @@ NOT_RUN = HalfOpen({}, 0, 0, 0)
 
 def run(services: Services, folder: Path) -> HalfOpen:
     """Silence each flow in turn. Everything it starts is ended."""
-    pair = start_pair(services, folder / "servers")
+    pair = start_pair(services, folder / "servers", durable=True)
     try:
         migrate.upgrade(pair.owner_url)
         environment = environment_of(pair.owner_url, pair.redis_url, folder)
@@ -71,7 +71,7 @@ def run(services: Services, folder: Path) -> HalfOpen:
 
 
 def _run(stack: Stack, ways: dict[str, Proxy], owner: Database, log_url: str) -> HalfOpen:
-    voters = make_voters(owner, VOTERS)
+    voters = [voter for _ in range(VOTERS // AT_ONCE) for voter in make_voters(owner, AT_ONCE)]
     with contextlib.closing(BallotLog(log_url, 8)) as log:
         by = Person(voters[0], "storm", "admin")
         competition = competitions.create(owner, log, name="Storm", options=["A", "B"], by=by).id

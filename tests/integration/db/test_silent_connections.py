@@ -73,6 +73,21 @@ def test_a_statement_without_an_answer_ends_and_its_connection_is_not_used_again
             assert one(tx) == 1
 
 
+def test_a_connection_without_an_answer_is_closed_so_that_no_late_answer_is_read(
+    before: tuple[Proxy, DatabaseTarget],
+) -> None:
+    between, target = before
+    with closing(Tx.connect(target.url, autocommit=True)) as connection:
+        connection.patience_s = 0.5
+        assert one(connection) == 1
+        between.silence_open()
+        with pytest.raises(psycopg.OperationalError):
+            within(GIVEN_UP_S, lambda: one(connection))
+
+        assert connection.closed
+        assert connection.went_silent
+
+
 def test_connections_that_went_silent_while_idle_cost_one_short_check_for_all(
     before: tuple[Proxy, DatabaseTarget],
 ) -> None:
