@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import psycopg
 
-from vote.ballotlog.box import BallotBox, Outcome
+from vote.ballotlog.box import BallotBox
+from vote.ballotlog.pending import Outcome
 from vote.config import Settings
 from vote.domain.installation import Installation
 

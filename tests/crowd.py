@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -36,8 +37,9 @@ def make_voters(owner: Database, count: int) -> list[int]:
     with owner.transaction(by="tests") as tx:
         rows = tx.execute(
             "INSERT INTO users (username, email, password_hash)"
-            " SELECT 'crowd-' || n, 'crowd-' || n || '@example.com', %s FROM generate_series(1, %s) n RETURNING id",
-            (PASSWORD_HASH, count),
+            " SELECT name, name || '@example.com', %s FROM generate_series(1, %s) n,"
+            " LATERAL (SELECT format('crowd-%%s-%%s', %s::text, n)) AS named (name) RETURNING id",
+            (PASSWORD_HASH, count, secrets.token_hex(3)),
         )
         return [row[0] for row in rows]
 

@@ -63,13 +63,21 @@ _OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({
 
 
 class Stack:
-    """Web and workers on one database and log. `environment` is what the processes see."""
+    """Web and workers on one database and log. `environment` is what the processes see, `of_worker` what else workers do."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, *, workers: int = 1) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        workers: int = 1,
+        of_worker: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {**environment, "PORT": str(self.port)}
         self._folder = folder
+        self._of_worker = dict(of_worker or {})
         self._web = self._start("web")
         self._workers = [self._start("worker", number) for number in range(workers)]
 
@@ -83,7 +91,8 @@ class Stack:
 
     def _start(self, part: str, number: int = 0) -> subprocess.Popen[bytes]:
         with (self._folder / f"{part}-{number}.log").open("ab") as output:
-            return subprocess.Popen([*VOTE, part], env=self.environment, stdout=output, stderr=output)
+            own = self._of_worker if part == "worker" else {}
+            return subprocess.Popen([*VOTE, part], env=self.environment | own, stdout=output, stderr=output)
 
     @property
     def logs(self) -> list[Path]:
@@ -213,10 +222,12 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(environment: Mapping[str, str], folder: Path, *, workers: int = 1) -> Iterator[Stack]:
+def running(
+    environment: Mapping[str, str], folder: Path, *, workers: int = 1, of_worker: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
     """A stack that is ready, ended afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    stack = Stack(environment, folder, workers=workers)
+    stack = Stack(environment, folder, workers=workers, of_worker=of_worker)
     try:
         stack.wait_ready()
         yield stack

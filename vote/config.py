@@ -104,6 +104,7 @@ class Settings(BaseModel):
     vote_shards: int = Field(default=8, ge=1, le=1024)
     vote_db_pool: int = Field(default=8, ge=1, le=100)
     vote_db_wait_s: float = Field(default=2, ge=0.1, le=30)
+    logins_when_cut_off: Literal["newer", "none"] = "newer"
     client_patience_s: float = Field(default=15, ge=0.5, le=300)
     vote_page_threads: int = Field(default=4, ge=1, le=256)
     vote_hash_threads: int = Field(default=1, ge=1, le=64)

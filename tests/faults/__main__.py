@@ -18,6 +18,7 @@ from tests.faults.closing import CLOSING_FAULTS
 from tests.faults.connections import CONNECTION_FAULTS
 from tests.faults.copies import COPY_FAULTS
 from tests.faults.fault import Fault
+from tests.faults.flows import FLOW_FAULTS
 from tests.faults.growth import GROWTH_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.identities import IDENTITY_FAULTS
@@ -63,6 +64,7 @@ ALL_FAULTS = (
     *LIST_FAULTS,
     *CLOCK_FAULTS,
     *STRANGER_FAULTS,
+    *FLOW_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

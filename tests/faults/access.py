@@ -231,7 +231,7 @@ ACCESS_FAULTS = (
         "an open socket outlives its login",
         "sockets: a log-out closes them within a second",
         "vote/live/sockets.py",
-        "                    connection.end(LOGGED_OUT)\n",
+        "                    connection.end(why)\n",
         "                    continue\n",
         (f"{LIVE_LOGINS}::test_a_log_out_closes_the_socket_within_a_second",),
     ),

@@ -18,10 +18,9 @@ OUTAGE_FAULTS = (
     Fault(
         "who is told without a try puts off the next try",
         "accepted again within 1 s of the log's return, however many press",
-        "vote/ballotlog/box.py",
-        "                raise ConnectionError\n            self._next_connect",
-        "                self._next_connect = time.monotonic() + RETRY_CONNECT_S\n"
-        "                raise ConnectionError\n            self._next_connect",
+        "vote/ballotlog/kept_connection.py",
+        "                raise ConnectionError\n            self._next_try",
+        "                self._next_try = now + RETRY_S\n                raise ConnectionError\n            self._next_try",
         (f"{BOX}::test_a_log_that_is_down_costs_no_time_and_works_again_when_it_is_back",),
     ),
     Fault(

@@ -25,7 +25,7 @@ POOL_FAULTS = (
         "a busy database is taken for one that is away",
         "an exhausted pool opens no breaker: who comes next may find a connection",
         "vote/db/pool.py",
-        "            if self._connects_failed() == failures:\n                raise\n",
+        "            if self._failures() == failures:\n                raise\n",
         "",
         (f"{POOL}::test_who_finds_every_connection_in_use_is_told_so_in_time",),
     ),

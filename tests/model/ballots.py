@@ -87,7 +87,7 @@ class Ballots(Stage):
 
     def press(self, web: int, asks: list[Ask], hindrance: str | None = None) -> None:
         """Ballots of one moment through one web process; each answer is held against the reference."""
-        if self.webs[web].box._connection is None:
+        if not self.webs[web].box._kept.is_open:
             self.world.runner.run(self.webs[web].connect())
         self.look()
         reference, process = self.reference, self.webs[web]

@@ -28,14 +28,14 @@ class HinderedBox(BallotBox):
         self.stuck: list[Any] = []
         self.sent = asyncio.Event()
 
-    async def _exchange(self, open_connection: Any, commands: list[Any]) -> list[Any]:
+    async def _exchange(self, open_connection: Any, commands: list[Any], budget_s: float) -> list[Any]:
         if self.hindrance in ("stuck", "orphan"):
             self.stuck += commands
             self.sent.set()
             if self.hindrance == "orphan":
                 await asyncio.Event().wait()
             raise TimeoutError
-        answers = await super()._exchange(open_connection, commands)
+        answers = await super()._exchange(open_connection, commands, budget_s)
         if self.hindrance == "lost":
             raise TimeoutError
         return answers

@@ -104,7 +104,7 @@ class LogFaults(Workers):
 
     def _cut_webs_off(self) -> None:
         for web in self.webs:
-            self.world.runner.run(web.box._disconnect())
+            self.world.runner.run(web.box._drop())
 
     def _other_instance(self) -> None:
         for shard in range(SHARDS):

@@ -77,7 +77,7 @@ class LostCalls(Ballots):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await web.box._disconnect()
+        await web.box._kept.drop()
         return ballots
 
     @precondition(lambda self: self.orphans)

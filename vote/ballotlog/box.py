@@ -6,16 +6,18 @@ a second time from here, and an unknown outcome is told only after the call's de
 
 What was acknowledged is remembered: per shard the newest ballot, its mark. A log that comes back without it is found out by
 the first call on a new connection, before any other ballot goes there (R6).
+
+A log that is frozen, or behind a connection that leads nowhere, costs each ballot ANSWER_WITHIN_S at most, from `put` until
+it is told: who stood behind a stuck call for too long is not sent any more, and nobody waits long for a new connection.
 """
 
 import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import structlog
 from redis.asyncio import Connection
@@ -23,53 +25,25 @@ from redis.exceptions import ResponseError
 
 from vote.ballotlog import connection, keys
 from vote.ballotlog.clock import LogClock
+from vote.ballotlog.kept_connection import KeptConnection
 from vote.ballotlog.packing import packed_cast
+from vote.ballotlog.pending import APPENDED, Outcome, PendingBallot, Tell, Word, refuse_late
 from vote.domain.ballot import shard_of
 from vote.domain.installation import Installation
 from vote.domain.mark import Mark
 from vote.errors import LogUnavailable
 from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
 
+ANSWER_WITHIN_S = 1.7  # of `put`: with the limit before it (0.3 s), a press is answered within 2 s
 CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
-RETRY_CONNECT_S = 0.1  # a log that is down is asked at most this often; everybody between is told at once
+LEAST_BUDGET_S = 0.4  # a ballot with less time left is not sent: 503 at once beats a call that can hardly succeed
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
 lines = structlog.get_logger()
 
-Word = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
-APPENDED: tuple[Word, ...] = ("accepted", "changed")
 COLD = ("cold", "behind")  # nothing was done, and a worker makes the shard ready
 NO_MARK = Mark("", 0, "")
 NOT_READY = "Not confirmed: the ballot log is getting ready. Press again in a moment, it cannot count twice."
-
-
-class Outcome(NamedTuple):
-    """What the log decided. `position` is the ballot's place when it was appended."""
-
-    word: Word
-    shard: int
-    position: int | None
-
-
-Tell = Callable[["Outcome | LogUnavailable"], None]
-
-
-class _Waiting(NamedTuple):
-    competition: int
-    voter: int
-    choice: str
-    ballot_id: str
-    shard: int
-    tell: Tell
-
-    def fail(self, detail: str | None = None) -> None:
-        self.settle(LogUnavailable(detail))
-
-    def settle(self, outcome: "Outcome | LogUnavailable") -> None:
-        try:
-            self.tell(outcome)
-        except Exception:  # noqa: BLE001  # whatever happens to one voter's answer, the others of the call get theirs
-            lines.exception("an outcome was not told")
 
 
 class BallotBox:
@@ -81,13 +55,11 @@ class BallotBox:
         self._shards = shards
         self._installation = installation
         self._wait_replicas = wait_replicas
-        self._pool = connection.connect_async(url).connection_pool
-        self._connection: Connection | None = None
         self._clock = LogClock()
-        self._queue: list[_Waiting] = []
+        self._kept = KeptConnection(url, self._clock, check=self._compare)
+        self._queue: list[PendingBallot] = []
         self._running: asyncio.Task[None] | None = None
         self._told_later: set[asyncio.Task[None]] = set()
-        self._next_connect = 0.0
         self._compare_next = False
         self._broken = asyncio.Event()
 
@@ -100,7 +72,7 @@ class BallotBox:
         if not (choice.isascii() and ballot_id.isascii()):
             raise ValueError("choice and ballot_id are ASCII")
         shard = shard_of(competition, voter, self._shards)
-        self._queue.append(_Waiting(competition, voter, choice, ballot_id, shard, tell))
+        self._queue.append(PendingBallot(competition, voter, choice, ballot_id, shard, tell, time.monotonic()))
         self._go_on()
 
     async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
@@ -136,7 +108,7 @@ class BallotBox:
             await self._running
         if self._told_later:
             await asyncio.wait(self._told_later)
-        await self._disconnect(nowait=False)
+        await self._kept.close()
 
     def _go_on(self) -> None:
         if self._running is None or self._running.done():
@@ -147,21 +119,22 @@ class BallotBox:
             if self._compare_next:
                 await self._compare_now()
             batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
+            latest = time.monotonic() - ANSWER_WITHIN_S + LEAST_BUDGET_S
+            if batch and batch[0].since < latest:
+                batch = refuse_late(batch, latest)
             if batch:
                 BATCH_BALLOTS.observe(len(batch))
-                await self._cast_batch(batch)
+                await self._cast_batch(batch, batch[0].since + ANSWER_WITHIN_S)
 
     async def _compare_now(self) -> None:
         self._compare_next = False
         try:
+            open_connection = await self._connected()  # a new one has compared
             async with asyncio.timeout(CALL_BUDGET_S):
-                if self._connection is None:
-                    await self._connected()  # which compares
-                else:
-                    await self._compare(self._connection)
+                await self._compare(open_connection)
         except Exception as error:  # noqa: BLE001  # whatever it is: the next look, or the next ballot, begins anew
             _note(error)
-            await self._disconnect()
+            await self._drop()
 
     async def _compare(self, open_connection: Connection) -> None:
         """Raises when the log does not say whether it holds every mark; then nothing may be cast over this connection."""
@@ -173,44 +146,46 @@ class BallotBox:
             if (await open_connection.read_response())[1] == "behind":
                 lines.error("set back", shard=shard, epoch=mark.epoch, acknowledged=mark.position)
 
-    async def _cast_batch(self, batch: list[_Waiting]) -> None:
+    async def _cast_batch(self, batch: list[PendingBallot], until: float) -> None:
+        """Cast what is in time before `until` (monotonic), when the first of them must have been told."""
         try:
             installation = self._installation.id
             if installation is None:
                 raise ConnectionError
-            async with asyncio.timeout(CALL_BUDGET_S):
-                open_connection = await self._connected()
+            open_connection = await self._connected()
         except Exception as error:  # noqa: BLE001  # whatever it is: nobody may wait for ever
             _note(error)
-            await self._disconnect()
+            await self._drop()
             for ballot in batch:
                 ballot.fail()  # nothing was sent, so there is nothing to wait for
             return
-        deadline_ms, passed_at = self._clock.deadline(CALL_BUDGET_S)
+        budget_s = min(CALL_BUDGET_S, until - time.monotonic())
+        deadline_ms, passed_at = self._clock.deadline(budget_s)
         batch.sort(key=attrgetter("shard"))  # stable: ballots of one voter stay in order
         by_shard = [list(group) for _, group in groupby(batch, key=attrgetter("shard"))]
         try:
-            async with asyncio.timeout(CALL_BUDGET_S):
+            async with asyncio.timeout(budget_s):
                 answers = await self._exchange(
                     open_connection,
                     [self._packed(group, installation, deadline_ms) for group in by_shard],
+                    budget_s,
                 )
         except Exception as error:  # noqa: BLE001  # as above
             _note(error)
-            await self._disconnect()
+            await self._drop()
             self._tell_later(batch, passed_at)
             return
         for group, answer in zip(by_shard, answers, strict=True):
             self._tell(group, answer)
 
-    def _packed(self, group: list[_Waiting], installation: str, deadline_ms: int) -> bytes:
+    def _packed(self, group: list[PendingBallot], installation: str, deadline_ms: int) -> bytes:
         mark = self.marks.get(group[0].shard, NO_MARK)
         waited = str(int(self._wait_replicas > 0))
         return packed_cast(
             group[0].shard, group, installation, str(deadline_ms), waited, mark.epoch, str(mark.position)
         )
 
-    def _tell(self, group: list[_Waiting], answer: Any) -> None:
+    def _tell(self, group: list[PendingBallot], answer: Any) -> None:
         if not isinstance(answer, list) or answer[1] != "ok":
             # Nothing was done. An error of the server (full, read-only, no library) promises nothing.
             is_cold = isinstance(answer, list) and answer[1] in COLD
@@ -228,46 +203,33 @@ class BallotBox:
             position += appended
             ballot.settle(Outcome(word, ballot.shard, position if appended else None))
 
-    async def _exchange(self, open_connection: Connection, commands: list[bytes]) -> list[Any]:
+    async def _exchange(self, open_connection: Connection, commands: list[bytes], budget_s: float) -> list[Any]:
         began = time.monotonic()
         await open_connection.send_packed_command(commands, check_health=False)
         answers = [await _answer(open_connection) for _ in commands]
         if self._wait_replicas:
-            await self._wait_for_replicas(open_connection)
+            await self._wait_for_replicas(open_connection, budget_s)
         for answer in answers:
             if isinstance(answer, list):
                 self._clock.learn(began, time.monotonic(), answer[0])
         return answers
 
-    async def _wait_for_replicas(self, open_connection: Connection) -> None:
+    async def _wait_for_replicas(self, open_connection: Connection, budget_s: float) -> None:
         """R1: the ballots of this call lie on the replicas too, or nobody is told that they are accepted."""
-        await open_connection.send_command("WAIT", self._wait_replicas, int(CALL_BUDGET_S * 1000))
+        await open_connection.send_command("WAIT", self._wait_replicas, int(budget_s * 1000))
         reached = await _answer(open_connection)
         if not isinstance(reached, int) or reached < self._wait_replicas:
             raise TimeoutError
 
     async def _connected(self) -> Connection:
-        if self._connection is None:
-            if time.monotonic() < self._next_connect:
-                raise ConnectionError
-            self._next_connect = time.monotonic() + RETRY_CONNECT_S  # by who tries, not by who is told without a try
-            self._connection = self._pool.make_connection()
-            await self._connection.connect()
-            began = time.monotonic()
-            await self._connection.send_command("TIME")
-            seconds, micros = await self._connection.read_response()
-            self._clock.learn(began, time.monotonic(), int(seconds) * 1000 + int(micros) // 1000)
-            await self._compare(self._connection)
-            self._next_connect = 0.0  # it is there: when this connection breaks, the next is tried at once
-        return self._connection
+        return await self._kept.get()
 
-    async def _disconnect(self, *, nowait: bool = True) -> None:
-        gone, self._connection = self._connection, None
-        if gone is not None:
+    async def _drop(self) -> None:
+        if self._kept.is_open:
             self._broken.set()
-            await gone.disconnect(nowait=nowait)  # a frozen log would keep who waits for its goodbye
+        await self._kept.drop()
 
-    def _tell_later(self, batch: list[_Waiting], passed_at: float) -> None:
+    def _tell_later(self, batch: list[PendingBallot], passed_at: float) -> None:
         """R3: a call stuck on the way may still land until its deadline; only then may its ballots be pressed again."""
 
         async def tell() -> None:

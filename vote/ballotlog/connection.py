@@ -21,6 +21,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from vote import keepalive
+
 CONNECT_TIMEOUT_S = 0.5  # a dead log costs a caller no more than this
 ANSWER_TIMEOUT_S = 2.0  # longer than any call may take (see box.py for ballots)
 BLOCK_MS = 500  # how long a reader waits in the log for news
@@ -28,6 +30,7 @@ BLOCK_MS = 500  # how long a reader waits in the log for news
 LogError = (RedisError, OSError)
 SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
 
+_KEEPALIVE: dict[str, Any] = {"socket_keepalive": True, "socket_keepalive_options": keepalive.for_socket()}
 _SHARED: dict[str, Any] = {
     "decode_responses": True,
     "legacy_responses": True,
@@ -36,7 +39,11 @@ _SHARED: dict[str, Any] = {
     "client_name": "vote",
     "health_check_interval": 0,
 }
-_ASKING: dict[str, Any] = {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_timeout": CONNECT_TIMEOUT_S}
+_ASKING: dict[str, Any] = {
+    "socket_connect_timeout": CONNECT_TIMEOUT_S,
+    "socket_timeout": CONNECT_TIMEOUT_S,
+    **_KEEPALIVE,
+}
 
 
 def connect(url: str, *, timeout_s: float | None = None) -> redis.Redis:
@@ -50,9 +57,9 @@ def connect(url: str, *, timeout_s: float | None = None) -> redis.Redis:
     if is_replicated(url):
         watchers, service, tls = _sentinels(url)
         asking = {**_ASKING, **tls, "retry": how["retry"]}  # else one that refuses is asked ten times, for seconds
-        client: redis.Redis = Sentinel(watchers, sentinel_kwargs=asking, **how, **tls).master_for(service)
+        client: redis.Redis = Sentinel(watchers, sentinel_kwargs=asking, **how, **_KEEPALIVE, **tls).master_for(service)
         return client
-    return redis.Redis.from_url(url, **how)
+    return redis.Redis.from_url(url, **how, **_keepalive_of(url))
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
@@ -61,15 +68,20 @@ def connect_async(url: str) -> redis.asyncio.Redis:
     if is_replicated(url):
         watchers, service, tls = _sentinels(url)
         asking = {**_ASKING, **tls, "retry": how["retry"]}
-        sentinel = AsyncSentinel(watchers, sentinel_kwargs=asking, **how, **tls)
+        sentinel = AsyncSentinel(watchers, sentinel_kwargs=asking, **how, **_KEEPALIVE, **tls)
         client: redis.asyncio.Redis = sentinel.master_for(service)
         return client
-    return redis.asyncio.Redis.from_url(url, **how)
+    return redis.asyncio.Redis.from_url(url, **how, **_keepalive_of(url))
 
 
 def is_replicated(url: str) -> bool:
     """Whether another server may take this one's place: `redis+sentinel://host:port,host:port/service`."""
     return urlsplit(url).scheme in SENTINEL_SCHEMES
+
+
+def _keepalive_of(url: str) -> dict[str, Any]:
+    """What a unix socket has no use for, and redis-py takes for TCP only."""
+    return {} if urlsplit(url).scheme == "unix" else _KEEPALIVE
 
 
 def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:

@@ -24,3 +24,13 @@ def rules(shard: int) -> str:
 def voters(shard: int, competition: int) -> str:
     """The stored choice per voter of a competition."""
     return f"vote:{{{shard}}}:voters:{competition}"
+
+
+def worker_turn(installation: str) -> str:
+    """Set when a worker has done a turn; what is left of its time to live says when."""
+    return f"vote:heartbeat:{installation}:worker"
+
+
+def database_reached(installation: str) -> str:
+    """Set while somebody has an answer of PostgreSQL."""
+    return f"vote:heartbeat:{installation}:database"

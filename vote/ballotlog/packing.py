@@ -1,27 +1,14 @@
 """A batch of ballots as the bytes that the server reads."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from vote.ballotlog import keys
+from vote.ballotlog.pending import PendingBallot
 
 BALLOT_ARGUMENTS = 5  # of the function, per ballot
 
 
-class Castable(Protocol):
-    """A ballot that waits to be cast."""
-
-    @property
-    def competition(self) -> int: ...
-    @property
-    def voter(self) -> int: ...
-    @property
-    def choice(self) -> str: ...
-    @property
-    def ballot_id(self) -> str: ...
-
-
-def packed_cast(shard: int, ballots: Sequence[Castable], *head: str) -> bytes:
+def packed_cast(shard: int, ballots: Sequence[PendingBallot], *head: str) -> bytes:
     """The call of `vote_cast` for ballots of one shard, as RESP. `head`: its arguments before the ballots.
 
     Everything in it is a number, an option key or hexadecimal digits, so a character is a byte; the client library's

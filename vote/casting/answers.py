@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import orjson
 
-from vote.ballotlog.box import Outcome
+from vote.ballotlog.pending import Outcome
 from vote.edge.answer import Answer
 from vote.errors import AlreadyVoted, NoSuchOption, VoteError, VotingNotOpen
 

@@ -6,7 +6,7 @@ Nothing that every other request passes is left out: identity, revocation, origi
 import time
 from dataclasses import dataclass
 
-from vote.ballotlog.box import Outcome
+from vote.ballotlog.pending import Outcome
 from vote.casting.form import BallotForm
 from vote.edge import origin
 from vote.edge.identity import Identifier, Identity

@@ -6,7 +6,7 @@ checks together. The checks are the same code (`attempt.py`), in the same order.
 log was asked, goes on in the endpoint with what was done so far; nothing is asked of the log twice.
 """
 
-from vote.ballotlog.box import APPENDED, Outcome
+from vote.ballotlog.pending import APPENDED, Outcome
 from vote.casting import answers
 from vote.casting.attempt import Attempt, wants_page
 from vote.casting.endpoint import ATTEMPT, Casting

@@ -50,6 +50,11 @@ class ReceiptKeys:
     def _load(self, wanted: list[int] | None) -> None:
         with self._db.read() as tx:
             found = competitions.receipt_keys(tx, wanted, known_up_to=self._followed_to - OVERLAP_IDS)
+            if wanted is None and found.get(self._followed_to) != self._keys.get(self._followed_to):
+                # The newest one known is gone: deleted, or this database lacks the newest rows (a promoted standby, a
+                # restored backup), and gives their ids again, with other keys.
+                found = competitions.receipt_keys(tx, None, known_up_to=0)
+                self._keys = {}
         self._keys.update(found)
         if wanted is None:
-            self._followed_to = max(self._followed_to, max(found, default=0))
+            self._followed_to = max(found, default=0)

@@ -10,11 +10,13 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from vote import keepalive
 from vote.errors import ConfigError, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x766F7465  # "vote": two migrations of one database wait for each other
 LOCK_TIMEOUT = "4s"  # a migration that cannot get its lock gives up before the queue behind it hurts
+CONNECT_TIMEOUT_S = 5  # for each address; a migration itself may take any time
 OLDEST_POSTGRESQL = 150000
 
 
@@ -37,7 +39,8 @@ def upgrade(url: str) -> tuple[str | None, str]:
     Returns the revisions before and after; called twice it changes nothing. Raises DatabaseUnavailable when it
     cannot connect, ConfigError when the server is older than PostgreSQL 15.
     """
-    engine = create_engine(_for_alchemy(url), poolclass=NullPool)
+    how = {**keepalive.for_postgres(url), "connect_timeout": CONNECT_TIMEOUT_S}
+    engine = create_engine(_for_alchemy(url), poolclass=NullPool, connect_args=how)
     try:
         with engine.connect() as connection:
             before = _prepare(connection)

@@ -3,8 +3,12 @@
 `read()` gives a connection that commits each statement by itself, `transaction(by=…)` one transaction that tells the
 audit triggers who acts. Both turn a lost or slow database into DatabaseUnavailable, and a pool whose connections are all in
 use into DatabaseBusy. What is open, in use, waited for and refused can be seen in the metrics.
+
+Every wait has an end of our own (`Tx.patience_s`): no setting of the server ends the wait for a server that is frozen, or
+for one behind a firewall that has forgotten the connection.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
@@ -12,38 +16,54 @@ from typing import Any, TypeVar
 from prometheus_client import Histogram
 from psycopg import Connection, OperationalError, sql
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
-from vote import metrics
+from vote import keepalive, metrics
 from vote.breaker import Breaker
 from vote.config import DatabaseTarget
 from vote.errors import DatabaseBusy, DatabaseUnavailable
 
 R = TypeVar("R")
 
-
-class Tx(Connection[tuple[Any, ...]]):
-    """A connection. `changed` holds the competitions that this transaction has changed so far; `seconds` takes the time
-    of each exchange with the server, a statement or a commit.
-    """
-
-    changed: frozenset[int] = frozenset()
-    seconds: Histogram | None = None
-
-    def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
-        """psycopg's own wait for an answer, timed."""
-        if self.seconds is None:
-            return super().wait(gen, interval, timeout)
-        with self.seconds.time():
-            return super().wait(gen, interval, timeout)
-
-
-WhenChanged = Callable[[Iterable[int]], None]
-
 WAIT_FOR_CONNECTION_S = 2.0  # of commands and workers; the web's is VOTE_DB_WAIT_S
 CONNECT_TIMEOUT_S = 2  # libpq: whole seconds, at least 2
 STATEMENT_TIMEOUT_MS = 5_000  # nothing a person waits for takes longer
 IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks within this (R4)
+PATIENCE_S = 5.5  # the client's own, for a server that says nothing at all: after the server's own limit
+CHECK_WITHIN_S = 1.0  # for the word that shows that a connection still leads somewhere
+RENEW_EVERY_S = 5.0  # how often a connection that leads nowhere casts doubt on all others
+
+
+class Tx(Connection[tuple[Any, ...]]):
+    """A connection. `changed` holds the competitions that this transaction has changed so far; `seconds` takes the time
+    of each exchange with the server, a statement or a commit; `patience_s` is the longest one may take (None: any time),
+    and a connection that had no answer by then `went_silent`.
+    """
+
+    changed: frozenset[int] = frozenset()
+    seconds: Histogram | None = None
+    patience_s: float | None = PATIENCE_S
+    went_silent = False
+
+    def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
+        """Wait for an answer as psycopg does, timed, and close a connection that has none in time."""
+        if self.seconds is None:
+            return self._wait(gen, interval, timeout)
+        with self.seconds.time():
+            return self._wait(gen, interval, timeout)
+
+    def _wait(self, gen: PQGen[R], interval: float, timeout: float | None) -> R:
+        try:
+            return super().wait(gen, interval, self.patience_s if timeout is None else timeout)
+        except OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # the answer may still come: it must not be read as another one's
+                self.went_silent = True
+            raise
+
+
+WhenChanged = Callable[[Iterable[int]], None]
 
 
 class Database:
@@ -65,6 +85,7 @@ class Database:
         self._target, self._name = target, name
         self._when_changed = when_changed
         self._breaker = Breaker()
+        self._renew_at, self._silent = 0.0, 0
         self._in_use, self._waiting = metrics.DATABASE_IN_USE.labels(name), metrics.DATABASE_WAITING.labels(name)
         self._seconds = metrics.DATABASE_SECONDS.labels(name)
         metrics.DATABASE_SIZE.labels(name).set(size)
@@ -81,13 +102,14 @@ class Database:
             timeout=wait_s,
             reconnect_timeout=0,  # one try each time somebody asks, so that it is back the moment the server is
             open=False,
-            check=ConnectionPool.check_connection,
+            check=self._check,
             configure=self._configure,
             name=name,
             kwargs={
                 "autocommit": True,
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "application_name": name,
+                **keepalive.for_postgres(target.url),
                 # PgBouncer in transaction mode hands each transaction another server connection.
                 "prepare_threshold": None,
             },
@@ -99,6 +121,23 @@ class Database:
         if self._target.set_role:
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._target.set_role)))
         connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+
+    def _check(self, connection: Tx) -> None:
+        """Refuse a connection that does not answer at once."""
+        connection.patience_s = CHECK_WITHIN_S
+        try:
+            ConnectionPool.check_connection(connection)
+        finally:
+            connection.patience_s = PATIENCE_S
+            self._doubt_others(connection)
+
+    def _doubt_others(self, connection: Tx) -> None:
+        """Where one connection leads nowhere, those of its age do not either: one is waited for, and not each in turn."""
+        if connection.went_silent:
+            self._silent += 1
+            if time.monotonic() >= self._renew_at:
+                self._renew_at = time.monotonic() + RENEW_EVERY_S
+                self._pool.drain()
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -133,6 +172,7 @@ class Database:
             with ExitStack() as held:
                 connection = self._take(held)
                 self._breaker.succeeded()
+                held.callback(self._doubt_others, connection)
                 with self._in_use.track_inprogress(), _timed(connection, self._seconds):
                     yield connection
         except OperationalError as error:
@@ -141,18 +181,19 @@ class Database:
     def _take(self, held: ExitStack) -> Tx:
         if self._pool.closed:
             self._pool.open()
-        failures = self._connects_failed()
+        failures = self._failures()
         try:
             with self._waiting.track_inprogress():
                 return held.enter_context(self._pool.connection())
         except PoolTimeout as error:
-            if self._connects_failed() == failures:
+            if self._failures() == failures:
                 raise
             self._breaker.failed()
             raise OperationalError("no connection could be made") from error
 
-    def _connects_failed(self) -> int:
-        return self._pool.get_stats().get("connections_errors", 0)
+    def _failures(self) -> int:
+        """How many connections could not be made, or led nowhere, until now."""
+        return self._pool.get_stats().get("connections_errors", 0) + self._silent
 
     def _refusal(self, error: OperationalError) -> DatabaseUnavailable:
         """What the caller is told, counted."""

@@ -58,6 +58,12 @@ def all_positions(tx: Tx) -> dict[int, Position]:
     return {row[0]: Position(*row) for row in rows}
 
 
+def seconds_since_moved(tx: Tx) -> dict[int, float]:
+    """How long ago each shard was recorded further, or made."""
+    rows = tx.execute("SELECT shard, extract(epoch FROM now() - moved_at)::float8 FROM log_positions")
+    return {row[0]: row[1] for row in rows}
+
+
 def move(tx: Tx, to: Position) -> None:
     """Move a claimed shard, in the transaction that records what lies before the new position."""
     tx.execute(

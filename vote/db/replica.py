@@ -18,9 +18,9 @@ from typing import LiteralString, TypeVar
 import psycopg
 import structlog
 from psycopg import sql
-from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
+from vote import keepalive
 from vote.config import DatabaseTarget
 from vote.db import tallies
 from vote.db.pool import CONNECT_TIMEOUT_S, Database, Tx
@@ -37,7 +37,6 @@ PRIMARY_IS_AT: LiteralString = "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(
 REPLICA_IS_AT: LiteralString = "SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint"
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 lines = structlog.get_logger()
 
@@ -47,15 +46,9 @@ class NotUsable(Exception):
 
 
 class _Impatient(Tx):
-    """A connection that gives up by itself: no setting of the server ends a wait for a server that is frozen."""
+    """A connection that gives up soon: the primary answers too."""
 
-    def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
-        try:
-            return super().wait(gen, interval, PATIENCE_S if timeout is None else timeout)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # the answer may still come: it must not be read as another one's
-            raise
+    patience_s = PATIENCE_S
 
 
 class Replica:
@@ -89,6 +82,7 @@ class Replica:
                 "autocommit": True,
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "application_name": "vote reports",
+                **keepalive.for_postgres(target.url),
                 "prepare_threshold": None,
             },
         )

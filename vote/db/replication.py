@@ -10,6 +10,7 @@ from psycopg import Connection, OperationalError, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
 
+from vote import keepalive
 from vote.config import DatabaseTarget
 from vote.db.pool import Tx
 from vote.errors import ConfigError, DatabaseUnavailable
@@ -40,15 +41,21 @@ class Progress(NamedTuple):
 
 
 @contextmanager
-def connected(target: DatabaseTarget, *, name: str, database: str | None = None) -> Iterator[Tx]:
-    """A connection of its own in autocommit, without a limit on the time of a statement: not for people's requests."""
+def connected(
+    target: DatabaseTarget, *, name: str, database: str | None = None, patience_s: float | None = None
+) -> Iterator[Tx]:
+    """A connection of its own in autocommit: not for people's requests. A statement may take any time, unless
+    `patience_s` says how long.
+    """
     try:
         with Tx.connect(
             make_conninfo(target.url, dbname=database) if database else target.url,
             autocommit=True,
             application_name=name,
             connect_timeout=CONNECT_TIMEOUT_S,
+            **keepalive.for_postgres(target.url),
         ) as connection:
+            connection.patience_s = patience_s
             if target.set_role:
                 connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(target.set_role)))
             yield connection

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from vote.actions.guard import Guard
 from vote.auth import PasswordHasher
+from vote.ballotlog.heartbeats import Heartbeats
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
+from vote.db.dedicated import DedicatedConnection
 from vote.db.pool import Database
 from vote.db.replica import Replica
 from vote.domain.installation import Installation
@@ -29,6 +31,7 @@ class Parts:
     installation: Installation
     known_installation: KnownInstallation
     log: BallotLog
+    heartbeats: Heartbeats
     hasher: PasswordHasher
     guard: Guard
     confirmed: Confirmed
@@ -46,6 +49,7 @@ class Parts:
         cache = Cache(settings.cache_url, installation)
         db = Database(settings.database("web"), size=size, wait_s=wait_s, name="vote web", when_changed=Changes(cache))
         log = BallotLog(settings.log_url, settings.vote_shards, installation)
+        heartbeats = Heartbeats(settings.log_url, installation)
         reports = Database(settings.database("reports"), size=size, wait_s=wait_s, name="vote reports")
         return cls(
             settings=settings,
@@ -55,11 +59,16 @@ class Parts:
             installation=installation,
             known_installation=KnownInstallation(db, installation),
             log=log,
+            heartbeats=heartbeats,
             # Who waits for a hash holds a thread of the pages: half of them stay for everybody else.
             hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
             guard=Guard(db, settings),
             confirmed=Confirmed(db, log),
-            revoked=Revoked(db),
+            revoked=Revoked(
+                DedicatedConnection(settings.database("web"), name="vote web revocations"),
+                heartbeats,
+                stale_logins=settings.logins_when_cut_off,
+            ),
             cache=cache,
             catalogue=Catalogue(cache, db),
             limits=Limits.of(settings),
@@ -81,5 +90,6 @@ class Parts:
         self.limiter.close()
         self.cache.close()
         self.log.close()
+        self.heartbeats.close()
         self.db.close()
         self.reports.close()

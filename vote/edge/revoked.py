@@ -1,21 +1,38 @@
 """What is dead before its time: tokens, sessions, everything of a person. Kept in memory, so that a vote asks nobody.
 
-Each process reads the news from PostgreSQL every REFRESH_S, so a log-out counts everywhere within a second. While the
-database is away the list stays as it was; before it was read once, nobody is let in.
+Each process reads the news from PostgreSQL every REFRESH_S, over a connection and with deadlines of its own, so a log-out
+counts everywhere within a second, and within three where that connection has gone dead without a word.
+
+A list that was not read for STALE_AFTER_S may lack what others know. Whether it does, the log tells: every process that
+reaches PostgreSQL leaves a sign there (`ballotlog/heartbeats.py`). Where nobody reaches it, nobody can have ended anything,
+and voting goes on. Where others reach it, this process alone is cut off: it lets in only whoever logged in after its last
+reading, or nobody (STALE_LOGINS), and before it has read the list once, nobody.
 """
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Literal
 
 import structlog
 
+from vote.ballotlog.heartbeats import Heartbeats
+from vote.db import clock as database_clock
 from vote.db import users
-from vote.db.pool import Database
-from vote.errors import DatabaseUnavailable, NotLoggedIn, Unavailable
+from vote.db.dedicated import DedicatedConnection
+from vote.db.pool import Tx
+from vote.db.users import Revocation
+from vote.errors import DatabaseUnavailable, LogUnavailable, NotLoggedIn, Unavailable
 
 REFRESH_S = 0.4
+STALE_AFTER_S = 5.0
+LOOK_AFTER_S = 1.0  # without a reading, then it is looked whether others reach PostgreSQL
+OUTAGE_KNOWN_S = 2.0  # how long it counts that nobody did: longer than from one look to the next
+SIGN_EVERY_S = 1.0
 OVERLAP_IDS = 200  # ids become visible out of order when transactions overlap: read a little of the past again
 KEEP_S = 25 * 3600  # a bit longer than any token or session lives
+NEVER = float("-inf")
+NOT_KNOWN = "It is not known at the moment who has logged out. Try again in a moment."
 
 lines = structlog.get_logger()
 
@@ -23,38 +40,70 @@ lines = structlog.get_logger()
 class Revoked:
     """The list of one process."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(
+        self,
+        connection: DedicatedConnection,
+        heartbeats: Heartbeats,
+        *,
+        stale_logins: Literal["newer", "none"] = "newer",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection, self._heartbeats = connection, heartbeats
+        self._stale_logins, self._clock = stale_logins, clock
         self._since: dict[str, float] = {}
-        self._last_id = 0
-        self._loaded = False
+        self._last: Revocation | None = None
+        self._read_at = NEVER  # when the newest reading began, by `clock`
+        self._trusts_from = 0.0  # the same, by PostgreSQL's clock, as the beginnings of logins are
+        self._outage_at = NEVER  # when nobody had reached PostgreSQL
+        self._sign_at = NEVER
+        self._lock = threading.Lock()  # of the connection and what is read
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="revoked", daemon=True)
+        self._threads = [  # a try to read may take seconds, in which others must be looked for
+            threading.Thread(target=follow, name=f"revoked {follow.__name__.strip('_')}", daemon=True)
+            for follow in (self._read_on, self._look_on)
+        ]
 
     def start(self) -> None:
-        """Read what there is, and go on reading in a thread."""
+        """Read what there is, and go on reading in threads."""
         self._try_refresh()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End the thread, before the database it reads is closed."""
+        """End the threads and disconnect."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        self._connection.close()
 
     @property
     def is_loaded(self) -> bool:
         """Whether the list was read at least once."""
-        return self._loaded
+        return self._read_at != NEVER
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the list was read; infinite when it never was."""
+        return self._clock() - self._read_at
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the list is stale, and not because PostgreSQL is away for everybody."""
+        now = self._clock()
+        return self.is_loaded and now - self._read_at > STALE_AFTER_S and now - self._outage_at > OUTAGE_KNOWN_S
 
     def add(self, subject: str) -> None:
         """Know it here at once, without waiting for the next reading."""
         self._since[subject] = time.time()
 
     def check(self, subject: str, *, user_id: int, began: float) -> None:
-        """Raises NotLoggedIn when this token or session, or everything of the person before now, is dead."""
-        if not self._loaded:
-            raise Unavailable("It is not known yet who is logged in. Try again in a moment.")
+        """Refuse a token or session that is dead, or everything of whose person is (NotLoggedIn).
+
+        Raises Unavailable for one of which it is not known.
+        """
+        if self._clock() - self._read_at > STALE_AFTER_S and not self._lets_in(began):
+            raise Unavailable(NOT_KNOWN)
         everything = self._since.get(f"user:{user_id}")
         if subject in self._since or (everything is not None and began <= everything):
             raise NotLoggedIn("This login has ended. Log in again.")
@@ -65,26 +114,72 @@ class Revoked:
 
     def refresh(self) -> None:
         """Read the news. Raises DatabaseUnavailable."""
-        with self._db.read() as tx:
-            news = users.revocations_after(tx, max(0, self._last_id - OVERLAP_IDS))
-        for revocation in news:
-            self._last_id = max(self._last_id, revocation.id)
-            known = self._since.get(revocation.subject, 0.0)
-            self._since[revocation.subject] = max(known, revocation.revoked_at.timestamp())
-        self._loaded = True
+        with self._lock:
+            began = self._clock()
+            began_at, news = self._connection.ask(self._news)
+            for revocation in news:
+                known = self._since.get(revocation.subject, 0.0)
+                self._since[revocation.subject] = max(known, revocation.revoked_at.timestamp())
+            self._last = max(news, key=lambda one: one.id, default=None)
+            self._read_at, self._trusts_from = began, began_at
+
+    def _news(self, tx: Tx) -> tuple[float, list[Revocation]]:
+        """The time before it was looked, and what was revoked since the last reading, and a little before; everything, when the last one known is gone.
+
+        Then it has had its time, or this is a database that lacks the newest rows: a promoted standby, a restored backup.
+        It gives their ids again, and whoever only read on from the last one would hear of nothing until it has passed it.
+        """
+        now, last = database_clock.now(tx), self._last
+        if last is not None:
+            news = users.revocations_after(tx, max(0, last.id - OVERLAP_IDS))
+            if last in news:
+                return now, news
+        return now, users.revocations_after(tx, 0)
+
+    def _lets_in(self, began: float) -> bool:
+        """Whether a login may be trusted that began then, although the list is stale."""
+        if not self.is_cut_off:
+            return self.is_loaded
+        return self._stale_logins == "newer" and began > self._trusts_from
 
     def _try_refresh(self) -> None:
         try:
             self.refresh()
+            self._leave_sign()
         except DatabaseUnavailable:
             return  # the list stays as it was; /ready and the metrics tell of the database
         except Exception:  # noqa: BLE001  # whatever it is: a thread that has ended hears of no log-out any more
             lines.exception("log-outs could not be read")
 
-    def _follow(self) -> None:
+    def _leave_sign(self) -> None:
+        if self._clock() - self._sign_at >= SIGN_EVERY_S:
+            self._sign_at = self._clock()
+            self._heartbeats.database_was_reached()
+
+    def _read_on(self) -> None:
         while not self._stop.wait(REFRESH_S):
             self._try_refresh()
             self._forget(time.time() - KEEP_S)
+
+    def _look_on(self) -> None:
+        """While nothing is read, note when nobody else reaches PostgreSQL either; say when that changes who is let in."""
+        was_cut_off = False
+        while not self._stop.wait(REFRESH_S):
+            if self.age_s > LOOK_AFTER_S:
+                self._look()
+            if self.is_cut_off != was_cut_off:
+                was_cut_off = not was_cut_off
+                tell = lines.error if was_cut_off else lines.info
+                tell("log-outs", heard=not was_cut_off, age_s=round(self.age_s, 1))
+
+    def _look(self) -> None:
+        try:
+            if not self._heartbeats.is_database_reached():
+                self._outage_at = self._clock()
+        except LogUnavailable:
+            return  # it is not known, and then nobody is let in for long
+        except Exception:  # noqa: BLE001  # as above
+            lines.exception("whether others reach PostgreSQL could not be seen")
 
     def _forget(self, before: float) -> None:
         """Let go of what no token or session can be older than. Others add meanwhile, so a copy is walked through."""

@@ -39,7 +39,7 @@ class Viewer:
     account: int | None = None
 
     def is_logged_in(self, now: float) -> bool:
-        """Whether the login still holds; always true when it rests on none."""
+        """Whether the login still holds; always true when it rests on none. Raises Unavailable when it is not known."""
         if self.check_login is None:
             return True
         try:

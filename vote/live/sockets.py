@@ -144,8 +144,8 @@ class Live:
             await asyncio.sleep(LOGIN_CHECK_S)
             logged_in = [one for one in self._open if one.viewer.check_login is not None]
             for number, connection in enumerate(logged_in, 1):
-                if not connection.viewer.is_logged_in(time.time()):
-                    connection.end(LOGGED_OUT)
+                if (why := _why_to_end(connection)) is not None:
+                    connection.end(why)
                 if number % CHECKED_AT_ONCE == 0:
                     await asyncio.sleep(0)
 
@@ -192,6 +192,14 @@ class Live:
             await send({"type": "websocket.http.response.body", "body": body})
         except OSError:
             pass  # gone already
+
+
+def _why_to_end(connection: Connection) -> int | None:
+    """The code for a socket whose login does not hold any more, or of which this process cannot know it."""
+    try:
+        return None if connection.viewer.is_logged_in(time.time()) else LOGGED_OUT
+    except Unavailable:
+        return RESTARTING  # another process may know
 
 
 def _tell(scope: Scope, status: int, request_id: str, began: float) -> None:

@@ -17,6 +17,7 @@ from vote.db.pool import Database
 from vote.db.positions import Position
 from vote.errors import ConfigError
 from vote.worker import memory
+from vote.worker.ready import Progressed, no_matter
 
 EVERY_S = 60.0
 TRIM_STEP = 20_000  # entries a call to the log: some milliseconds in which no ballot is taken
@@ -58,6 +59,7 @@ class Keeper:
     log_keep_hours: int
     journal_keep_days: int
     account_keep_days: int = 0  # 0: for ever
+    progressed: Progressed = no_matter
     _next: float = 0.0
     _next_erase: float = 0.0
     _next_retire: float = 0.0
@@ -66,7 +68,7 @@ class Keeper:
     _walk: Walk | None = None
 
     @classmethod
-    def of(cls, settings: Settings, db: Database, log: BallotLog) -> "Keeper":
+    def of(cls, settings: Settings, db: Database, log: BallotLog, *, progressed: Progressed = no_matter) -> "Keeper":
         """A keeper for these settings. Raises ConfigError when a production worker has no key to sign with."""
         if settings.checkpoint_key is None and settings.vote_env == "production":
             raise ConfigError(
@@ -75,17 +77,16 @@ class Keeper:
             )
         signer = None if settings.checkpoint_key is None else Signer(settings.checkpoint_key)
         days = settings.journal_keep_days, settings.account_keep_days
-        return cls(db, log, signer, settings.vote_log_keep_hours, *days)
+        return cls(db, log, signer, settings.vote_log_keep_hours, *days, progressed)
 
     def run(self) -> None:
         """Do what is due."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + EVERY_S
-            self.sign()
-            self.mark()
-            self.trim()
-            self.forget()
+            for step in (self.sign, self.mark, self.trim, self.forget):
+                step()
+                self.progressed()
         if now >= self._next_erase:
             self._next_erase = now + (EVERY_S if self.erase_unused() else UNUSED_EVERY_S)
         if now >= self._next_retire:
@@ -142,6 +143,7 @@ class Keeper:
         while first := self.log.read_after(at.shard, 0, 1):
             if first[0].position >= below:
                 return
+            self.progressed()
             shard = self.log.describe(at.shard)
             to = min(first[0].position + TRIM_STEP, below)
             if not shard.ready or shard.epoch != at.epoch or self.log.trim(shard, to) != "ok":

@@ -7,9 +7,13 @@ from types import FrameType
 import structlog
 
 from vote import logs
+from vote.ballotlog.heartbeats import Heartbeats
 from vote.config import Settings
+from vote.domain.installation import Installation
 from vote.errors import DatabaseUnavailable, ForeignLog, Unavailable
 from vote.worker.postman import Postman
+from vote.worker.pulse import Pulse
+from vote.worker.watchdog import Watchdog
 from vote.worker.worker import Worker
 
 RETRY_S = 0.2  # after a store did not answer
@@ -28,18 +32,24 @@ def run(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    worker, postman = Worker.of(settings), Postman(settings)
+    installation = Installation()
+    watchdog, heartbeats = Watchdog(), Heartbeats(settings.log_url, installation)
+    pulse = Pulse(watchdog, heartbeats)
+    worker, postman = Worker.of(settings, installation=installation, progressed=pulse.progressed), Postman(settings)
     lines.info("started", shards=settings.vote_shards)
+    watchdog.start()
     postman.start()
     try:
-        _work(worker, stop)
+        _work(worker, pulse, stop)
     finally:
+        watchdog.close()
         worker.close()
         postman.close()
+        heartbeats.close()
         lines.info("stopped")
 
 
-def _work(worker: Worker, stop: threading.Event) -> None:
+def _work(worker: Worker, pulse: Pulse, stop: threading.Event) -> None:
     prepared = False
     while not stop.is_set():
         try:
@@ -47,9 +57,11 @@ def _work(worker: Worker, stop: threading.Event) -> None:
                 worker.prepare()
                 prepared = True
             worker.step()
+            pulse.progressed()
             worker.wait()
         except Unavailable as error:
             # The log may have come back without its functions; loading them again costs nothing.
+            pulse.failed()
             prepared = prepared and isinstance(error, DatabaseUnavailable)
             lines.warning("waiting", reason=str(error))
             stop.wait(FOREIGN_RETRY_S if isinstance(error, ForeignLog) else RETRY_S)

@@ -10,6 +10,7 @@ from vote.ballotlog.shard import Shard
 from vote.db import competitions, keeping, positions, votes
 from vote.db.pool import Database
 from vote.domain.ballot import shard_of
+from vote.worker.ready import Progressed, no_matter
 
 ACTOR = "keeping"
 
@@ -30,7 +31,9 @@ def forget(db: Database, log: BallotLog, *, keep_hours: int) -> list[int]:
         return keeping.mark_forgotten(tx, over)
 
 
-def remember(db: Database, log: BallotLog, shard: Shard, competition: int) -> bool:
+def remember(
+    db: Database, log: BallotLog, shard: Shard, competition: int, *, progressed: Progressed = no_matter
+) -> bool:
     """Give a shard back the voters of a competition that was opened again, then its rules. False: try again later.
 
     `shard` as it was described before it was drained: all its ballots of this competition lie at or before its last
@@ -43,6 +46,7 @@ def remember(db: Database, log: BallotLog, shard: Shard, competition: int) -> bo
             return False
         rules = Rules.of(found)
         for chunk in votes.all_choices(tx, competition):
+            progressed()
             mine = {
                 voter: choice
                 for voter, choice in chunk.items()

@@ -3,6 +3,7 @@
 A shard is cold after the first start, a restart, a promotion or a loss of the log; until it is ready it takes no ballot.
 """
 
+from collections.abc import Callable
 from enum import Enum
 
 from vote.ballotlog.entries import Rules
@@ -12,6 +13,12 @@ from vote.db import competitions, marks, positions, votes
 from vote.db.pool import Database, Tx
 from vote.domain.ballot import shard_of
 from vote.worker.drain import ACTOR, has_lost_its_tail, unread
+
+Progressed = Callable[[], None]
+
+
+def no_matter() -> None:
+    """For whoever is not watched."""
 
 
 class Step(Enum):
@@ -24,10 +31,18 @@ class Step(Enum):
     READY = "the shard takes ballots"
 
 
-def make_ready(db: Database, log: BallotLog, shard: int, *, may_lack_a_tail: bool = False) -> Step:
+def make_ready(
+    db: Database,
+    log: BallotLog,
+    shard: int,
+    *,
+    may_lack_a_tail: bool = False,
+    progressed: Progressed = no_matter,
+) -> Step:
     """Take the next step towards a ready shard. Call it, and drain, until it says READY.
 
-    `may_lack_a_tail`: another server may have taken this one's place, and acknowledgements did not wait for it (R6).
+    `progressed` is called after each part of a long push. `may_lack_a_tail`: another server may have taken this one's
+    place, and acknowledgements did not wait for it (R6).
     """
     with db.transaction(by=ACTOR) as tx:
         at = positions.claim(tx, shard)
@@ -44,7 +59,7 @@ def make_ready(db: Database, log: BallotLog, shard: int, *, may_lack_a_tail: boo
             # The position of a new epoch and its gap row are committed before anything is pushed:
             # whoever still holds a batch of the old one can no longer commit it.
             return Step.DRAIN
-        return _push_and_mark(tx, log, state)
+        return _push_and_mark(tx, log, state, progressed)
 
 
 def _is_behind(tx: Tx, log: BallotLog, state: Shard) -> bool:
@@ -55,11 +70,11 @@ def _is_behind(tx: Tx, log: BallotLog, state: Shard) -> bool:
     return mark is not None and log.compare(state.number, mark) == "behind"
 
 
-def _push_and_mark(tx: Tx, log: BallotLog, state: Shard) -> Step:
+def _push_and_mark(tx: Tx, log: BallotLog, state: Shard, progressed: Progressed) -> Step:
     known = competitions.known_to_log(tx)
     if positions.is_new_epoch(tx, state.number, state.epoch):
         for competition in known:
-            if not _push_voters(tx, log, state, competition.id):
+            if not _push_voters(tx, log, state, competition.id, progressed):
                 return Step.AGAIN
     if log.push_rules(log.renewed(state), [Rules.of(one) for one in known], warming=True) != "ok":
         return Step.AGAIN
@@ -70,8 +85,9 @@ def _push_and_mark(tx: Tx, log: BallotLog, state: Shard) -> Step:
     return Step.READY if word == "ok" else Step.AGAIN
 
 
-def _push_voters(tx: Tx, log: BallotLog, state: Shard, competition: int) -> bool:
+def _push_voters(tx: Tx, log: BallotLog, state: Shard, competition: int, progressed: Progressed) -> bool:
     for chunk in votes.all_choices(tx, competition):
+        progressed()
         mine = {
             voter: choice for voter, choice in chunk.items() if shard_of(competition, voter, log.shards) == state.number
         }

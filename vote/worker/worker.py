@@ -20,7 +20,7 @@ from vote.errors import ConfigError
 from vote.worker import memory, ownership, schedule
 from vote.worker.drain import Batch, drain
 from vote.worker.keeping import Keeper
-from vote.worker.ready import Step, make_ready
+from vote.worker.ready import Progressed, Step, make_ready, no_matter
 
 SCHEDULE_EVERY_S = 0.5  # opening and closing happen within a second of their time
 REPUSH_EVERY_S = 1.0  # how often shards are told again what a lost announcement may have missed
@@ -37,21 +37,25 @@ class Worker:
     log: BallotLog
     keeper: Keeper
     may_lack_a_tail: bool = False
+    progressed: Progressed = no_matter
     _next_schedule: float = 0.0
     _next_push: float = 0.0
     _turn: int = 0
     _told: schedule.Told = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: Settings) -> "Worker":
-        """A worker for these settings. Connects to nothing yet."""
-        installation = Installation()
+    def of(
+        cls, settings: Settings, *, installation: Installation | None = None, progressed: Progressed = no_matter
+    ) -> "Worker":
+        """A worker for these settings. Connects to nothing yet. `progressed` is called after each thing it has done."""
+        installation = installation or Installation()
         changes = Changes.of(settings, installation)
         db = Database(settings.database("worker"), size=POOL, name="vote worker", when_changed=changes)
         # R6: a promoted replica that nobody waited for may lack what was accepted, and nothing in it can tell.
         may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_wait == 0
         log = BallotLog(settings.log_url, settings.vote_shards, installation, wait_replicas=settings.ballot_log_wait)
-        return cls(db, log, Keeper.of(settings, db, log), may_lack_a_tail)
+        keeper = Keeper.of(settings, db, log, progressed=progressed)
+        return cls(db, log, keeper, may_lack_a_tail, progressed)
 
     def prepare(self) -> None:
         """Make the shards' rows, load the log's functions and claim a log that is nobody's (R11).
@@ -96,7 +100,10 @@ class Worker:
         """Make a cold shard ready, recording what must be recorded before. Returns ballots recorded."""
         recorded = 0
         while True:
-            step = make_ready(self.db, self.log, shard.number, may_lack_a_tail=self.may_lack_a_tail)
+            step = make_ready(
+                self.db, self.log, shard.number, may_lack_a_tail=self.may_lack_a_tail, progressed=self.progressed
+            )
+            self.progressed()
             if step is Step.NEW_EPOCH:
                 lines.warning("epoch", shard=shard.number, what=step.value, before=shard.epoch or None)
             elif step is Step.READY:
@@ -109,6 +116,7 @@ class Worker:
         """Record what a shard holds now. Returns ballots recorded."""
         recorded = 0
         while batch := drain(self.db, self.log, shard):
+            self.progressed()
             self._tell(batch)
             recorded += batch.recorded.ballots
             if not batch.more:
@@ -144,7 +152,7 @@ class Worker:
                 self.db, self.log, self.log.describe_all(), self._told
             ):
                 self.drain(shard.number)
-                if memory.remember(self.db, self.log, shard, competition):
+                if memory.remember(self.db, self.log, shard, competition, progressed=self.progressed):
                     lines.info("remembered", shard=shard.number, competition=competition)
         self.keeper.run()
 

@@ -16,7 +16,9 @@ from tests.services import Pair
 from tests.stack import DEADLINE_S
 from vote.actions import competitions as change
 from vote.ballotlog import box as box_module
-from vote.ballotlog.box import BallotBox, Outcome
+from vote.ballotlog import kept_connection
+from vote.ballotlog.box import BallotBox
+from vote.ballotlog.pending import Outcome
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
@@ -166,7 +168,7 @@ def test_a_log_that_is_down_costs_no_time_and_works_again_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     competition = make_competition()
-    monkeypatch.setattr(box_module, "RETRY_CONNECT_S", 0.5)  # longer than a busy machine lets nobody press
+    monkeypatch.setattr(kept_connection, "RETRY_S", 0.5)  # longer than a busy machine lets nobody press
 
     async def press(box: BallotBox, voter: int) -> Outcome:
         return await box.cast(competition=competition.id, voter=voter, choice="a", ballot_id=secrets.token_hex(16))

@@ -220,7 +220,7 @@ def cast(address: str) -> None:
             await box.cast(competition=1, voter=1, choice="a", ballot_id="0" * 32)
         finally:
             await box.close()
-            for sentinel in getattr(getattr(box._pool, "sentinel_manager", None), "sentinels", []):
+            for sentinel in getattr(getattr(box._kept._pool, "sentinel_manager", None), "sentinels", []):
                 await sentinel.aclose()
 
     asyncio.run(run())

@@ -31,7 +31,7 @@ from vote.ops.process import Process
 from vote.ops.starting import start_ready
 
 MAX_LAG_S = 2.0
-A_SHORT_TIMEOUT_S = 1.0  # one PATIENCE_S, and what a request takes on a machine that is busy with other tests
+A_BUSY_MACHINE_S = 5.0  # what a few requests may take beside what is promised
 
 
 class Standby:

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.integration.db.standby import (
-    A_SHORT_TIMEOUT_S,
+    A_BUSY_MACHINE_S,
     MAX_LAG_S,
     Standby,
     client,
@@ -108,6 +108,12 @@ def test_an_export_is_read_from_it_only_when_it_holds_all_that_the_primary_holds
     wait_until(lambda: set(export() or []) == {"The first", "The second"}, what="it is asked again")
 
 
+def _timed(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
 def test_one_that_is_away_costs_no_error_and_one_short_timeout(
     client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make, fault: str
@@ -115,7 +121,7 @@ def test_one_that_is_away_costs_no_error_and_one_short_timeout(
     competition = make_competition().id
     count(owner, competition, a=1)
     wait_until(lambda: has_reached(standby, owner), what="the replica has the votes")
-    snapshot(client, competition)
+    usual = max(_timed(lambda: snapshot(client, competition)) for _ in range(20))  # without the fault, on this machine
 
     getattr(standby, fault)()
     seconds = []
@@ -128,8 +134,8 @@ def test_one_that_is_away_costs_no_error_and_one_short_timeout(
             assert found["total"] == number, "from the primary"
         time.sleep(0.1)
 
-    assert max(seconds) < replica.PATIENCE_S + A_SHORT_TIMEOUT_S
-    assert sum(one > replica.PATIENCE_S for one in seconds) <= 1, seconds
+    assert max(seconds) < replica.PATIENCE_S + A_BUSY_MACHINE_S
+    assert sum(one > replica.PATIENCE_S + usual for one in seconds) <= 1, seconds
     standby.thaw()
     if fault == "kill":
         standby.restart()

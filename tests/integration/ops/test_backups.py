@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests import proxy
 from tests.integration.ops.backed_up import Installation, files, tend_until
 from vote.db import backups
 from vote.ops.backup.keep import Keeper
@@ -94,6 +96,27 @@ def test_commits_wait_for_the_stream_and_no_longer_than_it_is_there(one: Install
         tend_until(stream, lambda: one.sql("SELECT sync_state FROM pg_stat_replication") == [("sync",)])
     assert one.sql("SHOW synchronous_standby_names") == [("",)]
     one.register("alone", 1)
+
+
+def test_commits_go_on_and_the_stream_is_back_after_its_connection_went_dead_without_a_word(
+    one: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxy.before_postgres(one.environ["DATABASE_URL_BACKUP"]) as (between, url):
+        monkeypatch.setitem(one.environ, "DATABASE_URL_BACKUP", url)
+        stream = one.stream()
+        with stream.running():
+            tend_until(stream, lambda: one.sql("SHOW synchronous_standby_names") == [("vote_wal",)])
+            (dead,) = one.sql("SELECT pid FROM pg_stat_replication")
+            between.silence_open()
+            with ThreadPoolExecutor(1) as background:
+                waiting = background.submit(one.register, "went dead", 1)
+                tend_until(stream, waiting.done)  # backups never stop voting
+            tend_until(
+                stream, lambda: [dead] != one.sql("SELECT pid FROM pg_stat_replication WHERE state = 'streaming'")
+            )
+            tend_until(
+                stream, lambda: one.sql("SELECT sync_state FROM pg_stat_replication") == [("sync",)], tries=1_200
+            )
 
 
 def test_a_restore_to_the_end_keeps_every_committed_row(one: Installation) -> None:

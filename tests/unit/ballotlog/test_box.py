@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from vote.ballotlog.box import BallotBox, Outcome
+from vote.ballotlog.box import BallotBox
+from vote.ballotlog.pending import Outcome
 from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 

@@ -1,31 +1,32 @@
 """The thread that reads log-outs, whatever happens to it. What it reads is tested with the database."""
 
-import contextlib
 from typing import Any
 
-import pytest
-
 from tests.stack import wait_until
-from vote.db import users
 from vote.edge.revoked import Revoked
 
 
-def test_it_goes_on_after_what_nobody_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+class _Surprising:
+    """A connection that fails twice as nobody expected, and a log where signs can be left."""
 
-    def revocations_after(*_: object) -> list[object]:
-        asked.append(1)
-        if len(asked) <= 2:
+    asked = 0
+
+    def ask(self, _question: object) -> list[object]:
+        self.asked += 1
+        if self.asked <= 2:
             raise ValueError("nobody expected this")
         return []
 
-    class Nothing:
-        def read(self) -> contextlib.nullcontext[None]:
-            return contextlib.nullcontext()
+    def close(self) -> None:
+        pass
 
-    monkeypatch.setattr(users, "revocations_after", revocations_after)
-    nothing: Any = Nothing()
-    revoked = Revoked(nothing)
+    def database_was_reached(self) -> None:
+        pass
+
+
+def test_it_goes_on_after_what_nobody_expected() -> None:
+    surprising: Any = _Surprising()
+    revoked = Revoked(surprising, surprising)
 
     revoked.start()
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from vote import keepalive
 from vote.errors import ConfigError
 from vote.ops.account import server_account
 from vote.ops.embedded import programs
@@ -30,8 +31,11 @@ def bin_of(major: int) -> Path:
     )
 
 
-def connection(url: str, application: str) -> tuple[str, dict[str, str]]:
-    """(what `-d` is given, the environment): the password never stands on a command line, where everybody can read it."""
+def connection(url: str, application: str, **settings: str) -> tuple[str, dict[str, str]]:
+    """(what `-d` is given, the environment): the password never stands on a command line, where everybody can read it.
+
+    `settings` are the server's, for this connection.
+    """
     fields = conninfo_to_dict(url)
     if shown := SECRET_FIELDS & fields.keys():
         raise ConfigError(
@@ -41,6 +45,10 @@ def connection(url: str, application: str) -> tuple[str, dict[str, str]]:
     password = fields.pop("password", None)
     fields["application_name"] = application
     fields.setdefault("connect_timeout", "5")
+    fields |= keepalive.for_postgres(url)
+    if settings:
+        own = [f"-c {name}={value}" for name, value in settings.items()]
+        fields["options"] = " ".join([str(fields.get("options") or ""), *own]).strip()
     environ = server_environ() | ({"PGPASSWORD": str(password)} if password else {})
     return make_conninfo("", **fields), environ
 

@@ -24,6 +24,8 @@ from vote.ops.embedded.home import locked
 from vote.ops.process import Part, Process
 
 GUARD_S = 2.0
+PATIENCE_S = 5.0  # for each answer of the server about its stream
+SENDER_PATIENCE_S = 10  # the server's, for a stream that says nothing: until then nobody else can have its slot
 MAINTENANCE = "postgres"  # the database to ask about streaming: not the one of the votes
 NAME = "vote backup stream"
 
@@ -107,7 +109,8 @@ class Stream:
             archive.seal_rest(self.stream, self.wal, self._recipient)
 
     def _part(self, server: replication.Server) -> Part:
-        conninfo, environ = clients.connection(self._target.url, replication.STREAM)
+        how = {"wal_sender_timeout": f"{SENDER_PATIENCE_S}s"}
+        conninfo, environ = clients.connection(self._target.url, replication.STREAM, **how)
         program = clients.bin_of(server.major) / "pg_receivewal"
         command = [str(program), "-D", str(self.stream), "-d", conninfo, "-S", replication.SLOT]
         command += ["--synchronous", "--no-loop", "--no-password"]
@@ -124,7 +127,7 @@ class Stream:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Tx]:
-        with replication.connected(self._target, name=NAME, database=MAINTENANCE) as tx:
+        with replication.connected(self._target, name=NAME, database=MAINTENANCE, patience_s=PATIENCE_S) as tx:
             yield tx
 
 

@@ -1,0 +1,46 @@
+"""What the log holds that PostgreSQL has not recorded yet, and whether anybody is at it. For probes and metrics."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from vote.ballotlog.log import BallotLog
+from vote.ballotlog.shard import Shard
+from vote.db.positions import Position
+from vote.domain.ballot import Ballot
+
+LOOKED_AT = 100  # entries: rules and markers, which have no time, may stand before the oldest ballot
+
+
+class Backlog(NamedTuple):
+    """Entries that are not recorded; the age of the oldest ballot among them; for how long a shard that has some has not
+    moved, the longest of all. Seconds.
+    """
+
+    pending: int
+    lag_s: float
+    still_s: float
+
+
+def of(log: BallotLog, shards: Iterable[Shard], at: Mapping[int, Position], moved_s: Mapping[int, float]) -> Backlog:
+    """Compare the log with how far it is recorded. `moved_s`: how long ago each shard's position moved.
+
+    Raises LogUnavailable.
+    """
+    pending, lag_s, still_s = 0, 0.0, 0.0
+    for shard in shards:
+        position = at[shard.number].position if shard.number in at and at[shard.number].epoch == shard.epoch else 0
+        if shard.last <= position:
+            continue
+        pending += shard.last - position
+        age_s = _oldest_s(log, shard, position)
+        if age_s is not None:
+            lag_s = max(lag_s, age_s)
+            still_s = max(still_s, min(age_s, moved_s.get(shard.number, age_s)))
+    return Backlog(pending, lag_s, still_s)
+
+
+def _oldest_s(log: BallotLog, shard: Shard, position: int) -> float | None:
+    for entry in log.read_after(shard.number, position, LOOKED_AT):
+        if isinstance(entry.content, Ballot):
+            return max(0.0, shard.now_ms / 1000 - entry.content.cast_at.timestamp())
+    return None
