@@ -10,7 +10,7 @@ from vote.db.pool import Tx
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.errors import LogUnavailable, NotFound
-from vote.web import visitor
+from vote.web import corrections, visitor
 from vote.web.access import PUBLIC, rule
 from vote.web.competition_models import CompetitionList, CompetitionOut, Results
 from vote.web.operations import Operation, answer, describe
@@ -24,7 +24,8 @@ api = Blueprint("api", __name__, url_prefix="/api/competitions")
 def listed() -> Response:
     """What anybody may find, newest first; drafts and archived ones are left out."""
     found = visitor.parts().catalogue.listing().competitions
-    return answer(CompetitionList(competitions=[CompetitionOut.of(one) for one in found]))
+    names = corrections.names_of(found)
+    return answer(CompetitionList(competitions=[CompetitionOut.of(one, names) for one in found]))
 
 
 @api.get("/<id:competition_id>")
@@ -33,7 +34,7 @@ def listed() -> Response:
 def show(competition_id: int) -> Response:
     """One that who is asking may see."""
     found = policy.check_see(visitor.person(), visitor.parts().catalogue.competition(competition_id))
-    return answer(CompetitionOut.of(found))
+    return answer(CompetitionOut.of(found, corrections.names_of([found])))
 
 
 @api.get("/<id:competition_id>/results")

@@ -43,6 +43,7 @@ LARGE = {
 SMALL = {
     "alembic_version",
     "backups",
+    "corrections",
     "decisions",
     "log_gaps",
     "log_markers",

@@ -190,7 +190,9 @@ def test_every_answer_is_as_the_document_says(
     call(voter, "POST", one + "/finish", 403, at=number, json={"reason": "Mine."})
     call(admin, "POST", one + "/finish", 422, at=number, json={})
     call(admin, "POST", one + "/finish", 404, at=99, json={"reason": "Nothing."})
+    call(admin, "POST", one + "/archive", 409, at=number)
     call(admin, "POST", one + "/finish", 200, at=number, json={"reason": "The count is as it was."})
+    call(admin, "POST", one + "/archive", 200, at=number)
     person = "/api/admin/people/{user_id}"
     call(admin, "GET", "/api/admin/people", 200)
     call(voter, "GET", "/api/admin/people", 403)
