@@ -22,7 +22,7 @@ from vote.domain.competition import Competition, next_version
 from vote.domain.person import Person
 from vote.errors import Conflict, LogUnavailable
 
-HOLD_S = 5.0  # longer than two statements and a push take, shorter than anybody waits
+HOLD_S = 10.0  # far longer than two statements and a push take; a page that is told 503 goes on trying for longer
 OVERTAKEN = "Somebody else changed this competition at the same moment. Load it again, then try once more."
 NOT_KNOWN = "The ballot log is not answering, so nobody can tell whether somebody has voted. Nothing was changed; try again."
 

@@ -50,6 +50,7 @@ class Hub(Generic[W]):
 
     def __init__(self) -> None:
         self._rooms: dict[tuple[int, Kind], set[W]] = {}
+        self._published: dict[tuple[int, Kind], int] = {}  # so that news of votes costs nothing to who is shown no figures
 
     def join(self, watcher: W, present: News) -> None:
         """Let it watch from now on; the present message of its kind is what it is given first."""
@@ -62,6 +63,7 @@ class Hub(Generic[W]):
         room.discard(watcher)
         if not room:
             self._rooms.pop((watcher.competition, watcher.kind), None)
+            self._published.pop((watcher.competition, watcher.kind), None)
 
     def watched(self) -> list[int]:
         """Competitions that somebody watches."""
@@ -76,7 +78,11 @@ class Hub(Generic[W]):
 
         Returns those who had nothing waiting before and have now: the others are busy and will find it by themselves.
         """
-        room = self._rooms.get((news.competition, news.kind), ())
+        where = (news.competition, news.kind)
+        room = self._rooms.get(where, ())
+        if not room or self._published.get(where) == news.version:
+            return []
+        self._published[where] = news.version
         return [watcher for watcher in room if _offer(watcher, news)]
 
     def take(self, watcher: W) -> News | None:

@@ -94,8 +94,8 @@ def new(typed: Typed) -> NewCompetition:
 
 def changes(typed: Typed, before: Competition) -> dict[str, Any]:
     """What is to change of `before`, and may at this stage. Raises InvalidInput with a sentence per field."""
-    fixed = fixed_fields(before) | (frozenset() if typed.has_times else frozenset(TIMES))
-    fixed |= frozenset() if typed.has_words else WORDS
+    fixed = (fixed_fields(before) - WORDS) | (frozenset() if typed.has_times else frozenset(TIMES))
+    fixed |= frozenset() if typed.has_words else WORDS  # words that were typed are refused with a reason, not left out
     given = {name: value for name, value in {**_texts(typed), **_times(typed)}.items() if name not in fixed}
     wanted = _check(CompetitionChange, given).changes()
     present = _present(before)
