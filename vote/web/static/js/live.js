@@ -20,6 +20,7 @@ class Results {
       [...root.querySelectorAll("[data-label]")].map((label) => [label.dataset.label, label.textContent]),
     );
     this.writeNumbers();
+    if (isOver(this.state)) this.tell("final");
   }
 
   /**

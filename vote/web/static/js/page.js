@@ -35,7 +35,7 @@ class OpenPage {
   /** What the page shows, as the server made it. */
   read() {
     this.mark = this.main.querySelector("[data-watch]");
-    const { state, revision } = this.mark.dataset;
+    const { knownState: state, revision } = this.mark.dataset;
     const corrections = this.main.querySelectorAll(".corrections > li").length;
     this.shown = { state, revision: Number(revision), corrections };
     this.known = this.shown;
@@ -85,7 +85,7 @@ class OpenPage {
     const mark = fresh?.querySelector("[data-watch]");
     if (!mark) return this.leave();
     const lacksVote = this.main.querySelector("[data-slip]") && !fresh.querySelector("[data-slip]");
-    const page = { state: mark.dataset.state, revision: Number(mark.dataset.revision) };
+    const page = { state: mark.dataset.knownState, revision: Number(mark.dataset.revision) };
     if (this.main.querySelector("[data-sending]")) return again(BUSY_MS);
     if (lacksVote || isBehind(page, this.shown, this.known)) return again(backoff(failures + 1), failures + 1);
     this.put(fresh, body.title);
