@@ -177,7 +177,11 @@ def test_a_correction_and_a_reopening_are_seen(
 
 
 def test_a_lost_network_hides_nothing_for_long(
-    leave_open: Callable[..., Left], make_competition: MakeCompetition, owner: Database, log: BallotLog, organiser: Person
+    leave_open: Callable[..., Left],
+    make_competition: MakeCompetition,
+    owner: Database,
+    log: BallotLog,
+    organiser: Person,
 ) -> None:
     one = make_competition(results_visibility="after_close")
     left = leave_open("vote", one.id, "voter", "socket")
@@ -194,7 +198,11 @@ def test_a_lost_network_hides_nothing_for_long(
 
 
 def test_a_ballot_on_its_way_is_not_torn_out_of_the_page(
-    leave_open: Callable[..., Left], make_competition: MakeCompetition, owner: Database, log: BallotLog, organiser: Person
+    leave_open: Callable[..., Left],
+    make_competition: MakeCompetition,
+    owner: Database,
+    log: BallotLog,
+    organiser: Person,
 ) -> None:
     one = make_competition()
     left = leave_open("vote", one.id, "voter", "socket")

@@ -24,7 +24,9 @@ from vote.errors import Conflict, LogUnavailable
 
 HOLD_S = 10.0  # far longer than two statements and a push take; a page that is told 503 goes on trying for longer
 OVERTAKEN = "Somebody else changed this competition at the same moment. Load it again, then try once more."
-NOT_KNOWN = "The ballot log is not answering, so nobody can tell whether somebody has voted. Nothing was changed; try again."
+NOT_KNOWN = (
+    "The ballot log is not answering, so nobody can tell whether somebody has voted. Nothing was changed; try again."
+)
 
 # States in which every accepted ballot is recorded, or none could be accepted: PostgreSQL alone can tell.
 _SETTLED = frozenset({"draft", "closed", "archived"})

@@ -124,7 +124,9 @@ class BallotLog:
             names = [keys.state(shard.number), keys.rules(shard.number), keys.voters(shard.number, competition)]
             answer = self._fcall("vote_count_voters", names, *_for(shard), competition, under)
             if answer[1] != "ok":
-                raise LogUnavailable("A part of the ballot log is not ready at the moment. Nothing was changed; try again.")
+                raise LogUnavailable(
+                    "A part of the ballot log is not ready at the moment. Nothing was changed; try again."
+                )
             found += answer[2]
         return found > 0
 

@@ -37,9 +37,7 @@ def _all(tx: Tx, query: LiteralString, parameters: tuple[Any, ...] = ()) -> list
 
 def _competition(row: dict[str, Any]) -> Competition:
     options = tuple(Option(*option) for option in row["options"])
-    corrections = tuple(
-        Correction(datetime.fromtimestamp(at, UTC), *rest) for at, *rest in row["corrections"] or ()
-    )
+    corrections = tuple(Correction(datetime.fromtimestamp(at, UTC), *rest) for at, *rest in row["corrections"] or ())
     return Competition(**{**row, "options": options, "corrections": corrections})
 
 

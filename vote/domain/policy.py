@@ -112,7 +112,9 @@ def check_corrected_labels(competition: Competition, labels: Sequence[str]) -> N
         raise Conflict("A correction changes words only: the number of options stays.")
     for option, label in zip(competition.options, labels, strict=True):
         if label.casefold() in _labels_of_others(competition, option.key):
-            raise Conflict(f"“{label}” is or was another option here. A correction cannot make one option into another.")
+            raise Conflict(
+                f"“{label}” is or was another option here. A correction cannot make one option into another."
+            )
 
 
 def _labels_of_others(competition: Competition, key: str) -> set[str]:

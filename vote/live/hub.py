@@ -50,7 +50,9 @@ class Hub(Generic[W]):
 
     def __init__(self) -> None:
         self._rooms: dict[tuple[int, Kind], set[W]] = {}
-        self._published: dict[tuple[int, Kind], int] = {}  # so that news of votes costs nothing to who is shown no figures
+        self._published: dict[
+            tuple[int, Kind], int
+        ] = {}  # so that news of votes costs nothing to who is shown no figures
 
     def join(self, watcher: W, present: News) -> None:
         """Let it watch from now on; the present message of its kind is what it is given first."""

@@ -204,9 +204,7 @@ def _fields_of(model: type[Output], competition: Competition, names: Mapping[int
         "options": [OptionOut.model_validate(option) for option in competition.options],
         "final": competition.is_final,
         "corrections": [
-            CorrectionOut(
-                at=one.at, by=names.get(one.by or 0), field=one.field, before=one.before, after=one.after
-            )
+            CorrectionOut(at=one.at, by=names.get(one.by or 0), field=one.field, before=one.before, after=one.after)
             for one in competition.corrections
         ],
     }

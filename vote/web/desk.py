@@ -136,9 +136,7 @@ def correct(competition_id: int) -> AnyResponse:
         fields = desk_form.corrections(corrected, before)
         if fields:
             person, if_match = visitor.me().person, request.form.get("if_match", "")
-            actions.change(
-                parts.db, parts.log, competition_id, by=person, if_match=if_match, correction=True, **fields
-            )
+            actions.change(parts.db, parts.log, competition_id, by=person, if_match=if_match, correction=True, **fields)
     except (StaleVersion, InvalidInput, Conflict) as error:
         errors = error.fields if isinstance(error, InvalidInput) else {}
         message = None if errors else OVERTAKEN if isinstance(error, StaleVersion) else error.detail
@@ -274,7 +272,7 @@ def _may_have_ballots(tx: Tx, competition: Competition, on_the_way: Pending | No
     if competition.opened_at is None:
         return False
     recorded = ballots.may_have_ballots(tx, competition.id, since=competition.opened_at)
-    return recorded or on_the_way is None or on_the_way.ballots > 0
+    return recorded or (on_the_way is not None and on_the_way.ballots > 0)
 
 
 def _done(state: State) -> str | None:

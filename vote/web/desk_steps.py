@@ -135,7 +135,8 @@ STEPS = {
             title="Delete this vote?",
             will=(
                 "It is gone for good, with its question and its options.",
-                "This works only as long as nobody has voted. If somebody votes before you press the button, nothing is deleted.",
+                "This works only as long as nobody has voted. If somebody votes before you press the button, nothing is"
+                " deleted.",
             ),
             done={},
             from_states=frozenset({"draft", "scheduled", "open", "closed", "archived"}),

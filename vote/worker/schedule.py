@@ -17,7 +17,10 @@ Told = dict[tuple[int, str, str], dict[int, int]]
 
 
 def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
-    """Open and close what is due, and end holds whose process is gone. Several workers may try: the second finds it done. Returns what was changed."""
+    """Open and close what is due, and end holds whose process is gone. Returns what was changed.
+
+    Several workers may try: the second finds it done.
+    """
     with db.read() as tx:
         due = competitions.due(tx)
     done: list[tuple[int, str]] = [(one, "released") for one in release_overdue(db, log, by=ACTOR)]

@@ -124,7 +124,10 @@ def test_what_nobody_voted_in_is_deleted_for_good(
     assert cast(settings, number, 1, "a").word == "unknown", "the log knows it no more"
     worker.step()
     with owner.read() as tx:
-        assert tx.execute("SELECT (SELECT count(*) FROM options), (SELECT count(*) FROM log_markers)").fetchone() == (0, 0)
+        assert tx.execute("SELECT (SELECT count(*) FROM options), (SELECT count(*) FROM log_markers)").fetchone() == (
+            0,
+            0,
+        )
 
 
 @pytest.fixture
@@ -147,13 +150,21 @@ def test_while_the_log_is_away_nothing_is_changed_that_depends_on_it(
 
     assert [answer.status_code for answer in answers] == [503, 503]
     with owner.read() as tx:
-        row = tx.execute("SELECT name, status, held_until, revision FROM competitions WHERE id = %s", (one.id,)).fetchone()
+        row = tx.execute(
+            "SELECT name, status, held_until, revision FROM competitions WHERE id = %s", (one.id,)
+        ).fetchone()
     assert row == (one.name, "open", None, one.revision)
 
 
 # --- corrections -------------------------------------------------------------------------------------------------------
 def test_a_typo_is_corrected_in_sight_of_everybody(
-    admin: ApiClient, api: ApiClient, browser: Browser, voted: Competition, worker: Worker, owner: Database, log: BallotLog
+    admin: ApiClient,
+    api: ApiClient,
+    browser: Browser,
+    voted: Competition,
+    worker: Worker,
+    owner: Database,
+    log: BallotLog,
 ) -> None:
     path = f"{ALL}/{voted.id}"
     corrected = admin.patch(path, json={"option_a": "Pizza", "correction": True}, headers=ANY)
