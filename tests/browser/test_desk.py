@@ -1,4 +1,4 @@
-"""An organiser runs a night from the desk: make, edit, open, close, open again, take away."""
+"""An organiser runs a night from the desk: make, edit, open, close, open again, delete."""
 
 import re
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def test_a_night_at_the_desk(open_window: OpenWindow, organiser: Person) -> None
     expect(page.get_by_text("opened voting again")).to_be_visible()
     page.get_by_role("link", name="Delete this competition").click()
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("The competition is taken away.")).to_be_visible()
+    expect(page.get_by_text("The vote is deleted.")).to_be_visible()
 
 
 def test_times_are_meant_in_the_organisers_zone(

@@ -29,6 +29,7 @@ from tests.faults.numbers import NUMBER_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.pools import POOL_FAULTS
+from tests.faults.promises import PROMISE_FAULTS
 from tests.faults.recording import RECORDING_FAULTS
 from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
@@ -56,6 +57,7 @@ ALL_FAULTS = (
     *ACCOUNT_FAULTS,
     *IDENTITY_FAULTS,
     *POOL_FAULTS,
+    *PROMISE_FAULTS,
     *SOAK_FAULTS,
     *SHORT_WAY_FAULTS,
     *NUMBER_FAULTS,

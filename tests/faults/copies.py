@@ -9,8 +9,8 @@ COPY_FAULTS = (
         "a change of state is not told to the cache",
         "a copy is forgotten when what it shows has changed",
         "vote/db/competitions.py",
-        '    What is no longer over is no longer forgotten or retired either.\n    """\n    _changes(tx, competition_id)\n',
-        '    What is no longer over is no longer forgotten or retired either.\n    """\n',
+        'A reopening keeps since when a result was final.\n    """\n    _changes(tx, competition_id)\n',
+        'A reopening keeps since when a result was final.\n    """\n',
         (f"{PAGES}::test_a_change_is_seen_at_once",),
     ),
     Fault(

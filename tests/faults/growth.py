@@ -68,7 +68,7 @@ GROWTH_FAULTS = (
     Fault(
         "reconnecting waits half a minute",
         "Results move again within three seconds of the server's return",
-        "vote/web/static/js/live.js",
+        "vote/web/static/js/channel.js",
         "{ first: 400, most: 15_000 }",
         "{ first: 30_000, most: 30_000 }",
         (f"{RECONNECT}::test_results_move_again_after_the_web_was_killed_and_started",),
@@ -76,8 +76,8 @@ GROWTH_FAULTS = (
     Fault(
         "an answer opens no socket",
         "Results move again within three seconds of the server's return",
-        "vote/web/static/js/live.js",
-        "if (answered && this.isAway) this.connect();",
+        "vote/web/static/js/channel.js",
+        "if (answered && this.isAway && !this.isOver) this.connect();",
         "",
         (f"{RECONNECT}::test_however_long_the_server_was_away_a_socket_opens_within_three_seconds",),
     ),

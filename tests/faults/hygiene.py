@@ -105,8 +105,8 @@ HYGIENE_FAULTS = (
         "a stale version hides a wrong body",
         "RFC 9110 §13.2.1: preconditions come last",
         "vote/web/admin_api.py",
-        "    wanted, parts = body.read(CompetitionChange), visitor.parts()\n    version = _check_if_match(competition)",
-        "    version = _check_if_match(competition)\n    wanted, parts = body.read(CompetitionChange), visitor.parts()",
+        "    wanted = body.check(CompetitionChange, with_other_labels(",
+        "    version = _check_if_match(competition)\n    wanted = body.check(CompetitionChange, with_other_labels(",
         (
             "tests/integration/web/test_admin_api.py"
             "::test_a_body_that_is_wrong_with_any_version_is_said_to_be_before_a_stale_one",

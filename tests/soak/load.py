@@ -162,7 +162,7 @@ class Load:
             self._open.remove(one)
             books = await asyncio.to_thread(verdict.read_books, self._database, one)
             found = verdict.judge(recorder.read(), tickets, books)
-            await asyncio.to_thread(partial(api.ask, "DELETE", f"/api/admin/competitions/{one}", **{"If-Match": "*"}))
+            await asyncio.to_thread(partial(api.ask, "POST", f"/api/admin/competitions/{one}/archive"))
         path.unlink()
         self.votes += len(books.votes)
         if not (settled and found.is_clean):

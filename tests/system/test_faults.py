@@ -88,6 +88,23 @@ def test_a_frozen_worker_is_taken_over_and_changes_nothing_when_it_wakes(
     assert len(crowd.recorded(owner)) == 600
 
 
+def test_a_frozen_worker_hides_no_ballot_from_a_delete(
+    stack: Stack, owner: Database, make_competition: MakeCompetition, make_user: MakeUser, token_of: Callable[..., str]
+) -> None:
+    competition, admin = make_competition(), token_of(make_user(role="admin"))
+    path, any_version = f"/api/admin/competitions/{competition.id}", {"If-Match": "*"}
+    stack.freeze_worker()
+    assert stack.vote(competition.id, "a", token_of(make_user())).status == 202
+
+    deleted = stack.request("DELETE", path, token=admin, headers=any_version)
+    renamed = stack.request("PATCH", path, token=admin, headers=any_version, body={"name": "Another question?"})
+    stack.thaw_worker()
+
+    assert (deleted.status, renamed.status) == (409, 409)
+    wait_until(lambda: drained(stack))
+    assert stack.results(competition.id)["total"] == 1
+
+
 def test_votes_are_accepted_while_postgresql_is_away(
     stack: Stack, owner: Database, servers: Pair, make_competition: MakeCompetition
 ) -> None:

@@ -1,13 +1,19 @@
 """What organisers do with competitions. Every change that the ballot log must know is announced after the commit."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from psycopg.errors import ForeignKeyViolation
+
+from vote.actions import wording
+from vote.actions.holding import unless_voted
+from vote.actions.numbering import insert_numbered
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
-from vote.db import competitions, incarnations, tallies
+from vote.db import competitions
 from vote.db.pool import Database, Tx
 from vote.domain import policy
 from vote.domain.competition import (
@@ -19,13 +25,10 @@ from vote.domain.competition import (
     state_to_begin_with,
 )
 from vote.domain.person import Person
-from vote.errors import Conflict, InvalidInput, LogUnavailable, NotAllowed, NotFound, StaleVersion
+from vote.errors import Conflict, NotAllowed, NotFound, StaleVersion
 
 RECEIPT_KEY_BYTES = 32
-
-
-class _NumberKnown(Exception):
-    """The ballot log knows the number that a new competition was to get."""
+KEPT = "Somebody has voted here, so it cannot be deleted. Once it is closed you can archive it."
 
 
 def create(
@@ -46,7 +49,7 @@ def create(
     if not policy.can_organise(by):
         raise NotAllowed("Only organisers and admins may create competitions.")
     now = datetime.now(UTC)
-    check_times(opens_at=opens_at, closes_at=closes_at, now=now)
+    wording.check_times(opens_at=opens_at, closes_at=closes_at, now=now)
 
     def insert(tx: Tx) -> Competition:
         competition_id = competitions.insert(
@@ -65,7 +68,7 @@ def create(
         )
         return _found(tx, competition_id)
 
-    created = _create_numbered(db, log, by, insert)
+    created = insert_numbered(db, log, by, insert)
     _announce(log, created)
     return created
 
@@ -78,6 +81,7 @@ def change(
     by: Person,
     if_match: str | None,
     schedule: bool = False,
+    correction: bool = False,
     **fields: Any,
 ) -> Competition:
     """Change some of name, description, options, opens_at, closes_at, allow_change, results_visibility.
@@ -86,34 +90,47 @@ def change(
     another opening time, or is to `schedule` the one it has, waits for it from then on.
 
     `if_match` is the ETag that was read, or None where the caller holds no older copy. Raises StaleVersion when it is
-    not the present one, Conflict when voters were promised otherwise.
+    not the present one, Conflict when voters were promised otherwise, LogUnavailable when it matters whether anybody has
+    voted and nobody can tell. A `correction` of words while voting is open is kept, and shown to everybody.
     """
     now = datetime.now(UTC)
-    with db.transaction(by=by.id) as tx:
+
+    def lock(tx: Tx) -> Competition:
         before = _manage(tx, competition_id, by, if_match)
-        fields = {name: value for name, value in fields.items() if _differs(before, name, value)}
-        if schedule:
-            fields["opens_at"] = before.opens_at
-        if not fields:
-            return before
-        _check_change(before, fields, now)
-        merged = {
-            name: fields.get(name, getattr(before, name))
-            for name in ("name", "description", "opens_at", "closes_at", "allow_change", "results_visibility")
-        }
-        if _changes_options(before, fields):  # the same ones again must not be deleted: votes refer to them
-            competitions.replace_options(tx, competition_id, keyed_options(list(fields["options"])))
-        competitions.update(tx, competition_id, rules_version=next_version(before.rules_version, now), **merged)
-        changed = _found(tx, competition_id)
-        if (
-            changed.state == "draft"
-            and changed.opens_at is not None
-            and changed.opens_at > now
-            and "opens_at" in fields
-        ):
-            changed = _become(tx, changed, "scheduled", now=now)
+        given = _given(before, fields, schedule=schedule)
+        if given and not (correction and before.opened_at is not None):
+            wording.check_change(before, given, now)
+        return before
+
+    def act(tx: Tx, before: Competition) -> Competition:
+        given = _given(before, fields, schedule=schedule)
+        return _write(tx, before, given, by=by, correction=correction, now=now) if given else before
+
+    with db.transaction(by=by.id) as tx:
+        before = lock(tx)
+        is_about_words = not correction and before.state == "open" and wording.changes_words(before, fields)
+        changed = None if is_about_words else act(tx, before)
+    if changed is None:
+        changed = unless_voted(db, log, lock, act, by=by, refusal=wording.HAS_BALLOTS)
     _announce(log, changed)
     return changed
+
+
+def _write(
+    tx: Tx, before: Competition, fields: Mapping[str, Any], *, by: Person, correction: bool, now: datetime
+) -> Competition:
+    merged = {
+        name: fields.get(name, getattr(before, name))
+        for name in ("name", "description", "opens_at", "closes_at", "allow_change", "results_visibility")
+    }
+    if correction and before.opened_at is not None:
+        competitions.correct(tx, before.id, by=by.id, corrections=wording.corrections(before, fields, now))
+    elif wording.changes_options(before, fields):  # the same ones again must not be deleted: votes refer to them
+        competitions.replace_options(tx, before.id, keyed_options(list(fields["options"])))
+    competitions.update(tx, before.id, rules_version=next_version(before.rules_version, now), **merged)
+    changed = _found(tx, before.id)
+    waits = changed.opens_at is not None and changed.opens_at > now and "opens_at" in fields
+    return _become(tx, changed, "scheduled", now=now) if changed.state == "draft" and waits else changed
 
 
 def open_voting(db: Database, log: BallotLog, competition_id: int, *, by: Person | str) -> Competition:
@@ -142,17 +159,38 @@ def close_voting(db: Database, log: BallotLog, competition_id: int, *, by: Perso
     return closing
 
 
-def delete(db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None) -> None:
-    """Take a competition away: nobody finds it any more, and what was voted stays in the books.
-
-    Raises Conflict while people are voting in it: close it first.
-    """
+def archive(
+    db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None = None
+) -> Competition:
+    """Put a closed competition away: from now on only who runs it sees it. Does nothing to one that is archived."""
     with db.transaction(by=by.id) as tx:
         before = _manage(tx, competition_id, by, if_match)
-        if before.state in ("open", "closing") and tallies.read(tx, [competition_id])[competition_id].total:
-            raise Conflict("People are voting in this competition. Close it first; then it can be taken away.")
+        if before.state == "archived":
+            return before
+        if before.state != "closed":
+            raise Conflict("Only a closed competition can be archived. Close it first.")
         archived = _become(tx, before, "archived", now=datetime.now(UTC))
     _announce(log, archived)
+    return archived
+
+
+def delete(db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None) -> None:
+    """Delete a competition for good. Raises Conflict where a ballot was ever accepted: close and archive it instead."""
+
+    def lock(tx: Tx) -> Competition:
+        return _manage(tx, competition_id, by, if_match)
+
+    def act(tx: Tx, before: Competition) -> Competition:
+        competitions.delete(tx, competition_id)
+        return before
+
+    try:
+        deleted = unless_voted(db, log, lock, act, by=by, refusal=KEPT)
+    except ForeignKeyViolation:
+        raise Conflict(KEPT) from None
+    # A held one is gone for the shards already; to the others it is told that there is no such competition.
+    gone = next_version(deleted.rules_version, datetime.now(UTC))
+    _announce(log, replace(deleted, state="archived", rules_version=gone))
 
 
 def ensure_demo(db: Database, *, by: str) -> bool:
@@ -181,74 +219,16 @@ def ensure_demo(db: Database, *, by: str) -> bool:
         return True
 
 
-def check_times(*, opens_at: datetime | None, closes_at: datetime | None, now: datetime) -> None:
-    """Raises InvalidInput when closing would not come after opening and after now."""
-    if closes_at is not None and closes_at <= now:
-        raise InvalidInput({"closes_at": "The closing time has already passed. Choose a later one."})
-    if closes_at is not None and opens_at is not None and closes_at <= opens_at:
-        raise InvalidInput({"closes_at": "Voting must close after it opens. Choose a later closing time."})
-
-
-def _check_change(before: Competition, fields: dict[str, Any], now: datetime) -> None:
-    if before.state in ("closing", "closed", "archived") and fields.keys() - {
-        "name",
-        "description",
-        "results_visibility",
-    }:
-        raise Conflict("Voting is over: only name, description and visibility may still change. Open it again first.")
-    policy.check_change_of_rules(
-        before,
-        options=_changes_options(before, fields),
-        allow_change=fields.get("allow_change", before.allow_change) != before.allow_change,
-    )
-    policy.check_change_of_visibility(before, fields.get("results_visibility", before.results_visibility))
-    if before.opened_at is not None and fields.get("opens_at", before.opens_at) != before.opens_at:
-        raise Conflict("Voting has begun: the opening time can no longer change.")
-    if before.state == "scheduled" and fields.get("opens_at", before.opens_at) is None:
-        raise InvalidInput({"opens_at": "It waits for its opening time, so it needs one. To open it now, open it."})
-    if "opens_at" in fields or "closes_at" in fields:
-        opens_at = fields.get("opens_at", before.opens_at)
-        check_times(opens_at=opens_at, closes_at=fields.get("closes_at", before.closes_at), now=now)
-
-
-def _create_numbered(db: Database, log: BallotLog, by: Person, insert: Callable[[Tx], Competition]) -> Competition:
-    """Insert under a number that the ballot log does not know yet.
-
-    One that it knows was given by a database that was put back to an older state without a new timeline, which nothing
-    in the database tells (`incarnations.py`). While the log is away nobody can say, and the database is believed.
-    """
-    try:
-        with db.transaction(by=by.id) as tx:
-            created = insert(tx)
-            if _is_known(log, created.id):
-                raise _NumberKnown
-    except _NumberKnown:
-        with db.transaction(by=by.id) as tx:
-            incarnations.begin(tx)
-            created = insert(tx)
-    return created
-
-
-def _is_known(log: BallotLog, competition_id: int) -> bool:
-    try:
-        return log.knows(competition_id)
-    except LogUnavailable:
-        return False
-
-
-def _changes_options(before: Competition, fields: dict[str, Any]) -> bool:
-    present = [option.label for option in before.options]
-    return list(fields.get("options", present)) != present
-
-
-def _differs(before: Competition, name: str, value: Any) -> bool:
-    return _changes_options(before, {name: value}) if name == "options" else value != getattr(before, name)
+def _given(before: Competition, fields: Mapping[str, Any], *, schedule: bool) -> dict[str, Any]:
+    """What would be different; a draft that is to `schedule` waits for the opening time it has."""
+    given = wording.differing(before, fields)
+    return given | {"opens_at": before.opens_at} if schedule else given
 
 
 def _manage(tx: Tx, competition_id: int, by: Person | str, if_match: str | None) -> Competition:
     before = competitions.lock(tx, competition_id)
     person = by if isinstance(by, Person) else None
-    if before is None or before.state == "archived":
+    if before is None:
         raise NotFound("There is no such competition.")
     if person is not None:
         policy.check_manage(person, before)

@@ -364,6 +364,23 @@ local function adopt(keys, args)
   return { now, 'ok' }
 end
 
+--[[ Count the voters whose ballots a shard has stored for a competition. Asked of rules under which it takes none, the
+answer stands for as long as they do: accepting and counting cannot overlap. Version 0: whatever the rules are.
+KEYS: state, rules, the competition's voters. ARGV: deadline_ms, epoch, instance, competition, version of the rules.
+Answer: {now_ms, 'ok', number of voters} ]]
+local function count_voters(keys, args)
+  local now = now_ms()
+  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '0')
+  local present = redis.call('HGET', keys[2], args[4])
+  if not refused and args[5] ~= '0' and not (present and parse_rules(present).version == tonumber(args[5])) then
+    refused = 'foreign'
+  end
+  if refused then
+    return { now, refused }
+  end
+  return { now, 'ok', redis.call('HLEN', keys[3]) }
+end
+
 --[[ What a shard says of itself. KEYS: state.
 Answer: {now_ms, 'ok', epoch ('' for none), instance, last position, instance it was made ready for ('' for none),
 installation ('' for none), epoch in which it was set back ('' for none), since when it is ready once more (0: the first
@@ -389,4 +406,5 @@ redis.register_function('vote_erase', erase)
 redis.register_function('vote_trim', trim)
 redis.register_function('vote_forget', forget)
 redis.register_function('vote_remember', remember)
+redis.register_function { function_name = 'vote_count_voters', callback = count_voters, flags = { 'no-writes' } }
 redis.register_function { function_name = 'vote_describe', callback = describe, flags = { 'no-writes' } }

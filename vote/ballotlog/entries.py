@@ -30,11 +30,11 @@ class Rules:
 
     @classmethod
     def of(cls, competition: Competition) -> Self:
-        """The rules of a competition as PostgreSQL has it."""
+        """The rules of a competition as PostgreSQL has it. One that is held takes no ballots: the log does not know it."""
         return cls(
             competition.id,
             competition.rules_version,
-            competition.state,
+            "archived" if competition.held_until is not None else competition.state,
             competition.opens_at,
             competition.closes_at,
             competition.allow_change,

@@ -118,6 +118,23 @@ class BallotLog:
             pipeline.hexists(keys.rules(shard), str(competition))
         return any(_told(pipeline.execute))
 
+    def has_ballots(self, competition: int, *, under: int = 0) -> bool:
+        """Whether any shard has stored a ballot for a competition, recorded or not yet.
+
+        `under`: the version of the rules that every shard must have; where they take no ballots the answer stands as long
+        as they do. Raises LogUnavailable unless every shard is ready and has them.
+        """
+        found = 0
+        for shard in self.describe_all():
+            names = [keys.state(shard.number), keys.rules(shard.number), keys.voters(shard.number, competition)]
+            answer = self._fcall("vote_count_voters", names, *_for(shard), competition, under)
+            if answer[1] != "ok":
+                raise LogUnavailable(
+                    "A part of the ballot log is not ready at the moment. Nothing was changed; try again."
+                )
+            found += answer[2]
+        return found > 0
+
     def unsafe_settings(self) -> list[str]:
         """Why this server may not hold ballots; empty when it may."""
         wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}

@@ -165,3 +165,20 @@ def _array(values: Iterable[str]) -> str:
 
 def _bytea(value: bytes) -> str:
     return '"\\\\x' + value.hex() + '"'
+
+
+def may_have_ballots(tx: Tx, competition_id: int, *, since: datetime | None) -> bool:
+    """Whether a ballot of this competition was recorded or kept aside, or may have been lost in a gap since it opened.
+
+    A journal row is never without its vote, and a vote stays when its voter is erased; so votes speak for both.
+    """
+    row = tx.execute(
+        """
+        SELECT EXISTS (SELECT FROM votes WHERE competition_id = %(id)s ORDER BY user_id LIMIT 1)
+            OR EXISTS (SELECT FROM unmatched_ballots WHERE competition_id = %(id)s)
+            OR EXISTS (SELECT FROM log_gaps WHERE noticed_at >= %(since)s)
+        """,
+        {"id": competition_id, "since": since},
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])

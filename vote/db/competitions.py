@@ -1,7 +1,7 @@
 """Competitions and their options."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg.rows import dict_row
@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 from vote.db import incarnations
 from vote.db.incarnations import VERSIONS_FROM
 from vote.db.pool import Tx
-from vote.domain.competition import Competition, Option, State
+from vote.domain.competition import Competition, Correction, Option, State
 
 PAGE_SIZE = 100  # closed ones on one page of a list
 NEWEST = 2**62  # above every id
@@ -30,11 +30,17 @@ class Page(NamedTuple):
 _COMPETITION: LiteralString = f"""
     SELECT c.id, c.name, c.description, c.status AS state, c.opens_at, c.closes_at, c.allow_change,
            c.results_visibility, c.receipt_key, c.rules_version, c.revision + {VERSIONS_FROM} AS revision,
-           c.organiser_id, c.created_at, c.opened_at, c.closed_at,
+           c.organiser_id, c.created_at, c.opened_at, c.closed_at, c.reopened_at, c.previous_final_at, c.held_until,
            ARRAY(SELECT ARRAY[o.key, o.label, o.description] FROM options o
-                 WHERE o.competition_id = c.id ORDER BY o.key) AS options
+                 WHERE o.competition_id = c.id ORDER BY o.key) AS options,
+           (SELECT jsonb_agg(jsonb_build_array(extract(epoch FROM k.corrected_at), k.corrected_by, k.field, k.before,
+                                               k.after) ORDER BY k.id)
+            FROM corrections k WHERE k.competition_id = c.id) AS corrections
     FROM competitions c
 """  # noqa: S608  # nosec B608: a literal
+
+
+OPTION_FIELD = "option_"
 
 
 def _changes(tx: Tx, competition_id: int) -> None:
@@ -44,7 +50,13 @@ def _changes(tx: Tx, competition_id: int) -> None:
 
 def _all(tx: Tx, query: LiteralString, parameters: tuple[Any, ...] = ()) -> list[Competition]:
     rows = tx.cursor(row_factory=dict_row).execute(query, parameters)
-    return [Competition(**{**row, "options": tuple(Option(*option) for option in row["options"])}) for row in rows]
+    return [_competition(row) for row in rows]
+
+
+def _competition(row: dict[str, Any]) -> Competition:
+    options = tuple(Option(*option) for option in row["options"])
+    corrections = tuple(Correction(datetime.fromtimestamp(at, UTC), *rest) for at, *rest in row["corrections"] or ())
+    return Competition(**{**row, "options": options, "corrections": corrections})
 
 
 def find(tx: Tx, competition_id: int) -> Competition | None:
@@ -79,14 +91,14 @@ def listed(tx: Tx, *, after: int | None = None) -> Page:
 
 
 def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> Page:
-    """Return what somebody runs, their own, or all when no organiser is named: all drafts too; archived ones left out."""
+    """Return what somebody runs, their own, or all when no organiser is named: drafts too, and what is archived."""
     live = []
     if organiser_id is None:
         if after is None:
             live = _all(tx, _COMPETITION + " WHERE c.status IN ('draft', 'scheduled', 'open', 'closing')")
         closed = _all(
             tx,
-            _COMPETITION + " WHERE c.status = 'closed' AND c.id < %s::bigint ORDER BY c.id DESC LIMIT %s",
+            _COMPETITION + " WHERE c.status IN ('closed', 'archived') AND c.id < %s::bigint ORDER BY c.id DESC LIMIT %s",
             (after or NEWEST, PAGE_SIZE + 1),
         )
         return _page(live, closed)
@@ -98,7 +110,7 @@ def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> Pa
         )
     closed = _all(
         tx,
-        _COMPETITION + " WHERE c.status = 'closed' AND c.organiser_id = %s AND c.id < %s::bigint"
+        _COMPETITION + " WHERE c.status IN ('closed', 'archived') AND c.organiser_id = %s AND c.id < %s::bigint"
         " ORDER BY c.id DESC LIMIT %s",
         (organiser_id, after or NEWEST, PAGE_SIZE + 1),
     )
@@ -239,7 +251,7 @@ def update(
         """
         UPDATE competitions
         SET name = %s, description = %s, opens_at = %s, closes_at = %s, allow_change = %s, results_visibility = %s,
-            rules_version = %s, revision = revision + 1, state_changes = state_changes + 1
+            rules_version = %s, revision = revision + 1, state_changes = state_changes + 1, held_until = NULL
         WHERE id = %s
         """,
         (name, description, opens_at, closes_at, allow_change, results_visibility, rules_version, competition_id),
@@ -255,9 +267,9 @@ def set_state(
     opens_at: datetime | None,
     closes_at: datetime | None,
 ) -> None:
-    """Move to another state under a new rules version; the first opening and the closing leave their time.
+    """Move to another state under a new rules version; the first opening, a reopening and the closing leave their time.
 
-    What is no longer over is no longer forgotten or retired either.
+    What is no longer over is no longer forgotten or retired either. A reopening keeps since when a result was final.
     """
     _changes(tx, competition_id)
     tx.execute(
@@ -267,6 +279,9 @@ def set_state(
             revision = revision + 1, state_changes = state_changes + 1,
             opened_at = CASE WHEN %(state)s = 'open' THEN coalesce(opened_at, now()) ELSE opened_at END,
             closed_at = CASE %(state)s WHEN 'open' THEN NULL WHEN 'closed' THEN now() ELSE closed_at END,
+            reopened_at = CASE WHEN %(state)s = 'open' AND status IN ('closing', 'closed') THEN now() ELSE reopened_at END,
+            previous_final_at = CASE WHEN %(state)s = 'open' AND status = 'closed' THEN closed_at ELSE previous_final_at END,
+            held_until = NULL,
             forgotten_at = CASE WHEN %(state)s IN ('closed', 'archived') THEN forgotten_at END,
             journal_retired_at = CASE WHEN %(state)s IN ('closed', 'archived') THEN journal_retired_at END
         WHERE id = %(id)s
@@ -279,6 +294,49 @@ def set_state(
             "closes_at": closes_at,
         },
     )
+
+
+def correct(tx: Tx, competition_id: int, *, by: int, corrections: Iterable[tuple[str, str, str]]) -> None:
+    """Keep corrections (field, words before, words after), and give options their new labels; `update` does the rest."""
+    for field, before, after in corrections:
+        tx.execute(
+            "INSERT INTO corrections (competition_id, corrected_by, field, before, after) VALUES (%s, %s, %s, %s, %s)",
+            (competition_id, by, field, before, after),
+        )
+        if field.startswith(OPTION_FIELD):
+            tx.execute(
+                "UPDATE options SET label = %s WHERE competition_id = %s AND key = %s",
+                (after, competition_id, field.removeprefix(OPTION_FIELD)),
+            )
+
+
+def hold(tx: Tx, competition_id: int, *, rules_version: int, seconds: float) -> None:
+    """Let the log take no ballots for a moment. Nobody sees a difference but who votes just then, and is told 503."""
+    tx.execute(
+        "UPDATE competitions SET held_until = now() + make_interval(secs => %s), rules_version = %s WHERE id = %s",
+        (seconds, rules_version, competition_id),
+    )
+
+
+def release(tx: Tx, competition_id: int, *, rules_version: int) -> None:
+    """Let the log take ballots again."""
+    tx.execute(
+        "UPDATE competitions SET held_until = NULL, rules_version = %s WHERE id = %s", (rules_version, competition_id)
+    )
+
+
+def held_too_long(tx: Tx) -> list[int]:
+    """Competitions whose hold is over, and nobody has ended it: who began it is gone."""
+    return [row[0] for row in tx.execute("SELECT id FROM competitions WHERE held_until < now()")]
+
+
+def delete(tx: Tx, competition_id: int) -> None:
+    """Delete a competition that nobody voted in, with its options and corrections; the audit log keeps what was done.
+
+    Raises psycopg's ForeignKeyViolation where anybody has.
+    """
+    _changes(tx, competition_id)
+    tx.execute("SELECT delete_competition(%s)", (competition_id,))
 
 
 def insert_decision(tx: Tx, competition_id: int, *, by: int, reason: str, gaps: list[int], unmatched: int) -> None:

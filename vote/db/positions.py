@@ -122,13 +122,14 @@ def decide_gap(tx: Tx, gap_id: int, *, by: int, reason: str) -> bool:
 
 
 def set_marker(tx: Tx, *, competition: int, shard: int, version: int) -> None:
-    """Note that this shard's closing marker of this version is recorded (R8)."""
+    """Note that this shard's closing marker of this version is recorded (R8); not of what was deleted meanwhile."""
     tx.execute(
         """
-        INSERT INTO log_markers AS m (competition_id, shard, version) VALUES (%s, %s, %s)
+        INSERT INTO log_markers AS m (competition_id, shard, version)
+        SELECT id, %s, %s FROM competitions WHERE id = %s FOR KEY SHARE
         ON CONFLICT (competition_id, shard) DO UPDATE SET version = greatest(m.version, excluded.version)
         """,
-        (competition, shard, version),
+        (shard, version, competition),
     )
 
 

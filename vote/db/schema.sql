@@ -84,6 +84,9 @@ CREATE TABLE competitions (
     closed_at timestamptz,
     forgotten_at timestamptz,
     journal_retired_at timestamptz,
+    reopened_at timestamptz,
+    previous_final_at timestamptz,
+    held_until timestamptz,
     CHECK (closes_at > opens_at)
 );
 COMMENT ON COLUMN competitions.rules_version IS 'What the ballot log must know; never used twice (R7).';
@@ -91,13 +94,17 @@ COMMENT ON COLUMN competitions.revision IS 'Every change at all: the ETag.';
 COMMENT ON COLUMN competitions.state_changes IS 'Its part of the snapshot version, so that a change of state is news too.';
 COMMENT ON COLUMN competitions.forgotten_at IS 'When it left the memory of the ballot log; opening it again brings it back.';
 COMMENT ON COLUMN competitions.journal_retired_at IS 'When retention had taken who voted what out of its journal.';
+COMMENT ON COLUMN competitions.reopened_at IS 'When voting was opened again last, after it had been closed.';
+COMMENT ON COLUMN competitions.previous_final_at IS 'When the result became final that the last reopening of a closed competition took back.';
+COMMENT ON COLUMN competitions.held_until IS 'The log takes no ballots until it is known whether it has any; the worker ends a hold that is over.';
 CREATE INDEX idx_competitions_status ON competitions (status);
 CREATE INDEX competitions_organiser_id ON competitions (organiser_id);
 CREATE INDEX competitions_found ON competitions (id) WHERE status <> 'archived';
-CREATE INDEX competitions_closed ON competitions (id) WHERE status = 'closed';
-CREATE INDEX competitions_closed_of_organiser ON competitions (organiser_id, id) WHERE status = 'closed';
+CREATE INDEX competitions_over ON competitions (id) WHERE status IN ('closed', 'archived');
+CREATE INDEX competitions_over_of_organiser ON competitions (organiser_id, id) WHERE status IN ('closed', 'archived');
 CREATE INDEX competitions_remembered ON competitions (id) WHERE forgotten_at IS NULL;
 CREATE INDEX competitions_to_retire ON competitions (closed_at) WHERE journal_retired_at IS NULL;
+CREATE INDEX competitions_held ON competitions (held_until) WHERE held_until IS NOT NULL;
 
 CREATE TABLE options (
     competition_id bigint NOT NULL REFERENCES competitions ON DELETE CASCADE,
@@ -106,6 +113,19 @@ CREATE TABLE options (
     description text NOT NULL DEFAULT '' CHECK (length(description) <= 500),
     PRIMARY KEY (competition_id, key)
 );
+
+CREATE TABLE corrections (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    competition_id bigint NOT NULL REFERENCES competitions ON DELETE CASCADE,
+    corrected_at timestamptz NOT NULL DEFAULT now(),
+    corrected_by bigint REFERENCES users,
+    field text NOT NULL CHECK (field ~ '^(name|description|option_[a-z])$'),
+    before text NOT NULL,
+    after text NOT NULL CHECK (after <> before)
+);
+COMMENT ON TABLE corrections IS 'Words that were corrected while people voted: append-only, shown to everybody.';
+CREATE INDEX corrections_competition_id ON corrections (competition_id);
+CREATE INDEX corrections_corrected_by ON corrections (corrected_by);
 
 CREATE TABLE votes (
     competition_id bigint NOT NULL REFERENCES competitions,
@@ -731,6 +751,22 @@ REVOKE EXECUTE ON FUNCTION forget_left_addresses() FROM PUBLIC;
 CREATE TRIGGER forget_left_addresses AFTER UPDATE OF status ON competitions FOR EACH ROW
     WHEN (NEW.status IN ('closed', 'archived'))
     EXECUTE FUNCTION forget_left_addresses();
+-- Nobody deletes votes: only a competition without any can go, with its options and corrections.
+CREATE FUNCTION delete_competition(competition bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+BEGIN
+    PERFORM FROM competitions WHERE id = competition FOR UPDATE;
+    IF EXISTS (SELECT FROM votes WHERE competition_id = competition)
+        OR EXISTS (SELECT FROM unmatched_ballots WHERE competition_id = competition) THEN
+        RAISE EXCEPTION 'competition % has ballots', competition USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    DELETE FROM competitions WHERE id = competition;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION delete_competition(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION delete_competition(bigint) TO vote_web;
 
 -- Each part has the least it needs. Nobody but the owner may change the journal or the audit log.
 GRANT USAGE ON SCHEMA public TO vote_web, vote_worker, vote_reports, vote_backup;
@@ -740,6 +776,8 @@ GRANT SELECT ON settings, users, competitions, options, votes, ballots, tallies,
 GRANT INSERT ON users, competitions, options, revocations, decisions, erasures TO vote_web;
 GRANT UPDATE (username, email, email_key, password_hash, role, disabled_at, erased_at, confirmed_at, first_password) ON users TO vote_web;
 GRANT UPDATE ON competitions TO vote_web;
+GRANT SELECT, INSERT ON corrections TO vote_web;
+GRANT UPDATE (label) ON options TO vote_web;
 GRANT DELETE ON options TO vote_web;
 GRANT UPDATE (asked_at) ON erasures TO vote_web;
 GRANT SELECT, INSERT ON last_logins TO vote_web;
@@ -750,8 +788,8 @@ GRANT UPDATE (position, entry_id, marked_at) ON log_marks TO vote_web;
 GRANT SELECT ON log_marks TO vote_worker;
 
 GRANT SELECT ON settings, competitions, options, tallies, votes, ballots, log_positions, log_gaps, log_markers,
-    unmatched_ballots, rejected_ballots, revocations, position_marks, backups, erasures, checkpoints, decisions
-    TO vote_worker;
+    unmatched_ballots, rejected_ballots, revocations, position_marks, backups, erasures, checkpoints, decisions,
+    corrections TO vote_worker;
 GRANT SELECT (id, chain) ON audit_log TO vote_worker;
 GRANT SELECT (id, erased_at) ON users TO vote_worker;
 GRANT INSERT ON settings, votes, ballots, tallies, log_positions, log_gaps, log_markers, unmatched_ballots,
@@ -759,12 +797,12 @@ GRANT INSERT ON settings, votes, ballots, tallies, log_positions, log_gaps, log_
 GRANT UPDATE ON tallies, log_positions, log_markers TO vote_worker;
 GRANT UPDATE (choice, changed_at) ON votes TO vote_worker;
 GRANT UPDATE (status, rules_version, revision, state_changes, opens_at, closes_at, opened_at, closed_at, forgotten_at,
-    journal_retired_at) ON competitions TO vote_worker;
+    journal_retired_at, reopened_at, previous_final_at, held_until) ON competitions TO vote_worker;
 GRANT UPDATE (recorded_at) ON erasures TO vote_worker;
 GRANT DELETE ON revocations, position_marks TO vote_worker;
 
 GRANT SELECT ON competitions, options, tallies, votes, ballots, log_positions, log_gaps, unmatched_ballots,
-    rejected_ballots, backups, checkpoints TO vote_reports;
+    rejected_ballots, backups, checkpoints, corrections TO vote_reports;
 GRANT SELECT (id, role, created_at, disabled_at, erased_at) ON users TO vote_reports;
 
 GRANT SELECT, INSERT ON reinstatements TO vote_web;

@@ -19,6 +19,7 @@ class OwnVote(NamedTuple):
     changed_at: datetime | None
     receipt_key: bytes
     choice_label: str
+    is_archived: bool
 
 
 def choice_of(tx: Tx, competition: int, voter: int) -> str | None:
@@ -33,7 +34,8 @@ def of_person(tx: Tx, voter: int) -> list[OwnVote]:
     """All votes of one person, newest first."""
     rows = tx.execute(
         """
-        SELECT v.competition_id, c.name, v.choice, v.created_at, v.changed_at, c.receipt_key, o.label
+        SELECT v.competition_id, c.name, v.choice, v.created_at, v.changed_at, c.receipt_key, o.label,
+               c.status = 'archived'
         FROM votes v
         JOIN competitions c ON c.id = v.competition_id
         JOIN options o ON o.competition_id = v.competition_id AND o.key = v.choice

@@ -12,9 +12,9 @@ MIN_OPTIONS = 2
 MAX_OPTIONS = len(OPTION_KEYS)
 
 MAY_BECOME: dict[State, frozenset[State]] = {
-    "draft": frozenset({"scheduled", "open", "archived"}),
-    "scheduled": frozenset({"draft", "open", "archived"}),
-    "open": frozenset({"closing", "archived"}),
+    "draft": frozenset({"scheduled", "open"}),
+    "scheduled": frozenset({"draft", "open"}),
+    "open": frozenset({"closing"}),
     "closing": frozenset({"closed", "open"}),
     "closed": frozenset({"open", "archived"}),
     "archived": frozenset(),
@@ -31,11 +31,24 @@ class Option:
     description: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Words that were corrected while people voted. `field` is `name`, `description` or `option_a`, …; `by` an account."""
+
+    at: datetime
+    by: int | None
+    field: str
+    before: str
+    after: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Competition:
     """A competition as PostgreSQL holds it. Times are aware, in UTC.
 
     `rules_version` grows with every change the ballot log must know (R7), `revision` with every change at all (ETag).
+    `previous_final_at` says since when a result was final that the reopening at `reopened_at` took back. While `held_until`
+    is set the log takes no ballots (`actions/holding.py`).
     """
 
     id: int
@@ -54,11 +67,20 @@ class Competition:
     created_at: datetime
     opened_at: datetime | None
     closed_at: datetime | None
+    reopened_at: datetime | None = None
+    previous_final_at: datetime | None = None
+    held_until: datetime | None = None
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def etag(self) -> str:
         """Strong entity tag (RFC 9110 §8.8.3) of this revision."""
         return f'"{self.id}-{self.revision}"'
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the tally is final: it was closed, and every accepted ballot recorded."""
+        return self.state in FINAL_STATES
 
     def label_of(self, key: str) -> str:
         """The label of an option key; the key itself when there is no such option."""

@@ -1,5 +1,8 @@
 """Who may do what, and when: `check_x` raises a named error with a sentence for people, `can_x` answers yes or no."""
 
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
 from vote.domain.competition import FINAL_STATES, MAY_BECOME, Competition, State, Visibility
 from vote.domain.person import Person
 from vote.errors import Conflict, NotAllowed, NotFound
@@ -32,10 +35,8 @@ def check_not_oneself(person_id: int, by: int) -> None:
 
 
 def can_see(person: Person | None, competition: Competition) -> bool:
-    """Drafts are for those who run them; an archived competition is gone for everybody."""
-    if competition.state == "archived":
-        return False
-    return competition.state != "draft" or can_manage(person, competition)
+    """Drafts and archived competitions are for those who run them."""
+    return competition.state not in ("draft", "archived") or can_manage(person, competition)
 
 
 def check_see(person: Person | None, competition: Competition | None) -> Competition:
@@ -69,19 +70,58 @@ def check_become(competition: Competition, state: State) -> None:
         raise Conflict(f"A competition that is {competition.state} cannot become {state}.")
 
 
+def check_not_over(competition: Competition, fields: Collection[str], *, words: bool) -> None:
+    """Raises Conflict when voting is over and this change is about more than hiding results; `words`: these change."""
+    if competition.state == "archived":
+        raise Conflict("This competition is archived. Nothing about it can change any more.")
+    if competition.state not in ("closing", "closed"):
+        return
+    if words:
+        raise Conflict("Voting is over: people voted on these words, and they stay.")
+    if set(fields) - {"name", "description", "results_visibility"}:
+        raise Conflict("Voting is over: nothing but who sees the results may still change. Open it again first.")
+
+
 def check_change_of_rules(competition: Competition, *, options: bool, allow_change: bool) -> None:
     """What voters were promised stays: options and vote change are fixed once voting has begun."""
     if competition.opened_at is None:
         return
     if options:
-        raise Conflict("The options cannot change once voting has begun: people have chosen among them.")
+        raise Conflict(
+            "The options cannot change once voting has begun: people have chosen among them. A typo can be corrected."
+        )
     if allow_change:
         raise Conflict("Whether votes may be changed is fixed once voting has begun: people have been told.")
 
 
 def check_change_of_visibility(competition: Competition, wanted: Visibility) -> None:
-    """Results may be shown later than promised to voters, never earlier."""
-    if competition.opened_at is None or competition.state in FINAL_STATES:
-        return
-    if _SHOWS[wanted] < _SHOWS[competition.results_visibility]:
-        raise Conflict("Voters were told when the results are shown; once voting has begun it can only become later.")
+    """Once voting has begun results may be shown later than announced, never earlier; a close does not reopen this."""
+    if competition.opened_at is not None and _SHOWS[wanted] < _SHOWS[competition.results_visibility]:
+        raise Conflict("Once voting has started you can delay results, never show them earlier than announced.")
+
+
+def check_open_for_correction(competition: Competition, now: datetime) -> None:
+    """Raises Conflict unless words can be corrected: until the close."""
+    if competition.state != "open" or (competition.closes_at is not None and competition.closes_at <= now):
+        raise Conflict("Voting is over: people voted on these words, and they stay.")
+
+
+def check_corrected_labels(competition: Competition, labels: Sequence[str]) -> None:
+    """A correction mends words; raises Conflict where ballots would come to stand for another option."""
+    if len(labels) != len(competition.options):
+        raise Conflict("A correction changes words only: the number of options stays.")
+    for option, label in zip(competition.options, labels, strict=True):
+        if label.casefold() in _labels_of_others(competition, option.key):
+            raise Conflict(
+                f"“{label}” is or was another option here. A correction cannot make one option into another."
+            )
+
+
+def _labels_of_others(competition: Competition, key: str) -> set[str]:
+    borne = {option.label.casefold() for option in competition.options if option.key != key}
+    return borne | {
+        text.casefold()
+        for one in competition.corrections
+        if one.field.startswith("option_") and one.field != f"option_{key}"
+        for text in (one.before, one.after)
+    }

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from vote.db import users, votes
 from vote.db.users import Account
@@ -24,6 +24,7 @@ from vote.edge.parts import Parts
 from vote.edge.sessions import SessionCookie
 from vote.errors import LogUnavailable, NotAllowed, NotFound, NotLoggedIn, Unavailable
 from vote.live.feed import Board, Feed
+from vote.live.hub import KINDS, Kind
 
 PREFIX = "/live/"
 LOOKUPS_AT_ONCE = 3  # the threads are few and the feed needs one; people who come back after an outage come all at once
@@ -48,8 +49,10 @@ class Viewer:
             return False
         return True
 
-    def may_see(self, competition: Competition) -> bool:
-        """The one visibility rule, with what is known of this person."""
+    def may_see(self, competition: Competition, kind: Kind) -> bool:
+        """The one visibility rule, with what is known of this person; without figures whoever sees the competition may."""
+        if kind == "state":
+            return policy.can_see(self.person, competition)
         return policy.can_see_results(self.person, competition, has_voted=self.has_voted)
 
 
@@ -58,6 +61,7 @@ class Admitted(NamedTuple):
 
     viewer: Viewer
     board: Board
+    kind: Kind
 
 
 class Admission:
@@ -72,7 +76,7 @@ class Admission:
 
     async def admit(self, scope: Scope) -> Admitted:
         """Let somebody in. Raises NotFound, NotAllowed, NotLoggedIn (a token that is not valid) or Unavailable."""
-        competition = competition_of(scope["path"])
+        competition, kind = competition_of(scope["path"]), kind_of(scope.get("query_string", b""))
         header = header_of(scope)
         from_page = self._check_origin(scope, header)
         viewer, user_id = self._identify(header, with_cookies=from_page)
@@ -80,13 +84,14 @@ class Admission:
             async with self._lookups:
                 await asyncio.to_thread(self._check_account, user_id)
         board = await self._board(competition)
-        if user_id is not None and not viewer.may_see(board.competition):
+        if user_id is not None and not viewer.may_see(board.competition, kind):
             async with self._lookups:
                 viewer.person, viewer.has_voted = await asyncio.to_thread(self._look_up, user_id, board.competition)
             board = await self._board(competition)  # it may have changed meanwhile
         policy.check_see(viewer.person, board.competition)
-        policy.check_see_results(viewer.person, board.competition, has_voted=viewer.has_voted)
-        return Admitted(viewer, board)
+        if kind != "state":
+            policy.check_see_results(viewer.person, board.competition, has_voted=viewer.has_voted)
+        return Admitted(viewer, board, kind)
 
     async def _board(self, competition: int) -> Board:
         board = await self._feed.board(competition)
@@ -155,6 +160,12 @@ def competition_of(path: str) -> int:
     if not path.startswith(PREFIX) or not is_plain or int(digits) > MAX_NUMBER:
         raise NotFound("There is no such competition.")
     return int(digits)
+
+
+def kind_of(query: bytes) -> Kind:
+    """The kind of message that `?kind=` asks for; figures where it names none that there is."""
+    wanted = parse_qs(query.decode("latin-1")).get("kind", [""])[-1]
+    return next((kind for kind in KINDS if kind == wanted), "figures")
 
 
 def is_own_page(given: str, hosts: list[str], is_secure: bool, public_url: str | None) -> bool:

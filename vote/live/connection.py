@@ -11,7 +11,7 @@ from typing import Any
 
 from vote.edge.answer import Message, Receive, Send
 from vote.live.admission import Viewer
-from vote.live.hub import Hub, Watcher
+from vote.live.hub import Hub, Kind, Watcher
 from vote.stranger_limits import SOCKET_MESSAGE_MAX_BYTES, SOCKET_MESSAGES_PER_S
 
 SEND_DEADLINE_S = 10.0  # a phone that takes longer for some hundred bytes is better off with a new connection
@@ -26,8 +26,10 @@ class Connection(Watcher):
 
     __slots__ = ("_code", "_deadline", "_has_news", "_hub", "_is_over", "_is_sending", "_write", "place", "viewer")
 
-    def __init__(self, competition: int, viewer: Viewer, hub: "Hub[Connection]", place: str = "") -> None:
-        super().__init__(competition)
+    def __init__(
+        self, competition: int, viewer: Viewer, hub: "Hub[Connection]", place: str = "", kind: Kind = "figures"
+    ) -> None:
+        super().__init__(competition, kind)
         self.viewer, self.place = viewer, place
         self._hub = hub
         self._has_news = asyncio.Event()

@@ -8,7 +8,7 @@ a thousand. While the database is away nothing is told and nothing is lost: the 
 import asyncio
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,9 +19,10 @@ from vote.db import competitions, tallies
 from vote.db.pool import Database, Tx
 from vote.db.replica import Replica
 from vote.domain.competition import Competition
+from vote.domain.page_state import page_state
 from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
-from vote.live.hub import News
+from vote.live.hub import Kind, News
 
 INTERVAL_S = 0.25  # between the beginnings of two readings: faster than eyes follow a bar, and one query
 REST_S = 0.05  # after a reading that took longer than that: a slow database is not asked without a pause
@@ -37,10 +38,16 @@ Reading = tuple[dict[int, Tally], dict[int, Competition]]
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A competition as it is shown: its rules, never older than its numbers, and the snapshot, ready to be sent."""
+    """A competition as it is shown: its rules, never older than its numbers, and each kind of message, ready to be sent."""
 
     competition: Competition
     news: News
+    state: News
+    page: News
+
+    def of_kind(self, kind: Kind) -> News:
+        """The message of this kind."""
+        return self.news if kind == "figures" else self.state if kind == "state" else self.page
 
 
 class Feed:
@@ -213,6 +220,16 @@ def _refuse(asked: "dict[int, asyncio.Future[Board | None]]") -> None:
 
 
 def _board(tally: Tally, rules: Competition) -> Board:
-    text = json.dumps(tally.snapshot(), separators=(",", ":"))
     # The state is the tally's: whether numbers may be seen is judged by the state they were counted in.
-    return Board(replace(rules, state=tally.state), News(tally.competition, tally.version, text))
+    competition = replace(rules, state=tally.state)
+    number, snapshot, known = tally.competition, tally.snapshot(), page_state(competition)
+    return Board(
+        competition,
+        News(number, tally.version, _json(snapshot)),
+        News(number, known["revision"], _json({"competition": number, "version": known["revision"], **known}), "state"),
+        News(number, tally.version, _json({**snapshot, "page": known}), "page"),
+    )
+
+
+def _json(message: Mapping[str, object]) -> str:
+    return json.dumps(message, separators=(",", ":"))

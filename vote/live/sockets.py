@@ -1,5 +1,7 @@
 """`WS /live/<id>`: lets watchers in, gives them what changed, and ends sockets that may no longer be open.
 
+`?kind=state` sends what a page without figures knows, to whoever may see the competition; `?kind=page` the same with them.
+
 Whether a login still holds is looked at in memory several times a second, whether an organiser still is one twice a second
 in the database, while one watches. Codes: 4401 logged out, 4403 hidden from now on, 4404 gone, 1012 we restart (come back).
 """
@@ -28,7 +30,7 @@ from vote.errors import DatabaseUnavailable, Unavailable, VoteError
 from vote.live.admission import Admission, Admitted, Viewer, person_of
 from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
 from vote.live.feed import Board, Feed
-from vote.live.hub import Hub
+from vote.live.hub import KINDS, Hub
 from vote.live.places import Places
 from vote.live.protocol import writer_of
 from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
@@ -112,8 +114,8 @@ class Live:
         """Without waiting between the judgement and this, so that no change of the rules falls between them."""
         if self._is_stopping:
             raise Unavailable
-        place, news = self._places.take(admitted.viewer.account, scope), admitted.board.news
-        connection = Connection(news.competition, admitted.viewer, self._hub, place)
+        place, news = self._places.take(admitted.viewer.account, scope), admitted.board.of_kind(admitted.kind)
+        connection = Connection(news.competition, admitted.viewer, self._hub, place, admitted.kind)
         self._open[connection] = asyncio.current_task()
         WATCHERS.inc()
         self._hub.join(connection, news)
@@ -126,11 +128,12 @@ class Live:
             for connection in self._hub.watchers(competition):
                 connection.end(GONE if what == "gone" else RESTARTING)
             return
-        if not Viewer().may_see(what.competition):
+        if not Viewer().may_see(what.competition, "figures"):
             for connection in self._hub.watchers(competition):
-                if not connection.viewer.may_see(what.competition):
+                if not connection.viewer.may_see(what.competition, connection.kind):
                     connection.end(GONE if what.competition.state in ("archived", "draft") else HIDDEN)
-        self._wake(iter(self._hub.publish(what.news)))
+        for kind in KINDS:
+            self._wake(iter(self._hub.publish(what.of_kind(kind))))
 
     def _wake(self, connections: Iterator[Connection]) -> None:
         some = list(islice(connections, WOKEN_AT_ONCE))
@@ -166,7 +169,7 @@ class Live:
             for connection, user_id in by_role.items():
                 connection.viewer.person = people.get(user_id)
                 board = self._feed.known(connection.competition)
-                if board is not None and not connection.viewer.may_see(board.competition):
+                if board is not None and not connection.viewer.may_see(board.competition, connection.kind):
                     connection.end(HIDDEN)
 
     def _people(self, ids: set[int]) -> dict[int, Person | None]:

@@ -9,9 +9,15 @@ from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.errors import NotFound
-from vote.web import body, if_match, paging, pending, visitor
+from vote.web import body, corrections, if_match, paging, pending, visitor
 from vote.web.access import ADMIN, ORGANISER, rule
-from vote.web.competition_models import CompetitionChange, ManagedCompetition, ManagedList, NewCompetition
+from vote.web.competition_models import (
+    CompetitionChange,
+    ManagedCompetition,
+    ManagedList,
+    NewCompetition,
+    with_other_labels,
+)
 from vote.web.gap_models import Decision, Reinstated, ShownCompetition, WaitingFor
 from vote.web.models import Nothing
 from vote.web.operations import Operation, answer, describe, nothing
@@ -40,7 +46,8 @@ def listed() -> Response:
     person, after = _person(), paging.after()
     with visitor.parts().db.read() as tx:
         found, following = competitions.managed(tx, None if person.role == "admin" else person.id, after=after)
-    return answer(ManagedList(competitions=[ManagedCompetition.model_validate(one) for one in found], next=following))
+    names = corrections.names_of(found)
+    return answer(ManagedList(competitions=[ManagedCompetition.of(one, names) for one in found], next=following))
 
 
 @admin_api.post("")
@@ -92,7 +99,7 @@ def show(competition_id: int) -> Response:
     competition, parts = _managed(competition_id), visitor.parts()
     with parts.db.read() as tx:
         waiting = pending.waiting(parts, tx, competition)
-    shown = ManagedCompetition.model_validate(competition).model_dump()
+    shown = ManagedCompetition.of(competition, corrections.names_of([competition])).model_dump()
     told = ShownCompetition(**shown, waiting_for=_waiting_for(waiting))
     return answer(told, headers={"ETag": competition.etag})
 
@@ -106,17 +113,28 @@ def show(competition_id: int) -> Response:
         body=CompetitionChange,
         answers={200: ManagedCompetition},
         problems=(400, 409, 412, 428),
-        description="Once voting has begun, what voters were promised stays.",
+        description=(
+            "Once voting has begun, what voters were promised stays; once somebody has voted, name and description do. Until"
+            " the close a typo in name, description or a label is corrected with `correction`; everybody sees old and new."
+        ),
         request_headers=IF_MATCH,
         response_headers=ETAG,
     )
 )
 def change(competition_id: int) -> Response:
     """The fields that were sent take their new value."""
-    competition = _managed(competition_id)
-    wanted, parts = body.read(CompetitionChange), visitor.parts()
+    competition, parts = _managed(competition_id), visitor.parts()
+    wanted = body.check(CompetitionChange, with_other_labels(body.fields(CompetitionChange), competition))
     version = _check_if_match(competition)  # RFC 9110 §13.2.1: after what would be wrong with any version
-    changed = actions.change(parts.db, parts.log, competition_id, by=_person(), if_match=version, **wanted.changes())
+    changed = actions.change(
+        parts.db,
+        parts.log,
+        competition_id,
+        by=_person(),
+        if_match=version,
+        correction=wanted.correction,
+        **wanted.changes(),
+    )
     return _tell(changed)
 
 
@@ -124,11 +142,11 @@ def change(competition_id: int) -> Response:
 @rule(ORGANISER)
 @describe(
     Operation(
-        summary="Take a competition away",
+        summary="Delete a competition",
         tag="administration",
         answers={204: None},
-        problems=(400, 409, 412, 428),
-        description="One that has opened keeps its votes and is only hidden.",
+        problems=(400, 409, 412, 428, 503),
+        description="For good, and only where no ballot was ever accepted. 503 while nobody can tell.",
         request_headers=IF_MATCH,
     )
 )
@@ -138,6 +156,27 @@ def delete(competition_id: int) -> Response:
     parts = visitor.parts()
     actions.delete(parts.db, parts.log, competition_id, by=_person(), if_match=version)
     return nothing()
+
+
+@admin_api.post("/<id:competition_id>/archive")
+@rule(ORGANISER)
+@describe(
+    Operation(
+        summary="Archive a competition",
+        tag="administration",
+        body=Nothing,
+        body_optional=True,
+        answers={200: ManagedCompetition},
+        problems=(409,),
+        description="A closed one only. Who runs it still sees it, receipts keep answering. Asking twice changes nothing.",
+        response_headers=ETAG,
+    )
+)
+def archive(competition_id: int) -> Response:
+    """It is archived."""
+    parts = visitor.parts()
+    body.read(Nothing)
+    return _tell(actions.archive(parts.db, parts.log, competition_id, by=_person()))
 
 
 @admin_api.post("/<id:competition_id>/open")
@@ -236,7 +275,7 @@ def _person() -> Person:
 def _managed(competition_id: int) -> Competition:
     with visitor.parts().db.read() as tx:
         found = competitions.find(tx, competition_id)
-    if found is None or found.state == "archived":
+    if found is None:
         raise NotFound("There is no such competition.")
     policy.check_manage(_person(), found)
     return found
@@ -257,4 +296,5 @@ def _waiting_for(waiting: Waiting | None) -> WaitingFor | None:
 
 
 def _tell(competition: Competition, status: int = 200) -> Response:
-    return answer(ManagedCompetition.model_validate(competition), status, headers={"ETag": competition.etag})
+    told = ManagedCompetition.of(competition, corrections.names_of([competition]))
+    return answer(told, status, headers={"ETag": competition.etag})

@@ -10,7 +10,7 @@ from vote.db.pool import Tx
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.errors import LogUnavailable, NotFound
-from vote.web import paging, visitor
+from vote.web import corrections, paging, visitor
 from vote.web.access import PUBLIC, rule
 from vote.web.competition_models import CompetitionList, CompetitionOut, Results
 from vote.web.operations import Operation, answer, describe
@@ -33,7 +33,8 @@ api = Blueprint("api", __name__, url_prefix="/api/competitions")
 def listed() -> Response:
     """What anybody may find; drafts and archived ones are left out."""
     found, _, following = visitor.parts().catalogue.listing(paging.after())
-    return answer(CompetitionList(competitions=[CompetitionOut.of(one) for one in found], next=following))
+    names = corrections.names_of(found)
+    return answer(CompetitionList(competitions=[CompetitionOut.of(one, names) for one in found], next=following))
 
 
 @api.get("/<id:competition_id>")
@@ -42,7 +43,7 @@ def listed() -> Response:
 def show(competition_id: int) -> Response:
     """One that who is asking may see."""
     found = policy.check_see(visitor.person(), visitor.parts().catalogue.competition(competition_id))
-    return answer(CompetitionOut.of(found))
+    return answer(CompetitionOut.of(found, corrections.names_of([found])))
 
 
 @api.get("/<id:competition_id>/results")

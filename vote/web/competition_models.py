@@ -153,12 +153,24 @@ class CompetitionChange(Input):
     closes_at: Time = None
     allow_change: bool = False
     results_visibility: Visibility = "live"
+    correction: bool = Field(
+        default=False,
+        description="This corrects words while people vote: name, description or labels. Everybody sees old and new.",
+    )
 
     _gather = model_validator(mode="before")(_gather_options)
 
     def changes(self) -> dict[str, Any]:
         """Only what was sent."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: getattr(self, name) for name in self.model_fields_set - {"correction"}}
+
+
+def with_other_labels(given: dict[str, Any], competition: Competition) -> dict[str, Any]:
+    """A correction may name one label alone, as `option_b`: the others are filled in as they are stored."""
+    if not given.get("correction") or not any(name in given for name in LETTERED):
+        return given
+    stored = {f"option_{option.key}": option.label for option in competition.options}
+    return {**stored, **given}
 
 
 class OptionOut(Output):
@@ -167,6 +179,16 @@ class OptionOut(Output):
     key: str
     label: str
     description: str
+
+
+class CorrectionOut(Output):
+    """Words that were corrected while people voted."""
+
+    at: datetime
+    by: str | None = Field(description="The username; null when the account was deleted.")
+    field: str = Field(description="`name`, `description`, or `option_a` and so on.")
+    before: str
+    after: str
 
 
 class CompetitionOut(Output):
@@ -181,11 +203,30 @@ class CompetitionOut(Output):
     closes_at: datetime | None
     allow_change: bool
     results_visibility: Visibility
+    revision: int = Field(description="Grows with every change. A message on the socket has it too.")
+    final: bool = Field(description="Whether the result is final.")
+    reopened_at: datetime | None = Field(description="When voting was opened again last, after it had been closed.")
+    previous_final_at: datetime | None = Field(
+        description="Since when a result had been final that this reopening took back."
+    )
+    corrections: list[CorrectionOut] = Field(description="What was corrected while people voted, oldest first.")
 
     @classmethod
-    def of(cls, competition: Competition) -> Self:
-        """From the domain's one."""
-        return cls.model_validate(competition)
+    def of(cls, competition: Competition, names: Mapping[int, str]) -> Self:
+        """From the domain's one; `names`: how those who corrected it are called."""
+        return cls(**_fields_of(cls, competition, names))
+
+
+def _fields_of(model: type[Output], competition: Competition, names: Mapping[int, str]) -> dict[str, Any]:
+    made = {
+        "options": [OptionOut.model_validate(option) for option in competition.options],
+        "final": competition.is_final,
+        "corrections": [
+            CorrectionOut(at=one.at, by=names.get(one.by or 0), field=one.field, before=one.before, after=one.after)
+            for one in competition.corrections
+        ],
+    }
+    return {name: made[name] if name in made else getattr(competition, name) for name in model.model_fields}
 
 
 class ManagedCompetition(CompetitionOut):

@@ -20,13 +20,28 @@ PARTS = {
     "forgotten password": "by a link for a new password",
     "confirmation": "by a link to confirm the address",
 }
-BOOKKEEPING = frozenset({"rules_version", "revision", "state_changes", "opened_at", "closed_at", "id", "receipt_key"})
+BOOKKEEPING = frozenset(
+    {
+        "rules_version",
+        "revision",
+        "state_changes",
+        "opened_at",
+        "closed_at",
+        "reopened_at",
+        "previous_final_at",
+        "held_until",
+        "id",
+        "receipt_key",
+    }
+)
+HELD = "stopped voting for a moment, to see whether anybody had voted"
+RELEASED = "let voting go on"
 STATES = {
     "scheduled": "scheduled it",
     "open": "opened voting",
     "closing": "began to close voting",
     "closed": "made the result final: no ballot was left to be counted",
-    "archived": "took it away",
+    "archived": "archived it",
     "draft": "made it a draft",
 }
 DONE_BY_ITSELF = {
@@ -76,6 +91,8 @@ def _of_change(before: dict[str, Any], after: dict[str, Any]) -> list[Piece]:
     for name in sorted(after.keys() - BOOKKEEPING - DONE_BY_ITSELF.keys() - {"status"}):
         words = f"changed {FIELDS.get(name, name)}: "
         parts.append([words, _value(name, before.get(name)), " → ", _value(name, after[name])])
+    if not parts and "held_until" in after and "revision" not in after:
+        return [HELD if after["held_until"] else RELEASED]
     return _joined(parts) or ["told the ballot log anew"]
 
 

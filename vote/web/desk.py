@@ -11,17 +11,18 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import closing
 from vote.actions import competitions as actions
-from vote.db import audit, competitions, gaps, locks, set_aside, tallies
+from vote.db import audit, ballots, competitions, gaps, locks, set_aside, tallies
 from vote.db.pool import Tx
 from vote.domain import policy
 from vote.domain.competition import Competition, State
 from vote.edge import problems
 from vote.errors import Conflict, InvalidInput, NotFound, StaleVersion, VoteError
-from vote.web import access, body, desk_form, paging, pending, visitor
+from vote.web import access, body, corrections, desk_form, paging, pending, visitor
 from vote.web.access import ADMIN, ORGANISER
 from vote.web.desk_form import Typed
 from vote.web.desk_steps import STEPS, Step, steps_of
 from vote.web.gap_models import Decision
+from vote.web.pending import Pending
 
 desk = Blueprint("desk", __name__, url_prefix="/admin")
 
@@ -29,6 +30,8 @@ DONE = {
     "created": "The competition is made.",
     "saved": "Saved.",
     "same": "Nothing was different, so nothing was changed.",
+    "corrected": "Corrected. Everyone sees the old and the new words.",
+    "delete": "The vote is deleted.",
 }
 # True in these states only: whoever loads the page again later still has the step in its address.
 DONE_IN: Mapping[str, Mapping[State, str]] = {
@@ -124,7 +127,28 @@ def change(competition_id: int) -> AnyResponse:
     return redirect(f"/admin/competitions/{competition_id}?done={'saved' if fields else 'same'}", 303)
 
 
-@desk.get("/competitions/<id:competition_id>/<any(open, close, schedule, reopen, delete):name>")
+@desk.post("/competitions/<id:competition_id>/correct")
+@access.rule(ORGANISER)
+def correct(competition_id: int) -> AnyResponse:
+    """Correct words while people vote; old and new are shown to everybody."""
+    parts, corrected = visitor.parts(), desk_form.corrected(request.form)
+    with parts.db.read() as tx:
+        before = _managed(tx, competition_id)
+    try:
+        fields = desk_form.corrections(corrected, before)
+        if fields:
+            person, if_match = visitor.me().person, request.form.get("if_match", "")
+            actions.change(parts.db, parts.log, competition_id, by=person, if_match=if_match, correction=True, **fields)
+    except (StaleVersion, InvalidInput, Conflict) as error:
+        errors = error.fields if isinstance(error, InvalidInput) else {}
+        message = None if errors else OVERTAKEN if isinstance(error, StaleVersion) else error.detail
+        status = problems.status_of(error)
+        return _again(competition_id, Typed.of(before), errors, message, status, corrected=corrected)
+    done = "corrected" if fields else "same"
+    return redirect(f"/admin/competitions/{competition_id}?done={done}#corrections", 303)
+
+
+@desk.get("/competitions/<id:competition_id>/<any(open, close, schedule, reopen, archive, delete):name>")
 @access.rule(ORGANISER)
 def ask(competition_id: int, name: str) -> AnyResponse:
     """Say what a step will do, and ask once."""
@@ -137,7 +161,7 @@ def ask(competition_id: int, name: str) -> AnyResponse:
     return Response(render_template("desk-step.html", competition=competition, step=step, votes=votes))
 
 
-@desk.post("/competitions/<id:competition_id>/<any(open, close, schedule, reopen, delete):name>")
+@desk.post("/competitions/<id:competition_id>/<any(open, close, schedule, reopen, archive, delete):name>")
 @access.rule(ORGANISER)
 def take(competition_id: int, name: str) -> AnyResponse:
     """Take the step that was asked about."""
@@ -189,17 +213,25 @@ def _managed(tx: Tx, competition_id: int) -> Competition:
     """The competition, when this person runs it. Raises NotFound or NotAllowed."""
     person = visitor.person()
     found = competitions.find(tx, competition_id)
-    if found is None or found.state == "archived":
+    if found is None:
         raise NotFound("There is no such competition.")
     policy.check_manage(person, found)
     return found
 
 
 def _again(
-    competition_id: int, typed: Typed, errors: dict[str, str], message: str | None, status: int, *, word: str = ""
+    competition_id: int,
+    typed: Typed,
+    errors: dict[str, str],
+    message: str | None,
+    status: int,
+    *,
+    word: str = "",
+    corrected: Mapping[str, str] | None = None,
 ) -> Response:
     with visitor.parts().db.read() as tx:
-        page = _page(tx, _managed(tx, competition_id), typed, errors=errors, message=message, word=word)
+        found = _managed(tx, competition_id)
+        page = _page(tx, found, typed, errors=errors, message=message, word=word, corrected=corrected)
     return Response(page, status)
 
 
@@ -211,25 +243,38 @@ def _page(
     errors: dict[str, str] | None = None,
     message: str | None = None,
     word: str = "",
+    corrected: Mapping[str, str] | None = None,
 ) -> str:
     parts = visitor.parts()
     waiting = pending.waiting(parts, tx, competition)
+    on_the_way = waiting.pending if waiting else pending.ballots(parts, tx, competition.id)
+    may_have_ballots = _may_have_ballots(tx, competition, on_the_way)
     return render_template(
         "desk-competition.html",
         competition=competition,
         typed=desk_form.with_fixed(typed, competition),
         stored=desk_form.stored_instead(typed, competition) if message and not typed.is_fresh else {},
-        fixed=desk_form.fixed_fields(competition),
+        fixed=desk_form.fixed_fields(competition, has_ballots=may_have_ballots),
+        corrected=corrected or desk_form.words_of(competition),
+        names=corrections.names_of([competition]),
         tally=tallies.read(tx, [competition.id])[competition.id],
-        pending=waiting.pending if waiting else pending.ballots(parts, tx, competition.id),
+        pending=on_the_way,
         waiting=waiting,
         word=word,
-        steps=steps_of(competition),
+        steps=[step for step in steps_of(competition) if step.name != "delete" or not may_have_ballots],
         done_before=audit.of_competition(tx, competition.id, after=paging.after()),
         errors=errors or {},
         message=message,
         done=_done(competition.state),
     )
+
+
+def _may_have_ballots(tx: Tx, competition: Competition, on_the_way: Pending | None) -> bool:
+    """What the page offers; what is allowed is decided when it is asked for (`actions/holding.py`)."""
+    if competition.opened_at is None:
+        return False
+    recorded = ballots.may_have_ballots(tx, competition.id, since=competition.opened_at)
+    return recorded or (on_the_way is not None and on_the_way.ballots > 0)
 
 
 def _done(state: State) -> str | None:

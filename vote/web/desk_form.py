@@ -17,7 +17,13 @@ from vote.domain.folding import text_key
 from vote.errors import InvalidInput
 from vote.web import body, typed_times
 from vote.web.body import Model
-from vote.web.competition_models import CompetitionChange, NewCompetition, one_kind_of_line_break
+from vote.web.competition_models import (
+    LETTERED,
+    CompetitionChange,
+    NewCompetition,
+    one_kind_of_line_break,
+    with_other_labels,
+)
 from vote.web.typed_times import Choice, UnknownZone
 
 FIELDS_AT_FIRST = 4  # two options and room for two more, for who has no script
@@ -25,7 +31,8 @@ FIELDS_MORE = 4
 TEXT_MAX_CHARS = 64
 TIMES = ("opens_at", "closes_at")
 ONLY_BEFORE_VOTING = frozenset({"options", "allow_change", "opens_at"})
-ONLY_BEFORE_CLOSING = ONLY_BEFORE_VOTING | {"closes_at"}
+WORDS = frozenset({"name", "description"})
+ONLY_BEFORE_CLOSING = ONLY_BEFORE_VOTING | WORDS | {"closes_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Typed:
     results_visibility: str = "live"
     draft: bool = False
     has_times: bool = True  # a form that was loaded when times were fixed sends none
+    has_words: bool = True  # nor words, when they were fixed
     is_fresh: bool = field(default=True)  # nothing was typed yet: the script may put the reader's zone
 
     @classmethod
@@ -76,6 +84,7 @@ class Typed:
             results_visibility=form.get("results_visibility", "live"),
             draft="draft" in form,
             has_times="closes_at" in form,
+            has_words="name" in form,
             is_fresh=False,
         )
 
@@ -108,7 +117,8 @@ def new(typed: Typed) -> NewCompetition:
 
 def changes(typed: Typed, before: Competition) -> dict[str, Any]:
     """What is to change of `before`, and may at this stage. Raises InvalidInput with a sentence per field."""
-    fixed = fixed_fields(before)
+    fixed = fixed_fields(before) - WORDS
+    fixed |= frozenset() if typed.has_words else WORDS  # words that were typed are refused with a reason, not left out
     times = [name for name in TIMES if typed.has_times and name not in fixed and not typed.is_untouched(name)]
     given = {name: value for name, value in _texts(typed).items() if name not in fixed} | _times(typed, times)
     wanted = _check(CompetitionChange, given).changes()
@@ -133,6 +143,8 @@ def with_fixed(typed: Typed, competition: Competition) -> Typed:
     stored, fixed = Typed.of(competition), fixed_fields(competition)
     if "options" in fixed:
         typed = replace(typed, labels=stored.labels, allow_change=stored.allow_change)
+    if "name" in fixed or not typed.has_words:
+        typed = replace(typed, name=stored.name, description=stored.description)
     if not typed.has_times:
         return replace(
             typed, opens_at=stored.opens_at, closes_at=stored.closes_at, zone=stored.zone, shown=stored.shown
@@ -158,11 +170,32 @@ def _shown(text: str, zone: str) -> str:
     return f"{text} {zone}" if text else ""
 
 
-def fixed_fields(competition: Competition) -> frozenset[str]:
+def fixed_fields(competition: Competition, *, has_ballots: bool = False) -> frozenset[str]:
     """Fields that can no longer change, because voters were promised so or voting is over."""
-    if competition.state in ("closing", "closed"):
+    if competition.state in ("closing", "closed", "archived"):
         return ONLY_BEFORE_CLOSING
-    return ONLY_BEFORE_VOTING if competition.opened_at is not None else frozenset()
+    fixed = ONLY_BEFORE_VOTING if competition.opened_at is not None else frozenset()
+    return fixed | WORDS if has_ballots else fixed
+
+
+def words_of(competition: Competition) -> dict[str, str]:
+    """The words that can be corrected, by field."""
+    labels = {f"option_{option.key}": option.label for option in competition.options}
+    return {"name": competition.name, "description": competition.description, **labels}
+
+
+def corrected(form: MultiDict[str, str]) -> dict[str, str]:
+    """The words of the correction form as they were sent."""
+    return {name: text.replace("\r\n", "\n") for name, text in form.items() if name in WORDS or name in LETTERED}
+
+
+def corrections(corrected: Mapping[str, str], before: Competition) -> dict[str, Any]:
+    """What is different from `before`. Raises InvalidInput with a sentence per field."""
+    words = words_of(before)
+    given: dict[str, Any] = {name: text for name, text in corrected.items() if name in words}
+    wanted = _check(CompetitionChange, with_other_labels({**given, "correction": True}, before)).changes()
+    present = _present(before)
+    return {name: value for name, value in wanted.items() if value != present[name]}
 
 
 def _check(model: type[Model], given: dict[str, Any]) -> Model:

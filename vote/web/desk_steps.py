@@ -45,6 +45,10 @@ def _schedule(parts: Parts, competition_id: int, person: Person) -> object:
     return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, schedule=True)
 
 
+def _archive(parts: Parts, competition_id: int, person: Person) -> object:
+    return actions.archive(parts.db, parts.log, competition_id, by=person)
+
+
 def _delete(parts: Parts, competition_id: int, person: Person) -> None:
     actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None)
 
@@ -98,7 +102,8 @@ STEPS = {
             title="Open voting again?",
             will=(
                 "People can vote again; votes already recorded stay.",
-                "A result that people may have seen as final will move. The audit list keeps who opened it again and when.",
+                "A result that people may have seen as final will move. The ballot and the result page will say that voting was"
+                " reopened, and when.",
                 "A closing time that has passed is taken away: set a new one, or close by hand.",
             ),
             done={"open": "Voting is open again."},
@@ -107,16 +112,30 @@ STEPS = {
             is_grave=True,
         ),
         Step(
+            name="archive",
+            button="Archive",
+            title="Archive this vote?",
+            will=(
+                "Only you and admins will see it. For everyone else its pages are gone.",
+                "The votes and the result are kept, and receipts can still be checked.",
+                "This cannot be undone.",
+            ),
+            done={"archived": "It is archived. Only you and admins can see it."},
+            from_states=frozenset({"closed"}),
+            take=_archive,
+            is_grave=True,
+        ),
+        Step(
             name="delete",
             button="Delete",
-            title="Take this competition away?",
+            title="Delete this vote?",
             will=(
-                "It disappears for everybody, you included.",
-                "One that has never opened is gone for good. One that has opened keeps its votes in the database, but this"
-                " desk cannot bring it back.",
+                "It is gone for good, with its question and its options.",
+                "This works only as long as nobody has voted. If somebody votes before you press the button, nothing is"
+                " deleted.",
             ),
-            done={"archived": "The competition is taken away."},
-            from_states=frozenset({"draft", "scheduled", "open", "closed"}),
+            done={},
+            from_states=frozenset({"draft", "scheduled", "open", "closed", "archived"}),
             take=_delete,
             is_grave=True,
         ),

@@ -18,6 +18,7 @@ class OwnVote(Output):
     created_at: datetime
     changed_at: datetime | None
     receipt: str
+    archived: bool = Field(description="The competition is archived: its pages are for who runs it.")
 
 
 class CastBallot(Output):

@@ -17,6 +17,7 @@ def own_votes(tx: Tx, person: int) -> list[OwnVote]:
             created_at=vote.created_at,
             changed_at=vote.changed_at,
             receipt=receipt_code(vote.receipt_key, person),
+            archived=vote.is_archived,
         )
         for vote in votes.of_person(tx, person)
     ]

@@ -18,7 +18,7 @@ from vote.domain.person import Person
 from vote.domain.tally import Tally
 from vote.edge.parts import Parts
 from vote.errors import NotFound, Unavailable
-from vote.web import access, paging, pending, shown, standing, visitor
+from vote.web import access, corrections, paging, pending, shown, standing, visitor
 from vote.web import receipts as receipt_checks
 from vote.web.access import PUBLIC
 from vote.web.pending import Waiting
@@ -94,7 +94,7 @@ def _page_of(template: str, competition_id: int) -> str:
     competition = policy.check_see(person, parts.catalogue.competition(competition_id))
     mine = standing.of(parts, person, competition)
     figures = NO_FIGURES
-    if template == "results.html" or mine.has_voted or competition.state in ("closing", "closed"):
+    if template == "results.html" or mine.has_voted or competition.state in ("closing", "closed", "archived"):
         competition, figures = _figures(parts, person, competition, mine)
     return render_template(
         template,
@@ -104,6 +104,7 @@ def _page_of(template: str, competition_id: int) -> str:
         **figures._asdict(),
         wanted=_wanted(competition) or mine.choice,
         manages=policy.can_manage(person, competition),
+        names=corrections.names_of([competition]),
         now=datetime.now(UTC),
     )
 
@@ -132,7 +133,7 @@ def _figures(
         may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)
         tally = parts.replica.tally(competition, tx) if may_see else None
         waiting = pending.waiting(parts, tx, competition)
-        over = gaps.overcome(tx, competition) if competition.state in ("closing", "closed") else None
+        over = gaps.overcome(tx, competition) if competition.state in ("closing", "closed", "archived") else None
     return competition, Figures(tally, waiting, over)
 
 

@@ -3,6 +3,7 @@ the log, and finishes closings (R6, R7, R8)."""
 
 from vote.actions import competitions as change
 from vote.actions.closing import finish_closing
+from vote.actions.holding import release_overdue
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
@@ -21,10 +22,13 @@ Told = dict[tuple[int, str, str], dict[int, int]]
 
 
 def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
-    """Open and close what is due. Several workers may try: the second finds it done. Returns what was changed."""
+    """Open and close what is due, and end holds whose process is gone. Returns what was changed.
+
+    Several workers may try: the second finds it done.
+    """
     with db.read() as tx:
         due = competitions.due(tx)
-    done: list[tuple[int, str]] = []
+    done: list[tuple[int, str]] = [(one, "released") for one in release_overdue(db, log, by=ACTOR)]
     for competition_id, state in due:
         verb = change.open_voting if state == "open" else change.close_voting
         try:

@@ -44,6 +44,7 @@ LARGE = {
 SMALL = {
     "alembic_version",
     "backups",
+    "corrections",
     "decisions",
     "log_gaps",
     "log_markers",

@@ -190,6 +190,7 @@ def test_every_answer_is_as_the_document_says(
     call(voter, "POST", one + "/finish", 403, at=number, json={"reason": "Mine."})
     call(admin, "POST", one + "/finish", 422, at=number, json={})
     call(admin, "POST", one + "/finish", 404, at=99, json={"reason": "Nothing."})
+    call(admin, "POST", one + "/archive", 409, at=number)
     call(admin, "POST", one + "/finish", 200, at=number, json={"reason": "The count is as it was."})
     back = {"reason": "The account is back."}
     call(voter, "POST", one + "/reinstate", 403, at=number, json=back)
@@ -199,6 +200,7 @@ def test_every_answer_is_as_the_document_says(
     with owner.transaction(by="tests") as tx:
         tx.execute("UPDATE unmatched_ballots SET user_id = (SELECT id FROM users WHERE role = 'admin' LIMIT 1)")
     call(admin, "POST", one + "/reinstate", 202, at=number, json=back)
+    call(admin, "POST", one + "/archive", 200, at=number)
     person = "/api/admin/people/{user_id}"
     call(admin, "GET", "/api/admin/people", 200)
     call(voter, "GET", "/api/admin/people", 403)

@@ -120,13 +120,13 @@ def test_only_the_own_organiser_and_admins_manage() -> None:
         policy.check_manage(OTHER, competition())
 
 
-def test_a_draft_is_seen_by_who_runs_it_and_an_archived_one_by_nobody() -> None:
-    for who in (None, VOTER, OTHER):
-        with pytest.raises(NotFound):
-            policy.check_see(who, competition("draft"))
-    assert policy.check_see(ORGANISER, competition("draft"))
-    with pytest.raises(NotFound):
-        policy.check_see(ADMIN, competition("archived"))
+def test_a_draft_and_an_archived_one_are_seen_by_who_runs_them() -> None:
+    for state in ("draft", "archived"):
+        for who in (None, VOTER, OTHER):
+            with pytest.raises(NotFound):
+                policy.check_see(who, competition(state))
+        assert policy.check_see(ORGANISER, competition(state))
+        assert policy.check_see(ADMIN, competition(state))
     with pytest.raises(NotFound):
         policy.check_see(ADMIN, None)
 
@@ -142,7 +142,7 @@ def test_a_draft_is_seen_by_who_runs_it_and_an_archived_one_by_nobody() -> None:
         ("closed", "after_vote", True, True, True),
         ("closed", "after_close", True, True, True),
         ("draft", "live", False, False, True),
-        ("archived", "live", False, False, False),
+        ("archived", "live", False, False, True),
     ],
 )
 def test_results_are_shown_by_one_rule(
@@ -165,7 +165,12 @@ def test_what_voters_were_promised_stays() -> None:
         policy.check_change_of_rules(competition(), options=False, allow_change=True)
     with pytest.raises(Conflict):
         policy.check_change_of_visibility(competition(visibility="after_close"), "live")
-    policy.check_change_of_visibility(competition(visibility="live"), "after_close")
+    for state in ("open", "closing", "closed"):
+        for stricter, looser in (("after_close", "after_vote"), ("after_vote", "live"), ("after_close", "live")):
+            with pytest.raises(Conflict):
+                policy.check_change_of_visibility(competition(state, visibility=stricter), looser)
+            policy.check_change_of_visibility(competition(state, visibility=looser), stricter)
+    policy.check_change_of_visibility(competition("scheduled", "after_close", opened=False), "live")
     policy.check_change_of_rules(competition("draft", opened=False), options=True, allow_change=True)
 
 

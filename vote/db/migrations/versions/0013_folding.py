@@ -8,7 +8,7 @@ from vote.db.migrations.plain_sql import apply
 from vote.domain.folding import email_key
 
 revision = "0013"
-down_revision = "0008"
+down_revision = "0012"
 
 lines = structlog.get_logger()
 

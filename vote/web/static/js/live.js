@@ -1,98 +1,26 @@
-// Results that move: snapshots over a WebSocket with growing versions; older ones are dropped. After two failures in a row
-// the page also asks the API, until a socket is open again. However long the server was away, the figures move again within
-// three seconds of its return: sockets are tried more and more seldom, but the API every two seconds, and its first answer
-// opens a socket at once.
+// Results that move: snapshots with growing versions; older ones are dropped. How they come is channel.js's matter.
 
+import { isOver } from "./page_state.js";
 import { clock } from "./times.js";
-import { backoff, isolated, number, say, share } from "./words.js";
+import { isolated, number, say, share } from "./words.js";
 
-const POLL_MS = 3_000; // while it answers and no socket opens
-const ASK_AGAIN_MS = 2_000; // while it does not; never all pages in the same moment: see `soon`
-const ANSWER_MS = 3_000; // what a handshake or an answer may take
 const RESTORED_AFTER_MS = 10_000;
-const POLL_AFTER_FAILURES = 2;
 const SPEAK_EVERY_MS = 10_000;
-const FINAL = new Set(["closed", "archived"]);
-const STATE_WORDS = { open: "Open", closing: "Closing", closed: "Closed" };
 
-const soon = (ms) => ms * (0.75 + Math.random() / 2);
+const views = new WeakMap();
 
 class Results {
   constructor(root) {
     this.root = root;
-    this.id = root.dataset.live;
     this.version = Number(root.dataset.version);
     this.state = root.dataset.state;
-    this.failures = 0;
     this.loadedAt = Date.now();
     this.spokenAt = Date.now();
     this.labels = new Map(
       [...root.querySelectorAll("[data-label]")].map((label) => [label.dataset.label, label.textContent]),
     );
     this.writeNumbers();
-    if (!FINAL.has(this.state)) this.connect();
-  }
-
-  connect() {
-    clearTimeout(this.connecting);
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live/${this.id}`);
-    this.socket?.close();
-    this.socket = socket;
-    this.connecting = setTimeout(() => socket.close(), ANSWER_MS);
-    socket.addEventListener("message", (event) => {
-      if (socket !== this.socket) return;
-      clearTimeout(this.connecting);
-      this.failures = 0;
-      this.stopPolling();
-      this.take(JSON.parse(event.data));
-      this.tell("live");
-    });
-    socket.addEventListener("close", (event) => {
-      if (socket !== this.socket) return;
-      // Logged out, hidden from now on, or gone: the page says which.
-      if (event.code >= 4400 && event.code < 4500) location.reload();
-      else this.lose();
-    });
-  }
-
-  lose() {
-    clearTimeout(this.connecting);
-    if (FINAL.has(this.state)) return;
-    this.failures += 1;
-    if (this.failures >= POLL_AFTER_FAILURES) this.startPolling();
-    else this.tell("lost");
-    this.connecting = setTimeout(() => this.connect(), backoff(this.failures, { first: 400, most: 15_000 }));
-  }
-
-  startPolling() {
-    if (this.polling) return;
-    this.polling = true;
-    this.poll();
-  }
-
-  stopPolling() {
-    this.polling = false;
-    clearTimeout(this.asking);
-  }
-
-  async poll() {
-    const answered = await this.ask();
-    if (!this.polling) return;
-    this.tell(answered ? "polling" : "lost");
-    if (answered && this.isAway) this.connect();
-    this.isAway = !answered;
-    this.asking = setTimeout(() => this.poll(), soon(answered ? POLL_MS : ASK_AGAIN_MS));
-  }
-
-  async ask() {
-    const how = { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) };
-    try {
-      const response = await fetch(`/api/competitions/${this.id}/results`, how);
-      if (response.ok) this.take(await response.json());
-      return response.ok;
-    } catch {
-      return false;
-    }
+    if (isOver(this.state)) this.tell("final");
   }
 
   /**
@@ -108,7 +36,6 @@ class Results {
     this.updatedAt = new Date();
     this.write(snapshot);
     this.speak();
-    if (FINAL.has(this.state)) this.stopPolling();
   }
 
   write({ options, total }) {
@@ -122,8 +49,6 @@ class Results {
     this.set("[data-votes-word]", total === 1 ? "vote" : "votes");
     this.writeVerdict(this.verdict(options, total));
     this.root.querySelectorAll("[data-waiting]").forEach((line) => (line.hidden = this.state !== "closing"));
-    this.writeState();
-    this.writeWhile();
   }
 
   /** The server wrote 1,234; the reader may write it another way. */
@@ -140,26 +65,6 @@ class Results {
     this.set("[data-total]", number(total));
   }
 
-  /** The line at the head of the page says the state too. */
-  writeState() {
-    const line = document.querySelector("main > [data-state]");
-    if (!line || line.dataset.state === this.state || !(this.state in STATE_WORDS)) return;
-    line.dataset.state = this.state;
-    const word = line.querySelector("[data-state-word]");
-    word.textContent = STATE_WORDS[this.state];
-    word.hidden = false;
-    delete word.dataset.until; // what the clock says gives way to what is so
-    line.querySelector(".dot").className = `dot ${this.state}`;
-    line.querySelectorAll("span:not(.dot, [data-state-word])").forEach((old) => old.remove());
-  }
-
-  /** What holds only while voting is open, or once it is over. A ballot on its way stays where its voter sees it. */
-  writeWhile() {
-    if (document.querySelector("[data-sending]")) return;
-    const word = this.state === "open" ? "open" : "over";
-    document.querySelectorAll("main [data-while]").forEach((piece) => (piece.hidden = piece.dataset.while !== word));
-  }
-
   writeVerdict(pieces) {
     const place = this.root.querySelector("[data-verdict]");
     const text = pieces.map((piece) => piece.textContent ?? piece).join("");
@@ -169,7 +74,7 @@ class Results {
 
   /** Only what is certain, in pieces; the templates say the same. */
   verdict(options, total) {
-    if (this.state !== "closed") return total ? [] : ["No votes counted yet."];
+    if (!isOver(this.state)) return total ? [] : ["No votes counted yet."];
     const best = Math.max(...Object.values(options));
     const leaders = Object.keys(options).filter((key) => best > 0 && options[key] === best);
     const names = leaders.map((key) => this.labels.get(key));
@@ -182,7 +87,7 @@ class Results {
 
   /** How the figures come, and of when they are. */
   tell(word) {
-    const shown = FINAL.has(this.state) ? "final" : this.state === "closing" && word === "live" ? "closing" : word;
+    const shown = isOver(this.state) ? "final" : this.state === "closing" && word === "live" ? "closing" : word;
     say(this.root, shown);
     const updated = this.root.querySelector("[data-updated]");
     updated.hidden = shown === "final" || !this.updatedAt;
@@ -210,7 +115,10 @@ class Results {
   }
 }
 
+/** The figures this page shows now; undefined where it shows none. */
+export const figures = () => views.get(document.querySelector("main [data-live]"));
+
 /** Starts every result under `root`. */
 export function startLive(root) {
-  root.querySelectorAll("[data-live]").forEach((results) => new Results(results));
+  root.querySelectorAll("[data-live]").forEach((results) => views.set(results, new Results(results)));
 }

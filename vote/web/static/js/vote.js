@@ -144,7 +144,7 @@ function showStored(ballot, said, option) {
   slip.querySelector("[data-receipt]").textContent = said.receipt;
   slip.querySelector("[data-choice]").textContent = option.dataset.name;
   if (said.changed) slip.dataset.changing = `/vote/${ballot.id}`;
-  main.querySelectorAll(":scope > :not(h1, .state, [data-results], template)").forEach((old) => old.remove());
+  main.querySelectorAll(":scope > :not(h1, .state, [data-watch], [data-reopened], .corrections, [data-results], template)").forEach((old) => old.remove());
   if (main.querySelector("[data-results]")) piece.querySelector("[data-results-later]").remove();
   main.querySelector("h1").after(piece);
   markChoice(main, option.value);

@@ -1,0 +1,143 @@
+"""Faults of what voters relied on, and of pages that are left open; the form is that of `fault.py`."""
+
+from tests.faults.fault import Fault
+
+HOLDING = "tests/integration/actions/test_holding.py"
+PROMISES = "tests/integration/web/test_promises.py"
+MACHINE = "tests/integration/web/test_promise_machine.py"
+LEFT_OPEN = "tests/browser/test_left_open.py"
+LIVE = "tests/integration/live/test_page_state.py"
+
+PROMISE_FAULTS = (
+    Fault(
+        "only recorded ballots count when something is deleted",
+        "once a ballot is accepted, question, options and rules stay",
+        "vote/ballotlog/log.py",
+        "            found += answer[2]\n",
+        "            found += 0\n",
+        (f"{PROMISES}::test_a_competition_with_an_accepted_ballot_is_not_deleted_and_goes_on",),
+    ),
+    Fault(
+        "whether anybody has voted is asked once, before voting stands still",
+        "no ballot is accepted between the look and what depends on it",
+        "vote/actions/holding.py",
+        "        if log.has_ballots(held.id, under=held.rules_version):\n            raise Conflict(refusal)\n",
+        "",
+        (f"{HOLDING}::test_a_ballot_accepted_after_the_first_look_is_seen",),
+    ),
+    Fault(
+        "the log goes on taking ballots while it is looked for them",
+        "no ballot is accepted between the look and what depends on it",
+        "vote/ballotlog/entries.py",
+        '            "archived" if competition.held_until is not None else competition.state,\n',
+        "            competition.state,\n",
+        (f"{HOLDING}::test_after_the_last_look_no_ballot_is_accepted",),
+    ),
+    Fault(
+        "a hold that somebody else has ended decides all the same",
+        "no ballot is accepted between the look and what depends on it",
+        "vote/actions/holding.py",
+        "if present.rules_version != held.rules_version:",
+        "if False:",
+        (f"{HOLDING}::test_a_hold_that_somebody_else_ended_decides_nothing",),
+    ),
+    Fault(
+        "voting stands still for ever when a process dies in between",
+        "a hold ends by itself",
+        "vote/db/competitions.py",
+        'tx.execute("SELECT id FROM competitions WHERE held_until < now()")',
+        'tx.execute("SELECT id FROM competitions WHERE false")',
+        (f"{HOLDING}::test_a_hold_whose_process_died_is_released_by_the_worker",),
+    ),
+    Fault(
+        "a log that is away has no ballots",
+        "while nobody can tell, nothing is changed",
+        "vote/actions/holding.py",
+        "        if before.state in _SETTLED or not _was_log_ever_ready(tx):\n",
+        "        if True:\n",
+        (f"{PROMISES}::test_while_the_log_is_away_nothing_is_changed_that_depends_on_it",),
+    ),
+    Fault(
+        "a close loosens who sees the results",
+        "results are never shown earlier than announced, by no sequence of calls",
+        "vote/domain/policy.py",
+        "    if competition.opened_at is not None and _SHOWS[wanted] <",
+        "    if competition.opened_at is not None and competition.state not in FINAL_STATES and _SHOWS[wanted] <",
+        (
+            f"{PROMISES}::test_no_way_round_leads_to_results_earlier_than_announced",
+            "tests/unit/domain/test_rules.py::test_what_voters_were_promised_stays",
+        ),
+    ),
+    Fault(
+        "a close lets the question be replaced",
+        "once a ballot is accepted, question, options and rules stay",
+        "vote/domain/policy.py",
+        "    if words:\n",
+        "    if False:\n",
+        (f"{PROMISES}::test_after_the_close_words_stay_with_and_without_a_correction",),
+    ),
+    Fault(
+        "a correction makes one option into another",
+        "a correction mends words and moves no vote",
+        "vote/domain/policy.py",
+        "    return borne | {\n",
+        "    return set() and {\n",
+        (f"{PROMISES}::test_a_correction_corrects_words_and_nothing_else",),
+    ),
+    Fault(
+        "a correction leaves no trace",
+        "everybody sees old and new words",
+        "vote/db/competitions.py",
+        "    for field, before, after in corrections:\n        tx.execute(",
+        "    for field, before, after in corrections:\n        (lambda *_: None)(",
+        (f"{PROMISES}::test_a_typo_is_corrected_in_sight_of_everybody",),
+    ),
+    Fault(
+        "a reopening forgets that there was a final result",
+        "a reopened competition says so",
+        "vote/db/competitions.py",
+        "'open' AND status = 'closed' THEN closed_at ELSE",
+        "'open' AND status = 'draft' THEN closed_at ELSE",
+        (f"{PROMISES}::test_a_reopened_one_says_so",),
+    ),
+    Fault(
+        "a stranger's page never hears of the close",
+        "a page that is left open ends right by itself",
+        "vote/live/sockets.py",
+        "        for kind in KINDS:\n",
+        '        for kind in ("figures", "page"):\n',
+        (f"{LIVE}::test_a_stranger_hears_of_the_close_without_a_figure",),
+    ),
+    Fault(
+        "polling forgets what is final",
+        "socket and polling know the same",
+        "vote/web/static/js/channel.js",
+        "if (!this.isPolling && !this.isOver) return; // a socket has opened meanwhile",
+        "if (!this.isPolling) return;",
+        (f"{LEFT_OPEN}::test_figures_that_are_shown_already_end_as_final[polling]",),
+    ),
+    Fault(
+        "hidden figures stay where there is no socket",
+        "socket and polling obey one visibility rule",
+        "vote/web/static/js/channel.js",
+        "new Set([401, 403, 404, 410])",
+        "new Set([])",
+        (f"{LEFT_OPEN}::test_what_becomes_hidden_or_is_gone_leaves_the_screen[polling]",),
+    ),
+    Fault(
+        "a page without a socket ignores Retry-After",
+        "Retry-After is kept (RFC 9110 §10.2.3)",
+        "vote/web/static/js/channel.js",
+        "Math.max(waitMs, soon(pace))",
+        "soon(pace)",
+        (f"{LEFT_OPEN}::test_retry_after_is_kept",),
+    ),
+    Fault(
+        "a ballot on its way is torn out of the page",
+        "news never takes away what its voter is doing",
+        "vote/web/static/js/page.js",
+        '    if (this.main.querySelector("[data-sending]")) return again(BUSY_MS);\n    const { status',
+        "    const { status",
+        (f"{LEFT_OPEN}::test_a_ballot_on_its_way_is_not_torn_out_of_the_page",),
+    ),
+)

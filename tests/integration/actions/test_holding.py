@@ -1,0 +1,189 @@
+"""Whether anybody has voted is decided against ballots that are being accepted at this very moment."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.casting import cast, cast_all
+from vote.actions import competitions as change
+from vote.actions import holding
+from vote.ballotlog.log import BallotLog
+from vote.config import Settings
+from vote.db import competitions
+from vote.db.pool import Database, Tx
+from vote.db.users import Account
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+from vote.errors import Conflict, LogUnavailable
+from vote.worker import schedule
+from vote.worker.worker import Worker
+
+MakeUser = Callable[..., Account]
+MakeCompetition = Callable[..., Competition]
+
+DOINGS: dict[str, Callable[[Database, BallotLog, int, Person], Any]] = {
+    "rename": lambda db, log, one, by: change.change(db, log, one, by=by, if_match=None, name="Another question?"),
+    "delete": lambda db, log, one, by: change.delete(db, log, one, by=by, if_match=None),
+}
+
+
+class Meddling(BallotLog):
+    """A log in which something happens right after its ballots were looked for, or its rules announced."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.log_url, settings.vote_shards)
+        self.after_look: list[Callable[[], object]] = []
+        self.after_announcing: list[Callable[[], object]] = []
+
+    def has_ballots(self, competition: int, *, under: int = 0) -> bool:
+        found = super().has_ballots(competition, under=under)
+        if self.after_look:
+            self.after_look.pop(0)()
+        return found
+
+    def announce(self, rules: Any) -> bool:
+        done = super().announce(rules)
+        if self.after_announcing:
+            self.after_announcing.pop(0)()
+        return done
+
+
+@pytest.fixture
+def meddling(settings: Settings) -> Meddling:
+    """The log of this test, to be meddled with."""
+    return Meddling(settings)
+
+
+@pytest.fixture
+def one(worker: Worker, make_competition: MakeCompetition) -> Competition:
+    """An open competition that nobody has voted in."""
+    return make_competition()
+
+
+def stored(db: Database, number: int) -> Competition | None:
+    with db.read() as tx:
+        return competitions.find(tx, number)
+
+
+@pytest.mark.parametrize("doing", DOINGS)
+def test_a_ballot_accepted_after_the_first_look_is_seen(
+    doing: str, one: Competition, meddling: Meddling, settings: Settings, owner: Database, make_user: MakeUser,
+    organiser: Person, worker: Worker,
+) -> None:  # fmt: skip
+    voters = [make_user().id for _ in range(2)]
+    words: list[str] = []
+    meddling.after_look = [lambda: words.append(cast(settings, one.id, voters[0], "a").word)]
+
+    with pytest.raises(Conflict):
+        DOINGS[doing](owner, meddling, one.id, organiser)
+
+    found = stored(owner, one.id)
+    assert found is not None
+    assert (words, found.name, found.state, found.held_until) == (["accepted"], one.name, "open", None)
+    assert found.revision == one.revision, "nobody's copy has become stale"
+    assert cast(settings, one.id, voters[1], "a").word == "accepted", "voting goes on"
+
+
+@pytest.mark.parametrize("doing", DOINGS)
+def test_after_the_last_look_no_ballot_is_accepted(
+    doing: str, one: Competition, meddling: Meddling, settings: Settings, owner: Database, make_user: MakeUser,
+    organiser: Person,
+) -> None:  # fmt: skip
+    voter, words = make_user().id, []
+    meddling.after_look = [lambda: None, lambda: words.append(cast(settings, one.id, voter, "a").word)]
+
+    DOINGS[doing](owner, meddling, one.id, organiser)
+
+    assert words == ["unknown"], "the voter is told 503, and nothing is stored"
+    after = cast(settings, one.id, voter, "a").word
+    assert after == ("accepted" if doing == "rename" else "unknown")
+
+
+def test_a_hold_that_somebody_else_ended_decides_nothing(
+    one: Competition, meddling: Meddling, log: BallotLog, settings: Settings, owner: Database, make_user: MakeUser,
+    organiser: Person,
+) -> None:  # fmt: skip
+    def ended() -> None:
+        change.change(owner, log, one.id, by=organiser, if_match=None, closes_at=None)
+        cast(settings, one.id, make_user().id, "a")
+
+    meddling.after_look = [lambda: None, ended]
+
+    with pytest.raises(Conflict, match="at the same moment"):
+        change.delete(owner, meddling, one.id, by=organiser, if_match=None)
+    assert stored(owner, one.id) is not None
+
+
+def test_a_shard_that_cannot_be_told_leaves_everything_as_it_was(
+    one: Competition, meddling: Meddling, log: BallotLog, settings: Settings, owner: Database, organiser: Person
+) -> None:
+    meddling.after_announcing = [lambda: log._call("HDEL", "vote:{3}:state", "ready")]
+
+    with pytest.raises(LogUnavailable, match="Nothing was changed"):
+        change.delete(owner, meddling, one.id, by=organiser, if_match=None)
+
+    found = stored(owner, one.id)
+    assert found is not None
+    assert found.held_until is None
+
+
+def test_a_hold_whose_process_died_is_released_by_the_worker(
+    one: Competition, log: BallotLog, settings: Settings, owner: Database, worker: Worker, make_user: MakeUser
+) -> None:
+    with owner.transaction(by="tests") as tx:
+        competitions.hold(tx, one.id, rules_version=one.rules_version + 1, seconds=-1)
+    schedule.push_what_is_missing(worker.db, log, log.describe_all(), {})
+    assert cast(settings, one.id, make_user().id, "a").word == "unknown"
+
+    released = holding.release_overdue(owner, log, by="tests")
+
+    assert released == [one.id]
+    assert holding.release_overdue(owner, log, by="tests") == []
+    assert cast(settings, one.id, make_user().id, "a").word == "accepted"
+    with owner.read() as tx:
+        assert competitions.held_too_long(tx) == []
+
+
+@pytest.mark.parametrize("doing", DOINGS)
+def test_whoever_is_first_the_other_is_told(
+    doing: str, worker: Worker, make_competition: MakeCompetition, log: BallotLog, settings: Settings, owner: Database,
+    make_user: MakeUser, organiser: Person,
+) -> None:  # fmt: skip
+    """The race itself, many times over: a change is made only where every ballot came after it."""
+    voters = [make_user().id for _ in range(8)]
+    outcomes: set[bool] = set()
+    for delay_ms in range(0, 24, 2):
+        one = make_competition()
+        result: list[bool] = []
+
+        def act(number: int = one.id, told: list[bool] = result) -> None:
+            try:
+                DOINGS[doing](owner, log, number, organiser)
+                told.append(True)
+            except Conflict:
+                told.append(False)
+
+        acting = threading.Thread(target=act)
+        acting.start()
+        threading.Event().wait(delay_ms / 1000)
+        before = time.monotonic()
+        words = [told.word for told in cast_all(settings, [(one.id, voter, "a") for voter in voters])]
+        acting.join()
+        assert time.monotonic() - before < 30
+        outcomes.add(result[0])
+        if doing == "delete" and result[0]:
+            assert set(words) == {"unknown"}, "what was deleted has no accepted ballot"
+        if doing == "delete" and "accepted" in words:
+            assert result == [False]
+        worker.step()
+    with owner.read() as tx:
+        assert _unmatched(tx) == 0, "no accepted ballot was left without its competition"
+
+
+def _unmatched(tx: Tx) -> int:
+    row = tx.execute("SELECT count(*) FROM unmatched_ballots").fetchone()
+    assert row is not None
+    return int(row[0])

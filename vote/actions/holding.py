@@ -1,0 +1,132 @@
+"""Does something to a competition that nobody may have voted in, against ballots that are being accepted at this moment.
+
+A look at recorded votes is not enough: accepted ballots wait in the log, and the next may be accepted after the look. So:
+
+1. Look at both stores; usually they have ballots, and nobody is disturbed.
+2. Hold: PostgreSQL says that the log takes no ballots for this competition, every shard is told. Who votes now gets 503.
+3. Look again. Under the hold's version the shards' answers cannot change any more.
+4. Act, in a transaction that finds the hold's version still there; its new version ends the hold. Else release it.
+
+A process that dies in between leaves a hold that is over after HOLD_S; the worker releases it (`release_overdue`).
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from vote.ballotlog.entries import Rules
+from vote.ballotlog.log import BallotLog
+from vote.db import ballots, competitions, positions
+from vote.db.pool import Database, Tx
+from vote.domain.competition import Competition, next_version
+from vote.domain.person import Person
+from vote.errors import Conflict, LogUnavailable
+
+HOLD_S = 10.0  # far longer than two statements and a push take; a page that is told 503 goes on trying for longer
+OVERTAKEN = "Somebody else changed this competition at the same moment. Load it again, then try once more."
+NOT_KNOWN = (
+    "The ballot log is not answering, so nobody can tell whether somebody has voted. Nothing was changed; try again."
+)
+
+# States in which every accepted ballot is recorded, or none could be accepted: PostgreSQL alone can tell.
+_SETTLED = frozenset({"draft", "closed", "archived"})
+
+T = TypeVar("T")
+
+
+def unless_voted(
+    db: Database,
+    log: BallotLog,
+    lock: Callable[[Tx], Competition],
+    act: Callable[[Tx, Competition], T],
+    *,
+    by: Person,
+    refusal: str,
+) -> T:
+    """Run `act` where no ballot was ever accepted. Raises Conflict(refusal) where one was, LogUnavailable when unknown.
+
+    `lock` locks and checks the competition; it is called in each transaction anew. Whatever is raised, nothing changed.
+    """
+    with db.transaction(by=by.id) as tx:
+        before = lock(tx)
+        _refuse_recorded(tx, before, refusal)
+        if before.state in _SETTLED or not _was_log_ever_ready(tx):
+            return act(tx, before)
+    try:
+        if log.has_ballots(before.id):
+            raise Conflict(refusal)
+        return _under_hold(db, log, lock, act, by=by, refusal=refusal)
+    except LogUnavailable:
+        raise LogUnavailable(NOT_KNOWN) from None
+
+
+def release_overdue(db: Database, log: BallotLog, *, by: str) -> list[int]:
+    """Release holds whose process is gone. Several workers may try. Returns the competitions."""
+    with db.read() as tx:
+        overdue = competitions.held_too_long(tx)
+    for competition_id in overdue:
+        _release(db, log, competition_id, by=by)
+    return overdue
+
+
+def _under_hold(
+    db: Database,
+    log: BallotLog,
+    lock: Callable[[Tx], Competition],
+    act: Callable[[Tx, Competition], T],
+    *,
+    by: Person,
+    refusal: str,
+) -> T:
+    with db.transaction(by=by.id) as tx:
+        held = _hold(tx, lock(tx))
+    is_done = False
+    try:
+        if not log.announce([Rules.of(held)]):
+            raise LogUnavailable
+        if log.has_ballots(held.id, under=held.rules_version):
+            raise Conflict(refusal)
+        with db.transaction(by=by.id) as tx:
+            present = lock(tx)
+            if present.rules_version != held.rules_version:  # the hold was ended: ballots may have come since
+                raise Conflict(OVERTAKEN)
+            _refuse_recorded(tx, present, refusal)
+            done = act(tx, present)
+        is_done = True
+        return done
+    finally:
+        if not is_done:
+            _release(db, log, held.id, by=by.id, version=held.rules_version)
+
+
+def _hold(tx: Tx, before: Competition) -> Competition:
+    version = next_version(before.rules_version, datetime.now(UTC))
+    competitions.hold(tx, before.id, rules_version=version, seconds=HOLD_S)
+    return _found(tx, before.id)
+
+
+def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, version: int | None = None) -> None:
+    """End a hold, that of `version` when one is given, unless something else has ended it."""
+    with db.transaction(by=by) as tx:
+        held = competitions.lock(tx, competition_id)
+        if held is None or held.held_until is None or version not in (None, held.rules_version):
+            return
+        competitions.release(tx, competition_id, rules_version=next_version(held.rules_version, datetime.now(UTC)))
+        released = _found(tx, competition_id)
+    log.announce([Rules.of(released)])
+
+
+def _refuse_recorded(tx: Tx, competition: Competition, refusal: str) -> None:
+    if ballots.may_have_ballots(tx, competition.id, since=competition.opened_at):
+        raise Conflict(refusal)
+
+
+def _was_log_ever_ready(tx: Tx) -> bool:
+    """A shard takes no ballot before PostgreSQL has its epoch (R5)."""
+    return any(position.epoch is not None for position in positions.all_positions(tx).values())
+
+
+def _found(tx: Tx, competition_id: int) -> Competition:
+    found = competitions.find(tx, competition_id)
+    assert found is not None
+    return found

@@ -1,0 +1,80 @@
+"""What may still change of a competition, and what a change is: another wording before anybody voted, or a correction.
+
+Options and rules are fixed once voting has begun; name and description once somebody voted. From then on until the close
+a typo is corrected: keys and number of options stay, and everybody sees old and new words.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from vote.domain import policy
+from vote.domain.competition import Competition
+from vote.errors import Conflict, InvalidInput
+
+WORDS = ("name", "description")
+HAS_BALLOTS = (
+    "People have voted on these words. Correct a typo with a correction: everybody sees the old words and the new ones."
+)
+
+Correction = tuple[str, str, str]  # field, words before, words after
+
+
+def check_times(*, opens_at: datetime | None, closes_at: datetime | None, now: datetime) -> None:
+    """Raises InvalidInput when closing would not come after opening and after now."""
+    if closes_at is not None and closes_at <= now:
+        raise InvalidInput({"closes_at": "The closing time has already passed. Choose a later one."})
+    if closes_at is not None and opens_at is not None and closes_at <= opens_at:
+        raise InvalidInput({"closes_at": "Voting must close after it opens. Choose a later closing time."})
+
+
+def changes_words(before: Competition, fields: Mapping[str, Any]) -> bool:
+    """Whether name or description would change."""
+    return any(fields.get(name, getattr(before, name)) != getattr(before, name) for name in WORDS)
+
+
+def changes_options(before: Competition, fields: Mapping[str, Any]) -> bool:
+    """Whether the options would not be the same ones in the same order."""
+    present = [option.label for option in before.options]
+    return list(fields.get("options", present)) != present
+
+
+def differing(before: Competition, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the fields that are not so already."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if (changes_options(before, fields) if name == "options" else value != getattr(before, name))
+    }
+
+
+def check_change(before: Competition, fields: Mapping[str, Any], now: datetime) -> None:
+    """Raises Conflict or InvalidInput when these fields may not take these values at this stage."""
+    policy.check_not_over(before, fields.keys(), words=changes_words(before, fields))
+    policy.check_change_of_rules(
+        before,
+        options=changes_options(before, fields),
+        allow_change=fields.get("allow_change", before.allow_change) != before.allow_change,
+    )
+    policy.check_change_of_visibility(before, fields.get("results_visibility", before.results_visibility))
+    if before.opened_at is not None and fields.get("opens_at", before.opens_at) != before.opens_at:
+        raise Conflict("Voting has begun: the opening time can no longer change.")
+    if before.state == "scheduled" and fields.get("opens_at", before.opens_at) is None:
+        raise InvalidInput({"opens_at": "It waits for its opening time, so it needs one. To open it now, open it."})
+    if "opens_at" in fields or "closes_at" in fields:
+        opens_at = fields.get("opens_at", before.opens_at)
+        check_times(opens_at=opens_at, closes_at=fields.get("closes_at", before.closes_at), now=now)
+
+
+def corrections(before: Competition, fields: Mapping[str, Any], now: datetime) -> list[Correction]:
+    """What these fields correct. Raises InvalidInput or Conflict where that would be more than a correction."""
+    if others := fields.keys() - {*WORDS, "options"}:
+        raise InvalidInput(dict.fromkeys(others, "Only name, description and the options’ labels can be corrected."))
+    policy.check_open_for_correction(before, now)
+    labels = list(fields.get("options", [option.label for option in before.options]))
+    policy.check_corrected_labels(before, labels)
+    wanted = [(name, getattr(before, name), fields.get(name, getattr(before, name))) for name in WORDS]
+    wanted += [
+        (f"option_{option.key}", option.label, label) for option, label in zip(before.options, labels, strict=True)
+    ]
+    return [(field, old, new) for field, old, new in wanted if old != new]

@@ -1,0 +1,11 @@
+"""Promises: corrections, reopenings, and holds while it is found out whether anybody has voted."""
+
+from vote.db.migrations.plain_sql import apply
+
+revision = "0012"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    """Add them."""
+    apply("0012_promises.sql")
