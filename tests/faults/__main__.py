@@ -34,8 +34,8 @@ from tests.faults.recording import RECORDING_FAULTS
 from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
 from tests.faults.starting import STARTING_FAULTS
-from tests.faults.times_and_lists import LIST_FAULTS, TIME_FAULTS
 from tests.faults.strangers import STRANGER_FAULTS
+from tests.faults.times_and_lists import LIST_FAULTS, TIME_FAULTS
 from tests.faults.voters import VOTER_FAULTS
 
 ALL_FAULTS = (

@@ -98,7 +98,8 @@ def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> Pa
             live = _all(tx, _COMPETITION + " WHERE c.status IN ('draft', 'scheduled', 'open', 'closing')")
         closed = _all(
             tx,
-            _COMPETITION + " WHERE c.status IN ('closed', 'archived') AND c.id < %s::bigint ORDER BY c.id DESC LIMIT %s",
+            _COMPETITION
+            + " WHERE c.status IN ('closed', 'archived') AND c.id < %s::bigint ORDER BY c.id DESC LIMIT %s",
             (after or NEWEST, PAGE_SIZE + 1),
         )
         return _page(live, closed)

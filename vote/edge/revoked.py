@@ -124,10 +124,11 @@ class Revoked:
             self._read_at, self._trusts_from = began, began_at
 
     def _news(self, tx: Tx) -> tuple[float, list[Revocation]]:
-        """The time before it was looked, and what was revoked since the last reading, and a little before; everything, when the last one known is gone.
+        """Return the time before the reading, and what was revoked since the last one and a little before it.
 
-        Then it has had its time, or this is a database that lacks the newest rows: a promoted standby, a restored backup.
-        It gives their ids again, and whoever only read on from the last one would hear of nothing until it has passed it.
+        Everything, when the last one known is gone. Then it has had its time, or this is a database that lacks the newest
+        rows: a promoted standby, a restored backup. It gives their ids again, and whoever only read on from the last one
+        would hear of nothing until it has passed it.
         """
         now, last = database_clock.now(tx), self._last
         if last is not None:

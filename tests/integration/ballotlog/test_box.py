@@ -18,9 +18,9 @@ from vote.actions import competitions as change
 from vote.ballotlog import box as box_module
 from vote.ballotlog import kept_connection
 from vote.ballotlog.box import BallotBox
-from vote.ballotlog.pending import Outcome
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
+from vote.ballotlog.pending import Outcome
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.domain.ballot import Ballot, shard_of

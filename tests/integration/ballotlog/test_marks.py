@@ -13,8 +13,8 @@ from tests.stack import wait_until
 from vote.actions import competitions as change
 from vote.ballotlog import keys
 from vote.ballotlog.box import BallotBox
-from vote.ballotlog.pending import Outcome
 from vote.ballotlog.log import BallotLog
+from vote.ballotlog.pending import Outcome
 from vote.casting.acknowledged import Acknowledged
 from vote.config import Settings
 from vote.db import competitions, marks, positions, votes

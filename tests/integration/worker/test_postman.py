@@ -237,6 +237,8 @@ def test_mail_to_nobody_stands_in_nobodys_way(
     assert [mail["Subject"] for mail in server.mails] == ["A new password", "Confirm your e-mail address"]
     assert {row[0] for row in rows(owner)} == {"sent", "nobody has this address"}
     assert all(row[-1] for row in rows(owner))
+
+
 # --- addresses beyond ASCII ----------------------------------------------------------------------------------------------
 def addressed(owner: Database, account: Account, email: str) -> None:
     with owner.transaction(by="tests") as tx:
