@@ -15,6 +15,7 @@ from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.ballot_log import BALLOT_LOG_FAULTS
 from tests.faults.clocks import CLOCK_FAULTS
 from tests.faults.closing import CLOSING_FAULTS
+from tests.faults.colours import COLOUR_FAULTS
 from tests.faults.connections import CONNECTION_FAULTS
 from tests.faults.copies import COPY_FAULTS
 from tests.faults.fault import Fault
@@ -67,6 +68,7 @@ ALL_FAULTS = (
     *CLOCK_FAULTS,
     *STRANGER_FAULTS,
     *FLOW_FAULTS,
+    *COLOUR_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

@@ -105,7 +105,7 @@ TIME_FAULTS = (
         "vote/web/typed_times.py",
         "    if not text:\n        return None\n",
         "    zone_of(zone_name)\n    if not text:\n        return None\n",
-        (f"{SENT_BACK}::test_a_zone_matters_where_a_time_is_given",),
+        ("tests/integration/web/test_time_zones.py::test_a_zone_matters_where_a_time_is_given",),
     ),
     Fault(
         "what was sent as it is makes a new revision",

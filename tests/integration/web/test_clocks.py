@@ -34,7 +34,7 @@ def token_for(api: ApiClient, account: Account) -> ApiClient:
     return ApiClient(api.app, answer.get_json()["token"])
 
 
-@pytest.mark.parametrize("ahead", [0.9, 4.0])
+@pytest.mark.parametrize("ahead", [0.9, 60.0])
 @pytest.mark.parametrize("via", ["token", "session"])
 def test_on_a_host_that_is_ahead_no_login_outlives_the_end_of_all(
     api: ApiClient,
@@ -61,9 +61,10 @@ def test_on_a_host_that_is_ahead_no_login_outlives_the_end_of_all(
 
 
 def test_on_a_host_that_is_behind_a_fresh_token_counts(
-    api: ApiClient, settings: Settings, make_user: Callable[..., Account]
+    api: ApiClient, parts: Parts, settings: Settings, make_user: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = make_user(password=PASSWORD)
+    monkeypatch.setattr(parts.hasher, "verify", lambda *_: True)  # what hashing takes would hide the difference
     # Early in a second, so that the token's own second has not come yet on the other host.
     wait_until(lambda: time.time() % 1 < 0.2, seconds=5)
     token = token_for(api, account)
