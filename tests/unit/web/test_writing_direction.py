@@ -9,7 +9,7 @@ TEMPLATES = Path(__file__).parents[3] / "vote" / "web" / "templates"
 PIECE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>{]*(?:\{[{%].*?[}%]\}[^>{]*)*>", re.DOTALL)
 # What holds something that somebody typed, by its last name.
 TYPED = re.compile(
-    r"\b(?:(?:competition|vote|one|each|typed)\.name|label_of\(|\w+\.label|choice_label|(?:competition|option)\.description"
+    r"\b(?:(?:competition|vote|one|each|typed)\.name|label_of|\w+\.label|choice_label|(?:competition|option)\.description"
     r"|(?!errors)\b\w+\.username|(?!errors)\b\w+\.email|waiting_address|recipient|letter\.letter|sent_to|reason|\w+\.device|decider"
     r"|stored\[name\])(?![\w])"
 )
