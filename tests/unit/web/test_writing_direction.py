@@ -13,7 +13,7 @@ TYPED = re.compile(
     r"|(?!errors)\b\w+\.username|(?!errors)\b\w+\.email|waiting_address|recipient|letter\.letter|sent_to|reason|\w+\.device|decider"
     r"|stored\[name\])(?![\w])"
 )
-NOT_SHOWN = re.compile(r"(?:field|moment)\(")  # a field has a direction of its own, a time is no text
+NOT_SHOWN = re.compile(r"(?:field|moment|slip)\(")  # macros: what they write is looked at where they are
 ALONE = {"choice", "label"}  # whole expressions that are such a text: the slip's choice, and labels of a loop
 OURS = {
     "parts/desk-form.html": {"label"},  # among the audiences of results; the labels of options are in bdi
