@@ -9,11 +9,11 @@ TEMPLATES = Path(__file__).parents[3] / "vote" / "web" / "templates"
 PIECE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>{]*(?:\{[{%].*?[}%]\}[^>{]*)*>", re.DOTALL)
 # What holds something that somebody typed, by its last name.
 TYPED = re.compile(
-    r"\b(?:(?:competition|vote|one|each|typed)\.name|label_of\(|\w+\.label|choice_label|(?:competition|option)\.description"
+    r"\b(?:(?:competition|vote|one|each|typed)\.name|label_of|\w+\.label|choice_label|(?:competition|option)\.description"
     r"|(?!errors)\b\w+\.username|(?!errors)\b\w+\.email|waiting_address|recipient|letter\.letter|sent_to|reason|\w+\.device|decider"
     r"|stored\[name\])(?![\w])"
 )
-NOT_SHOWN = re.compile(r"(?:field|moment)\(")  # a field has a direction of its own, a time is no text
+NOT_SHOWN = re.compile(r"(?:field|moment|slip)\(")  # macros: what they write is looked at where they are
 ALONE = {"choice", "label"}  # whole expressions that are such a text: the slip's choice, and labels of a loop
 OURS = {
     "parts/desk-form.html": {"label"},  # among the audiences of results; the labels of options are in bdi
