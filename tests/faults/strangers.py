@@ -5,6 +5,7 @@ from tests.faults.fault import Fault
 FRAMING = "vote/edge/request_framing.py"
 TABLE = "tests/system/test_stranger_limits.py"
 ONE_MORE = f"{TABLE}::test_as_much_as_a_limit_allows_is_served_and_one_more_is_answered_as_the_table_says"
+FRAMES = "tests/unit/edge/test_request_framing.py"
 ONE_CONNECTION = "tests/unit/edge/test_http_protocol.py"
 TEXT = "tests/integration/web/test_text.py"
 FORM = "tests/unit/casting/test_form.py"
@@ -22,7 +23,7 @@ STRANGER_FAULTS = (
         FRAMING,
         "        if self._is_in_head:\n            name = name.lower()\n",
         "        if True:\n            name = name.lower()\n",
-        (f"{TABLE}::test_a_trailer_is_no_header",),
+        (f"{FRAMES}::test_a_trailer_is_dropped",),
     ),
     Fault(
         "trailers and chunk extensions are counted by nobody",
@@ -30,7 +31,7 @@ STRANGER_FAULTS = (
         FRAMING,
         "            self._framing_bytes += len(part)\n",
         "            pass\n",
-        (f"{ONE_MORE}[framing]",),
+        (f"{FRAMES}::test_framing_is_counted_to_the_byte",),
     ),
     Fault(
         "header fields are counted by nobody",
@@ -38,7 +39,7 @@ STRANGER_FAULTS = (
         FRAMING,
         "if len(self.headers) > limits.HEADERS_MAX:",
         "if False:",
-        (f"{ONE_MORE}[header fields]",),
+        (f"{FRAMES}::test_header_fields_are_counted",),
     ),
     Fault(
         "an address may be as long as a head",
@@ -46,7 +47,7 @@ STRANGER_FAULTS = (
         FRAMING,
         "if len(self.url) > limits.URL_MAX_BYTES:",
         "if False:",
-        (f"{ONE_MORE}[address]",),
+        (f"{FRAMES}::test_an_address_has_an_end",),
     ),
     Fault(
         "of two hosts one is taken",
@@ -54,7 +55,7 @@ STRANGER_FAULTS = (
         FRAMING,
         "if len(hosts) > 1 or ",
         "if ",
-        (f"{ONE_MORE}[host]",),
+        (f"{FRAMES}::test_one_host_is_needed_and_two_are_too_many",),
     ),
     Fault(
         "a host may be anything",
@@ -62,7 +63,7 @@ STRANGER_FAULTS = (
         FRAMING,
         "not all(map(HOST.fullmatch, hosts)) or ",
         "",
-        (f"{TABLE}::test_a_host_that_is_none_is_refused",),
+        (f"{FRAMES}::test_a_host_is_one_valid_name",),
     ),
     Fault(
         "a redirect is made of the Host that was sent",

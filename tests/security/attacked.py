@@ -19,7 +19,7 @@ START_S = 120
 # The limits would stop the attackers long before a hole does; tests/integration/edge/test_limits.py attacks those.
 LIMITS = (
     "LIMIT_VOTES_BURST", "LIMIT_VOTES_PER_S", "LIMIT_API_PER_S", "LIMIT_LOGIN_FAILURES_PER_MINUTE",
-    "LIMIT_REGISTRATIONS_PER_HOUR",
+    "LIMIT_REGISTRATIONS_PER_HOUR", "LIMIT_LOGINS_PER_MINUTE", "LIMIT_MAILS_PER_HOUR",
 )  # fmt: skip
 WITHOUT_LIMITS = dict.fromkeys(LIMITS, "1000000")
 

@@ -164,7 +164,7 @@ def _check_login() -> Account:
     password = given.password if len(given.password) <= PASSWORD_MAX_CHARS else ""
     try:
         guess = parts.guard.at_login(name, visitor.origin_of_login())
-        with _failures_counted(guess), visitor.password_counted(name):
+        with visitor.password_counted(name), _failures_counted(guess):
             account = logins.check_login(parts.db, parts.hasher, parts.guard, guess, username=name, password=password)
     except (NotLoggedIn, TooManyRequests) as error:
         log.info("login refused", request_id=visitor.request_id(), why=type(error).__name__)
