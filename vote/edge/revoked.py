@@ -26,6 +26,7 @@ from vote.errors import DatabaseUnavailable, LogUnavailable, NotLoggedIn, Unavai
 
 REFRESH_S = 0.4
 STALE_AFTER_S = 5.0
+JUST_READ_S = 0.8  # a reading so young is worth a sign for others
 LOOK_AFTER_S = 1.0  # without a reading, then it is looked whether others reach PostgreSQL
 OUTAGE_KNOWN_S = 2.0  # how long it counts that nobody did: longer than from one look to the next
 SIGN_EVERY_S = 1.0
@@ -102,11 +103,11 @@ class Revoked:
 
         Raises Unavailable for one of which it is not known.
         """
-        if self._clock() - self._read_at > STALE_AFTER_S and not self._lets_in(began):
-            raise Unavailable(NOT_KNOWN)
         everything = self._since.get(f"user:{user_id}")
         if subject in self._since or (everything is not None and began <= everything):
             raise NotLoggedIn("This login has ended. Log in again.")
+        if self._clock() - self._read_at > STALE_AFTER_S and not self._lets_in(began):
+            raise Unavailable(NOT_KNOWN)
 
     def ended_at(self, user_id: int) -> float:
         """When everything of this person was ended last, in seconds since 1970; 0 when never."""
@@ -146,16 +147,10 @@ class Revoked:
     def _try_refresh(self) -> None:
         try:
             self.refresh()
-            self._leave_sign()
         except DatabaseUnavailable:
             return  # the list stays as it was; /ready and the metrics tell of the database
         except Exception:  # noqa: BLE001  # whatever it is: a thread that has ended hears of no log-out any more
             lines.exception("log-outs could not be read")
-
-    def _leave_sign(self) -> None:
-        if self._clock() - self._sign_at >= SIGN_EVERY_S:
-            self._sign_at = self._clock()
-            self._heartbeats.database_was_reached()
 
     def _read_on(self) -> None:
         while not self._stop.wait(REFRESH_S):
@@ -163,19 +158,25 @@ class Revoked:
             self._forget(time.time() - KEEP_S)
 
     def _look_on(self) -> None:
-        """While nothing is read, note when nobody else reaches PostgreSQL either; say when that changes who is let in."""
+        """Leave a sign while the list is read; while it is not, note when nobody else reaches PostgreSQL either.
+
+        Says so when that changes who is let in.
+        """
         was_cut_off = False
         while not self._stop.wait(REFRESH_S):
-            if self.age_s > LOOK_AFTER_S:
-                self._look()
+            self._leave_sign_or_look()
             if self.is_cut_off != was_cut_off:
                 was_cut_off = not was_cut_off
                 tell = lines.error if was_cut_off else lines.info
                 tell("log-outs", heard=not was_cut_off, age_s=round(self.age_s, 1))
 
-    def _look(self) -> None:
+    def _leave_sign_or_look(self) -> None:
+        age_s, now = self.age_s, self._clock()
         try:
-            if not self._heartbeats.is_database_reached():
+            if age_s < JUST_READ_S and now - self._sign_at >= SIGN_EVERY_S:
+                self._sign_at = now
+                self._heartbeats.database_was_reached()
+            elif age_s > LOOK_AFTER_S and not self._heartbeats.is_database_reached():
                 self._outage_at = self._clock()
         except LogUnavailable:
             return  # it is not known, and then nobody is let in for long

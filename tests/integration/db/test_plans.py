@@ -116,6 +116,7 @@ def test_every_statement_is_seen() -> None:
         "backups.facts",
         "books._stream",
         "competitions._all",
+        "dedicated._connect",
         "pool._configure",
         "replica._configure",
         "replica._number",

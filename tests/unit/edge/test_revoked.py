@@ -23,6 +23,9 @@ class _Surprising:
     def database_was_reached(self) -> None:
         pass
 
+    def is_database_reached(self) -> bool:
+        return False
+
 
 def test_it_goes_on_after_what_nobody_expected() -> None:
     surprising: Any = _Surprising()
