@@ -26,7 +26,7 @@ import psycopg
 
 from tests.conftest import PASSWORD_HASH
 from tests.stack import VOTE, Stack, free_port
-from tests.storm import flows, outages, verdict
+from tests.storm import flows, outages, promoted, verdict
 from tests.storm.chaos import Chaos, heal_by
 from tests.storm.flows import HalfOpen
 from tests.storm.outages import Outage, Outages
@@ -84,8 +84,9 @@ def prepare(url: str, errands: int) -> list[Ticket]:
         competitions = [_competition(connection, number) for number in range(count)]
         voters = connection.execute(
             "INSERT INTO users (username, email, password_hash)"
-            " SELECT 'storm-' || n, 'storm-' || n || '@example.com', %s FROM generate_series(1, %s) n RETURNING id",
-            (PASSWORD_HASH, -(-errands // count)),
+            " SELECT %(name)s || n, %(name)s || n || '@example.com', %(hash)s FROM generate_series(1, %(count)s) n"
+            " RETURNING id",
+            {"name": f"storm-{competitions[0]}-", "hash": PASSWORD_HASH, "count": -(-errands // count)},
         ).fetchall()
     return [Ticket(one, voter[0], number % 2 == 1) for voter in voters for number, one in enumerate(competitions)][
         :errands
@@ -159,8 +160,10 @@ def main() -> int:
             recorder.close()
             storm.stop()
         facts = facts._replace(half_open=flows.run("embedded", Path(folder) / "flows"))
+        lost_tail = promoted.storm(Path(folder) / "promoted", seed, start=Storm, prepare=prepare)
     _tell(facts)
-    return 0 if facts.is_clean else 1
+    print(lost_tail.line(), flush=True)
+    return 0 if facts.is_clean and lost_tail.is_clean else 1
 
 
 def _run(storm: Storm, recorder: Recorder, *, errands: int, kills: int, rate: float, seed: int) -> Facts:
