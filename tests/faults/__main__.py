@@ -26,6 +26,7 @@ from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.pools import POOL_FAULTS
 from tests.faults.recording import RECORDING_FAULTS
+from tests.faults.set_backs import SET_BACK_FAULTS
 from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
 from tests.faults.voters import VOTER_FAULTS
@@ -50,6 +51,7 @@ ALL_FAULTS = (
     *POOL_FAULTS,
     *SOAK_FAULTS,
     *SHORT_WAY_FAULTS,
+    *SET_BACK_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

@@ -264,6 +264,17 @@ def test_a_result_waits_for_marks_only_after_a_restart(
     assert gaps(owner, 0) == [], "an orderly restart is no loss"
 
 
+def test_a_comparison_while_a_shard_is_made_ready_is_heeded(log: BallotLog, worker: Worker, home: int) -> None:
+    """A worker had compared what was written down; a web process that knows better is faster than its last step."""
+    log._call("HSET", keys.state(home), "ready", "another instance")
+    shard = log.describe(home)
+
+    assert log.compare(home, Mark(shard.epoch, shard.last + 1, "0" * 32)) == "behind"
+
+    assert log.make_ready(shard) == "foreign"
+    assert not log.describe(home).ready
+
+
 def test_what_was_trimmed_is_not_lost(
     settings: Settings,
     log: BallotLog,
