@@ -1,4 +1,5 @@
-"""Runs a storm on a `vote up` of its own, then one orderly outage of each store, and prints the verdict.
+"""Runs a storm on a `vote up` of its own, then one orderly outage of each store, then sets the log back to an older copy, and
+prints the verdict.
 
 Exit code 1 when anything is wrong or late.
 
@@ -26,7 +27,7 @@ import psycopg
 
 from tests.conftest import PASSWORD_HASH
 from tests.stack import VOTE, Stack, free_port
-from tests.storm import outages, verdict
+from tests.storm import outages, set_back, verdict
 from tests.storm.chaos import Chaos, heal_by
 from tests.storm.outages import Outage, Outages
 from tests.storm.people import PATIENCE_S, Crowd, Ticket
@@ -35,6 +36,7 @@ from tests.storm.recorder import Recorder
 START_WITHIN_S = 120.0
 HEAL_WITHIN_S = 120.0
 VOTERS_PER_COMPETITION = 2_000
+SET_BACK_ERRANDS = 400  # half of them before the log is copied
 
 
 class Storm:
@@ -64,6 +66,10 @@ class Storm:
     def is_drained(self) -> bool:
         """Nothing is accepted and not recorded."""
         return b"vote_pending_ballots 0.0" in self.probe("/metrics")
+
+    def is_healed(self) -> bool:
+        """Votes are accepted, and all are recorded."""
+        return self.is_ready() and self.is_drained()
 
     @property
     def secrets(self) -> dict[str, str | None]:
@@ -115,11 +121,13 @@ class Facts(NamedTuple):
     outages: list[Outage]
     books: verdict.Books
     found: verdict.Verdict
+    set_back: set_back.SetBack
 
     @property
     def is_clean(self) -> bool:
         """Nothing is wrong, and nothing was late."""
-        return self.found.is_clean and self.books.gaps == 0 and all(one.is_within for one in self.outages)
+        is_whole = self.found.is_clean and self.books.gaps == 0  # before the log was set back
+        return is_whole and all(one.is_within for one in self.outages) and self.set_back.is_clean
 
     def lines(self) -> list[str]:
         """The report."""
@@ -132,11 +140,14 @@ class Facts(NamedTuple):
             f"{len(books.votes):,} votes, {sum(books.ballots.values()):,} ballots, "
             f"{books.gaps} gaps, {books.unmatched} unmatched, {books.rejected} rejected",
             *(one.line() for one in self.outages),
+            self.set_back.line(),
             f"seed {self.seed}",
             *found.lost[:5],
             *found.duplicate[:5],
             *found.phantom[:5],
             *found.mismatch[:5],
+            *self.set_back.outside[:5],
+            *self.set_back.wrong[:5],
         ]
 
 
@@ -161,8 +172,9 @@ def main() -> int:
 def _run(storm: Storm, recorder: Recorder, *, errands: int, kills: int, rate: float, seed: int) -> Facts:
     database, secret, log = (storm.secrets[name] or "" for name in ("DATABASE_URL", "JWT_SECRET", "REDIS_URL"))
     each = int(rate * outages.SECONDS)
-    tickets = prepare(database, errands + 2 * each)
+    tickets = prepare(database, errands + 2 * each + SET_BACK_ERRANDS)
     random.Random(seed).shuffle(tickets)
+    tickets, last = tickets[:-SET_BACK_ERRANDS], tickets[-SET_BACK_ERRANDS:]
 
     def crowd(patience_s: float = PATIENCE_S) -> Crowd:
         return Crowd(storm.url, secret, recorder, random.Random(seed), patience_s=patience_s)
@@ -180,7 +192,8 @@ def _run(storm: Storm, recorder: Recorder, *, errands: int, kills: int, rate: fl
     heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_drained)
     books = verdict.read_books(database)
     found = verdict.judge(recorder.read(), tickets, books)
-    return Facts(seed, chaos.kills, blown, healed, drained, orderly, books, found)
+    lost = set_back.run(storm.process.pid, crowd, recorder, last, storm.is_healed, database=database, log=log)
+    return Facts(seed, chaos.kills, blown, healed, drained, orderly, books, found, lost)
 
 
 def _tell(facts: Facts) -> None:
