@@ -1,5 +1,5 @@
-"""Runs a storm on a `vote up` of its own, then one orderly outage of each store, then sets the log back to an older copy, and
-prints the verdict.
+"""Runs a storm on a `vote up` of its own, then one orderly outage of each store, then sets the log back to an older copy,
+and prints the verdict.
 
 Exit code 1 when anything is wrong or late.
 

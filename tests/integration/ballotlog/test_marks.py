@@ -213,9 +213,11 @@ def test_a_mark_that_is_written_late_keeps_a_result_from_being_final(
     voters: list[int],
     home: int,
     runner: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     """The log comes back, is made ready, voting is closed; all within the second in which a mark is on its way."""
+    monkeypatch.setattr(schedule, "SETTLE_MS", 3_600_000)  # a second that lasts
     servers.copy_log(tmp_path / "copy")
     box = box_of(settings)
     runner.run(press(box, competition, voters[0]))
@@ -232,6 +234,7 @@ def test_a_mark_that_is_written_late_keeps_a_result_from_being_final(
             "a result waits for marks of before the restart"
         )
 
+    monkeypatch.setattr(schedule, "SETTLE_MS", 0)
     runner.run(acknowledged.write())
     runner.run(done(box))
     worker._next_schedule = 0.0
