@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def run(
         with _frozen([psutil.Process(parent)]):  # it would start the log at once, on what is there
             for process in children_of(parent, "ballot log"):
                 process.kill()
-                process.wait()
+                heal_by(time.monotonic() + WITHIN_S, partial(_has_ended, process))
             shutil.rmtree(data)
             _copy(copy, data)
     heal_by(time.monotonic() + WITHIN_S, lambda: is_healed() and _gaps(database) != [])
@@ -124,6 +125,11 @@ def _data_of(log: str) -> Path:
 
 def _copy(source: Path, target: Path) -> None:
     subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Nobody reaps it while its parent is frozen."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 @contextmanager
