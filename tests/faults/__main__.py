@@ -32,6 +32,7 @@ from tests.faults.pages import PAGE_FAULTS
 from tests.faults.pools import POOL_FAULTS
 from tests.faults.promises import PROMISE_FAULTS
 from tests.faults.recording import RECORDING_FAULTS
+from tests.faults.set_backs import SET_BACK_FAULTS
 from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
 from tests.faults.starting import STARTING_FAULTS
@@ -69,6 +70,7 @@ ALL_FAULTS = (
     *STRANGER_FAULTS,
     *FLOW_FAULTS,
     *COLOUR_FAULTS,
+    *SET_BACK_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

@@ -41,8 +41,8 @@ BALLOT_LOG_FAULTS = (
         "no deadline in the function",
         "R3: after its deadline a call does nothing",
         "vote/ballotlog/box.lua",
-        "  if now > tonumber(args[1]) then\n    return { now, 'expired' }\n  elseif not is_ready(state) then",
-        "  if not is_ready(state) then",
+        "  elseif now > tonumber(args[2]) then\n    return { now, 'expired' }\n  elseif not owner",
+        "  elseif not owner",
         (
             f"{BOX}::test_a_call_after_its_deadline_does_nothing",
             f"{BOX}::test_an_unknown_outcome_is_told_only_after_the_deadline",
@@ -60,7 +60,7 @@ BALLOT_LOG_FAULTS = (
         "a shard is never cold",
         "R5: a restarted server takes nothing until it was compared",
         "vote/ballotlog/box.lua",
-        "  elseif not is_ready(state) then\n    return { now, 'cold' }\n  end",
+        "  elseif not owner or ready ~= run_id() then\n    return { now, 'cold' }\n  end",
         "  end",
         (f"{BOX}::test_a_restarted_log_is_cold_until_a_worker_has_compared_it",),
     ),
@@ -76,7 +76,7 @@ BALLOT_LOG_FAULTS = (
         "a push does not name its epoch",
         "R7: a push is for one epoch and one server instance",
         "vote/ballotlog/box.lua",
-        "  elseif redis.call('HGET', state, 'epoch') ~= epoch or run_id() ~= made_for then\n    return 'foreign'\n"
+        "  elseif redis.call('HGET', state, 'epoch') ~= args[3] or run_id() ~= args[4] then\n    return { now, 'foreign' }\n"
         "  elseif warming",
         "  elseif warming",
         (f"{BOX}::test_pushes_of_another_life_or_an_older_version_are_refused",),
@@ -93,8 +93,8 @@ BALLOT_LOG_FAULTS = (
         "a restarted server is taken for the one before",
         "R5: a shard is ready for one server instance",
         "vote/ballotlog/box.lua",
-        "return redis.call('HGET', state, 'ready') == run_id()",
-        "return redis.call('HEXISTS', state, 'ready') == 1",
+        "  elseif not owner or ready ~= run_id() then",
+        "  elseif not owner or not ready then",
         (f"{BOX}::test_a_restarted_log_is_cold_until_a_worker_has_compared_it",),
     ),
     Fault(
@@ -117,17 +117,39 @@ BALLOT_LOG_FAULTS = (
         "the function remembers rules from call to call",
         "R8: a shard refuses from the marker on",
         "vote/ballotlog/box.lua",
-        "local function cast(keys, args)\n  local log, state, now = keys[1], keys[2], now_ms()\n"
-        "  if now > tonumber(args[1]) then\n    return { now, 'expired' }\n"
-        "  elseif not is_ready(state) then\n    return { now, 'cold' }\n  end\n"
-        "  local before = tonumber(redis.call('HGET', state, 'last') or 0)\n"
-        "  local position, known, answer = before, {}, { now, 'ok', before }\n",
+        "local function cast(keys, args)\n"
+        "  local log, state, now = keys[1], keys[2], now_ms()\n"
+        "  local owner, epoch, last, ready = unpack(redis.call('HMGET', state, 'installation', 'epoch', 'last', 'ready'))\n"
+        "  if owner and owner ~= args[1] then\n"
+        "    return { now, 'not_owner', owner }  -- R11\n"
+        "  elseif now > tonumber(args[2]) then\n"
+        "    return { now, 'expired' }\n"
+        "  elseif not owner or ready ~= run_id() then\n"
+        "    return { now, 'cold' }\n"
+        "  end\n"
+        "  local before = tonumber(last or 0)\n"
+        "  if args[4] == epoch and before < tonumber(args[5]) then\n"
+        "    mark_set_back(state, epoch)\n"
+        "    return { now, 'behind' }\n"
+        "  end\n"
+        "  local position, known, answer = before, {}, { now, 'ok', epoch, before }\n",
         "local stale = {}\n"
-        "local function cast(keys, args)\n  local log, state, now = keys[1], keys[2], now_ms()\n"
-        "  if now > tonumber(args[1]) then\n    return { now, 'expired' }\n"
-        "  elseif not is_ready(state) then\n    return { now, 'cold' }\n  end\n"
-        "  local before = tonumber(redis.call('HGET', state, 'last') or 0)\n"
-        "  local position, known, answer = before, stale, { now, 'ok', before }\n",
+        "local function cast(keys, args)\n"
+        "  local log, state, now = keys[1], keys[2], now_ms()\n"
+        "  local owner, epoch, last, ready = unpack(redis.call('HMGET', state, 'installation', 'epoch', 'last', 'ready'))\n"
+        "  if owner and owner ~= args[1] then\n"
+        "    return { now, 'not_owner', owner }  -- R11\n"
+        "  elseif now > tonumber(args[2]) then\n"
+        "    return { now, 'expired' }\n"
+        "  elseif not owner or ready ~= run_id() then\n"
+        "    return { now, 'cold' }\n"
+        "  end\n"
+        "  local before = tonumber(last or 0)\n"
+        "  if args[4] == epoch and before < tonumber(args[5]) then\n"
+        "    mark_set_back(state, epoch)\n"
+        "    return { now, 'behind' }\n"
+        "  end\n"
+        "  local position, known, answer = before, stale, { now, 'ok', epoch, before }\n",
         (f"{WORKER}::test_closing_drains_before_it_is_final",),
     ),
 )

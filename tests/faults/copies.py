@@ -33,8 +33,8 @@ COPY_FAULTS = (
         "a change leaves the lease of who reads",
         "nobody stores what was read before a change",
         "vote/edge/cache.py",
-        "for key in (lease_of(name), key_of(name)):",
-        "for key in (key_of(name),):",
+        "for key in (lease_of(owner, name), key_of(owner, name)):",
+        "for key in (key_of(owner, name),):",
         (f"{CACHE}::test_what_was_read_before_a_change_is_not_stored_after_it",),
     ),
     Fault(

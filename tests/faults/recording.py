@@ -13,7 +13,7 @@ RECORDING_FAULTS = (
         "the position is written outside the transaction",
         "R4: journal, votes, tally and position commit together",
         "vote/worker/drain.py",
-        "        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries)\n",
+        "        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",
         "        if entries:\n"
         "            with db._pool.connection() as other:\n"
         "                other.execute('SET lock_timeout = 1')\n"
@@ -21,7 +21,7 @@ RECORDING_FAULTS = (
         "                positions.move(other, at._replace(epoch=state.epoch, position=entries[-1].position,\n"
         "                                                  last_entry=entries[-1].id))\n"
         "                tx.execute('BEGIN')\n"
-        "        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries)\n",
+        "        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",
         (f"{FAULTS}::test_ten_thousand_votes_survive_five_killed_workers",),
     ),
     Fault(

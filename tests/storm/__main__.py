@@ -1,4 +1,5 @@
-"""Runs a storm on a `vote up` of its own, then one orderly outage of each store and half-open flows, and prints the verdict.
+"""Runs a storm on a `vote up` of its own, then one orderly outage of each store, then sets the log back to an older copy. Then,
+on stacks of their own, makes each flow half-open and promotes a standby without the newest rows. Prints the verdict.
 
 Exit code 1 when anything is wrong, or much later than the same machine needs without the fault.
 
@@ -26,9 +27,8 @@ import psycopg
 
 from tests.conftest import PASSWORD_HASH
 from tests.stack import VOTE, Stack, free_port
-from tests.storm import flows, outages, promoted, verdict
+from tests.storm import flows, outages, promoted, set_back, verdict
 from tests.storm.chaos import Chaos, heal_by
-from tests.storm.flows import HalfOpen
 from tests.storm.outages import Outage, Outages
 from tests.storm.people import PATIENCE_S, Crowd, Ticket
 from tests.storm.recorder import Recorder
@@ -36,6 +36,7 @@ from tests.storm.recorder import Recorder
 START_WITHIN_S = 120.0
 HEAL_WITHIN_S = 120.0
 VOTERS_PER_COMPETITION = 2_000
+SET_BACK_ERRANDS = 400  # half of them before the log is copied
 
 
 class Storm:
@@ -65,6 +66,10 @@ class Storm:
     def is_drained(self) -> bool:
         """Nothing is accepted and not recorded."""
         return b"vote_pending_ballots 0.0" in self.probe("/metrics")
+
+    def is_healed(self) -> bool:
+        """Votes are accepted, and all are recorded."""
+        return self.is_ready() and self.is_drained()
 
     @property
     def secrets(self) -> dict[str, str | None]:
@@ -115,15 +120,15 @@ class Facts(NamedTuple):
     healed_s: float
     drained_s: float
     outages: list[Outage]
-    half_open: HalfOpen
     books: verdict.Books
     found: verdict.Verdict
+    set_back: set_back.SetBack
 
     @property
     def is_clean(self) -> bool:
         """Nothing is wrong, and nothing was late by the measure of this machine."""
-        orderly = all(one.is_within for one in self.outages)
-        return self.found.is_clean and self.books.gaps == 0 and orderly and self.half_open.is_clean
+        is_whole = self.found.is_clean and self.books.gaps == 0  # before the log was set back
+        return is_whole and all(one.is_within for one in self.outages) and self.set_back.is_clean
 
     def lines(self) -> list[str]:
         """The report."""
@@ -136,12 +141,14 @@ class Facts(NamedTuple):
             f"{len(books.votes):,} votes, {sum(books.ballots.values()):,} ballots, "
             f"{books.gaps} gaps, {books.unmatched} unmatched, {books.rejected} rejected",
             *(one.line() for one in self.outages),
-            self.half_open.line(),
+            self.set_back.line(),
             f"seed {self.seed}",
             *found.lost[:5],
             *found.duplicate[:5],
             *found.phantom[:5],
             *found.mismatch[:5],
+            *self.set_back.outside[:5],
+            *self.set_back.wrong[:5],
         ]
 
 
@@ -159,18 +166,20 @@ def main() -> int:
         finally:
             recorder.close()
             storm.stop()
-        facts = facts._replace(half_open=flows.run("embedded", Path(folder) / "flows"))
+        half_open = flows.run("embedded", Path(folder) / "flows")
         lost_tail = promoted.storm(Path(folder) / "promoted", seed, start=Storm, prepare=prepare)
     _tell(facts)
-    print(lost_tail.line(), flush=True)
-    return 0 if facts.is_clean and lost_tail.is_clean else 1
+    for one in (half_open, lost_tail):
+        print(one.line(), flush=True)
+    return 0 if facts.is_clean and half_open.is_clean and lost_tail.is_clean else 1
 
 
 def _run(storm: Storm, recorder: Recorder, *, errands: int, kills: int, rate: float, seed: int) -> Facts:
     database, secret, log = (storm.secrets[name] or "" for name in ("DATABASE_URL", "JWT_SECRET", "REDIS_URL"))
     each = int(rate * outages.SECONDS)
-    tickets = prepare(database, errands + outages.COUNT * each)
+    tickets = prepare(database, errands + outages.COUNT * each + SET_BACK_ERRANDS)
     random.Random(seed).shuffle(tickets)
+    tickets, last = tickets[:-SET_BACK_ERRANDS], tickets[-SET_BACK_ERRANDS:]
 
     def crowd(patience_s: float = PATIENCE_S) -> Crowd:
         return Crowd(storm.url, secret, recorder, random.Random(seed), patience_s=patience_s)
@@ -188,7 +197,8 @@ def _run(storm: Storm, recorder: Recorder, *, errands: int, kills: int, rate: fl
     heal_by(time.monotonic() + HEAL_WITHIN_S, storm.is_drained)
     books = verdict.read_books(database)
     found = verdict.judge(recorder.read(), tickets, books)
-    return Facts(seed, chaos.kills, blown, healed, drained, orderly, flows.NOT_RUN, books, found)
+    lost = set_back.run(storm.process.pid, crowd, recorder, last, storm.is_healed, database=database, log=log)
+    return Facts(seed, chaos.kills, blown, healed, drained, orderly, books, found, lost)
 
 
 def _tell(facts: Facts) -> None:

@@ -214,9 +214,11 @@ def test_a_mark_that_is_written_late_keeps_a_result_from_being_final(
     voters: list[int],
     home: int,
     runner: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     """The log comes back, is made ready, voting is closed; all within the second in which a mark is on its way."""
+    monkeypatch.setattr(schedule, "SETTLE_MS", 3_600_000)  # a second that lasts
     servers.copy_log(tmp_path / "copy")
     box = box_of(settings)
     runner.run(press(box, competition, voters[0]))
@@ -233,6 +235,7 @@ def test_a_mark_that_is_written_late_keeps_a_result_from_being_final(
             "a result waits for marks of before the restart"
         )
 
+    monkeypatch.setattr(schedule, "SETTLE_MS", 0)
     runner.run(acknowledged.write())
     runner.run(done(box))
     worker._next_schedule = 0.0
@@ -263,6 +266,17 @@ def test_a_result_waits_for_marks_only_after_a_restart(
     monkeypatch.setattr(schedule, "SETTLE_MS", 0)
     assert all(schedule.is_settled(shard) for shard in log.describe_all())
     assert gaps(owner, 0) == [], "an orderly restart is no loss"
+
+
+def test_a_comparison_while_a_shard_is_made_ready_is_heeded(log: BallotLog, worker: Worker, home: int) -> None:
+    """A worker had compared what was written down; a web process that knows better is faster than its last step."""
+    log._call("HSET", keys.state(home), "ready", "another instance")
+    shard = log.describe(home)
+
+    assert log.compare(home, Mark(shard.epoch, shard.last + 1, "0" * 32)) == "behind"
+
+    assert log.make_ready(shard) == "foreign"
+    assert not log.describe(home).ready
 
 
 def test_what_was_trimmed_is_not_lost(

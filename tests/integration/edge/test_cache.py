@@ -44,8 +44,8 @@ def test_a_copy_is_shared_by_all_processes_and_ends_by_itself(both: Both, server
 
     assert one.get("x", lambda: "1") == "1"
     assert one.get("x", never) == two.get("x", never) == "1"
-    assert 0 < server.pttl(key_of(OURS.id, "x")) <= KEEP_S * 1000
-    assert not server.exists(lease_of(OURS.id, "x"))
+    assert 0 < server.pttl(key_of(str(OURS.id), "x")) <= KEEP_S * 1000
+    assert not server.exists(lease_of(str(OURS.id), "x"))
 
 
 def test_what_is_not_for_everybody_is_not_kept(both: Both, server: "redis.Redis") -> None:
@@ -104,10 +104,10 @@ def test_an_old_rebuild_does_not_overwrite_a_newer_copy(both: Both) -> None:
 
 
 def test_a_process_without_the_lease_reads_for_itself_and_stores_nothing(both: Both, server: "redis.Redis") -> None:
-    server.set(lease_of(OURS.id, "x"), "somebody", ex=LEASE_S)
+    server.set(lease_of(str(OURS.id), "x"), "somebody", ex=LEASE_S)
 
     assert both[0].get("x", lambda: "mine") == "mine"
-    assert not server.exists(key_of(OURS.id, "x"))
+    assert not server.exists(key_of(str(OURS.id), "x"))
 
 
 def test_without_redis_the_database_is_asked_and_nobody_waits(both: Both, servers: Pair) -> None:
@@ -153,3 +153,22 @@ def test_what_changes_again_while_it_is_forgotten_is_owed_still(both: Both, monk
     assert list(cache._owed) == ["x"]
     assert cache.get("x", lambda: "1") == "1"
     assert not cache._owed, "forgotten before the next copy is taken"
+
+
+def test_two_installations_on_one_redis_never_share_a_copy(redis_url: str) -> None:
+    with closing(Cache(redis_url, OURS)) as ours, closing(Cache(redis_url, Installation("others"))) as theirs:
+        assert ours.get("x", lambda: "ours") == "ours"
+        assert theirs.get("x", lambda: "theirs") == "theirs"
+        theirs.forget(["x"])
+        assert ours.get("x", lambda: "built anew") == "ours", "what one forgets, the other keeps"
+
+
+def test_before_the_installation_is_known_nothing_is_kept(redis_url: str, server: "redis.Redis") -> None:
+    unknown = Installation()
+    with closing(Cache(redis_url, unknown)) as cache:
+        assert cache.get("x", lambda: "built") == "built"
+        assert server.dbsize() == 0
+        cache.forget(["x"])
+        unknown.id = OURS.id
+        server.set(key_of(str(OURS.id), "x"), "old")
+        assert cache.get("x", lambda: "new") == "new", "what was to be forgotten before is owed"

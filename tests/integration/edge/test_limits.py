@@ -186,3 +186,14 @@ def test_a_frozen_redis_is_asked_by_one_in_a_while(both: Both, servers: Pair, mo
         monkeypatch.undo()
 
     assert 1 <= asked <= 5, "each costs a timeout"
+
+
+def test_two_installations_on_one_redis_count_apart(redis_url: str) -> None:
+    with (
+        closing(Limiter(redis_url, OURS, processes=1)) as ours,
+        closing(Limiter(redis_url, Installation("others"), processes=1)) as theirs,
+    ):
+        ours.take(HOUR, "user:1", HOUR.burst)
+        with pytest.raises(TooManyRequests):
+            ours.take(HOUR, "user:1")
+        theirs.take(HOUR, "user:1", HOUR.burst)
