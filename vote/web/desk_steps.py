@@ -106,8 +106,8 @@ STEPS = {
             title="Open voting again?",
             will=(
                 "People can vote again; votes already recorded stay.",
-                "A result that people may have seen as final will move. The ballot and the result page will say that voting was"
-                " reopened, and when.",
+                "A result that people may have seen as final will move. The ballot and the result page will say that voting"
+                " was reopened, and when.",
                 "A closing time that has passed is taken away: set a new one, or close by hand.",
             ),
             done={"open": "Voting is open again."},
