@@ -98,6 +98,7 @@ class House:
         )
         self._make("final", "Song of the year, final", ["Slow trains", "Paper boats"], opens_at=now + timedelta(days=3))
         self._make("draft", "Menu for the crew", ["Stew", "Curry", "Pizza"], draft=True)
+        self._correct_and_reopen("dish", "Best dish of the nihgt", ["Piza", "Ramen"], closes_at=later, tally=[12, 9])
         self._vote("mascot", "mara", "b")
         self._vote("poster", "mara", "a")
         self._vote("hidden", "mara", "b")
@@ -144,6 +145,8 @@ class House:
             Scene("results-big", f"/results/{at['songs']}"),
             Scene("results-hidden", f"/results/{at['hidden']}"),
             Scene("results-final", f"/results/{at['logo']}"),
+            Scene("vote-corrected", f"/vote/{at['dish']}", "mara"),
+            Scene("results-reopened", f"/results/{at['dish']}"),
             Scene("results-tie", f"/results/{at['tie']}"),
             Scene("receipts", "/receipts"),
             Scene("receipts-missing", "/receipts?code=ABCD-EFGH-IJKL-MNOP"),
@@ -160,6 +163,8 @@ class House:
             Scene("desk-empty", "/admin", "ines"),
             Scene("desk-new", "/admin/competitions/new", "noor"),
             Scene("desk-competition", f"/admin/competitions/{at['stages']}", "noor"),
+            Scene("desk-correct", f"/admin/competitions/{at['dish']}", "noor"),
+            Scene("desk-archive", f"/admin/competitions/{at['logo']}/archive", "noor"),
             Scene("desk-draft", f"/admin/competitions/{at['draft']}", "noor"),
             Scene("desk-close", f"/admin/competitions/{at['stages']}/close", "noor"),
             Scene("desk-reopen", f"/admin/competitions/{at['logo']}/reopen", "noor"),
@@ -245,8 +250,17 @@ class House:
                     (made.id,),
                 )
 
+    def _correct_and_reopen(self, key: str, name: str, labels: list[str], **fields: Any) -> None:
+        self._make(key, name, labels, **fields)
+        self._vote(key, "noor", "a")
+        change = {"name": "Best dish of the night", "options": ["Pizza", "Ramen"], "correction": True}
+        competitions.change(self._db, self._log, self.ids[key], by=self.people["noor"], if_match=None, **change)
+        with self._db.transaction(by="tests") as tx:
+            was_final = "reopened_at = now(), previous_final_at = now() - interval '1 day'"
+            tx.execute(f"UPDATE competitions SET {was_final} WHERE id = %s", (self.ids[key],))
+
     def _close_over_a_gap(self, key: str, name: str) -> None:
-        """A closing that only an admin's word can end: the log had breaks, and something is set aside."""
+        """A closing that waits for an admin's word: the log had breaks, and something is set aside."""
         self._make(key, name, ["Dumplings", "Ramen", "Pho"], tally=[1_204, 1_187, 640])
         organiser = self.people["noor"]
         with self._db.transaction(by="tests") as tx:

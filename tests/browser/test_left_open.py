@@ -1,6 +1,6 @@
 """A page that is left open ends right by itself, whoever looks at it, over the socket and without one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,8 +55,8 @@ class Left:
 @pytest.fixture
 def leave_open(
     open_window: OpenWindow, make_user: MakeUser, organiser: Person, stack: Stack, token_of: Callable[[Account], str]
-) -> Iterator[Callable[..., Left]]:
-    """Opens a page as somebody, with a socket or without; each reload by the browser itself is counted in `loads`."""
+) -> Callable[..., Left]:
+    """Opens a page as somebody, with a socket or without."""
 
     def leave(kind: str, competition: int, who: str, way: str) -> Left:
         person = None
@@ -71,7 +71,7 @@ def leave_open(
         page.goto(f"/{kind}/{competition}")
         return Left(page, who)
 
-    yield leave
+    return leave
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -3,6 +3,7 @@
 from tests.faults.fault import Fault
 
 HOLDING = "tests/integration/actions/test_holding.py"
+CORRECTIONS = "tests/integration/web/test_corrections.py"
 PROMISES = "tests/integration/web/test_promises.py"
 MACHINE = "tests/integration/web/test_promise_machine.py"
 LEFT_OPEN = "tests/browser/test_left_open.py"
@@ -74,7 +75,7 @@ PROMISE_FAULTS = (
         "vote/domain/policy.py",
         "    if words:\n",
         "    if False:\n",
-        (f"{PROMISES}::test_after_the_close_words_stay_with_and_without_a_correction",),
+        (f"{CORRECTIONS}::test_after_the_close_words_stay_with_and_without_a_correction",),
     ),
     Fault(
         "a correction makes one option into another",
@@ -82,7 +83,7 @@ PROMISE_FAULTS = (
         "vote/domain/policy.py",
         "    return borne | {\n",
         "    return set() and {\n",
-        (f"{PROMISES}::test_a_correction_corrects_words_and_nothing_else",),
+        (f"{CORRECTIONS}::test_a_correction_corrects_words_and_nothing_else",),
     ),
     Fault(
         "a correction leaves no trace",
@@ -90,7 +91,7 @@ PROMISE_FAULTS = (
         "vote/db/competitions.py",
         "    for field, before, after in corrections:\n        tx.execute(",
         "    for field, before, after in corrections:\n        (lambda *_: None)(",
-        (f"{PROMISES}::test_a_typo_is_corrected_in_sight_of_everybody",),
+        (f"{CORRECTIONS}::test_a_typo_is_corrected_in_sight_of_everybody",),
     ),
     Fault(
         "a reopening forgets that there was a final result",

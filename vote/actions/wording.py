@@ -69,7 +69,7 @@ def check_change(before: Competition, fields: Mapping[str, Any], now: datetime) 
 def corrections(before: Competition, fields: Mapping[str, Any], now: datetime) -> list[Correction]:
     """What these fields correct. Raises InvalidInput or Conflict where that would be more than a correction."""
     if others := fields.keys() - {*WORDS, "options"}:
-        raise InvalidInput(dict.fromkeys(others, "Only name, description and the options’ labels can be corrected."))
+        raise InvalidInput(dict.fromkeys(others, "Only name, description and labels of options can be corrected."))
     policy.check_open_for_correction(before, now)
     labels = list(fields.get("options", [option.label for option in before.options]))
     policy.check_corrected_labels(before, labels)

@@ -23,6 +23,7 @@ from vote.errors import ForeignLog, LogUnavailable
 LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
 EPOCH_BYTES = 8
 PUSH_BUDGET_MS = 2_000  # a push that takes longer than this does nothing (R7)
+COUNT_BUDGET_MS = 60_000  # a count changes nothing, so one that comes late does no harm
 VOTERS_PER_PUSH = 1_000  # Lua unpacks at most some 8,000 values
 FORGOTTEN_PER_PUSH = 1_000
 REPLICAS_WITHIN_MS = 1_000  # the shard's row is locked meanwhile, and a lock is lost after 3 s
@@ -127,7 +128,8 @@ class BallotLog:
         found = 0
         for shard in self.describe_all():
             names = [keys.state(shard.number), keys.rules(shard.number), keys.voters(shard.number, competition)]
-            answer = self._fcall("vote_count_voters", names, *_for(shard), competition, under)
+            whose = (shard.now_ms + COUNT_BUDGET_MS, shard.epoch, shard.instance)
+            answer = self._fcall("vote_count_voters", names, *whose, competition, under)
             if answer[1] != "ok":
                 raise LogUnavailable(
                     "A part of the ballot log is not ready at the moment. Nothing was changed; try again."

@@ -174,7 +174,7 @@ def may_have_ballots(tx: Tx, competition_id: int, *, since: datetime | None) -> 
     """
     row = tx.execute(
         """
-        SELECT EXISTS (SELECT FROM votes WHERE competition_id = %(id)s ORDER BY user_id LIMIT 1)
+        SELECT (SELECT true FROM votes WHERE competition_id = %(id)s ORDER BY user_id LIMIT 1) IS NOT NULL
             OR EXISTS (SELECT FROM unmatched_ballots WHERE competition_id = %(id)s)
             OR EXISTS (SELECT FROM log_gaps WHERE noticed_at >= %(since)s)
         """,
