@@ -52,7 +52,6 @@ class HalfOpen(NamedTuple):
         )
 
 
-NOT_RUN = HalfOpen({}, 0, 0, 0)
 
 
 def run(services: Services, folder: Path) -> HalfOpen:
