@@ -15,7 +15,7 @@ from flask.templating import Environment
 from vote import config
 from vote.edge.parts import Parts
 from vote.edge.sessions import ABSOLUTE_S, SessionInterface, cookie_name
-from vote.web import assets, compression, context, errors, gate, visitor
+from vote.web import assets, compression, context, errors, gate, idempotency, visitor
 from vote.web.account_page import account_page
 from vote.web.accounts import accounts
 from vote.web.admin_api import admin_api
@@ -98,6 +98,7 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.after_request(compression.compress)  # first registered, last to run
     assets.register(app, settings.static_url)
     gate.guard(app)
+    idempotency.register(app)  # after the gate, so before its last word: what is answered again is private too
     errors.register(app)
     return app
 

@@ -8,6 +8,7 @@ from typing import Any
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.db import competitions, tallies
+from vote.db.idempotency import Claim
 from vote.db.pool import Database, Tx
 from vote.domain import policy
 from vote.domain.competition import (
@@ -37,13 +38,14 @@ def create(
     allow_change: bool = False,
     results_visibility: Visibility = "live",
     draft: bool = False,
+    once: Claim | None = None,
 ) -> Competition:
     """A new competition: open at once, scheduled when `opens_at` lies ahead, or a draft when asked for."""
     if not policy.can_organise(by):
         raise NotAllowed("Only organisers and admins may create competitions.")
     now = datetime.now(UTC)
     check_times(opens_at=opens_at, closes_at=closes_at, now=now)
-    with db.transaction(by=by.id) as tx:
+    with db.transaction(by=by.id, once=once) as tx:
         competition_id = competitions.insert(
             tx,
             name=name,
@@ -59,12 +61,21 @@ def create(
             options=keyed_options(list(options)),
         )
         created = _found(tx, competition_id)
+        if once is not None:
+            once.object_id = competition_id
     _announce(log, created)
     return created
 
 
 def change(
-    db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None, **fields: Any
+    db: Database,
+    log: BallotLog,
+    competition_id: int,
+    *,
+    by: Person,
+    if_match: str | None,
+    once: Claim | None = None,
+    **fields: Any,
 ) -> Competition:
     """Change some of name, description, options, opens_at, closes_at, allow_change, results_visibility.
 
@@ -72,7 +83,7 @@ def change(
     not the present one, Conflict when voters were promised otherwise.
     """
     now = datetime.now(UTC)
-    with db.transaction(by=by.id) as tx:
+    with db.transaction(by=by.id, once=once) as tx:
         before = _manage(tx, competition_id, by, if_match)
         _check_change(before, fields, now)
         merged = {
@@ -94,10 +105,12 @@ def change(
     return changed
 
 
-def open_voting(db: Database, log: BallotLog, competition_id: int, *, by: Person | str) -> Competition:
+def open_voting(
+    db: Database, log: BallotLog, competition_id: int, *, by: Person | str, once: Claim | None = None
+) -> Competition:
     """Open now, or open again (an audited reopening). Does nothing to a competition that is open."""
     now = datetime.now(UTC)
-    with _transaction(db, by) as tx:
+    with _transaction(db, by, once) as tx:
         before = _manage(tx, competition_id, by, None)
         if before.state == "open":
             return before
@@ -108,10 +121,12 @@ def open_voting(db: Database, log: BallotLog, competition_id: int, *, by: Person
     return opened
 
 
-def close_voting(db: Database, log: BallotLog, competition_id: int, *, by: Person | str) -> Competition:
+def close_voting(
+    db: Database, log: BallotLog, competition_id: int, *, by: Person | str, once: Claim | None = None
+) -> Competition:
     """Begin the safe close (R8). Does nothing to a competition that is closing or closed."""
     now = datetime.now(UTC)
-    with _transaction(db, by) as tx:
+    with _transaction(db, by, once) as tx:
         before = _manage(tx, competition_id, by, None)
         if before.state in ("closing", "closed"):
             return before
@@ -120,12 +135,20 @@ def close_voting(db: Database, log: BallotLog, competition_id: int, *, by: Perso
     return closing
 
 
-def delete(db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None) -> None:
+def delete(
+    db: Database,
+    log: BallotLog,
+    competition_id: int,
+    *,
+    by: Person,
+    if_match: str | None,
+    once: Claim | None = None,
+) -> None:
     """Take a competition away: nobody finds it any more, and what was voted stays in the books.
 
     Raises Conflict while people are voting in it: close it first.
     """
-    with db.transaction(by=by.id) as tx:
+    with db.transaction(by=by.id, once=once) as tx:
         before = _manage(tx, competition_id, by, if_match)
         if before.state in ("open", "closing") and tallies.read(tx, [competition_id])[competition_id].total:
             raise Conflict("People are voting in this competition. Close it first; then it can be taken away.")
@@ -229,8 +252,8 @@ def _become(
     return _found(tx, before.id)
 
 
-def _transaction(db: Database, by: Person | str) -> Any:
-    return db.transaction(by=by.id if isinstance(by, Person) else by)
+def _transaction(db: Database, by: Person | str, once: Claim | None) -> Any:
+    return db.transaction(by=by.id if isinstance(by, Person) else by, once=once)
 
 
 def _found(tx: Tx, competition_id: int) -> Competition:

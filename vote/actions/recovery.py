@@ -9,6 +9,7 @@ import hashlib
 from vote.actions.guard import Guard
 from vote.auth import TOKEN_HOURS, PasswordHasher
 from vote.db import attempts, devices, locks, mail_links, outbox, users
+from vote.db.idempotency import Claim
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.passwords import weakness
@@ -25,10 +26,10 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def ask_reset(db: Database, guard: Guard, *, email: str) -> None:
+def ask_reset(db: Database, guard: Guard, *, email: str, once: Claim | None = None) -> None:
     """Have a link for a new password sent to this address, when somebody here has it. Raises TooManyGuesses for any."""
     _count_mail(db, guard, "reset", email)
-    with db.transaction(by="forgotten password") as tx:
+    with db.transaction(by="forgotten password", once=once) as tx:
         found = users.find_by_email(tx, email)
         account = found if found is not None and found.disabled_at is None else None
         outbox.put(
@@ -40,7 +41,9 @@ def ask_reset(db: Database, guard: Guard, *, email: str) -> None:
         )
 
 
-def reset_password(db: Database, hasher: PasswordHasher, guard: Guard, *, token: str, password: str) -> int:
+def reset_password(
+    db: Database, hasher: PasswordHasher, guard: Guard, *, token: str, password: str, once: Claim | None = None
+) -> int:
     """Set another password by a link, once; everything logged in is out, and no device is known. The account's id.
 
     Raises InvalidInput for a link that is used up, and for a password that is too easy to guess.
@@ -52,7 +55,7 @@ def reset_password(db: Database, hasher: PasswordHasher, guard: Guard, *, token:
         raise InvalidInput({"token": USED_UP})
     check_new_password(account, password, field="new_password")
     password_hash = hasher.hash(password)
-    with db.transaction(by="forgotten password") as tx:
+    with db.transaction(by="forgotten password", once=once) as tx:
         link = mail_links.use(tx, "reset", hash_of(token))
         if link is None:
             raise InvalidInput({"token": USED_UP})
@@ -84,22 +87,24 @@ def check_new_password(account: Account, password: str, *, field: str) -> None:
         raise InvalidInput({field: why})
 
 
-def ask_confirmation(db: Database, guard: Guard, account: Account) -> None:
+def ask_confirmation(db: Database, guard: Guard, account: Account, *, once: Claim | None = None) -> None:
     """Have the link sent (again) that confirms the address of an account. Raises Conflict, or TooManyGuesses."""
     if account.confirmed_at is not None:
         raise Conflict("Your address is confirmed already.")
     _count_mail(db, guard, "confirm", account.email)
-    with db.transaction(by=account.id) as tx:
+    with db.transaction(by=account.id, once=once) as tx:
         outbox.put(tx, "confirm", user_id=account.id, recipient=account.email, username=account.username)
 
 
-def change_email(db: Database, guard: Guard, account: Account, *, email: str, confirm_first: bool) -> None:
+def change_email(
+    db: Database, guard: Guard, account: Account, *, email: str, confirm_first: bool, once: Claim | None = None
+) -> None:
     """Another address: at once, or with `confirm_first` when the link sent to it is followed. The old one is told.
 
     The password was checked before. Raises NameTaken, and TooManyGuesses.
     """
     _count_mail(db, guard, "confirm", email)
-    with db.transaction(by=account.id) as tx:
+    with db.transaction(by=account.id, once=once) as tx:
         if confirm_first:
             users.check_email_free(tx, email, but=account.id)
             outbox.put(tx, "confirm", user_id=account.id, recipient=email, username=account.username)
@@ -107,12 +112,12 @@ def change_email(db: Database, guard: Guard, account: Account, *, email: str, co
             _move(tx, account, email, confirmed=False)
 
 
-def confirm_email(db: Database, *, token: str) -> int:
+def confirm_email(db: Database, *, token: str, once: Claim | None = None) -> int:
     """Confirm the address a link was sent to, and make it the account's when it is another. The account's id.
 
     Raises InvalidInput when the link is used up, NameTaken when somebody else has the address by now.
     """
-    with db.transaction(by="confirmation") as tx:
+    with db.transaction(by="confirmation", once=once) as tx:
         link = mail_links.use(tx, "confirm", hash_of(token))
         account = users.find(tx, link.user_id) if link else None
         if link is None or account is None:

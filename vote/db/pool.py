@@ -7,7 +7,7 @@ use into DatabaseBusy. What is open, in use, waited for and refused can be seen 
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from prometheus_client import Histogram
 from psycopg import Connection, OperationalError, sql
@@ -36,6 +36,16 @@ class Tx(Connection[tuple[Any, ...]]):
             return super().wait(gen, interval, timeout)
         with self.seconds.time():
             return super().wait(gen, interval, timeout)
+
+
+class Once(Protocol):
+    """What makes a transaction happen once (`idempotency.py`): asked first in it, and told last."""
+
+    def take(self, tx: Tx) -> None:
+        """Raises AlreadyAnswered when it happened before."""
+
+    def keep(self, tx: Tx) -> None:
+        """Note, with the change itself, that it happens."""
 
 
 WhenChanged = Callable[[Iterable[int]], None]
@@ -107,8 +117,11 @@ class Database:
             yield connection
 
     @contextmanager
-    def transaction(self, *, by: int | str) -> Iterator[Tx]:
-        """One transaction, committed at the end and rolled back on any error. `by`: a user id or the name of a part."""
+    def transaction(self, *, by: int | str, once: Once | None = None) -> Iterator[Tx]:
+        """One transaction, committed at the end and rolled back on any error. `by`: a user id or the name of a part.
+
+        With `once` it happens once: raises AlreadyAnswered, before anything is done, when it did already.
+        """
         actor = f"user:{by}" if isinstance(by, int) else by
         changed: frozenset[int] = frozenset()
         try:
@@ -117,7 +130,11 @@ class Database:
                 try:
                     with connection.transaction():
                         _begin(connection, actor)
+                        if once is not None:
+                            once.take(connection)
                         yield connection
+                        if once is not None:
+                            once.keep(connection)
                 finally:
                     changed = connection.changed
         finally:  # also after an error: a commit whose answer was lost may have happened

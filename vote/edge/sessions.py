@@ -23,6 +23,7 @@ IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
 SID_BYTES = 16
 UNCONFIRMED = "unconfirmed"  # there while it has to be asked whether the address is confirmed
+BEFORE = "before"  # the sid this browser had until it logged in: a form of then may be sent a second time
 
 Session = MutableMapping[str, Any]
 
@@ -80,10 +81,13 @@ def cookie_name(settings: Settings) -> str:
     return cookies.name_of("session", secure=settings.vote_cookie_secure)
 
 
-def begin(session: Session, user_id: int, *, now: float, confirmed: bool = True) -> None:
+def begin(session: Session, user_id: int, *, now: float, confirmed: bool = True, sid: str | None = None) -> None:
     """Log somebody in: a new sid, so that a planted one gains nothing (OWASP session fixation)."""
+    before = session.get("sid")
     session.clear()
-    session.update(sid=new_sid(), uid=user_id, at=now, seen=now)
+    session.update(sid=sid or new_sid(), uid=user_id, at=now, seen=now)
+    if isinstance(before, str):
+        session[BEFORE] = before
     if not confirmed:
         session[UNCONFIRMED] = True
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote.actions import accounts as actions
 from vote.actions import logins
 from vote.errors import HasherBusy, InvalidInput, TooManyGuesses
-from vote.web import body, own_account, visitor
+from vote.web import body, idempotency, own_account, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me import erase_account
 from vote.web.models import Deletion, Nothing, PasswordChange
@@ -50,19 +50,21 @@ def show() -> AnyResponse:
 def change_password() -> AnyResponse:
     """Another password; everything that was logged in before is out, but the browser that asked."""
     account, parts = visitor.me(), visitor.parts()
+    once, device = idempotency.claim("/account?done=password", about=account.id), visitor.own_device(account)
     try:
         given = body.read(PasswordChange)
-        check_password(given.current_password, field="current_password")
-        actions.change_password(
-            parts.db, parts.hasher, by=account, new=given.new_password, keep_device=visitor.own_device(account)
-        )
+        with once.hold(parts.db):
+            check_password(given.current_password, field="current_password")
+            actions.change_password(
+                parts.db, parts.hasher, by=account, new=given.new_password, keep_device=device, once=once
+            )
     except (InvalidInput, TooManyGuesses, HasherBusy) as error:
         return own_account.refused(error)
     parts.revoked.add(f"user:{account.id}")
     if not visitor.wants_page():
         return nothing()
-    visitor.log_in_again(account, now=time.time())
-    return redirect("/account?done=password", 303)
+    visitor.log_in(account, now=time.time(), sid=idempotency.names_given(once)[0])
+    return redirect(once.address, 303)
 
 
 @account_page.post("/logout-everywhere")
@@ -80,10 +82,11 @@ def change_password() -> AnyResponse:
 def logout_everywhere() -> AnyResponse:
     """Every token and session of the account is dead within a second; of its devices only this one is known still."""
     account, parts = visitor.me(), visitor.parts()
-    actions.log_out_everywhere(parts.db, by=account.id, keep_device=visitor.own_device(account))
+    once = idempotency.claim("/login", about=account.id)
+    actions.log_out_everywhere(parts.db, by=account.id, keep_device=visitor.own_device(account), once=once)
     parts.revoked.add(f"user:{account.id}")
     visitor.log_out()
-    return redirect("/login", 303) if visitor.wants_page() else nothing()
+    return redirect(once.address, 303) if visitor.wants_page() else nothing()
 
 
 @account_page.post("/delete")
@@ -101,12 +104,14 @@ def logout_everywhere() -> AnyResponse:
 def delete() -> AnyResponse:
     """The account is blank; its votes stay and carry only a number."""
     account = visitor.me()
+    once = idempotency.claim("/login?done=deleted", about=account.id)
     try:
-        check_password(body.read(Deletion).password, field="password")
+        with once.hold(visitor.parts().db):
+            check_password(body.read(Deletion).password, field="password")
+            erase_account(account.id, once=once)
     except (InvalidInput, TooManyGuesses, HasherBusy) as error:
         return own_account.refused(error)
-    erase_account(account.id)
-    return redirect("/login?done=deleted", 303) if visitor.wants_page() else nothing()
+    return redirect(once.address, 303) if visitor.wants_page() else nothing()
 
 
 def check_password(password: str, *, field: str) -> None:

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from vote.domain.competition import OPTION_KEYS
-from vote.edge import origin
+from vote.edge import idempotency_key, origin
 from vote.edge.fields import once
 from vote.errors import InvalidInput
 
@@ -17,7 +17,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 LISTS = {"options"}  # fields that a form may name more than once
-OF_PAGES = (origin.FIELD, "next")  # fields that pages add to every form
+OF_PAGES = (origin.FIELD, idempotency_key.FIELD, "next")  # fields that pages add to every form
 TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
 SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
     "missing": "This is needed.",

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from vote.actions import competitions as actions
 from vote.db import competitions
+from vote.db.idempotency import Claim
 from vote.domain.competition import Competition, State
 from vote.domain.person import Person
 from vote.edge.parts import Parts
 
-Take = Callable[[Parts, int, Person], object]
+Take = Callable[[Parts, int, Person, Claim], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,23 +35,23 @@ class Step:
         return competition.state in self.from_states and (not self.needs_opens_at or competition.opens_at is not None)
 
 
-def _open(parts: Parts, competition_id: int, person: Person) -> object:
-    return actions.open_voting(parts.db, parts.log, competition_id, by=person)
+def _open(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.open_voting(parts.db, parts.log, competition_id, by=person, once=once)
 
 
-def _close(parts: Parts, competition_id: int, person: Person) -> object:
-    return actions.close_voting(parts.db, parts.log, competition_id, by=person)
+def _close(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.close_voting(parts.db, parts.log, competition_id, by=person, once=once)
 
 
-def _schedule(parts: Parts, competition_id: int, person: Person) -> object:
+def _schedule(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
     with parts.db.read() as tx:
         found = competitions.find(tx, competition_id)
     opens_at = found.opens_at if found else None
-    return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, opens_at=opens_at)
+    return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, once=once, opens_at=opens_at)
 
 
-def _delete(parts: Parts, competition_id: int, person: Person) -> None:
-    actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None)
+def _delete(parts: Parts, competition_id: int, person: Person, once: Claim) -> None:
+    actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None, once=once)
 
 
 STEPS = {

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote.actions import logins, recovery
 from vote.db import devices
 from vote.errors import HasherBusy, InvalidInput, NameTaken, TooManyGuesses
-from vote.web import body, own_account, visitor
+from vote.web import body, idempotency, own_account, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.account_page import check_password
 from vote.web.me_models import KnownDevice, KnownDevices
@@ -35,16 +35,20 @@ def change_email() -> AnyResponse:
     """Another address; the password is asked for, since mail to it opens the account."""
     account, parts = visitor.me(), visitor.parts()
     confirm_first = parts.settings.email_confirmation
+    once = idempotency.claim(f"/account?done={'mail' if confirm_first else 'email'}", about=account.id)
     try:
         given = body.read(EmailChange)
-        check_password(given.password, field="password")
-        recovery.change_email(parts.db, parts.guard, account, email=given.email, confirm_first=confirm_first)
+        with once.hold(parts.db):
+            check_password(given.password, field="password")
+            recovery.change_email(
+                parts.db, parts.guard, account, email=given.email, confirm_first=confirm_first, once=once
+            )
     except InvalidInput as error:
         return own_account.refused(own_account.fields_named(error, **_names()))
     except (NameTaken, TooManyGuesses, HasherBusy) as error:
         return own_account.refused(error)
     if visitor.wants_page():
-        return redirect(f"/account?done={'mail' if confirm_first else 'email'}", 303)
+        return redirect(once.address, 303)
     return nothing(202 if confirm_first else 204)
 
 
@@ -67,12 +71,13 @@ def _names() -> dict[str, str]:
 def ask_confirmation() -> AnyResponse:
     """Another mail to the address of the account."""
     body.read(Nothing)
-    parts = visitor.parts()
+    parts, account = visitor.parts(), visitor.me()
+    once = idempotency.claim("/account?done=mail", about=account.id)
     try:
-        recovery.ask_confirmation(parts.db, parts.guard, visitor.me())
+        recovery.ask_confirmation(parts.db, parts.guard, account, once=once)
     except TooManyGuesses as error:
         return own_account.refused(error)
-    return redirect("/account?done=mail", 303) if visitor.wants_page() else nothing(202)
+    return redirect(once.address, 303) if visitor.wants_page() else nothing(202)
 
 
 @own_login.get("/api/me/devices")
@@ -107,6 +112,7 @@ def listed() -> AnyResponse:
 def forget(device_id: int) -> AnyResponse:
     """It is logged out and not known any more."""
     body.read(Nothing)
-    parts = visitor.parts()
-    parts.revoked.add(logins.forget_device(parts.db, device_id, by=visitor.me().id))
-    return redirect("/account?done=device", 303) if visitor.wants_page() else nothing()
+    parts, account = visitor.parts(), visitor.me()
+    once = idempotency.claim("/account?done=device", about=account.id)
+    parts.revoked.add(logins.forget_device(parts.db, device_id, by=account.id, once=once))
+    return redirect(once.address, 303) if visitor.wants_page() else nothing()

@@ -16,7 +16,7 @@ from vote.actions.guard import Origin
 from vote.db import users
 from vote.db.users import Account
 from vote.domain.person import Person
-from vote.edge import client_address, devices, origin, sessions
+from vote.edge import client_address, devices, idempotency_key, origin, sessions
 from vote.edge.client_address import Address
 from vote.edge.identity import Identifier, Identity
 from vote.edge.parts import Parts
@@ -100,9 +100,18 @@ def me() -> Account:
 
 def csrf_token() -> str:
     """The token for the forms of this session; gives a stranger a session of their own first."""
+    return origin.csrf_token(origin.keys_of(parts().settings)[0], _sid())
+
+
+def idempotency_key_for_form() -> str:
+    """A key for one form of this session: its second press gets the answer of the first."""
+    return idempotency_key.new_key(idempotency_key.keys_of(parts().settings)[0], _sid())
+
+
+def _sid() -> str:
     if not isinstance(session.get("sid"), str):
         session["sid"] = sessions.new_sid()
-    return origin.csrf_token(origin.keys_of(parts().settings)[0], session["sid"])
+    return cast(str, session["sid"])
 
 
 def began() -> float:
@@ -110,16 +119,14 @@ def began() -> float:
     return cast(float, g.setdefault("began", time.time()))
 
 
-def log_in(account: Account, *, now: float) -> None:
-    """Begin a session for this person that counts from `now`; the rest of this request knows them too."""
-    sessions.begin(session, account.id, now=now, confirmed=is_confirmed(account))
+def log_in(account: Account, *, now: float, sid: str | None = None, token: str | None = None) -> None:
+    """Begin a session for this person that counts from `now`; the rest of this request knows them too.
+
+    The device they use, `token`, or else the one that is known, is told of it.
+    """
+    sessions.begin(session, account.id, now=now, confirmed=is_confirmed(account), sid=sid)
     forget()
-
-
-def log_in_again(account: Account, *, now: float) -> None:
-    """A fresh session after everything of this person was ended; the device they use is told of it."""
-    log_in(account, now=now)
-    token = device()
+    token = token or device()
     if token is not None:
         name = devices.name_of(request.headers.get("User-Agent", ""))
         logins.remember_device(parts().db, parts().guard, account, token=token, device=name, session=session["sid"])
@@ -155,6 +162,7 @@ def origin_of_login() -> Origin:
 def log_out() -> None:
     """End the session of this browser; `gate.py` has it drop what its pages kept, such as a choice that was on its way."""
     session.clear()
+    forget()
     g.has_left = True
 
 
