@@ -17,6 +17,7 @@ from tests.faults.closing import CLOSING_FAULTS
 from tests.faults.connections import CONNECTION_FAULTS
 from tests.faults.copies import COPY_FAULTS
 from tests.faults.fault import Fault
+from tests.faults.forms import FORM_FAULTS
 from tests.faults.growth import GROWTH_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
@@ -50,6 +51,7 @@ ALL_FAULTS = (
     *POOL_FAULTS,
     *SOAK_FAULTS,
     *SHORT_WAY_FAULTS,
+    *FORM_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

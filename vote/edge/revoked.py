@@ -47,9 +47,9 @@ class Revoked:
         """Whether the list was read at least once."""
         return self._loaded
 
-    def add(self, subject: str) -> None:
-        """Know it here at once, without waiting for the next reading."""
-        self._since[subject] = time.time()
+    def add(self, subject: str, *, since: float | None = None) -> None:
+        """Know it here at once, without waiting for the next reading; of what began before `since`, or before now."""
+        self._since[subject] = max(self._since.get(subject, 0.0), time.time() if since is None else since)
 
     def check(self, subject: str, *, user_id: int, began: float) -> None:
         """Raises NotLoggedIn when this token or session, or everything of the person before now, is dead."""

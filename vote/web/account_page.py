@@ -55,12 +55,13 @@ def change_password() -> AnyResponse:
         given = body.read(PasswordChange)
         with once.hold(parts.db):
             check_password(given.current_password, field="current_password")
+            asked = time.time()
             actions.change_password(
                 parts.db, parts.hasher, by=account, new=given.new_password, keep_device=device, once=once
             )
     except (InvalidInput, TooManyGuesses, HasherBusy) as error:
         return own_account.refused(error)
-    parts.revoked.add(f"user:{account.id}")
+    parts.revoked.add(f"user:{account.id}", since=asked)  # the session of a second press may have begun just now
     if not visitor.wants_page():
         return nothing()
     visitor.log_in(account, now=time.time(), sid=idempotency.names_given(once)[0])

@@ -5,6 +5,7 @@ An answer that is no success is given only when the key is still nobody's, for t
 meanwhile. Where it logged somebody in, the second is given the same session, in the same browser only.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
@@ -125,7 +126,8 @@ def _log_in(answer: Answer, response: AnyResponse) -> None:
     """The session that the first press began, unless it is here already, was ended, or another person's is."""
     sid, parts = _name("session", g.key_hash, answer.began), visitor.parts()
     is_first = request.endpoint in LOG_IN
-    if session.get("sid") == sid or session.get("uid") not in (None, answer.object_id):
+    who = visitor.identity()
+    if session.get("sid") == sid or (who is not None and who.user_id != answer.object_id):
         return
     with parts.db.read() as tx:
         account = users.find(tx, answer.object_id or 0)
@@ -134,7 +136,7 @@ def _log_in(answer: Answer, response: AnyResponse) -> None:
     if _has_ended(answer, answer.began if is_first else answer.answered):
         return
     token = visitor.device() or (_name("device", g.key_hash, answer.began) if is_first else None)
-    visitor.log_in(account, now=visitor.began(), sid=sid, token=token)
+    visitor.log_in(account, now=visitor.began() if is_first else time.time(), sid=sid, token=token)
     if token is not None:
         devices.set_cookie(response, token, parts.settings)
 

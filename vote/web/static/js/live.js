@@ -3,8 +3,9 @@
 // three seconds of its return: sockets are tried more and more seldom, but the API every two seconds, and its first answer
 // opens a socket at once.
 
+import { askJson } from "./network.js";
 import { clock } from "./times.js";
-import { backoff, number, say, share } from "./words.js";
+import { backoff, inWords, number, say, share } from "./words.js";
 
 const POLL_MS = 3_000; // while it answers and no socket opens
 const ASK_AGAIN_MS = 2_000; // while it does not; never all pages in the same moment: see `soon`
@@ -16,6 +17,15 @@ const FINAL = new Set(["closed", "archived"]);
 const STATE_WORDS = { open: "Open", closing: "Closing", closed: "Closed" };
 
 const soon = (ms) => ms * (0.75 + Math.random() / 2);
+
+/** A socket to the news of a competition; null where the browser has none, or refuses: then the page polls. */
+function openSocket(id) {
+  try {
+    return new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live/${id}`);
+  } catch {
+    return null;
+  }
+}
 
 class Results {
   constructor(root) {
@@ -35,7 +45,11 @@ class Results {
 
   connect() {
     clearTimeout(this.connecting);
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live/${this.id}`);
+    const socket = openSocket(this.id);
+    if (!socket) {
+      this.lose();
+      return;
+    }
     this.socket?.close();
     this.socket = socket;
     this.connecting = setTimeout(() => socket.close(), ANSWER_MS);
@@ -85,11 +99,12 @@ class Results {
   }
 
   async ask() {
-    const how = { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) };
+    const how = { headers: { Accept: "application/json" } };
     try {
-      const response = await fetch(`/api/competitions/${this.id}/results`, how);
-      if (response.ok) this.take(await response.json());
-      return response.ok;
+      const { response, said } = await askJson(`/api/competitions/${this.id}/results`, how, ANSWER_MS);
+      if (!response.ok || !said) return false;
+      this.take(said);
+      return true;
     } catch {
       return false;
     }
@@ -170,7 +185,7 @@ class Results {
     const names = leaders.map((key) => this.labels.get(key));
     if (!names.length) return "Nobody voted.";
     if (names.length === 1) return `${names[0]} has the most votes.`;
-    return `A tie: ${new Intl.ListFormat("en").format(names)} have equally many votes.`;
+    return `A tie: ${inWords(names)} have equally many votes.`;
   }
 
   /** How the figures come, and of when they are. */

@@ -16,6 +16,10 @@ export const share = (part, total) =>
     total ? part / total : 0,
   );
 
+/** "a, b, and c". */
+export const inWords = (names) =>
+  typeof Intl.ListFormat === "function" ? new Intl.ListFormat("en").format(names) : names.join(", ");
+
 /** Waits this many milliseconds. */
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
