@@ -39,7 +39,9 @@ IN_EVERY_BROWSER = frozenset(
         toLowerCase toUpperCase trim race toLocaleTimeString assign reload""",
     )
 )
-OUR_OWN_WORDS = frozenset({"closed", "event", "length", "name", "number", "open", "parent", "status", "stop", "top"})
+OUR_OWN_WORDS = frozenset(
+    {"closed", "constructor", "event", "length", "name", "number", "open", "parent", "status", "stop", "top"}
+)
 # Interfaces whose functions the scripts call, and objects of the language that have grown since.
 HOLDERS = re.findall(
     r"\w+",
