@@ -73,7 +73,7 @@ class World:
 
     def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
         with self.owner.transaction(by="tests") as tx:
-            cursor = tx.execute(text, values)  # type: ignore[arg-type]
+            cursor = tx.execute(text, values)
             return cursor.fetchall() if cursor.description else []
 
     def link(self, purpose: Any) -> Account:
