@@ -18,7 +18,7 @@ from vote import config
 from vote.edge.parts import Parts
 from vote.edge.sessions import ABSOLUTE_S, SessionInterface, cookie_name
 from vote.stranger_limits import BODY_MAX_BYTES
-from vote.web import assets, compression, context, errors, gate, visitor
+from vote.web import assets, compression, context, errors, gate, idempotency, visitor
 from vote.web.account_page import account_page
 from vote.web.accounts import accounts
 from vote.web.admin_api import admin_api
@@ -113,6 +113,7 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.after_request(compression.compress)  # first registered, last to run
     assets.register(app, settings.static_url)
     gate.guard(app)
+    idempotency.register(app)  # after the gate, so before its last word: what is answered again is private too
     errors.register(app)
     return app
 

@@ -10,6 +10,8 @@ VoteError
 ├── TooManyRequests         more than the named limit; nothing was done
 │   └── TooManyGuesses      a password was wrong too often; this one was not looked at
 ├── ForgedForm              a browser's form without the token of its session
+│   └── NoCookie            a browser's form without any session: no token of it could be right
+├── AlreadyAnswered         a form that was sent before; the answer it got is given again
 ├── Conflict                the present state does not allow it
 │   ├── NameTaken           user name or e-mail in use
 │   ├── AlreadyVoted        another choice is stored, and it may not be changed
@@ -87,6 +89,14 @@ class TooManyGuesses(TooManyRequests):
 
 class ForgedForm(VoteError):
     """This form is too old or did not come from this site. Load the page again and send it once more."""
+
+
+class NoCookie(ForgedForm):
+    """Your browser sent no cookie. Allow cookies for this site, or open it with https://, then load the page again."""
+
+
+class AlreadyAnswered(VoteError):
+    """This form was sent before, and nothing more was done. Load the page again to see how things stand."""
 
 
 class Conflict(VoteError):

@@ -20,6 +20,7 @@ from tests.faults.connections import CONNECTION_FAULTS
 from tests.faults.copies import COPY_FAULTS
 from tests.faults.fault import Fault
 from tests.faults.flows import FLOW_FAULTS
+from tests.faults.forms import FORM_FAULTS
 from tests.faults.growth import GROWTH_FAULTS
 from tests.faults.hygiene import HYGIENE_FAULTS
 from tests.faults.identities import IDENTITY_FAULTS
@@ -71,6 +72,7 @@ ALL_FAULTS = (
     *FLOW_FAULTS,
     *COLOUR_FAULTS,
     *SET_BACK_FAULTS,
+    *FORM_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

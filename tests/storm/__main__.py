@@ -1,5 +1,5 @@
-"""Runs a storm on a `vote up` of its own, then one orderly outage of each store, then sets the log back to an older copy. Then,
-on stacks of their own, makes each flow half-open and promotes a standby without the newest rows. Prints the verdict.
+"""Runs a storm on a `vote up` of its own, then one orderly outage of each store, then sets the log back to an older copy.
+Then, on stacks of their own, makes each flow half-open and promotes a standby without the newest rows. Prints the verdict.
 
 Exit code 1 when anything is wrong, or much later than the same machine needs without the fault.
 

@@ -52,8 +52,6 @@ class HalfOpen(NamedTuple):
         )
 
 
-
-
 def run(services: Services, folder: Path) -> HalfOpen:
     """Silence each flow in turn. Everything it starts is ended."""
     pair = start_pair(services, folder / "servers", durable=True)

@@ -4,6 +4,7 @@ from vote.actions import recovery
 from vote.auth import TOKEN_HOURS, PasswordHasher, hash_password
 from vote.ballotlog.log import BallotLog
 from vote.db import devices, outbox, users
+from vote.db.idempotency import Claim
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.errors import NotFound
@@ -12,24 +13,39 @@ ADMIN_EMAIL = "admin@localhost.invalid"  # RFC 2606: surely nobody's
 
 
 def register(
-    db: Database, hasher: PasswordHasher, *, username: str, email: str, password: str, confirm: bool
+    db: Database,
+    hasher: PasswordHasher,
+    *,
+    username: str,
+    email: str,
+    password: str,
+    confirm: bool,
+    once: Claim | None = None,
 ) -> Account:
     """A new voter; `confirm`: a mail asks for the address to be confirmed. Raises NameTaken with the field.
 
     The fields were checked before (`web/models.py`).
     """
     password_hash = hasher.hash(password)
-    with db.transaction(by="register") as tx:
+    with db.transaction(by="register", once=once) as tx:
         user_id = users.insert(tx, username=username, email=email, password_hash=password_hash, role="voter")
         account = users.find(tx, user_id)
         if confirm:
             outbox.put(tx, "confirm", user_id=user_id, recipient=email, username=username)
+        if once is not None:
+            once.object_id = user_id
     assert account is not None
     return account
 
 
 def change_password(
-    db: Database, hasher: PasswordHasher, *, by: Account, new: str, keep_device: bytes | None = None
+    db: Database,
+    hasher: PasswordHasher,
+    *,
+    by: Account,
+    new: str,
+    keep_device: bytes | None = None,
+    once: Claim | None = None,
 ) -> None:
     """Replace one's own password and end every session; the present one was checked before (`logins.py`).
 
@@ -37,29 +53,29 @@ def change_password(
     """
     recovery.check_new_password(by, new, field="new_password")
     password_hash = hasher.hash(new)
-    with db.transaction(by=by.id) as tx:
+    with db.transaction(by=by.id, once=once) as tx:
         recovery.set_password(tx, by, password_hash, keep_device=keep_device)
 
 
-def log_out_everywhere(db: Database, *, by: int, keep_device: bytes | None = None) -> None:
+def log_out_everywhere(db: Database, *, by: int, keep_device: bytes | None = None, once: Claim | None = None) -> None:
     """End everything of one's own within a second; every device but `keep_device` is unknown then."""
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         users.revoke(tx, f"user:{by}", keep_hours=TOKEN_HOURS)
         devices.forget_others(tx, by, but=keep_device)
 
 
-def revoke(db: Database, *, by: int, subject: str) -> None:
+def revoke(db: Database, *, by: int, subject: str, once: Claim | None = None) -> None:
     """Make one's own token (`jti:…`), session (`sid:…`) or everything (`user:…`) dead everywhere within a second."""
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         users.revoke(tx, subject, keep_hours=TOKEN_HOURS)
 
 
-def erase(db: Database, log: BallotLog, *, by: int) -> bool:
+def erase(db: Database, log: BallotLog, *, by: int, once: Claim | None = None) -> bool:
     """Blank one's own account and end all its sessions. The votes stay and carry only a number (R10).
 
     True when the erasure is on disk in the log too, so that a restore erases again; else the worker's schedule sees to it.
     """
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         users.erase(tx, by)
         users.ask_erasure(tx, by)
         users.revoke(tx, f"user:{by}", keep_hours=TOKEN_HOURS)

@@ -1,8 +1,10 @@
 """The end of a safe close (R8): final once every shard is drained to its marker, or by an operator's audited word."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vote.db import competitions, positions
+from vote.db.idempotency import Claim
 from vote.db.pool import Database, Tx
 from vote.db.positions import Gap
 from vote.domain import policy
@@ -55,7 +57,9 @@ def finish_closing(db: Database, competition_id: int, *, by: str) -> bool:
         return True
 
 
-def finish_over(db: Database, competition_id: int, *, by: Person, reason: str) -> Competition:
+def finish_over(
+    db: Database, competition_id: int, *, by: Person, reason: str, once: Claim | None = None
+) -> Competition:
     """An admin's word that the tally is final over gaps or unmatched ballots; kept with the reason, and audited.
 
     Raises Conflict while ballots are still being recorded, or when no word is needed.
@@ -63,7 +67,7 @@ def finish_over(db: Database, competition_id: int, *, by: Person, reason: str) -
     if by.role != "admin":
         raise NotAllowed("Only an admin may decide that a tally stands over a gap.")
     check_reason(reason)
-    with db.transaction(by=by.id) as tx:
+    with db.transaction(by=by.id, once=once) as tx:
         closing = competitions.lock(tx, competition_id)
         if closing is None:
             raise NotFound("There is no such competition.")
@@ -82,12 +86,19 @@ def finish_over(db: Database, competition_id: int, *, by: Person, reason: str) -
 
 def decide_gap(db: Database, gap_id: int, *, by: Person, reason: str) -> None:
     """An admin's word that a gap has been looked into: it holds no closing up any more. Audited. Raises NotFound."""
+    if not decide_gaps(db, [gap_id], by=by, reason=reason):
+        raise NotFound("There is no open gap with this number.")
+
+
+def decide_gaps(
+    db: Database, gap_ids: Sequence[int], *, by: Person, reason: str, once: Claim | None = None
+) -> list[int]:
+    """The same of several at once: those that are decided now, without those that another admin has just decided on."""
     if by.role != "admin":
         raise NotAllowed("Only an admin may decide on a gap.")
     check_reason(reason)
-    with db.transaction(by=by.id) as tx:
-        if not positions.decide_gap(tx, gap_id, by=by.id, reason=reason):
-            raise NotFound("There is no open gap with this number.")
+    with db.transaction(by=by.id, once=once) as tx:
+        return [gap for gap in gap_ids if positions.decide_gap(tx, gap, by=by.id, reason=reason)]
 
 
 def _close(tx: Tx, closing: Competition) -> None:

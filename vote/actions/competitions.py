@@ -14,7 +14,8 @@ from vote.actions.numbering import insert_numbered
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.db import competitions
-from vote.db.pool import Database, Tx
+from vote.db.idempotency import Claim
+from vote.db.pool import Database, Tx, done_once
 from vote.domain import policy
 from vote.domain.competition import (
     Competition,
@@ -44,6 +45,7 @@ def create(
     allow_change: bool = False,
     results_visibility: Visibility = "live",
     draft: bool = False,
+    once: Claim | None = None,
 ) -> Competition:
     """A new competition: open at once, scheduled when `opens_at` lies ahead, or a draft when asked for."""
     if not policy.can_organise(by):
@@ -66,9 +68,11 @@ def create(
             organiser_id=by.id,
             options=keyed_options(list(options)),
         )
+        if once is not None:
+            once.object_id = competition_id
         return _found(tx, competition_id)
 
-    created = insert_numbered(db, log, by, insert)
+    created = insert_numbered(db, log, by, insert, once=once)
     _announce(log, created)
     return created
 
@@ -82,6 +86,7 @@ def change(
     if_match: str | None,
     schedule: bool = False,
     correction: bool = False,
+    once: Claim | None = None,
     **fields: Any,
 ) -> Competition:
     """Change some of name, description, options, opens_at, closes_at, allow_change, results_visibility.
@@ -104,7 +109,8 @@ def change(
 
     def act(tx: Tx, before: Competition) -> Competition:
         given = _given(before, fields, schedule=schedule)
-        return _write(tx, before, given, by=by, correction=correction, now=now) if given else before
+        with done_once(tx, once):
+            return _write(tx, before, given, by=by, correction=correction, now=now) if given else before
 
     with db.transaction(by=by.id) as tx:
         before = lock(tx)
@@ -133,10 +139,12 @@ def _write(
     return _become(tx, changed, "scheduled", now=now) if changed.state == "draft" and waits else changed
 
 
-def open_voting(db: Database, log: BallotLog, competition_id: int, *, by: Person | str) -> Competition:
+def open_voting(
+    db: Database, log: BallotLog, competition_id: int, *, by: Person | str, once: Claim | None = None
+) -> Competition:
     """Open now, or open again (an audited reopening). Does nothing to a competition that is open."""
     now = datetime.now(UTC)
-    with _transaction(db, by) as tx:
+    with _transaction(db, by, once) as tx:
         before = _manage(tx, competition_id, by, None)
         if before.state == "open":
             return before
@@ -147,10 +155,12 @@ def open_voting(db: Database, log: BallotLog, competition_id: int, *, by: Person
     return opened
 
 
-def close_voting(db: Database, log: BallotLog, competition_id: int, *, by: Person | str) -> Competition:
+def close_voting(
+    db: Database, log: BallotLog, competition_id: int, *, by: Person | str, once: Claim | None = None
+) -> Competition:
     """Begin the safe close (R8). Does nothing to a competition that is closing or closed."""
     now = datetime.now(UTC)
-    with _transaction(db, by) as tx:
+    with _transaction(db, by, once) as tx:
         before = _manage(tx, competition_id, by, None)
         if before.state in ("closing", "closed"):
             return before
@@ -160,10 +170,16 @@ def close_voting(db: Database, log: BallotLog, competition_id: int, *, by: Perso
 
 
 def archive(
-    db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None = None
+    db: Database,
+    log: BallotLog,
+    competition_id: int,
+    *,
+    by: Person,
+    if_match: str | None = None,
+    once: Claim | None = None,
 ) -> Competition:
     """Put a closed competition away: from now on only who runs it sees it. Does nothing to one that is archived."""
-    with db.transaction(by=by.id) as tx:
+    with db.transaction(by=by.id, once=once) as tx:
         before = _manage(tx, competition_id, by, if_match)
         if before.state == "archived":
             return before
@@ -174,14 +190,23 @@ def archive(
     return archived
 
 
-def delete(db: Database, log: BallotLog, competition_id: int, *, by: Person, if_match: str | None) -> None:
+def delete(
+    db: Database,
+    log: BallotLog,
+    competition_id: int,
+    *,
+    by: Person,
+    if_match: str | None,
+    once: Claim | None = None,
+) -> None:
     """Delete a competition for good. Raises Conflict where a ballot was ever accepted: close and archive it instead."""
 
     def lock(tx: Tx) -> Competition:
         return _manage(tx, competition_id, by, if_match)
 
     def act(tx: Tx, before: Competition) -> Competition:
-        competitions.delete(tx, competition_id)
+        with done_once(tx, once):
+            competitions.delete(tx, competition_id)
         return before
 
     try:
@@ -260,8 +285,8 @@ def _become(
     return _found(tx, before.id)
 
 
-def _transaction(db: Database, by: Person | str) -> Any:
-    return db.transaction(by=by.id if isinstance(by, Person) else by)
+def _transaction(db: Database, by: Person | str, once: Claim | None) -> Any:
+    return db.transaction(by=by.id if isinstance(by, Person) else by, once=once)
 
 
 def _found(tx: Tx, competition_id: int) -> Competition:

@@ -3,6 +3,7 @@
 from vote.actions.guard import ACTOR, Guard, Guess
 from vote.auth import TOKEN_HOURS, PasswordHasher, PasswordMatch, needs_rehash
 from vote.db import attempts, devices, locks, outbox, users
+from vote.db.idempotency import Claim
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.errors import InvalidInput, NotFound, NotLoggedIn, Unavailable
@@ -10,7 +11,14 @@ from vote.stranger_limits import GUESSES_A_DAY
 
 
 def check_login(
-    db: Database, hasher: PasswordHasher, guard: Guard, guess: Guess, *, username: str, password: str
+    db: Database,
+    hasher: PasswordHasher,
+    guard: Guard,
+    guess: Guess,
+    *,
+    username: str,
+    password: str,
+    once: Claim | None = None,
 ) -> Account:
     """The account, when name and password are right; `guess` is what the guard makes of it.
 
@@ -26,7 +34,9 @@ def check_login(
     guard.was_right(guess)
     is_old = match is PasswordMatch.AS_TYPED or needs_rehash(account.password_hash)
     rehashed = hasher.hash(password) if is_old else None
-    with db.transaction(by=account.id) as tx:
+    if once is not None:
+        once.object_id = account.id
+    with db.transaction(by=account.id, once=once) as tx:
         users.note_login(tx, account.id)
         if rehashed is not None:
             users.set_password_hash(tx, account.id, rehashed)
@@ -65,9 +75,9 @@ def _lock(db: Database, guess: Guess, username: str) -> None:
             outbox.put(tx, "locked", user_id=account.id, recipient=account.email, username=account.username)
 
 
-def unlock(db: Database, guard: Guard, user_id: int, *, by: int | str) -> None:
+def unlock(db: Database, guard: Guard, user_id: int, *, by: int | str, once: Claim | None = None) -> None:
     """Forget every wrong password of an account, from everywhere. Asked twice it changes nothing. Raises NotFound."""
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         account = users.find(tx, user_id)
         if account is None:
             raise NotFound("There is nobody with this number.")
@@ -83,9 +93,9 @@ def remember_device(db: Database, guard: Guard, account: Account, *, token: str,
         devices.remember(tx, account.id, token_hash=token_hash, device=device, session=session)
 
 
-def forget_device(db: Database, device_id: int, *, by: int) -> str:
+def forget_device(db: Database, device_id: int, *, by: int, once: Claim | None = None) -> str:
     """Take one of one's own devices away and end the login there; the subject that is revoked. Raises NotFound."""
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         session = devices.delete(tx, by, device_id)
         if session is None:
             raise NotFound("There is no such device of yours.")

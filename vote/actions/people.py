@@ -6,6 +6,7 @@ stays: the database refuses to disable the last one who can log in, or to make t
 
 from vote.auth import TOKEN_HOURS
 from vote.db import people, users
+from vote.db.idempotency import Claim
 from vote.db.people import PersonRow
 from vote.db.pool import Database, Tx
 from vote.domain import policy
@@ -13,9 +14,9 @@ from vote.domain.person import Role
 from vote.errors import NotFound
 
 
-def set_role(db: Database, user_id: int, *, role: Role, by: int | str) -> PersonRow:
+def set_role(db: Database, user_id: int, *, role: Role, by: int | str, once: Claim | None = None) -> PersonRow:
     """Give somebody a role; it counts from their next request on. Raises NotFound or Conflict."""
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         person = _found(tx, user_id)
         if person.role == role:
             return person
@@ -25,9 +26,9 @@ def set_role(db: Database, user_id: int, *, role: Role, by: int | str) -> Person
         return _found(tx, user_id)
 
 
-def disable(db: Database, user_id: int, *, by: int | str) -> PersonRow:
+def disable(db: Database, user_id: int, *, by: int | str, once: Claim | None = None) -> PersonRow:
     """End every login of somebody, and take no new one. Asked twice it ends them again. Raises NotFound or Conflict."""
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         person = _found(tx, user_id)
         _check_not_oneself(person, by)
         users.set_disabled(tx, user_id, disabled=True)
@@ -35,17 +36,17 @@ def disable(db: Database, user_id: int, *, by: int | str) -> PersonRow:
         return _found(tx, user_id)
 
 
-def enable(db: Database, user_id: int, *, by: int | str) -> PersonRow:
+def enable(db: Database, user_id: int, *, by: int | str, once: Claim | None = None) -> PersonRow:
     """Let somebody log in again; what was ended stays ended. Raises NotFound."""
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         _found(tx, user_id)
         users.set_disabled(tx, user_id, disabled=False)
         return _found(tx, user_id)
 
 
-def log_out(db: Database, user_id: int, *, by: int | str) -> PersonRow:
+def log_out(db: Database, user_id: int, *, by: int | str, once: Claim | None = None) -> PersonRow:
     """End every login of somebody; they may log in again. Raises NotFound."""
-    with db.transaction(by=by) as tx:
+    with db.transaction(by=by, once=once) as tx:
         person = _found(tx, user_id)
         users.revoke(tx, f"user:{user_id}", keep_hours=TOKEN_HOURS)
         return person

@@ -11,6 +11,7 @@ from vote import transport
 from vote.actions.guard import Guard
 from vote.auth import TOKEN_HOURS, PasswordHasher
 from vote.db import attempts, devices, left_addresses, locks, mail_links, outbox, users
+from vote.db.idempotency import Claim
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.folding import email_key, needs_smtputf8
@@ -30,10 +31,10 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def ask_reset(db: Database, guard: Guard, *, email: str) -> None:
+def ask_reset(db: Database, guard: Guard, *, email: str, once: Claim | None = None) -> None:
     """Have a link for a new password sent to this address, when somebody here has it. Raises TooManyGuesses for any."""
     _count_mail(db, guard, "reset", email)
-    with db.transaction(by="forgotten password") as tx:
+    with db.transaction(by="forgotten password", once=once) as tx:
         found = users.find_by_email(tx, email)
         account = found if found is not None and found.disabled_at is None else None
         outbox.put(
@@ -45,7 +46,9 @@ def ask_reset(db: Database, guard: Guard, *, email: str) -> None:
         )
 
 
-def reset_password(db: Database, hasher: PasswordHasher, guard: Guard, *, token: str, password: str) -> int:
+def reset_password(
+    db: Database, hasher: PasswordHasher, guard: Guard, *, token: str, password: str, once: Claim | None = None
+) -> int:
     """Set another password by a link, once; everything logged in is out, and no device is known. The account's id.
 
     Raises InvalidInput for a link that is used up, and for a password that is too easy to guess.
@@ -57,7 +60,7 @@ def reset_password(db: Database, hasher: PasswordHasher, guard: Guard, *, token:
         raise InvalidInput({"token": USED_UP})
     check_new_password(account, password, field="new_password")
     password_hash = hasher.hash(password)
-    with db.transaction(by="forgotten password") as tx:
+    with db.transaction(by="forgotten password", once=once) as tx:
         link = mail_links.use(tx, "reset", hash_of(token))
         if link is None:
             raise InvalidInput({"token": USED_UP})
@@ -95,22 +98,24 @@ def check_mailable(email: str, smtp_url: str | None) -> None:
         raise InvalidInput({"email": NOT_MAILABLE})
 
 
-def ask_confirmation(db: Database, guard: Guard, account: Account) -> None:
+def ask_confirmation(db: Database, guard: Guard, account: Account, *, once: Claim | None = None) -> None:
     """Have the link sent (again) that confirms the address of an account. Raises Conflict, or TooManyGuesses."""
     if account.confirmed_at is not None:
         raise Conflict("Your address is confirmed already.")
     _count_mail(db, guard, "confirm", account.email)
-    with db.transaction(by=account.id) as tx:
+    with db.transaction(by=account.id, once=once) as tx:
         outbox.put(tx, "confirm", user_id=account.id, recipient=account.email, username=account.username)
 
 
-def change_email(db: Database, guard: Guard, account: Account, *, email: str, confirm_first: bool) -> None:
+def change_email(
+    db: Database, guard: Guard, account: Account, *, email: str, confirm_first: bool, once: Claim | None = None
+) -> None:
     """Another address: at once, or with `confirm_first` when the link sent to it is followed. The old one is told.
 
     The password was checked before. Raises NameTaken, and TooManyGuesses.
     """
     _count_mail(db, guard, "confirm", email)
-    with db.transaction(by=account.id) as tx:
+    with db.transaction(by=account.id, once=once) as tx:
         if confirm_first:
             users.check_email_free(tx, email, but=account.id)
             outbox.put(tx, "confirm", user_id=account.id, recipient=email, username=account.username)
@@ -125,14 +130,14 @@ class Confirmation(NamedTuple):
     ends_logins: bool
 
 
-def confirm_email(db: Database, *, token: str) -> Confirmation:
+def confirm_email(db: Database, *, token: str, once: Claim | None = None) -> Confirmation:
     """Confirm the address a link was sent to, and make it the account's when it is another.
 
     Where somebody left this address while voting was open, every login of the account ends: those that follow are looked up
     before they vote (`edge/confirmed.py`). Raises InvalidInput when the link is used up, NameTaken when somebody else has
     the address by now.
     """
-    with db.transaction(by="confirmation") as tx:
+    with db.transaction(by="confirmation", once=once) as tx:
         link = mail_links.use(tx, "confirm", hash_of(token))
         account = users.find(tx, link.user_id) if link else None
         if link is None or account is None:

@@ -11,7 +11,7 @@ for one behind a firewall that has forgotten the connection.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from prometheus_client import Histogram
 from psycopg import Connection, OperationalError, sql
@@ -61,6 +61,16 @@ class Tx(Connection[tuple[Any, ...]]):
                 self.pgconn.finish()  # the answer may still come: it must not be read as another one's
                 self.went_silent = True
             raise
+
+
+class Once(Protocol):
+    """What makes a transaction happen once (`idempotency.py`): asked first in it, and told last."""
+
+    def take(self, tx: Tx) -> None:
+        """Raises AlreadyAnswered when it happened before."""
+
+    def keep(self, tx: Tx) -> None:
+        """Note, with the change itself, that it happens."""
 
 
 WhenChanged = Callable[[Iterable[int]], None]
@@ -146,8 +156,11 @@ class Database:
             yield connection
 
     @contextmanager
-    def transaction(self, *, by: int | str) -> Iterator[Tx]:
-        """One transaction, committed at the end and rolled back on any error. `by`: a user id or the name of a part."""
+    def transaction(self, *, by: int | str, once: Once | None = None) -> Iterator[Tx]:
+        """One transaction, committed at the end and rolled back on any error. `by`: a user id or the name of a part.
+
+        With `once` it happens once: raises AlreadyAnswered, before anything is done, when it did already.
+        """
         actor = f"user:{by}" if isinstance(by, int) else by
         changed: frozenset[int] = frozenset()
         try:
@@ -156,7 +169,8 @@ class Database:
                 try:
                     with connection.transaction():
                         _begin(connection, actor)
-                        yield connection
+                        with done_once(connection, once):
+                            yield connection
                 finally:
                     changed = connection.changed
         finally:  # also after an error: a commit whose answer was lost may have happened
@@ -229,3 +243,13 @@ def _begin(connection: Tx, actor: str) -> None:
         " set_config('idle_in_transaction_session_timeout', %s, true)",
         (actor, str(IDLE_IN_TRANSACTION_MS)),
     )
+
+
+@contextmanager
+def done_once(tx: Tx, once: Once | None) -> Iterator[None]:
+    """Make the change inside happen once, for a transaction that does not always come to it. Raises AlreadyAnswered."""
+    if once is not None:
+        once.take(tx)
+    yield
+    if once is not None:
+        once.keep(tx)

@@ -319,6 +319,7 @@ CREATE TABLE revocations (
 );
 COMMENT ON TABLE revocations IS 'Tokens (jti:…), sessions (sid:…) and everything of a person (user:…) that is dead before its time.';
 CREATE INDEX revocations_expires_at ON revocations (expires_at);
+CREATE INDEX revocations_subject ON revocations (subject);
 
 CREATE TABLE attempts (
     subject bytea NOT NULL CHECK (octet_length(subject) = 16),
@@ -385,6 +386,22 @@ CREATE TABLE mail_links (
 );
 COMMENT ON TABLE mail_links IS 'Links in mails that were sent: SHA-256 of their token, one of each purpose, gone once it is used.';
 CREATE INDEX mail_links_expires_at ON mail_links (expires_at);
+
+CREATE TABLE idempotency_keys (
+    key_hash bytea PRIMARY KEY CHECK (octet_length(key_hash) = 32),
+    began_at timestamptz NOT NULL,
+    answered_at timestamptz,
+    led_to text CHECK (led_to LIKE '/%' AND length(led_to) <= 200),
+    object_id bigint,
+    CHECK ((answered_at IS NULL) = (led_to IS NULL))
+);
+COMMENT ON TABLE idempotency_keys IS 'Forms that were sent in the last ten minutes: what a second press of one is answered with. Nothing that was typed.';
+COMMENT ON COLUMN idempotency_keys.key_hash IS 'SHA-256 of route, key and fields. The key is random, signed for one browser session, and kept nowhere.';
+COMMENT ON COLUMN idempotency_keys.began_at IS 'When the press came in that claimed it.';
+COMMENT ON COLUMN idempotency_keys.answered_at IS 'When the change was made, in its own transaction; empty while a password is being checked for it.';
+COMMENT ON COLUMN idempotency_keys.led_to IS 'Where the answer led: a path of this site.';
+COMMENT ON COLUMN idempotency_keys.object_id IS 'The account or competition it was about.';
+CREATE INDEX idempotency_keys_began_at ON idempotency_keys (began_at);
 
 CREATE TABLE audit_log (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -822,6 +839,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON mail_links TO vote_worker;
 
 GRANT SELECT ON left_addresses TO vote_web, vote_worker;
 GRANT UPDATE (user_id), DELETE ON left_addresses TO vote_worker;
+-- Second presses of forms.
+GRANT SELECT, INSERT, DELETE ON idempotency_keys TO vote_web;
+GRANT UPDATE (began_at, answered_at, led_to, object_id) ON idempotency_keys TO vote_web;
+GRANT SELECT, DELETE ON idempotency_keys TO vote_worker;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO vote_backup;
 GRANT INSERT, UPDATE ON backups TO vote_backup;

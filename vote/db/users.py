@@ -245,6 +245,12 @@ def revoke(tx: Tx, subject: str, *, keep_hours: int) -> None:
     )
 
 
+def is_revoked_since(tx: Tx, subjects: Iterable[str], since: datetime) -> bool:
+    """Whether one of these was made dead after `since`."""
+    query = "SELECT FROM revocations WHERE subject = ANY(%s) AND revoked_at > %s LIMIT 1"
+    return tx.execute(query, (list(subjects), since)).fetchone() is not None
+
+
 def revocations_after(tx: Tx, last_id: int) -> list[Revocation]:
     """What was revoked since `last_id`, oldest first.
 

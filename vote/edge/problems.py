@@ -18,6 +18,8 @@ STATUS: dict[type[VoteError], int] = {
     errors.NotConfirmed: 403,
     errors.TooManyGuesses: 429,
     errors.ForgedForm: 403,
+    errors.NoCookie: 403,
+    errors.AlreadyAnswered: 409,
     errors.Conflict: 409,
     errors.NameTaken: 409,
     errors.AlreadyVoted: 409,

@@ -94,9 +94,9 @@ class Revoked:
         now = self._clock()
         return self.is_loaded and now - self._read_at > STALE_AFTER_S and now - self._outage_at > OUTAGE_KNOWN_S
 
-    def add(self, subject: str) -> None:
-        """Know it here at once, without waiting for the next reading."""
-        self._since[subject] = time.time()
+    def add(self, subject: str, *, since: float | None = None) -> None:
+        """Know it here at once, without waiting for the next reading; of what began before `since`, or before now."""
+        self._since[subject] = max(self._since.get(subject, 0.0), time.time() if since is None else since)
 
     def check(self, subject: str, *, user_id: int, began: float) -> None:
         """Refuse a token or session that is dead, or everything of whose person is (NotLoggedIn).

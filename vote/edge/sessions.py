@@ -25,6 +25,7 @@ IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
 SID_BYTES = 16
 UNCONFIRMED = "unconfirmed"  # there while the address has to be looked up before voting
+BEFORE = "before"  # the sid this browser had until it logged in: a form of then may be sent a second time
 
 Session = MutableMapping[str, Any]
 
@@ -104,13 +105,25 @@ def cookie_name(settings: Settings) -> str:
     return cookies.name_of("session", secure=settings.vote_cookie_secure)
 
 
-def begin(session: Session, user_id: int, *, now: float, began: float | None = None, confirmed: bool = True) -> None:
+def begin(
+    session: Session,
+    user_id: int,
+    *,
+    now: float,
+    began: float | None = None,
+    confirmed: bool = True,
+    sid: str | None = None,
+) -> None:
     """Log somebody in: a new sid, so that a planted one gains nothing (OWASP session fixation).
 
     `began` is when the login did by PostgreSQL's clock, which also says what was ended when (`now` where that is not known).
+    `sid`: one that nobody can guess, where a second press is to get the session of the first.
     """
+    before = session.get("sid")
     session.clear()
-    session.update(sid=new_sid(), uid=user_id, at=now if began is None else began, seen=now)
+    session.update(sid=sid or new_sid(), uid=user_id, at=now if began is None else began, seen=now)
+    if isinstance(before, str):
+        session[BEFORE] = before
     if not confirmed:
         session[UNCONFIRMED] = True
 

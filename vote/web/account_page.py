@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
 from vote.errors import Conflict, HasherBusy, InvalidInput, TooManyRequests
-from vote.web import body, own_account, tokens, visitor
+from vote.web import body, idempotency, own_account, tokens, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me import erase_account
 from vote.web.models import Deletion, Nothing, PasswordChange
@@ -47,19 +47,21 @@ def show() -> AnyResponse:
 def change_password() -> AnyResponse:
     """Another password; everything that was logged in before is out, but the browser that asked."""
     account, parts = visitor.me(), visitor.parts()
+    once, device = idempotency.claim("/account?done=password", about=account.id), visitor.own_device(account)
     try:
         given = body.read(PasswordChange)
-        own_account.check_password(given.current_password, field="current_password")
-        actions.change_password(
-            parts.db, parts.hasher, by=account, new=given.new_password, keep_device=visitor.own_device(account)
-        )
+        with once.hold(parts.db):
+            own_account.check_password(given.current_password, field="current_password")
+            actions.change_password(
+                parts.db, parts.hasher, by=account, new=given.new_password, keep_device=device, once=once
+            )
     except (InvalidInput, TooManyRequests, HasherBusy) as error:
         return own_account.refused(error)
     tokens.know_ended(parts, account.id)
     if not visitor.wants_page():
         return nothing()
-    visitor.log_in_again(account)
-    return redirect("/account?done=password", 303)
+    visitor.log_in(account, began=visitor.now_by_database(), sid=idempotency.names_given(once)[0])
+    return redirect(once.address, 303)
 
 
 @account_page.post("/logout-everywhere")
@@ -77,10 +79,11 @@ def change_password() -> AnyResponse:
 def logout_everywhere() -> AnyResponse:
     """Every token and session of the account is dead within a second; of its devices only this one is known still."""
     account, parts = visitor.me(), visitor.parts()
-    actions.log_out_everywhere(parts.db, by=account.id, keep_device=visitor.own_device(account))
+    once = idempotency.claim("/login", about=account.id)
+    actions.log_out_everywhere(parts.db, by=account.id, keep_device=visitor.own_device(account), once=once)
     tokens.know_ended(parts, account.id)
     visitor.log_out()
-    return redirect("/login", 303) if visitor.wants_page() else nothing()
+    return redirect(once.address, 303) if visitor.wants_page() else nothing()
 
 
 @account_page.post("/delete")
@@ -98,9 +101,11 @@ def logout_everywhere() -> AnyResponse:
 def delete() -> AnyResponse:
     """The account is blank; its votes stay and carry only a number."""
     account = visitor.me()
+    once = idempotency.claim("/login?done=deleted", about=account.id)
     try:
-        own_account.check_password(body.read(Deletion).password, field="password")
-        erase_account(account.id)
+        with once.hold(visitor.parts().db):
+            own_account.check_password(body.read(Deletion).password, field="password")
+            erase_account(account.id, once=once)
     except (Conflict, InvalidInput, TooManyRequests, HasherBusy) as error:
         return own_account.refused(error)
-    return redirect("/login?done=deleted", 303) if visitor.wants_page() else nothing()
+    return redirect(once.address, 303) if visitor.wants_page() else nothing()

@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from flask import Blueprint, Response, redirect, render_template, request, session
+from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
 from vote.actions import logins, recovery
 from vote.actions.guard import Guess
+from vote.db.idempotency import Claim
 from vote.db.users import Account
 from vote.edge import devices, problems
 from vote.edge.identity import Identity
 from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooManyRequests, VoteError
 from vote.stranger_limits import PASSWORD_MAX_CHARS
-from vote.web import body, visitor
+from vote.web import body, idempotency, visitor
 from vote.web.access import UNASKED, rule
 from vote.web.local import local_path
 from vote.web.models import Login, Nothing, Registered, Registration, Token, User
@@ -67,13 +68,14 @@ def register() -> AnyResponse:
     if not visitor.wants_page():
         account = _register()
         return answer(Registered(token=_token(account), user=User.of(account)), 201)
+    once = idempotency.claim(HOME)
     try:
-        account = _register()
+        account = _register(once)
     except (InvalidInput, NameTaken) as error:
         return _form_again("register.html", error, errors=error.fields)
     except (TooManyRequests, HasherBusy) as error:
         return _form_again("register.html", error, message=error.detail)
-    return _onwards_as(account)
+    return _onwards_as(account, once)
 
 
 @accounts.post("/login")
@@ -96,13 +98,15 @@ def login() -> AnyResponse:
     if not visitor.wants_page():
         account = _check_login()
         return answer(Token(token=_token(account)))
+    once = idempotency.claim(HOME)
     try:
-        account = _check_login()
+        with once.hold(visitor.parts().db):
+            account = _check_login(once)
     except InvalidInput as error:
         return _form_again("login.html", error, errors=error.fields)
     except (NotLoggedIn, TooManyRequests, HasherBusy) as error:
         return _form_again("login.html", error, message=error.detail)
-    return _onwards_as(account)
+    return _onwards_as(account, once)
 
 
 @accounts.post("/logout")
@@ -124,21 +128,24 @@ def logout() -> AnyResponse:
     who = visitor.identity()
     if who is None and not as_page:
         raise NotLoggedIn
+    once = idempotency.claim(HOME)
     if who is not None:
-        _end(who)
+        _end(who, once)
+    else:
+        once.note(visitor.parts().db)
     visitor.log_out()
-    return redirect(HOME, 303) if as_page else nothing()
+    return redirect(once.address, 303) if as_page else nothing()
 
 
-def _end(who: Identity) -> None:
+def _end(who: Identity, once: Claim | None = None) -> None:
     """This token or session is dead here at once, and everywhere within a second."""
     parts = visitor.parts()
-    actions.revoke(parts.db, by=who.user_id, subject=who.subject)
+    actions.revoke(parts.db, by=who.user_id, subject=who.subject, once=once)
     parts.revoked.add(who.subject)
     log.info("logged out", user_id=who.user_id, via=who.via)
 
 
-def _register() -> Account:
+def _register(once: Claim | None = None) -> Account:
     wanted = body.read(Registration)
     parts = visitor.parts()
     recovery.check_mailable(wanted.email, parts.settings.smtp_url)
@@ -150,12 +157,13 @@ def _register() -> Account:
         email=wanted.email,
         password=wanted.password,
         confirm=parts.settings.email_confirmation,
+        once=once,
     )
     log.info("registered", user_id=account.id)
     return account
 
 
-def _check_login() -> Account:
+def _check_login(once: Claim | None = None) -> Account:
     given = body.read(Login)
     parts = visitor.parts()
     parts.hasher.check_free()  # first, so that a flood costs least where it is worst
@@ -165,7 +173,9 @@ def _check_login() -> Account:
     try:
         guess = parts.guard.at_login(name, visitor.origin_of_login())
         with visitor.password_counted(name), _failures_counted(guess):
-            account = logins.check_login(parts.db, parts.hasher, parts.guard, guess, username=name, password=password)
+            account = logins.check_login(
+                parts.db, parts.hasher, parts.guard, guess, username=name, password=password, once=once
+            )
     except (NotLoggedIn, TooManyRequests) as error:
         log.info("login refused", request_id=visitor.request_id(), why=type(error).__name__)
         raise
@@ -196,16 +206,15 @@ def _token(account: Account) -> str:
     return issue(visitor.parts(), account.id, confirmed=not visitor.needs_lookup(account))
 
 
-def _onwards_as(account: Account) -> AnyResponse:
+def _onwards_as(account: Account, once: Claim) -> AnyResponse:
     """Log a browser in, and know it from now on."""
-    parts, token = visitor.parts(), visitor.device() or devices.new_token()
+    sid, new_token = idempotency.names_given(once)
+    token = visitor.device() or new_token or devices.new_token()
     if (before := visitor.identity()) is not None:  # somebody was logged in here: that session ends
         _end(before)
-    visitor.log_in(account, began=visitor.began())
-    name = devices.name_of(request.headers.get("User-Agent", ""))
-    logins.remember_device(parts.db, parts.guard, account, token=token, device=name, session=session["sid"])
+    visitor.log_in(account, began=visitor.began(), sid=sid, token=token)
     response = _onwards()
-    devices.set_cookie(response, token, parts.settings)
+    devices.set_cookie(response, token, visitor.parts().settings)
     return response
 
 

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest
 
 from vote.domain.competition import OPTION_KEYS
-from vote.edge import body_fields, origin
+from vote.edge import body_fields, idempotency_key, origin
 from vote.errors import InvalidInput, WrongMediaType
 from vote.stranger_limits import FIELDS_MAX, UNKNOWN_FIELDS_NAMED_MAX
 
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 FORMS = (body_fields.FORM, body_fields.MULTIPART)
 LISTS = {"options"}  # fields that a form may name more than once
-OF_PAGES = (origin.FIELD, "next")  # fields that pages add to every form
+OF_PAGES = (origin.FIELD, idempotency_key.FIELD, "next")  # fields that pages add to every form
 TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
 SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
     "missing": "This is needed.",

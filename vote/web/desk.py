@@ -17,7 +17,7 @@ from vote.domain import policy
 from vote.domain.competition import Competition, State
 from vote.edge import problems
 from vote.errors import Conflict, InvalidInput, NotFound, StaleVersion, VoteError
-from vote.web import access, body, corrections, desk_form, paging, pending, visitor
+from vote.web import access, body, corrections, desk_form, idempotency, paging, pending, visitor
 from vote.web.access import ADMIN, ORGANISER
 from vote.web.desk_form import Typed
 from vote.web.desk_steps import STEPS, Step, steps_of
@@ -85,13 +85,14 @@ def create() -> AnyResponse:
     parts, typed = visitor.parts(), Typed.read(request.form)
     if "more" in request.form:
         return Response(render_template("desk-new.html", typed=typed.with_more_options(), errors={}))
+    once = idempotency.claim("/admin/competitions/{id}?done=created")
     try:
         wanted = desk_form.new(typed)
-        created = actions.create(parts.db, parts.log, by=visitor.me().person, **wanted.model_dump())
+        actions.create(parts.db, parts.log, by=visitor.me().person, once=once, **wanted.model_dump())
     except InvalidInput as error:
         page = render_template("desk-new.html", typed=typed, errors=error.fields)
         return Response(page, problems.status_of(error))
-    return redirect(f"/admin/competitions/{created.id}?done=created", 303)
+    return redirect(once.address, 303)
 
 
 @desk.get("/competitions/<id:competition_id>")
@@ -115,16 +116,20 @@ def change(competition_id: int) -> AnyResponse:
     if_match = request.form.get("if_match", "")
     try:
         fields = desk_form.changes(typed, before)
+        done = "saved" if fields else "same"
+        once = idempotency.claim(f"/admin/competitions/{{id}}?done={done}", about=competition_id)
         if fields:
             person = visitor.me().person
-            actions.change(parts.db, parts.log, competition_id, by=person, if_match=if_match, **fields)
+            actions.change(parts.db, parts.log, competition_id, by=person, if_match=if_match, once=once, **fields)
+        else:
+            once.note(parts.db)
     except StaleVersion as error:
         return _again(competition_id, typed, {}, OVERTAKEN, problems.status_of(error))
     except InvalidInput as error:
         return _again(competition_id, typed, error.fields, None, problems.status_of(error))
     except Conflict as error:
         return _again(competition_id, typed, {}, error.detail, problems.status_of(error))
-    return redirect(f"/admin/competitions/{competition_id}?done={'saved' if fields else 'same'}", 303)
+    return redirect(once.address, 303)
 
 
 @desk.post("/competitions/<id:competition_id>/correct")
@@ -136,16 +141,21 @@ def correct(competition_id: int) -> AnyResponse:
         before = _managed(tx, competition_id)
     try:
         fields = desk_form.corrections(corrected, before)
+        done = "corrected" if fields else "same"
+        once = idempotency.claim(f"/admin/competitions/{{id}}?done={done}#corrections", about=competition_id)
         if fields:
             person, if_match = visitor.me().person, request.form.get("if_match", "")
-            actions.change(parts.db, parts.log, competition_id, by=person, if_match=if_match, correction=True, **fields)
+            actions.change(
+                parts.db, parts.log, competition_id, by=person, if_match=if_match, correction=True, once=once, **fields
+            )
+        else:
+            once.note(parts.db)
     except (StaleVersion, InvalidInput, Conflict) as error:
         errors = error.fields if isinstance(error, InvalidInput) else {}
         message = None if errors else OVERTAKEN if isinstance(error, StaleVersion) else error.detail
         status = problems.status_of(error)
         return _again(competition_id, Typed.of(before), errors, message, status, corrected=corrected)
-    done = "corrected" if fields else "same"
-    return redirect(f"/admin/competitions/{competition_id}?done={done}#corrections", 303)
+    return redirect(once.address, 303)
 
 
 @desk.get("/competitions/<id:competition_id>/<any(open, close, schedule, reopen, archive, delete):name>")
@@ -166,14 +176,15 @@ def ask(competition_id: int, name: str) -> AnyResponse:
 def take(competition_id: int, name: str) -> AnyResponse:
     """Take the step that was asked about."""
     step: Step = STEPS[name]
+    here = "" if name == "delete" else "/competitions/{id}"
+    once = idempotency.claim(f"/admin{here}?done={name}", about=competition_id)
     try:
-        step.take(visitor.parts(), competition_id, visitor.me().person)
+        step.take(visitor.parts(), competition_id, visitor.me().person, once)
     except (Conflict, InvalidInput) as error:
         with visitor.parts().db.read() as tx:
             typed = Typed.of(_managed(tx, competition_id))
         return _again(competition_id, typed, {}, _sentence(error), problems.status_of(error))
-    here = "" if name == "delete" else f"/competitions/{competition_id}"
-    return redirect(f"/admin{here}?done={name}", 303)
+    return redirect(once.address, 303)
 
 
 @desk.get("/competitions/<id:competition_id>/finish")
@@ -188,6 +199,7 @@ def ask_to_finish(competition_id: int) -> AnyResponse:
 def finish(competition_id: int) -> AnyResponse:
     """An admin's word that the result stands over a gap: first it is asked about, with the reason, then it is taken."""
     parts, reason = visitor.parts(), request.form.get("reason", "")
+    once = idempotency.claim("/admin/competitions/{id}?done=finish", about=competition_id)
     with parts.db.read() as tx:
         competition = _managed(tx, competition_id)
         votes = tallies.read(tx, [competition_id])[competition_id].total
@@ -201,12 +213,12 @@ def finish(competition_id: int) -> AnyResponse:
                 "desk-finish.html", competition=competition, votes=votes, waiting=waiting, reason=reason
             )
             return Response(page)
-        closing.finish_over(parts.db, competition_id, by=visitor.me().person, reason=reason)
+        closing.finish_over(parts.db, competition_id, by=visitor.me().person, reason=reason, once=once)
     except InvalidInput as error:
         return _again(competition_id, Typed.of(competition), {"word": error.fields["reason"]}, None, 422, word=reason)
     except Conflict as error:
         return _again(competition_id, Typed.of(competition), {}, error.detail, problems.status_of(error))
-    return redirect(f"/admin/competitions/{competition_id}?done=finish", 303)
+    return redirect(once.address, 303)
 
 
 def _managed(tx: Tx, competition_id: int) -> Competition:

@@ -10,8 +10,8 @@ from vote.db import competitions, gaps, set_aside
 from vote.db.gaps import GapRow
 from vote.db.pool import Tx
 from vote.domain.competition import Competition
-from vote.errors import InvalidInput, NotFound
-from vote.web import body, paging, visitor
+from vote.errors import InvalidInput
+from vote.web import body, idempotency, paging, visitor
 from vote.web.access import ADMIN, rule
 from vote.web.gap_models import Decision
 
@@ -46,12 +46,9 @@ def decide() -> AnyResponse:
         return Response(_page({**missing, **error.fields}, wanted, reason), 422)
     if "sure" not in request.form:
         return Response(render_template("desk-gaps-decide.html", wanted=wanted, waiting=waiting, reason=reason))
-    for gap in wanted:
-        try:
-            closing.decide_gap(parts.db, gap.id, by=visitor.me().person, reason=reason)
-        except NotFound:
-            continue  # another admin has just decided on it
-    return redirect("/admin/gaps?done=decided", 303)
+    once = idempotency.claim("/admin/gaps?done=decided")
+    closing.decide_gaps(parts.db, [gap.id for gap in wanted], by=visitor.me().person, reason=reason, once=once)
+    return redirect(once.address, 303)
 
 
 def _page(errors: dict[str, str], chosen: Sequence[GapRow], reason: str) -> str:

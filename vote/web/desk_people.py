@@ -9,7 +9,7 @@ from vote.db.people import PersonRow
 from vote.db.pool import Tx
 from vote.edge import problems
 from vote.errors import Conflict, InvalidInput, NotFound, VoteError
-from vote.web import body, paging, visitor
+from vote.web import body, idempotency, paging, visitor
 from vote.web.access import ADMIN, rule
 from vote.web.people_models import Asked, People, RoleChange
 from vote.web.people_steps import STEPS, steps_of
@@ -42,12 +42,13 @@ def one(user_id: int) -> AnyResponse:
 @rule(ADMIN)
 def set_role(user_id: int) -> AnyResponse:
     """Give the role that was chosen."""
+    once = idempotency.claim("/admin/people/{id}?done=role", about=user_id)
     try:
         role = body.read(RoleChange).role
-        actions.set_role(visitor.parts().db, user_id, role=role, by=visitor.me().id)
+        actions.set_role(visitor.parts().db, user_id, role=role, by=visitor.me().id, once=once)
     except (Conflict, InvalidInput) as error:
         return _page(user_id, error)
-    return redirect(f"/admin/people/{user_id}?done=role", 303)
+    return redirect(once.address, 303)
 
 
 @desk_people.get(STEP_PATH)
@@ -69,11 +70,12 @@ def ask(user_id: int, name: str) -> AnyResponse:
 @rule(ADMIN)
 def take(user_id: int, name: str) -> AnyResponse:
     """Take the step that was asked about."""
+    once = idempotency.claim(f"/admin/people/{{id}}?done={name}", about=user_id)
     try:
-        STEPS[name].take(visitor.parts(), user_id, visitor.me().id)
+        STEPS[name].take(visitor.parts(), user_id, visitor.me().id, once)
     except Conflict as error:
         return _page(user_id, error)
-    return redirect(f"/admin/people/{user_id}?done={name}", 303)
+    return redirect(once.address, 303)
 
 
 def _found(tx: Tx, user_id: int) -> PersonRow:

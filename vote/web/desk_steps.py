@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vote.actions import competitions as actions
+from vote.db.idempotency import Claim
 from vote.domain.competition import Competition, State
 from vote.domain.person import Person
 from vote.edge.parts import Parts
 
-Take = Callable[[Parts, int, Person], object]
+Take = Callable[[Parts, int, Person, Claim], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,24 +34,24 @@ class Step:
         return competition.state in self.from_states and (not self.needs_opens_at or competition.opens_at is not None)
 
 
-def _open(parts: Parts, competition_id: int, person: Person) -> object:
-    return actions.open_voting(parts.db, parts.log, competition_id, by=person)
+def _open(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.open_voting(parts.db, parts.log, competition_id, by=person, once=once)
 
 
-def _close(parts: Parts, competition_id: int, person: Person) -> object:
-    return actions.close_voting(parts.db, parts.log, competition_id, by=person)
+def _close(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.close_voting(parts.db, parts.log, competition_id, by=person, once=once)
 
 
-def _schedule(parts: Parts, competition_id: int, person: Person) -> object:
-    return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, schedule=True)
+def _schedule(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, once=once, schedule=True)
 
 
-def _archive(parts: Parts, competition_id: int, person: Person) -> object:
-    return actions.archive(parts.db, parts.log, competition_id, by=person)
+def _archive(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.archive(parts.db, parts.log, competition_id, by=person, once=once)
 
 
-def _delete(parts: Parts, competition_id: int, person: Person) -> None:
-    actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None)
+def _delete(parts: Parts, competition_id: int, person: Person, once: Claim) -> None:
+    actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None, once=once)
 
 
 STEPS = {

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from vote import errors
 from vote.edge import problems
 from vote.errors import VoteError
-from vote.web import visitor
+from vote.web import idempotency, visitor
 from vote.web.local import local_path
 
 log = structlog.get_logger()
@@ -37,10 +38,12 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, answer_unexpected)
 
 
-def answer_vote_error(error: VoteError) -> Response:
+def answer_vote_error(error: VoteError) -> AnyResponse:
     """An error of the tree: its status, its sentence, its fields."""
     if isinstance(error, errors.NotLoggedIn) and visitor.wants_page():
         return to_login()
+    if isinstance(error, errors.AlreadyAnswered) and (again := idempotency.answer_again()) is not None:
+        return again
     status = problems.status_of(error)
     if status == 500:
         return answer_unexpected(error)

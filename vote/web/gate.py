@@ -4,8 +4,9 @@ import structlog
 from flask import Flask, Response, g, request, session
 
 from vote.edge import client_address, origin
-from vote.errors import NotAllowed, NotLoggedIn
-from vote.web import access, visitor
+from vote.edge.sessions import BEFORE, cookie_name
+from vote.errors import ForgedForm, NoCookie, NotAllowed, NotLoggedIn
+from vote.web import access, idempotency, visitor
 from vote.web.access import UNASKED, Rule
 
 log = structlog.get_logger()
@@ -74,7 +75,8 @@ def check_limit() -> None:
 
 
 def check_form() -> None:
-    """Raises ForgedForm when a browser sends a change that does not come from a form of this session.
+    """Raises ForgedForm when a browser sends a change that does not come from a form of this session; AlreadyAnswered when
+    it is the second press of one.
 
     A Bearer token proves more than a form's token, and a client that is no browser has no session to misuse.
     """
@@ -84,5 +86,16 @@ def check_form() -> None:
     origin.check_same_origin(
         request.headers.get, allowed_hosts=origin.allowed_hosts(settings, request.headers.get("Host"))
     )
+    if not request.cookies.get(cookie_name(settings)):
+        idempotency.check_left()
+        raise NoCookie
     given = request.headers.get(CSRF_HEADER) or request.form.get(origin.FIELD)
-    origin.check_csrf(origin.keys_of(settings), session.get("sid"), given)
+    keys, sid, before = origin.keys_of(settings), session.get("sid"), session.get(BEFORE)
+    try:
+        origin.check_csrf(keys, sid, given)
+    except ForgedForm:
+        # The answer to a log-in has replaced the session, and its form, still on the screen, is pressed again.
+        origin.check_csrf(keys, before, given)
+        idempotency.check(str(before), may_change=False)
+    else:
+        idempotency.check(str(sid), may_change=True)

@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 
 from vote.actions import accounts as actions
 from vote.db import devices, exports
+from vote.db.idempotency import Claim
 from vote.db.pool import Tx
 from vote.web import body, own_account, tokens, visitor
 from vote.web.access import LOGGED_IN, rule
@@ -87,9 +88,9 @@ def erase() -> Response:
     return nothing()
 
 
-def erase_account(user_id: int) -> None:
+def erase_account(user_id: int, *, once: Claim | None = None) -> None:
     """Erase who is asking; this process knows it at once, every other within a second."""
     parts = visitor.parts()
-    actions.erase(parts.db, parts.log, by=user_id)
+    actions.erase(parts.db, parts.log, by=user_id, once=once)
     tokens.know_ended(parts, user_id)
     visitor.log_out()

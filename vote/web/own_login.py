@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote.actions import logins, recovery
 from vote.db import devices
 from vote.errors import HasherBusy, InvalidInput, NameTaken, TooManyRequests
-from vote.web import body, own_account, visitor
+from vote.web import body, idempotency, own_account, visitor
 from vote.web.access import LOGGED_IN, rule
 from vote.web.me_models import KnownDevice, KnownDevices
 from vote.web.models import EmailChange, Nothing
@@ -34,18 +34,22 @@ def change_email() -> AnyResponse:
     """Another address; the password is asked for, since mail to it opens the account."""
     account, parts = visitor.me(), visitor.parts()
     confirm_first = parts.settings.email_confirmation
+    once = idempotency.claim(f"/account?done={'mail' if confirm_first else 'email'}", about=account.id)
     try:
         given = body.read(EmailChange)
         recovery.check_mailable(given.email, parts.settings.smtp_url)
-        own_account.check_password(given.password, field="password")
-        visitor.check_mail_limit()
-        recovery.change_email(parts.db, parts.guard, account, email=given.email, confirm_first=confirm_first)
+        with once.hold(parts.db):
+            own_account.check_password(given.password, field="password")
+            visitor.check_mail_limit()
+            recovery.change_email(
+                parts.db, parts.guard, account, email=given.email, confirm_first=confirm_first, once=once
+            )
     except InvalidInput as error:
         return own_account.refused(own_account.fields_named(error, **_names()))
     except (NameTaken, TooManyRequests, HasherBusy) as error:
         return own_account.refused(error)
     if visitor.wants_page():
-        return redirect(f"/account?done={'mail' if confirm_first else 'email'}", 303)
+        return redirect(once.address, 303)
     return nothing(202 if confirm_first else 204)
 
 
@@ -68,13 +72,14 @@ def _names() -> dict[str, str]:
 def ask_confirmation() -> AnyResponse:
     """Another mail to the address of the account."""
     body.read(Nothing)
-    parts = visitor.parts()
+    parts, account = visitor.parts(), visitor.me()
+    once = idempotency.claim("/account?done=mail", about=account.id)
     try:
         visitor.check_mail_limit()
-        recovery.ask_confirmation(parts.db, parts.guard, visitor.me())
+        recovery.ask_confirmation(parts.db, parts.guard, account, once=once)
     except TooManyRequests as error:
         return own_account.refused(error)
-    return redirect("/account?done=mail", 303) if visitor.wants_page() else nothing(202)
+    return redirect(once.address, 303) if visitor.wants_page() else nothing(202)
 
 
 @own_login.get("/api/me/devices")
@@ -109,6 +114,7 @@ def listed() -> AnyResponse:
 def forget(device_id: int) -> AnyResponse:
     """It is logged out and not known any more."""
     body.read(Nothing)
-    parts = visitor.parts()
-    parts.revoked.add(logins.forget_device(parts.db, device_id, by=visitor.me().id))
-    return redirect("/account?done=device", 303) if visitor.wants_page() else nothing()
+    parts, account = visitor.parts(), visitor.me()
+    once = idempotency.claim("/account?done=device", about=account.id)
+    parts.revoked.add(logins.forget_device(parts.db, device_id, by=account.id, once=once))
+    return redirect(once.address, 303) if visitor.wants_page() else nothing()

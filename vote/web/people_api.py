@@ -140,7 +140,7 @@ def unlock(user_id: int) -> Response:
 
 def _take(name: str, user_id: int) -> Response:
     body.read(Nothing)
-    return _tell(STEPS[name].take(visitor.parts(), user_id, visitor.me().id))
+    return _tell(STEPS[name].take(visitor.parts(), user_id, visitor.me().id, None))
 
 
 def _tell(person: PersonRow) -> Response:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vote.actions import logins
 from vote.actions import people as actions
 from vote.db import people
+from vote.db.idempotency import Claim
 from vote.db.people import PersonRow
 from vote.domain import policy
 from vote.edge.parts import Parts
@@ -23,7 +24,7 @@ class PersonStep:
     will: Sequence[str]
     done: str
     fits: Callable[[PersonRow], bool]
-    take: Callable[[Parts, int, int], PersonRow]  # of whom, by whom
+    take: Callable[[Parts, int, int, Claim | None], PersonRow]  # of whom, by whom, and for which press
     is_grave: bool = False
     is_repeatable: bool = False  # makes sense again right after it was taken
     is_for_others: bool = False  # refused on oneself, by the action as well
@@ -38,24 +39,24 @@ class PersonStep:
         return self.is_repeatable or not self.fits(person)
 
 
-def _disable(parts: Parts, user_id: int, by: int) -> PersonRow:
-    person = actions.disable(parts.db, user_id, by=by)
+def _disable(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    person = actions.disable(parts.db, user_id, by=by, once=once)
     tokens.know_ended(parts, user_id)
     return person
 
 
-def _enable(parts: Parts, user_id: int, by: int) -> PersonRow:
-    return actions.enable(parts.db, user_id, by=by)
+def _enable(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    return actions.enable(parts.db, user_id, by=by, once=once)
 
 
-def _log_out(parts: Parts, user_id: int, by: int) -> PersonRow:
-    person = actions.log_out(parts.db, user_id, by=by)
+def _log_out(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    person = actions.log_out(parts.db, user_id, by=by, once=once)
     tokens.know_ended(parts, user_id)
     return person
 
 
-def _unlock(parts: Parts, user_id: int, by: int) -> PersonRow:
-    logins.unlock(parts.db, parts.guard, user_id, by=by)
+def _unlock(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    logins.unlock(parts.db, parts.guard, user_id, by=by, once=once)
     with parts.db.read() as tx:
         person = people.find(tx, user_id)
     if person is None:

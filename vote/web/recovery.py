@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote.actions import recovery as actions
 from vote.edge import problems
 from vote.errors import HasherBusy, InvalidInput, NameTaken, NotAllowed, TooManyRequests, VoteError
-from vote.web import body, outbox, tokens, visitor
+from vote.web import body, idempotency, outbox, tokens, visitor
 from vote.web.access import UNASKED, rule
 from vote.web.models import Forgotten, MailedToken, PasswordReset
 from vote.web.operations import Operation, describe, nothing
@@ -19,6 +19,7 @@ from vote.web.operations import Operation, describe, nothing
 recovery = Blueprint("recovery", __name__)
 log = structlog.get_logger()
 
+FORGOT = "/forgot"
 NO_MAIL = "This site sends no mail. Ask an organiser: whoever runs the site can set a new password for you."
 
 
@@ -29,8 +30,16 @@ def forgot_page() -> str:
     return render_template("forgot.html", can_mail=visitor.parts().settings.can_mail, errors={})
 
 
+def _sent() -> AnyResponse:
+    """What somebody is told who has asked, known or not."""
+    email = request.form.get("email", "").strip()
+    page = render_template("forgot.html", can_mail=True, sent_to=email, has_outbox=outbox.is_open(), errors={})
+    return Response(page, 202, mimetype="text/html")
+
+
 @recovery.post("/forgot")
 @rule(UNASKED)
+@idempotency.answers_again(_sent)
 @describe(
     Operation(
         summary="Ask for a new password by mail",
@@ -49,14 +58,13 @@ def forgot() -> AnyResponse:
     try:
         email = body.read(Forgotten).email
         visitor.check_mail_limit()
-        actions.ask_reset(parts.db, parts.guard, email=email)
+        actions.ask_reset(parts.db, parts.guard, email=email, once=idempotency.claim(FORGOT))
     except (InvalidInput, TooManyRequests) as error:
         return _again("forgot.html", error, can_mail=True)
     log.info("new password asked for", request_id=visitor.request_id())
     if not visitor.wants_page():
         return nothing(202)
-    page = render_template("forgot.html", can_mail=True, sent_to=email, has_outbox=outbox.is_open(), errors={})
-    return Response(page, 202, mimetype="text/html")
+    return _sent()
 
 
 @recovery.get("/reset")
@@ -79,17 +87,17 @@ def reset_page() -> str:
 )
 def reset() -> AnyResponse:
     """The password is another one, and everything that was logged in is out."""
-    parts = visitor.parts()
+    parts, once = visitor.parts(), idempotency.claim("/login?done=reset")
     try:
         given = body.read(PasswordReset)
         user_id = actions.reset_password(
-            parts.db, parts.hasher, parts.guard, token=given.token, password=given.new_password
+            parts.db, parts.hasher, parts.guard, token=given.token, password=given.new_password, once=once
         )
     except (InvalidInput, HasherBusy) as error:
         return _again("reset.html", error, token=request.form.get("token", ""))
     tokens.know_ended(parts, user_id)
     log.info("password set by mail", user_id=user_id)
-    return redirect("/login?done=reset", 303) if visitor.wants_page() else nothing()
+    return redirect(once.address, 303) if visitor.wants_page() else nothing()
 
 
 @recovery.get("/confirm")
@@ -113,8 +121,9 @@ def confirm_page() -> str:
 )
 def confirm() -> AnyResponse:
     """The address is confirmed, and the account's if it was to be another one."""
+    once = idempotency.claim("/account?done=confirmed")
     try:
-        confirmed = actions.confirm_email(visitor.parts().db, token=body.read(MailedToken).token)
+        confirmed = actions.confirm_email(visitor.parts().db, token=body.read(MailedToken).token, once=once)
     except (InvalidInput, NameTaken) as error:
         return _again("confirm.html", error, token=request.form.get("token", ""))
     if confirmed.ends_logins:
@@ -122,7 +131,7 @@ def confirm() -> AnyResponse:
     log.info("address confirmed", user_id=confirmed.user_id)
     if not visitor.wants_page():
         return nothing()
-    return redirect("/account?done=confirmed", 303)
+    return redirect(once.address, 303)
 
 
 def _again(template: str, error: VoteError, **values: object) -> AnyResponse:

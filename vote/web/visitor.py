@@ -19,7 +19,7 @@ from vote.db import clock, left_addresses, users
 from vote.db.users import Account
 from vote.domain.folding import username_key
 from vote.domain.person import Person
-from vote.edge import client_address, devices, origin, sessions
+from vote.edge import client_address, devices, idempotency_key, origin, sessions
 from vote.edge.client_address import Address
 from vote.edge.identity import Identifier, Identity
 from vote.edge.parts import Parts
@@ -103,9 +103,18 @@ def me() -> Account:
 
 def csrf_token() -> str:
     """The token for the forms of this session; gives a stranger a session of their own first."""
+    return origin.csrf_token(origin.keys_of(parts().settings)[0], _sid())
+
+
+def idempotency_key_for_form() -> str:
+    """A key for one form of this session: its second press gets the answer of the first."""
+    return idempotency_key.new_key(idempotency_key.keys_of(parts().settings)[0], _sid())
+
+
+def _sid() -> str:
     if not isinstance(session.get("sid"), str):
         session["sid"] = sessions.new_sid()
-    return origin.csrf_token(origin.keys_of(parts().settings)[0], session["sid"])
+    return cast(str, session["sid"])
 
 
 def note_began() -> None:
@@ -131,16 +140,15 @@ def now_by_database() -> float:
         return clock.now(tx)
 
 
-def log_in(account: Account, *, began: float) -> None:
-    """Begin a session for this person that counts from `began`, by the clock of PostgreSQL; this request knows them too."""
-    sessions.begin(session, account.id, began=began, now=time.time(), confirmed=not needs_lookup(account))
+def log_in(account: Account, *, began: float, sid: str | None = None, token: str | None = None) -> None:
+    """Begin a session for this person that counts from `began`, by the clock of PostgreSQL; this request knows them too.
+
+    The device they use, `token`, or else the one that is known, is told of it.
+    """
+    is_confirmed = not needs_lookup(account)
+    sessions.begin(session, account.id, began=began, now=time.time(), confirmed=is_confirmed, sid=sid)
     forget()
-
-
-def log_in_again(account: Account) -> None:
-    """A fresh session after everything of this person was ended; the device they use is told of it."""
-    log_in(account, began=now_by_database())
-    token = device()
+    token = token or device()
     if token is not None:
         name = devices.name_of(request.headers.get("User-Agent", ""))
         logins.remember_device(parts().db, parts().guard, account, token=token, device=name, session=session["sid"])
@@ -208,6 +216,7 @@ def check_mail_limit() -> None:
 def log_out() -> None:
     """End the session of this browser; `gate.py` has it drop what its pages kept, such as a choice that was on its way."""
     session.clear()
+    forget()
     g.has_left = True
 
 

@@ -12,7 +12,7 @@ from vote.actions import accounts, checkpoints
 from vote.actions.checkpoints import Signer
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import attempts, backups, clock, devices, keeping, locks, mail_links, outbox, positions, users
+from vote.db import attempts, backups, clock, devices, idempotency, keeping, locks, mail_links, outbox, positions, users
 from vote.db.pool import Database
 from vote.db.positions import Position
 from vote.errors import ConfigError
@@ -108,7 +108,7 @@ class Keeper:
             keeping.mark_positions(tx)
             keeping.delete_old_marks(tx, keep_hours=self.log_keep_hours)
             users.forget_expired_revocations(tx)
-            for subject in (attempts, locks, mail_links):
+            for subject in (attempts, idempotency, locks, mail_links):
                 subject.forget_expired(tx)
             devices.forget_unused(tx)
             outbox.forget_done(tx)

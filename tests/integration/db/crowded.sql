@@ -49,6 +49,8 @@ SELECT decode(md5(n::text), 'hex'), '', 1, now(), now() + (n - 100) * interval '
 FROM generate_series(1, 20000) n;
 INSERT INTO login_locks (user_id, expires_at)
 SELECT n, now() + (n - 100) * interval '3 seconds' FROM generate_series(1, 20000) n;
+INSERT INTO idempotency_keys (key_hash, began_at, answered_at, led_to, object_id)
+SELECT sha256(n::text::bytea), now() - n * interval '0.02 seconds', now(), '/', n FROM generate_series(1, 30000) n;
 INSERT INTO mail_links (token_hash, user_id, purpose, email, expires_at)
 SELECT sha256(n::text::bytea), n, 'confirm', 'e', now() + (n - 100) * interval '3 seconds'
 FROM generate_series(1, 20000) n;

@@ -3,7 +3,7 @@
 from vote.db.migrations.plain_sql import apply
 
 revision = "0012"
-down_revision = "0008"
+down_revision = "0011"
 
 
 def upgrade() -> None:

@@ -1,19 +1,17 @@
-// Asks our own server, and never waits for ever. A network that fails or hangs is status 0.
+// What a page asks our own server for its news. A network that fails or hangs is status 0.
+
+import { askWithin } from "./network.js";
 
 const ANSWER_MS = 3_000;
 
 /** The status of an answer, its body where it is a good one, and how long the server wants us to wait. */
 export async function ask(path, { accept = "application/json", read = (response) => response.json() } = {}) {
-  const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(), ANSWER_MS);
+  const readGood = (response) => (response.ok ? read(response) : null);
   try {
-    const response = await fetch(path, { headers: { Accept: accept }, signal: limit.signal });
-    const body = response.ok ? await read(response) : null;
-    return { status: response.status, body, waitMs: waitMs(response.headers.get("Retry-After")) };
+    const { response, said } = await askWithin(path, { headers: { Accept: accept } }, ANSWER_MS, readGood);
+    return { status: response.status, body: said, waitMs: waitMs(response.headers.get("Retry-After")) };
   } catch {
     return { status: 0, body: null, waitMs: 0 };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -34,8 +34,8 @@ class Options {
     this.group = group;
     this.more = group.querySelector("[data-more]");
     this.more?.addEventListener("click", (event) => {
+      this.add(); // where this fails, the form is sent for more options as without a script
       event.preventDefault();
-      this.add();
     });
     group.addEventListener("click", (event) => {
       const button = event.target.closest("[data-remove]");

@@ -2,7 +2,7 @@
 
 import { isOver } from "./page_state.js";
 import { clock } from "./times.js";
-import { isolated, number, say, share } from "./words.js";
+import { listed, number, say, share } from "./words.js";
 
 const RESTORED_AFTER_MS = 10_000;
 const SPEAK_EVERY_MS = 10_000;
@@ -79,10 +79,8 @@ class Results {
     const leaders = Object.keys(options).filter((key) => best > 0 && options[key] === best);
     const names = leaders.map((key) => this.labels.get(key));
     if (!names.length) return ["Nobody voted."];
-    if (names.length === 1) return [isolated(names[0]), " has the most votes."];
-    const listed = new Intl.ListFormat("en").formatToParts(names);
-    const pieces = listed.map(({ type, value }) => (type === "element" ? isolated(value) : value));
-    return ["A tie: ", ...pieces, " have equally many votes."];
+    if (names.length === 1) return [...listed(names), " has the most votes."];
+    return ["A tie: ", ...listed(names), " have equally many votes."];
   }
 
   /** How the figures come, and of when they are. */

@@ -10,12 +10,22 @@ import { startReceipts } from "./receipts.js";
 import { startTimes } from "./times.js";
 import { startVoting } from "./vote.js";
 
-startTimes(document);
-startCopying(document);
-startVoting(document);
-startLive(document);
-startReceipts(document);
-startMailed(document);
-startPasswords(document);
-startDesk(document);
-startPage(document);
+const parts = [
+  startTimes,
+  startCopying,
+  startVoting,
+  startLive,
+  startReceipts,
+  startMailed,
+  startPasswords,
+  startDesk,
+  startPage,
+];
+
+for (const start of parts) {
+  try {
+    start(document);
+  } catch (error) {
+    console.error(error); // the page works without this part, and the other parts work too
+  }
+}

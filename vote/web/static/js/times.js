@@ -5,7 +5,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const LOOK_AGAIN_MS = 5_000;
 
-const timeOfDay = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+let timeOfDay; // made when it is needed: without Intl the pages still have all their other scripts
 
 const midnight = (at) => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
 
@@ -36,6 +36,7 @@ function distance(at, now) {
 }
 
 function write(element, now) {
+  timeOfDay ??= new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const at = new Date(element.dateTime);
   const near = "near" in element.dataset ? distance(at, now) : "";
   const text = `${day(at, now)}, ${timeOfDay.format(at)}` + (near && ` (${near})`);

@@ -1,8 +1,12 @@
 // Casting a vote. The button says what it does; one press is one ballot on its way; and the voter is told what is known:
 // stored, refused, or not confirmed. While it is not confirmed the page keeps the choice and asks again by itself, which
 // is safe: the same person cannot count twice.
+//
+// The form works without this script. So the browser is kept from sending it only once everything is there that sending it
+// from here needs, and whatever goes wrong after that, the plain form is sent.
 
 import { startLive } from "./live.js";
+import { askJson, Unanswered } from "./network.js";
 import { follow, readPage } from "./receipts.js";
 import { backoff, isolated, pause } from "./words.js";
 
@@ -11,6 +15,38 @@ const TRY_AGAIN = new Set([429, 500, 502, 503, 504]);
 const NOT_CONFIRMED =
   "Your vote is not confirmed yet: the service is not answering. Your choice is kept and this page keeps trying. Leave it open; it cannot count twice.";
 
+/** What the browser remembers while it stays open: a convenience, which may be switched off, full or forbidden. */
+const memory = {
+  recall(key) {
+    try {
+      return sessionStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  keep(key, value) {
+    try {
+      sessionStorage.setItem(key, value);
+    } catch {
+      // the choice is on the page still
+    }
+  },
+  forget(key) {
+    try {
+      sessionStorage.removeItem(key);
+    } catch {
+      // there is nothing to forget
+    }
+  },
+  forgetAll() {
+    try {
+      sessionStorage.clear();
+    } catch {
+      // nor here
+    }
+  },
+};
+
 class Ballot {
   constructor(form) {
     this.form = form;
@@ -18,11 +54,11 @@ class Ballot {
     this.button = form.querySelector("[data-vote-button]");
     this.isSending = false;
     this.memory = `vote:${this.id}`;
-    form.noValidate = true; // this script says itself what is missing
-    form.addEventListener("change", () => this.name());
-    form.addEventListener("submit", (event) => this.press(event));
     this.recall();
     this.name();
+    form.addEventListener("change", () => this.name());
+    form.addEventListener("submit", (event) => this.press(event));
+    form.noValidate = true; // this script says itself what is missing
   }
 
   get chosen() {
@@ -49,27 +85,65 @@ class Ballot {
 
   /** A choice that was being sent when the page was closed or loaded again. */
   recall() {
-    const key = sessionStorage.getItem(this.memory);
-    const option = key && this.form.querySelector(`[name="vote"][value="${CSS.escape(key)}"]`);
-    if (option && "voter" in this.form.dataset) option.checked = true;
+    const key = memory.recall(this.memory);
+    if (!key || !("voter" in this.form.dataset)) return;
+    for (const option of this.form.querySelectorAll('[name="vote"]')) {
+      if (option.value === key) option.checked = true;
+    }
   }
 
   press(event) {
-    if (!this.chosen) {
+    if (this.isSending) {
       event.preventDefault();
-      this.form.querySelector("[data-choose]").hidden = false;
-      this.form.querySelector('[name="vote"]').focus();
       return;
     }
-    if (!("voter" in this.form.dataset)) return; // the server leads through log in and keeps the choice
+    let option, request;
+    try {
+      option = this.chosen;
+      if (!option) {
+        this.remind();
+        event.preventDefault();
+        return;
+      }
+      if (!("voter" in this.form.dataset)) return; // the server leads through log in and keeps the choice
+      request = this.request(option.value);
+    } catch {
+      return; // the browser lacks something: it sends the form by itself
+    }
     event.preventDefault();
-    if (!this.isSending) this.send(this.chosen);
+    this.deliver(option, request);
   }
 
-  async send(option) {
+  async deliver(option, request) {
+    try {
+      await this.send(option, request);
+    } catch {
+      this.sendPlainly();
+    }
+  }
+
+  /** All that `fetch` needs to send this choice. */
+  request(choice) {
+    if (typeof fetch !== "function") throw new TypeError("no fetch");
+    const body = new URLSearchParams({ vote: choice, csrf_token: this.form.elements.csrf_token.value });
+    return { method: "POST", body, headers: { Accept: "application/json" } };
+  }
+
+  /** The form as the browser sends it: safe at any time, since the same choice counts once. */
+  sendPlainly() {
+    if (this.isStored) location.assign(`/vote/${this.id}`);
+    else this.form.submit();
+  }
+
+  remind() {
+    this.form.querySelector("[data-choose]").hidden = false;
+    this.form.querySelector('[name="vote"]').focus();
+  }
+
+  async send(option, request) {
     this.begin(option);
     for (let failures = 0; ; ) {
-      const answer = await this.ask(option.value);
+      const answer = await this.ask(request);
       if (!TRY_AGAIN.has(answer.status)) {
         this.settle(answer, option);
         return;
@@ -82,7 +156,7 @@ class Ballot {
 
   begin(option) {
     this.isSending = true;
-    sessionStorage.setItem(this.memory, option.value);
+    memory.keep(this.memory, option.value);
     this.form.dataset.sending = "";
     this.button.setAttribute("aria-disabled", "true");
     this.button.textContent = "Sending…";
@@ -95,25 +169,22 @@ class Ballot {
   }
 
   /** One ballot, one answer. A network that fails or hangs is status 503: not confirmed. */
-  async ask(choice) {
-    const body = new URLSearchParams({ vote: choice, csrf_token: this.form.elements.csrf_token.value });
+  async ask(request) {
     try {
-      const response = await fetch(this.form.action, {
-        method: "POST",
-        body,
-        headers: { Accept: "application/json" },
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-      });
-      const said = await response.json();
-      return { status: response.status, said, waitMs: 1000 * (Number(response.headers.get("Retry-After")) || 0) };
-    } catch {
+      const { response, said } = await askJson(this.form.action, request, ANSWER_WITHIN_MS);
+      if (response.ok && !said) return { status: 503, said: {}, waitMs: 0 }; // something in between answered, not the service
+      const waitMs = 1000 * (Number(response.headers.get("Retry-After")) || 0);
+      return { status: response.status, said: said ?? {}, waitMs };
+    } catch (error) {
+      if (!(error instanceof Unanswered)) throw error;
       return { status: 503, said: {}, waitMs: 0 };
     }
   }
 
   settle({ status, said }, option) {
-    sessionStorage.removeItem(this.memory);
+    memory.forget(this.memory);
     if (status === 200 || status === 202) {
+      this.isStored = true;
       showStored(this, said, option);
     } else if (status === 401) {
       const back = `/vote/${this.id}?choice=${option.value}`;
@@ -153,13 +224,13 @@ function showStored(ballot, said, option) {
   scrollTo({ top: 0 });
   const isRecorded = said.status === "recorded" ? Promise.resolve(true) : follow(slip);
   if (said.status === "recorded") slip.querySelectorAll("[data-when]").forEach((e) => (e.hidden = e.dataset.when !== "recorded"));
-  isRecorded.then(() => showRest(ballot.id, main));
+  isRecorded.then(() => showRest(ballot.id, main)).catch(() => {}); // the vote is safe and told; the rest is a link away
 }
 
 /** Moves "your choice" to the option that is stored now, where results are shown already. */
 function markChoice(main, key) {
   const mark = main.querySelector("[data-results] .yours");
-  if (mark) main.querySelector(`[data-results] [data-label="${CSS.escape(key)}"]`).after(mark);
+  if (mark) main.querySelector(`[data-results] [data-label="${key}"]`).after(mark);
 }
 
 /**
@@ -188,6 +259,6 @@ function put(main, place, page, name = place) {
 /** Starts every ballot paper under `root`. Who logs out leaves no choice behind, whether or not the service answers. */
 export function startVoting(root) {
   const leaving = root.querySelector('form[action="/logout"]');
-  leaving?.addEventListener("submit", () => sessionStorage.clear());
+  leaving?.addEventListener("submit", () => memory.forgetAll());
   root.querySelectorAll("[data-cast]").forEach((form) => new Ballot(form));
 }

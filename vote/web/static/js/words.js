@@ -23,6 +23,13 @@ export const share = (part, total) =>
     total ? part / total : 0,
   );
 
+/** "a, b, and c" in pieces, each name isolated. */
+export function listed(names) {
+  if (typeof Intl.ListFormat !== "function") return names.flatMap((name, index) => [...(index ? [", "] : []), isolated(name)]);
+  const pieces = new Intl.ListFormat("en").formatToParts(names);
+  return pieces.map(({ type, value }) => (type === "element" ? isolated(value) : value));
+}
+
 /** Waits this many milliseconds. */
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
