@@ -93,7 +93,7 @@ ACCESS_FAULTS = (
     Fault(
         "the last admin can be disabled",
         "an admin always stays",
-        "vote/db/migrations/0013_folding.sql",
+        "vote/db/migrations/0011_folding.sql",
         "erased_at IS NULL AND id <> OLD.id) THEN",
         "erased_at IS NULL) THEN",
         (f"{PEOPLE}::test_an_admin_always_stays",),

@@ -146,7 +146,7 @@ FLOW_FAULTS = (
         "who waited behind a stuck call waits for the next one too",
         "a press is answered within 2 s",
         BOX,
-        "            if batch[0].since < latest:\n",
+        "            if batch and batch[0].since < latest:\n",
         "            if False:\n",
         (f"{FROZEN_LOG}::test_what_waited_too_long_behind_a_stuck_call_is_not_sent_any_more",),
     ),

@@ -12,8 +12,8 @@ FORM_FAULTS = (
         "a form's key is not claimed",
         PROMISE,
         "vote/db/pool.py",
-        "                            once.take(connection)\n",
-        "                            pass\n",
+        "        once.take(tx)\n",
+        "        pass\n",
         (f"{ONE_CHANGE}[create]",),
     ),
     Fault(
@@ -21,9 +21,9 @@ FORM_FAULTS = (
         "a first press that fails leaves the key to the second",
         "vote/db/pool.py",
         "                    with connection.transaction():\n                        _begin(connection, actor)\n"
-        "                        if once is not None:\n                            once.take(connection)\n",
-        "                    if once is not None:\n                        once.take(connection)\n"
-        "                    with connection.transaction():\n                        _begin(connection, actor)\n",
+        "                        with done_once(connection, once):\n                            yield connection\n",
+        "                    with done_once(connection, once), connection.transaction():\n"
+        "                        _begin(connection, actor)\n                        yield connection\n",
         (f"{PRESS}::test_a_first_press_that_fails_leaves_the_key_to_the_second",),
     ),
     Fault(

@@ -7,7 +7,7 @@ FOLDING = f"{WEB}/test_folding.py"
 LAST_ADMIN = f"{WEB}/test_last_admin.py"
 MAILBOX = f"{WEB}/test_one_mailbox.py"
 POSTMAN = "tests/integration/worker/test_postman.py"
-MIGRATION = "vote/db/migrations/0013_folding.sql"
+MIGRATION = "vote/db/migrations/0011_folding.sql"
 IDENTITY_FAULTS = (
     Fault(
         "a space keeps its owner out",

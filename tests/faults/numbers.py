@@ -44,7 +44,7 @@ NUMBER_FAULTS = (
     Fault(
         "the log is not asked whether it knows a number",
         "A number is never given twice",
-        "vote/actions/competitions.py",
+        "vote/actions/numbering.py",
         "        return log.knows(competition_id)\n",
         "        return False\n",
         (f"{NUMBERS}::test_a_number_that_the_ballot_log_knows_is_not_given",),

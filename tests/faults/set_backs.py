@@ -38,9 +38,9 @@ SET_BACK_FAULTS = (
     Fault(
         "a new connection compares nothing",
         "R6: a process compares before any ballot of its own is cast",
-        "vote/ballotlog/box.py",
-        "            await self._compare(self._connection)\n            self._next_connect",
-        "            self._next_connect",
+        "vote/ballotlog/kept_connection.py",
+        "                await self._check(made)\n",
+        "",
         (f"{MARKS}::test_a_process_that_reaches_the_log_late_still_finds_out",),
     ),
     Fault(

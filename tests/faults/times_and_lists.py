@@ -50,8 +50,8 @@ LIST_FAULTS = (
         "a gap that waits is cut off by newer ones",
         "what waits for a decision is never cut off",
         "vote/db/gaps.py",
-        'WHERE g.decided_at IS NULL ORDER BY g.id DESC")',
-        'WHERE g.decided_at IS NULL ORDER BY g.id DESC LIMIT 200")',
+        'WHERE g.decided_at IS NULL {_NEWEST_FIRST}")',
+        'WHERE g.decided_at IS NULL {_NEWEST_FIRST} LIMIT 200")',
         (f"{LONG}::test_no_gap_that_waits_for_a_decision_is_cut_off",),
     ),
     Fault(
@@ -110,9 +110,9 @@ TIME_FAULTS = (
     Fault(
         "what was sent as it is makes a new revision",
         "what is read and sent back changes nothing",
-        "vote/actions/competitions.py",
-        "if _differs(before, name, value)}",
-        "if name}",
+        "vote/actions/wording.py",
+        'if (changes_options(before, fields) if name == "options" else value != getattr(before, name))',
+        "if name",
         (f"{SENT_BACK}::test_what_the_api_tells", f"{SENT_BACK}::test_a_competition_whose_times_have_passed"),
     ),
 )

@@ -11,8 +11,8 @@ from vote.ballotlog import box as box_module
 from vote.ballotlog import keys
 from vote.ballotlog.box import BallotBox
 from vote.ballotlog.entries import Entry
-from vote.ballotlog.log import BallotLog, Pushed, Word
-from vote.ballotlog.shard import Shard
+from vote.ballotlog.log import BallotLog
+from vote.ballotlog.shard import Pushed, Shard, Word
 from vote.domain.installation import Installation
 
 SHARDS = 2

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vote.db import competitions, positions
+from vote.db import competitions, gaps, positions
 from vote.db.idempotency import Claim
 from vote.db.pool import Database, Tx
 from vote.db.positions import Gap
@@ -75,7 +75,7 @@ def finish_over(
         found = hindrance(tx, closing)
         if not found.needs_a_word:
             raise Conflict("Nothing is to be decided: the tally becomes final by itself once all ballots are recorded.")
-        competitions.insert_decision(
+        gaps.insert_decision(
             tx, competition_id, by=by.id, reason=reason, gaps=[gap.id for gap in found.gaps], unmatched=found.unmatched
         )
         _close(tx, closing)

@@ -218,32 +218,6 @@ def delete(
     _announce(log, replace(deleted, state="archived", rules_version=gone))
 
 
-def ensure_demo(db: Database, *, by: str) -> bool:
-    """One open competition to try, when there is none at all. True when it was created now.
-
-    The worker tells the ballot log of it, so none is needed here.
-    """
-    with db.transaction(by=by) as tx:
-        if competitions.any_exist(tx):
-            return False
-        now = datetime.now(UTC)
-        competitions.insert(
-            tx,
-            name="Which stage was the best of the festival?",
-            description="A demo competition. Vote, and watch the bars move.",
-            state="open",
-            opens_at=None,
-            closes_at=None,
-            allow_change=False,
-            results_visibility="live",
-            receipt_key=secrets.token_bytes(RECEIPT_KEY_BYTES),
-            rules_version=next_version(0, now),
-            organiser_id=None,
-            options=keyed_options(["River stage", "Hall stage"]),
-        )
-        return True
-
-
 def _given(before: Competition, fields: Mapping[str, Any], *, schedule: bool) -> dict[str, Any]:
     """What would be different; a draft that is to `schedule` waits for the opening time it has."""
     given = wording.differing(before, fields)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
-from vote.db import ballots, competitions, positions
+from vote.db import ballots, competition_holds, competitions, positions
 from vote.db.pool import Database, Tx
 from vote.domain.competition import Competition, next_version
 from vote.domain.person import Person
@@ -63,7 +63,7 @@ def unless_voted(
 def release_overdue(db: Database, log: BallotLog, *, by: str) -> list[int]:
     """Release holds whose process is gone. Several workers may try. Returns the competitions."""
     with db.read() as tx:
-        overdue = competitions.held_too_long(tx)
+        overdue = competition_holds.held_too_long(tx)
     for competition_id in overdue:
         _release(db, log, competition_id, by=by)
     return overdue
@@ -101,7 +101,7 @@ def _under_hold(
 
 def _hold(tx: Tx, before: Competition) -> Competition:
     version = next_version(before.rules_version, datetime.now(UTC))
-    competitions.hold(tx, before.id, rules_version=version, seconds=HOLD_S)
+    competition_holds.hold(tx, before.id, rules_version=version, seconds=HOLD_S)
     return _found(tx, before.id)
 
 
@@ -111,7 +111,7 @@ def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, vers
         held = competitions.lock(tx, competition_id)
         if held is None or held.held_until is None or version not in (None, held.rules_version):
             return
-        competitions.release(tx, competition_id, rules_version=next_version(held.rules_version, datetime.now(UTC)))
+        competition_holds.release(tx, competition_id, rules_version=next_version(held.rules_version, datetime.now(UTC)))
         released = _found(tx, competition_id)
     log.announce([Rules.of(released)])
 

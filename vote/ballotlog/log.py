@@ -7,14 +7,14 @@ server instance it was made for (R3, R7), and the installation (R11); what belon
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from vote.ballotlog import connection, keys
 from vote.ballotlog.entries import Entry, Rules, parse
-from vote.ballotlog.shard import Shard
+from vote.ballotlog.shard import PUSH_BUDGET_MS, Pushed, Shard, Word
 from vote.domain.ballot import shard_of
 from vote.domain.installation import Installation
 from vote.domain.mark import Mark
@@ -22,22 +22,12 @@ from vote.errors import ForeignLog, LogUnavailable
 
 LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
 EPOCH_BYTES = 8
-PUSH_BUDGET_MS = 2_000  # a push that takes longer than this does nothing (R7)
 COUNT_BUDGET_MS = 60_000  # a count changes nothing, so one that comes late does no harm
 VOTERS_PER_PUSH = 1_000  # Lua unpacks at most some 8,000 values
 FORGOTTEN_PER_PUSH = 1_000
 REPLICAS_WITHIN_MS = 1_000  # the shard's row is locked meanwhile, and a lock is lost after 3 s
 
 _READY, _WARMING, _REMEMBERED = range(3)  # how rules are pushed: see `push_rules` in box.lua
-
-Word = Literal["ok", "expired", "foreign", "cold", "behind"]
-
-
-class Pushed(NamedTuple):
-    """What a push of rules came to. `forgotten`: competitions with news that wait for their voters."""
-
-    word: Word
-    forgotten: frozenset[int] = frozenset()
 
 
 class BallotLog:
@@ -173,7 +163,7 @@ class BallotLog:
         for one in rules:
             arguments += [one.competition, one.text(), secrets.token_hex(16)]
         names = [keys.log(shard.number), keys.state(shard.number), keys.rules(shard.number)]
-        answer = self._fcall("vote_push_rules", names, *_for(shard), how, *arguments)
+        answer = self._fcall("vote_push_rules", names, *shard.for_push(), how, *arguments)
         return Pushed(answer[1], frozenset(answer[3:]))
 
     def push_voters(self, shard: Shard, competition: int, choices: Mapping[int, str]) -> Word:
@@ -260,7 +250,7 @@ class BallotLog:
         self._redis.close()
 
     def _push(self, function: str, names: list[str], shard: Shard, *arguments: Any) -> Word:
-        return self._word(function, names, *_for(shard), *arguments)
+        return self._word(function, names, *shard.for_push(), *arguments)
 
     def _word(self, function: str, names: list[str], *arguments: Any) -> Word:
         word: Word = self._fcall(function, names, *arguments)[1]
@@ -294,11 +284,6 @@ class BallotLog:
 
     def _call(self, *command: Any) -> Any:
         return _told(lambda: self._redis.execute_command(*command))
-
-
-def _for(shard: Shard) -> tuple[int, str, str]:
-    """R7: what every push names: until when, and to which life of the shard and of the server."""
-    return shard.now_ms + PUSH_BUDGET_MS, shard.epoch, shard.instance
 
 
 def _told(call: Callable[[], Any]) -> Any:

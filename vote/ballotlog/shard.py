@@ -1,6 +1,17 @@
 """What a shard says of itself, as `describe` in `box.lua` answers it."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+PUSH_BUDGET_MS = 2_000  # a push that takes longer than this does nothing (R7)
+
+Word = Literal["ok", "expired", "foreign", "cold", "behind"]
+
+
+class Pushed(NamedTuple):
+    """What a push of rules came to. `forgotten`: competitions with news that wait for their voters."""
+
+    word: Word
+    forgotten: frozenset[int] = frozenset()
 
 
 class Shard(NamedTuple):
@@ -33,3 +44,7 @@ class Shard(NamedTuple):
     def parse(cls, number: int, answer: list[Any]) -> "Shard":
         """From an answer. A library of an older version says less, which reads as: belongs to nobody."""
         return cls(number, answer[0], *answer[2:])
+
+    def for_push(self) -> tuple[int, str, str]:
+        """R7: what every push names: until when, and to which life of the shard and of the server."""
+        return self.now_ms + PUSH_BUDGET_MS, self.epoch, self.instance

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
@@ -11,23 +11,7 @@ from vote.db.incarnations import VERSIONS_FROM
 from vote.db.pool import Tx
 from vote.domain.competition import Competition, Correction, Option, State
 
-PAGE_SIZE = 100  # closed ones on one page of a list
-NEWEST = 2**62  # above every id
-
-
-class Page(NamedTuple):
-    """One page of a list, newest first. `next` is what to ask for what follows with, as `after`; None on the last page.
-
-    The first page has everything that lies ahead or goes on, however much it is: nobody misses an open vote because others
-    are newer. What is over follows, PAGE_SIZE of it on each page. An id does not change, so nothing is left out or told
-    twice because something new was added meanwhile.
-    """
-
-    competitions: list[Competition]
-    next: int | None
-
-
-_COMPETITION: LiteralString = f"""
+COMPETITION: LiteralString = f"""
     SELECT c.id, c.name, c.description, c.status AS state, c.opens_at, c.closes_at, c.allow_change,
            c.results_visibility, c.receipt_key, c.rules_version, c.revision + {VERSIONS_FROM} AS revision,
            c.organiser_id, c.created_at, c.opened_at, c.closed_at, c.reopened_at, c.previous_final_at, c.held_until,
@@ -48,7 +32,8 @@ def _changes(tx: Tx, competition_id: int) -> None:
     tx.changed |= {competition_id}
 
 
-def _all(tx: Tx, query: LiteralString, parameters: tuple[Any, ...] = ()) -> list[Competition]:
+def fetch_all(tx: Tx, query: LiteralString, parameters: tuple[Any, ...] = ()) -> list[Competition]:
+    """Return what a query that begins with COMPETITION finds."""
     rows = tx.cursor(row_factory=dict_row).execute(query, parameters)
     return [_competition(row) for row in rows]
 
@@ -61,7 +46,7 @@ def _competition(row: dict[str, Any]) -> Competition:
 
 def find(tx: Tx, competition_id: int) -> Competition | None:
     """The competition with this id, whatever its state."""
-    return next(iter(_all(tx, _COMPETITION + " WHERE c.id = %s", (competition_id,))), None)
+    return next(iter(fetch_all(tx, COMPETITION + " WHERE c.id = %s", (competition_id,))), None)
 
 
 def lock(tx: Tx, competition_id: int) -> Competition | None:
@@ -74,61 +59,14 @@ def lock(tx: Tx, competition_id: int) -> Competition | None:
 
 def find_many(tx: Tx, ids: Iterable[int]) -> list[Competition]:
     """Those of these competitions that exist."""
-    return _all(tx, _COMPETITION + " WHERE c.id = ANY(%s)", (list(ids),))
-
-
-def listed(tx: Tx, *, after: int | None = None) -> Page:
-    """Return what anybody may find: all that is scheduled, open or closing, then what is closed."""
-    live = []
-    if after is None:
-        live = _all(tx, _COMPETITION + " WHERE c.status IN ('scheduled', 'open', 'closing')")
-    closed = _all(
-        tx,
-        _COMPETITION + " WHERE c.status = 'closed' AND c.id < %s::bigint ORDER BY c.id DESC LIMIT %s",
-        (after or NEWEST, PAGE_SIZE + 1),
-    )
-    return _page(live, closed)
-
-
-def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> Page:
-    """Return what somebody runs, their own, or all when no organiser is named: drafts too, and what is archived."""
-    live = []
-    if organiser_id is None:
-        if after is None:
-            live = _all(tx, _COMPETITION + " WHERE c.status IN ('draft', 'scheduled', 'open', 'closing')")
-        closed = _all(
-            tx,
-            _COMPETITION
-            + " WHERE c.status IN ('closed', 'archived') AND c.id < %s::bigint ORDER BY c.id DESC LIMIT %s",
-            (after or NEWEST, PAGE_SIZE + 1),
-        )
-        return _page(live, closed)
-    if after is None:
-        live = _all(
-            tx,
-            _COMPETITION + " WHERE c.status IN ('draft', 'scheduled', 'open', 'closing') AND c.organiser_id = %s",
-            (organiser_id,),
-        )
-    closed = _all(
-        tx,
-        _COMPETITION + " WHERE c.status IN ('closed', 'archived') AND c.organiser_id = %s AND c.id < %s::bigint"
-        " ORDER BY c.id DESC LIMIT %s",
-        (organiser_id, after or NEWEST, PAGE_SIZE + 1),
-    )
-    return _page(live, closed)
-
-
-def _page(live: list[Competition], closed: list[Competition]) -> Page:
-    """`closed` holds one more than a page where others follow."""
-    following = closed[PAGE_SIZE - 1].id if len(closed) > PAGE_SIZE else None
-    return Page(sorted([*live, *closed[:PAGE_SIZE]], key=lambda one: -one.id), following)
+    return fetch_all(tx, COMPETITION + " WHERE c.id = ANY(%s)", (list(ids),))
 
 
 def known_to_log(tx: Tx) -> list[Competition]:
     """What every shard must know: all that may have or get ballots, but for what was forgotten when it was over."""
-    return _all(
+    return fetch_all(
         tx,
-        _COMPETITION + " WHERE (c.status IN ('scheduled', 'open', 'closing', 'closed') OR c.opened_at IS NOT NULL)"
+        COMPETITION + " WHERE (c.status IN ('scheduled', 'open', 'closing', 'closed') OR c.opened_at IS NOT NULL)"
         " AND c.forgotten_at IS NULL",
     )
 
@@ -311,26 +249,6 @@ def correct(tx: Tx, competition_id: int, *, by: int, corrections: Iterable[tuple
             )
 
 
-def hold(tx: Tx, competition_id: int, *, rules_version: int, seconds: float) -> None:
-    """Let the log take no ballots for a moment. Nobody sees a difference but who votes just then, and is told 503."""
-    tx.execute(
-        "UPDATE competitions SET held_until = now() + make_interval(secs => %s), rules_version = %s WHERE id = %s",
-        (seconds, rules_version, competition_id),
-    )
-
-
-def release(tx: Tx, competition_id: int, *, rules_version: int) -> None:
-    """Let the log take ballots again."""
-    tx.execute(
-        "UPDATE competitions SET held_until = NULL, rules_version = %s WHERE id = %s", (rules_version, competition_id)
-    )
-
-
-def held_too_long(tx: Tx) -> list[int]:
-    """Competitions whose hold is over, and nobody has ended it: who began it is gone."""
-    return [row[0] for row in tx.execute("SELECT id FROM competitions WHERE held_until < now()")]
-
-
 def delete(tx: Tx, competition_id: int) -> None:
     """Delete a competition that nobody voted in, with its options and corrections; the audit log keeps what was done.
 
@@ -338,11 +256,3 @@ def delete(tx: Tx, competition_id: int) -> None:
     """
     _changes(tx, competition_id)
     tx.execute("SELECT delete_competition(%s)", (competition_id,))
-
-
-def insert_decision(tx: Tx, competition_id: int, *, by: int, reason: str, gaps: list[int], unmatched: int) -> None:
-    """Keep an operator's word that a tally is final over these gaps and so many unmatched ballots."""
-    tx.execute(
-        "INSERT INTO decisions (competition_id, decided_by, reason, gaps, unmatched) VALUES (%s, %s, %s, %s, %s)",
-        (competition_id, by, reason, gaps, unmatched),
-    )

@@ -89,3 +89,11 @@ def overcome(tx: Tx, competition: Competition) -> Overcome:
     ).fetchone()
     assert row is not None
     return Overcome(int(row[0]), int(row[1]))
+
+
+def insert_decision(tx: Tx, competition_id: int, *, by: int, reason: str, gaps: list[int], unmatched: int) -> None:
+    """Keep an operator's word that a tally is final over these gaps and so many unmatched ballots."""
+    tx.execute(
+        "INSERT INTO decisions (competition_id, decided_by, reason, gaps, unmatched) VALUES (%s, %s, %s, %s, %s)",
+        (competition_id, by, reason, gaps, unmatched),
+    )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from vote.config import Settings
-from vote.db import competitions, gaps, tallies
+from vote.db import competition_lists, competitions, gaps, tallies
 from vote.db.gaps import Overcome
 from vote.db.pool import Database
 from vote.domain.competition import Competition
@@ -82,7 +82,7 @@ class Catalogue:
 
     def _list(self, after: int | None) -> Listing:
         with self._db.read() as tx:
-            found, following = competitions.listed(tx, after=after)
+            found, following = competition_lists.listed(tx, after=after)
             finals = tallies.read(tx, [one.id for one in found if one.state == "closed"])
         totals = {one.competition: one.total for one in finals.values() if one.state == "closed"}
         return Listing(tuple(_public(one) for one in found), totals, following)

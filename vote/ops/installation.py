@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from vote.actions import accounts, competitions
+from vote.actions import accounts, demo
 from vote.actions.checkpoints import Signer
 from vote.config import Settings
 from vote.db.pool import Database
@@ -39,7 +39,7 @@ def furnish(settings: Settings, home: Home) -> Path | None:
     db = Database(settings.database("owner"), size=1, name=BY)
     try:
         password_file = _first_admin(db, home)
-        competitions.ensure_demo(db, by=BY)
+        demo.ensure_demo(db, by=BY)
     finally:
         db.close()
     return password_file

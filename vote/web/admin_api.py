@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from vote.actions import closing, reinstating
 from vote.actions import competitions as actions
-from vote.db import competitions
+from vote.db import competition_lists, competitions
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.person import Person
@@ -45,7 +45,7 @@ def listed() -> Response:
     """A page of them."""
     person, after = _person(), paging.after()
     with visitor.parts().db.read() as tx:
-        found, following = competitions.managed(tx, None if person.role == "admin" else person.id, after=after)
+        found, following = competition_lists.managed(tx, None if person.role == "admin" else person.id, after=after)
     names = corrections.names_of(found)
     return answer(ManagedList(competitions=[ManagedCompetition.of(one, names) for one in found], next=following))
 

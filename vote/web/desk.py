@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import closing
 from vote.actions import competitions as actions
-from vote.db import audit, ballots, competitions, gaps, locks, set_aside, tallies
+from vote.db import audit, ballots, competition_lists, competitions, gaps, locks, set_aside, tallies
 from vote.db.pool import Tx
 from vote.domain import policy
 from vote.domain.competition import Competition, State
@@ -51,7 +51,7 @@ def show() -> str:
     """What somebody runs, with the figures that matter tonight."""
     me, parts, after = visitor.me(), visitor.parts(), paging.after()
     with parts.db.read() as tx:
-        found, following = competitions.managed(tx, None if me.role == "admin" else me.id, after=after)
+        found, following = competition_lists.managed(tx, None if me.role == "admin" else me.id, after=after)
         counts = tallies.read(tx, [one.id for one in found])
         page = render_template(
             "desk.html",

@@ -12,7 +12,7 @@ from vote.actions import competitions as change
 from vote.actions import holding
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import competitions
+from vote.db import competition_holds
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -134,7 +134,7 @@ def test_a_hold_whose_process_died_is_released_by_the_worker(
     one: Competition, log: BallotLog, settings: Settings, owner: Database, worker: Worker, make_user: MakeUser
 ) -> None:
     with owner.transaction(by="tests") as tx:
-        competitions.hold(tx, one.id, rules_version=one.rules_version + 1, seconds=-1)
+        competition_holds.hold(tx, one.id, rules_version=one.rules_version + 1, seconds=-1)
     schedule.push_what_is_missing(worker.db, log, log.describe_all(), {})
     assert cast(settings, one.id, make_user().id, "a").word == "unknown"
 
@@ -144,7 +144,7 @@ def test_a_hold_whose_process_died_is_released_by_the_worker(
     assert holding.release_overdue(owner, log, by="tests") == []
     assert cast(settings, one.id, make_user().id, "a").word == "accepted"
     with owner.read() as tx:
-        assert competitions.held_too_long(tx) == []
+        assert competition_holds.held_too_long(tx) == []
 
 
 @pytest.mark.parametrize("doing", DOINGS)

@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from tests.integration.web.conftest import ApiClient, Browser
 from vote.config import Settings
-from vote.db import audit, competitions, gaps
+from vote.db import audit, competition_lists, gaps
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -58,7 +58,7 @@ def check_pages(found: list[list[int]], ahead: set[int], over: set[int]) -> None
     assert ahead <= set(found[0])
     assert [one for page in found for one in page if one in over] == sorted(over, reverse=True)
     assert sorted(one for page in found for one in page) == sorted(ahead | over)
-    assert all(len(page) >= competitions.PAGE_SIZE for page in found[:-1])
+    assert all(len(page) >= competition_lists.PAGE_SIZE for page in found[:-1])
     assert found[0] == sorted(found[0], reverse=True)
 
 

@@ -2,10 +2,10 @@
 
 from vote.db.migrations.plain_sql import apply
 
-revision = "0012"
-down_revision = "0011"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
     """Add them."""
-    apply("0012_promises.sql")
+    apply("0010_promises.sql")

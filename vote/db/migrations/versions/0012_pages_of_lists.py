@@ -2,10 +2,10 @@
 
 from vote.db.migrations.plain_sql import apply
 
-revision = "0014"
-down_revision = "0013"
+revision = "0012"
+down_revision = "0011"
 
 
 def upgrade() -> None:
     """Make them."""
-    apply("0014_pages_of_lists.sql")
+    apply("0012_pages_of_lists.sql")

@@ -7,8 +7,8 @@ from psycopg import Connection
 from vote.db.migrations.plain_sql import apply
 from vote.domain.folding import email_key
 
-revision = "0013"
-down_revision = "0012"
+revision = "0011"
+down_revision = "0010"
 
 lines = structlog.get_logger()
 
@@ -19,7 +19,7 @@ def upgrade() -> None:
     assert isinstance(driver, Connection)
     _rename_twins(driver)
     _fold_addresses(driver)
-    apply("0013_folding.sql")
+    apply("0011_folding.sql")
     for (user_id,) in driver.execute("SELECT id FROM users WHERE email_key LIKE '% of account %'").fetchall():
         lines.warning(
             "address shared", user_id=user_id, reason="an older account has the same address, and gets its mail"

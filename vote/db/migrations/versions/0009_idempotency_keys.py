@@ -2,10 +2,10 @@
 
 from vote.db.migrations.plain_sql import apply
 
-revision = "0011"
+revision = "0009"
 down_revision = "0008"
 
 
 def upgrade() -> None:
     """Make the table."""
-    apply("0011_idempotency_keys.sql")
+    apply("0009_idempotency_keys.sql")
