@@ -12,7 +12,7 @@ from vote.actions import competitions as change
 from vote.actions import holding
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import competition_holds
+from vote.db import competition_holds, competitions
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.competition import Competition
