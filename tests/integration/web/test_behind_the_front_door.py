@@ -10,7 +10,7 @@ from vote.asgi import HASHING
 from vote.config import Settings
 from vote.edge.turns import Turns
 from vote.errors import Unavailable
-from vote.web.access import PUBLIC, UNASKED, table_of
+from vote.web.access import LOGGED_IN, PUBLIC, UNASKED, table_of
 
 JSON = {"Content-Type": "application/json"}
 PERSON = {"username": "ada", "email": "ada@example.com", "password": "Pass123!", "confirm_password": "Pass123!"}
@@ -58,12 +58,12 @@ def test_who_finds_no_place_before_the_hasher_is_told_at_the_door_and_pages_go_o
     assert form.status == 200
 
 
-def test_what_waits_for_the_hasher_at_the_door_are_routes_open_to_strangers(app: Flask) -> None:
+def test_what_waits_for_the_hasher_at_the_door_are_routes_for_strangers_or_for_oneself(app: Flask) -> None:
     door, table = app.url_map.bind("vote.example"), table_of(app)
 
-    rules = {table[door.match(path, "POST")[0]] for path in HASHING}
+    rules = {table[door.match(path, method)[0]] for method, path in HASHING}
 
-    assert rules <= {UNASKED, PUBLIC}
+    assert rules <= {UNASKED, PUBLIC, LOGGED_IN}
 
 
 NOT_SERVED = [
