@@ -143,12 +143,12 @@ FLOW_FAULTS = (
         ),
     ),
     Fault(
-        "who waited behind a stuck call waits for the next one too",
+        "who waited too long takes those behind along",
         "a press is answered within 2 s",
         BOX,
         "            if batch and batch[0].since < latest:\n",
         "            if False:\n",
-        (f"{FROZEN_LOG}::test_what_waited_too_long_behind_a_stuck_call_is_not_sent_any_more",),
+        (f"{FROZEN_LOG}::test_who_waited_too_long_is_refused_unsent_and_takes_nobody_along",),
     ),
     Fault(
         "each press waits until a frozen log takes a connection",

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from vote import keepalive
 from vote.config import DatabaseTarget
-from vote.db.pool import CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_MS, Tx
+from vote.db.pool import CONNECT_TIMEOUT_S, POOLER_WITHIN_S, STATEMENT_TIMEOUT_MS, Tx
 from vote.errors import DatabaseUnavailable
 
 KNOWN_WITHIN_S = 1.0  # an answer on a connection that has answered before: it may lead nowhere any more
@@ -28,18 +28,19 @@ class DedicatedConnection:
         """Return the answer; one that failed on an old connection is asked for once more on a new one.
 
         Raises DatabaseUnavailable after KNOWN_WITHIN_S + CONNECT_TIMEOUT_S + FRESH_WITHIN_S at the latest, for a question
-        of one statement. Questions only read, and so they may be asked twice.
+        of one statement; through a pooler both are POOLER_WITHIN_S. Questions only read: they may be asked twice.
         """
         if self._connection is not None:
             try:
-                return self._ask(self._connection, question, KNOWN_WITHIN_S)
+                within_s = POOLER_WITHIN_S if self._target.pooled else KNOWN_WITHIN_S
+                return self._ask(self._connection, question, within_s)
             except DatabaseUnavailable:
                 pass  # an outage, or only this connection: a new one tells
         try:
             self._connection = self._connect()
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable from error
-        return self._ask(self._connection, question, FRESH_WITHIN_S)
+        return self._ask(self._connection, question, POOLER_WITHIN_S if self._target.pooled else FRESH_WITHIN_S)
 
     def close(self) -> None:
         """Disconnect. A second call does nothing."""

@@ -32,6 +32,9 @@ STATEMENT_TIMEOUT_MS = 5_000  # nothing a person waits for takes longer
 IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks within this (R4)
 PATIENCE_S = 5.5  # the client's own, for a server that says nothing at all: after the server's own limit
 CHECK_WITHIN_S = 1.0  # for the word that shows that a connection still leads somewhere
+POOLER_WITHIN_S = (
+    4.0  # the same through a pooler, which first says after 2 s that every connection to the server is in use
+)
 RENEW_EVERY_S = 5.0  # how often a connection that leads nowhere casts doubt on all others
 
 
@@ -134,7 +137,7 @@ class Database:
 
     def _check(self, connection: Tx) -> None:
         """Refuse a connection that does not answer at once."""
-        connection.patience_s = CHECK_WITHIN_S
+        connection.patience_s = POOLER_WITHIN_S if self._target.pooled else CHECK_WITHIN_S
         try:
             ConnectionPool.check_connection(connection)
         finally:

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.proxy import Proxy
 from tests.services import Pair
 from vote import keepalive
 from vote.ballotlog import connection, kept_connection
-from vote.ballotlog.box import BallotBox
+from vote.ballotlog.box import BallotBox, Outcome
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.domain.ballot import Ballot
@@ -98,6 +99,32 @@ def test_what_waited_too_long_behind_a_stuck_call_is_not_sent_any_more(
     assert max(seconds for seconds, _ in told) < ANSWERED_WITHIN_S + usual
     assert stored == {1_000 + number for number, (_, accepted) in enumerate(told) if accepted}
     assert stored, "a new connection was made by itself"
+
+
+def test_who_waited_too_long_is_refused_unsent_and_takes_nobody_along(
+    settings: Settings, log: BallotLog, worker: Worker, make_competition: Make
+) -> None:
+    competition, told = make_competition(), dict[int, object]()
+
+    async def run() -> None:
+        box = BallotBox(settings.log_url, settings.vote_shards)
+        for voter in (1, 2):
+            box.put(
+                competition=competition.id,
+                voter=voter,
+                choice="a",
+                ballot_id=secrets.token_hex(16),
+                tell=partial(told.__setitem__, voter),
+            )
+        box._queue[0] = box._queue[0]._replace(since=time.monotonic() - 60)  # as behind a call that was stuck
+        await box.close()
+
+    asyncio.run(run())
+
+    assert isinstance(told[1], LogUnavailable)
+    assert isinstance(told[2], Outcome)
+    assert told[2].word == "accepted"
+    assert log.stored_choice(competition.id, 1) is None, "what was told 503 was not sent"
 
 
 def test_a_log_that_thaws_takes_ballots_again(
