@@ -648,7 +648,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION begin_incarnation() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION begin_incarnation() TO vote_web;
 
--- Begins an incarnation where the database finds itself in another one than is noted; true when it did.
+-- Begins an incarnation where the database finds itself in another one than is noted; true when it did. Where none is noted
+-- yet it is the first, unless there are competitions already and a timeline before this one.
 CREATE FUNCTION note_incarnation() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
@@ -658,7 +659,8 @@ DECLARE
 BEGIN
     IF noted = database_incarnation() THEN
         RETURN false;
-    ELSIF noted IS NULL THEN
+    ELSIF noted IS NULL AND (split_part(database_incarnation(), '/', 2) = '00000001'
+                             OR NOT EXISTS (SELECT FROM competitions)) THEN
         INSERT INTO settings (key, value) VALUES ('incarnation', database_incarnation()) ON CONFLICT (key) DO NOTHING;
         RETURN false;
     END IF;

@@ -106,6 +106,22 @@ def test_competitions_are_numbered_in_order_and_leap_with_each_incarnation(
     assert fourth == third + 1
 
 
+def test_a_database_that_was_restored_before_it_noted_anything_begins_one(
+    owner: Database, make_competition: MakeCompetition
+) -> None:
+    """As one that is migrated from an older version after it failed over."""
+    make_competition()
+    another = (
+        "CREATE OR REPLACE FUNCTION database_incarnation() RETURNS text LANGUAGE sql AS $$ SELECT '7/00000002/1' $$"
+    )
+    with owner.transaction(by="tests") as tx:
+        tx.execute("DELETE FROM settings WHERE key = 'incarnation'")
+        assert not incarnations.note(tx), "the first timeline is the first incarnation"
+        tx.execute("DELETE FROM settings WHERE key = 'incarnation'")
+        tx.execute(another)
+        assert incarnations.note(tx)
+
+
 def test_a_clock_that_stands_still_does_not_give_a_number_twice(
     owner: Database, make_competition: MakeCompetition
 ) -> None:

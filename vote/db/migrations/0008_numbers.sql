@@ -133,7 +133,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION begin_incarnation() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION begin_incarnation() TO vote_web;
 
--- Begins an incarnation where the database finds itself in another one than is noted; true when it did.
+-- Begins an incarnation where the database finds itself in another one than is noted; true when it did. Where none is noted
+-- yet it is the first, unless there are competitions already and a timeline before this one.
 CREATE FUNCTION note_incarnation() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
@@ -143,7 +144,8 @@ DECLARE
 BEGIN
     IF noted = database_incarnation() THEN
         RETURN false;
-    ELSIF noted IS NULL THEN
+    ELSIF noted IS NULL AND (split_part(database_incarnation(), '/', 2) = '00000001'
+                             OR NOT EXISTS (SELECT FROM competitions)) THEN
         INSERT INTO settings (key, value) VALUES ('incarnation', database_incarnation()) ON CONFLICT (key) DO NOTHING;
         RETURN false;
     END IF;
@@ -164,16 +166,11 @@ GRANT SELECT ON reinstatements TO vote_worker, vote_reports, vote_backup;
 GRANT UPDATE (done_at, ballots) ON reinstatements TO vote_worker;
 GRANT DELETE ON unmatched_ballots TO vote_worker;
 
--- A database that was restored or failed over before it knew of incarnations begins one; all others are in their first,
--- which an empty one notes with its first competition.
+-- An empty database notes its incarnation with its first competition, or when its worker starts.
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM competitions) THEN
-        RETURN;
-    ELSIF split_part(database_incarnation(), '/', 2) = '00000001' THEN
+    IF EXISTS (SELECT FROM competitions) THEN
         PERFORM note_incarnation();
-    ELSE
-        PERFORM begin_incarnation();
     END IF;
 END
 $$;
