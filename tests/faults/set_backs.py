@@ -3,6 +3,7 @@
 from tests.faults.fault import Fault
 
 MARKS = "tests/integration/ballotlog/test_marks.py"
+WRITTEN = "tests/integration/ballotlog/test_marks_written.py"
 OWNERSHIP = "tests/integration/worker/test_ownership.py"
 CACHE = "tests/integration/edge/test_cache.py"
 LIMITS = "tests/integration/edge/test_limits.py"
@@ -23,7 +24,7 @@ SET_BACK_FAULTS = (
         "            marks.raise_to(tx, due)",
         "            pass",
         (
-            f"{MARKS}::test_marks_are_written_within_a_second_and_never_on_the_way_of_a_ballot",
+            f"{WRITTEN}::test_marks_are_written_within_a_second_and_never_on_the_way_of_a_ballot",
             f"{MARKS}::test_marks_that_were_written_down_are_compared_before_a_shard_is_ready",
         ),
     ),
@@ -33,7 +34,7 @@ SET_BACK_FAULTS = (
         "vote/casting/acknowledged.py",
         "                self._writing = asyncio.create_task(self.write())",
         "                pass",
-        (f"{MARKS}::test_marks_are_written_within_a_second_and_never_on_the_way_of_a_ballot",),
+        (f"{WRITTEN}::test_marks_are_written_within_a_second_and_never_on_the_way_of_a_ballot",),
     ),
     Fault(
         "a new connection compares nothing",
@@ -81,7 +82,7 @@ SET_BACK_FAULTS = (
         "vote/worker/schedule.py",
         "    return shard.ready and shard.now_ms - shard.resumed_ms >= SETTLE_MS",
         "    return shard.ready",
-        (f"{MARKS}::test_a_mark_that_is_written_late_keeps_a_result_from_being_final",),
+        (f"{WRITTEN}::test_a_mark_that_is_written_late_keeps_a_result_from_being_final",),
     ),
     Fault(
         "what was trimmed counts as lost",
@@ -97,7 +98,7 @@ SET_BACK_FAULTS = (
         "vote/db/marks.py",
         "            WHERE m.position < excluded.position\n",
         "",
-        (f"{MARKS}::test_a_mark_only_grows",),
+        (f"{WRITTEN}::test_a_mark_only_grows",),
     ),
     Fault(
         "the function does not ask for which installation a call is",

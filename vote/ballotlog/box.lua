@@ -1,7 +1,7 @@
 #!lua name=votebox
 --[[
 The ballot log's functions. Every decision about a ballot is made here, in one atomic step with the append.
-`docs/protocol.md` has the rules R1 to R10 that the comments name.
+`docs/protocol.md` has the rules R1 to R11 that the comments name.
 
 Keys of shard n; the hash tag {n} keeps them in one slot of a cluster:
   vote:{n}:log       stream. Entry `<position>-0` has one field `e`: the entry's text (see entries.py).

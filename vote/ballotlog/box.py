@@ -23,9 +23,10 @@ import structlog
 from redis.asyncio import Connection
 from redis.exceptions import ResponseError
 
-from vote.ballotlog import connection, keys
+from vote.ballotlog import connection
 from vote.ballotlog.clock import LogClock
 from vote.ballotlog.kept_connection import KeptConnection
+from vote.ballotlog.marks import compare
 from vote.ballotlog.packing import packed_cast
 from vote.ballotlog.pending import APPENDED, Outcome, PendingBallot, Tell, Word, refuse_late
 from vote.domain.ballot import shard_of
@@ -137,14 +138,8 @@ class BallotBox:
             await self._drop()
 
     async def _compare(self, open_connection: Connection) -> None:
-        """Raises when the log does not say whether it holds every mark; then nothing may be cast over this connection."""
-        marks = list(self.marks.items())
-        for shard, mark in marks:
-            names = 2, keys.log(shard), keys.state(shard)
-            await open_connection.send_command("FCALL", "vote_compare", *names, self._installation.id, *mark)
-        for shard, mark in marks:
-            if (await open_connection.read_response())[1] == "behind":
-                lines.error("set back", shard=shard, epoch=mark.epoch, acknowledged=mark.position)
+        if self.marks:
+            await compare(open_connection, str(self._installation.id), self.marks)
 
     async def _cast_batch(self, batch: list[PendingBallot], until: float) -> None:
         """Cast what is in time before `until` (monotonic), when the first of them must have been told."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,56 +10,22 @@ import pytest
 from tests.casting import box_of, cast
 from tests.services import Pair
 from tests.stack import wait_until
-from vote.actions import competitions as change
 from vote.ballotlog import keys
 from vote.ballotlog.box import BallotBox
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.pending import Outcome
 from vote.casting.acknowledged import Acknowledged
 from vote.config import Settings
-from vote.db import competitions, marks, positions, votes
+from vote.db import positions, votes
 from vote.db.pool import Database
 from vote.db.users import Account
-from vote.domain.ballot import shard_of
 from vote.domain.competition import Competition
 from vote.domain.mark import Mark
-from vote.domain.person import Person
 from vote.errors import LogUnavailable
-from vote.worker import schedule
 from vote.worker.worker import Worker
 
 Make = Callable[..., Competition]
 MakeUser = Callable[..., Account]
-
-
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as one:
-        yield one
-
-
-@pytest.fixture
-def voters(owner: Database, make_user: MakeUser, log: BallotLog, competition: Competition) -> list[int]:
-    """Voters of one shard, the first of them's."""
-    people = [make_user().id for _ in range(4 * log.shards)]
-    shard = shard_of(competition.id, people[0], log.shards)
-    mine = [one for one in people if shard_of(competition.id, one, log.shards) == shard]
-    while len(mine) < 4:
-        one = make_user().id
-        mine += [one] if shard_of(competition.id, one, log.shards) == shard else []
-    return mine
-
-
-@pytest.fixture
-def competition(worker: Worker, make_competition: Make) -> Competition:
-    one = make_competition()
-    worker.step()
-    return one
-
-
-@pytest.fixture
-def home(competition: Competition, voters: list[int], log: BallotLog) -> int:
-    return shard_of(competition.id, voters[0], log.shards)
 
 
 def press(box: BallotBox, competition: Competition, voter: int) -> Awaitable[Outcome]:
@@ -103,7 +69,7 @@ def test_marks_that_were_written_down_are_compared_before_a_shard_is_ready(
     runner.run(done(box))  # this process is gone, with all that it remembers
     servers.set_log_back(tmp_path / "copy")
 
-    wait_until(lambda: _answers(log))
+    wait_until(lambda: answers(log))
     worker.step()
 
     after = log.describe(home)
@@ -133,7 +99,7 @@ def test_a_process_that_reaches_the_log_late_still_finds_out(
     lost = runner.run(press(box, competition, voters[0]))
     before = log.describe(home)
     servers.set_log_back(tmp_path / "copy")
-    wait_until(lambda: _answers(log))
+    wait_until(lambda: answers(log))
     worker.step()
     assert log.describe(home).epoch == before.epoch, "nobody knew"
     for voter in voters[1:3]:
@@ -171,7 +137,7 @@ def test_a_process_without_voters_compares_too(
     box = box_of(settings)
     runner.run(press(box, competition, voters[0]))
     servers.set_log_back(tmp_path / "copy")
-    wait_until(lambda: _answers(log))
+    wait_until(lambda: answers(log))
     worker.step()
 
     runner.run(compare(box))
@@ -201,71 +167,6 @@ def test_no_ballot_is_appended_below_what_was_acknowledged(
 
     assert log.describe(home).is_set_back
     assert log.describe(home).last == last - 1
-
-
-def test_a_mark_that_is_written_late_keeps_a_result_from_being_final(
-    settings: Settings,
-    servers: Pair,
-    owner: Database,
-    log: BallotLog,
-    worker: Worker,
-    organiser: Person,
-    competition: Competition,
-    voters: list[int],
-    home: int,
-    runner: asyncio.Runner,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """The log comes back, is made ready, voting is closed; all within the second in which a mark is on its way."""
-    monkeypatch.setattr(schedule, "SETTLE_MS", 3_600_000)  # a second that lasts
-    servers.copy_log(tmp_path / "copy")
-    box = box_of(settings)
-    runner.run(press(box, competition, voters[0]))
-    acknowledged = Acknowledged(box, owner)
-    servers.set_log_back(tmp_path / "copy")
-    wait_until(lambda: _answers(log))
-    worker.step()
-    change.close_voting(owner, log, competition.id, by=organiser)
-    for _ in range(3):
-        worker._next_schedule = worker._next_push = 0.0
-        worker.step()
-    with owner.read() as tx:
-        assert competitions.in_state(tx, "closing") == [competition.id], (
-            "a result waits for marks of before the restart"
-        )
-
-    monkeypatch.setattr(schedule, "SETTLE_MS", 0)
-    runner.run(acknowledged.write())
-    runner.run(done(box))
-    worker._next_schedule = 0.0
-    worker.step()  # finds it
-    worker.step()
-    worker._next_schedule = 0.0
-    worker.step()
-
-    assert gaps(owner, home)
-    with owner.read() as tx:
-        assert competitions.in_state(tx, "closing") == [competition.id]
-
-
-def test_a_result_waits_for_marks_only_after_a_restart(
-    servers: Pair,
-    owner: Database,
-    log: BallotLog,
-    worker: Worker,
-    organiser: Person,
-    competition: Competition,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    servers.restart_log()
-    wait_until(lambda: _answers(log))
-    worker.step()
-    monkeypatch.setattr(schedule, "SETTLE_MS", 3_600_000)
-    assert not any(schedule.is_settled(shard) for shard in log.describe_all())
-    monkeypatch.setattr(schedule, "SETTLE_MS", 0)
-    assert all(schedule.is_settled(shard) for shard in log.describe_all())
-    assert gaps(owner, 0) == [], "an orderly restart is no loss"
 
 
 def test_a_comparison_while_a_shard_is_made_ready_is_heeded(log: BallotLog, worker: Worker, home: int) -> None:
@@ -303,42 +204,7 @@ def test_what_was_trimmed_is_not_lost(
     assert log.describe(home).ready
 
 
-def test_a_mark_only_grows(owner: Database) -> None:
-    for position in (3, 7, 5):
-        with owner.transaction(by="tests") as tx:
-            marks.raise_to(tx, {1: Mark("life", position, f"{position:032x}")})
-
-    with owner.read() as tx:
-        assert marks.of_epoch(tx, 1, "life") == Mark("life", 7, f"{7:032x}")
-        assert marks.of_epoch(tx, 1, "another life") is None
-
-
-def test_marks_are_written_within_a_second_and_never_on_the_way_of_a_ballot(
-    settings: Settings, servers: Pair, owner: Database, competition: Competition, voters: list[int], home: int
-) -> None:
-    async def run() -> None:
-        box = box_of(settings)
-        acknowledged = Acknowledged(box, owner)
-        following = asyncio.create_task(acknowledged.follow())
-        servers.freeze_database()
-        try:
-            outcome = await press(box, competition, voters[0])
-        finally:
-            servers.thaw_database()
-        await asyncio.to_thread(wait_until, lambda: _marked(owner, home) == outcome.position)
-        following.cancel()
-        await box.close()
-        await acknowledged.finish()
-
-    asyncio.run(run())
-
-
-def _marked(owner: Database, shard: int) -> int:
-    with owner.read() as tx:
-        return max((mark.position for (one, _), mark in marks.all_marks(tx).items() if one == shard), default=0)
-
-
-def _answers(log: BallotLog) -> bool:
+def answers(log: BallotLog) -> bool:
     try:
         log.owners()
     except LogUnavailable:
