@@ -95,7 +95,10 @@ class World:
             return devices.of_person(tx, account.id)[0].id
 
     def gap(self) -> str:
-        made = "INSERT INTO log_gaps (shard, old_epoch, old_position, new_epoch) VALUES (0, 'a', 1, 'b') RETURNING id"
+        made = (
+            "INSERT INTO log_gaps (shard, old_epoch, old_position, new_epoch)"
+            " VALUES (0, gen_random_uuid()::text, 1, 'b') RETURNING id"
+        )
         return str(self.sql(made)[0][0])
 
     def changes(self) -> dict[str, tuple[Any, ...]]:

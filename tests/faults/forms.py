@@ -32,7 +32,7 @@ FORM_FAULTS = (
         "vote/web/idempotency.py",
         "    if g.answer is not None:\n        raise AlreadyAnswered\n",
         "",
-        (f"{AS_THE_FIRST}[the answer was lost-log out]",),
+        (f"{AS_THE_FIRST}[log out-lost]",),
     ),
     Fault(
         "a refusal is told though the first press made the change",
@@ -56,7 +56,7 @@ FORM_FAULTS = (
         "vote/web/templates/parts/forms.html",
         "{%- if once %}<input",
         "{%- if false %}<input",
-        ("tests/unit/web/test_form_keys.py", f"{AS_THE_FIRST}[the answer was lost-create]"),
+        ("tests/unit/web/test_form_keys.py", f"{AS_THE_FIRST}[create-lost]"),
     ),
     Fault(
         "a header's form is written by hand",
@@ -72,7 +72,7 @@ FORM_FAULTS = (
         "vote/web/idempotency.py",
         "        _log_in(answer, response)\n",
         "        pass\n",
-        (f"{AS_THE_FIRST}[the answer was lost-log in]",),
+        (f"{AS_THE_FIRST}[log in-lost]",),
     ),
     Fault(
         "a log-in form gives a session that was ended",

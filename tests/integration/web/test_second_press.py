@@ -130,7 +130,7 @@ def test_every_form_has_a_case(app: Flask) -> None:
     assert routes == set(forms.CASES)
 
 
-@pytest.mark.parametrize("lost", [True, False], ids=["the answer was lost", "the page is still there"])
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "arrived"])
 @pytest.mark.parametrize("case", EVERY)
 def test_a_second_press_is_answered_as_the_first(
     person: Callable[..., Person], world: World, case: Case, lost: bool
