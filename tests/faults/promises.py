@@ -45,7 +45,7 @@ PROMISE_FAULTS = (
     Fault(
         "voting stands still for ever when a process dies in between",
         "a hold ends by itself",
-        "vote/db/competitions.py",
+        "vote/db/competition_holds.py",
         'tx.execute("SELECT id FROM competitions WHERE held_until < now()")',
         'tx.execute("SELECT id FROM competitions WHERE false")',
         (f"{HOLDING}::test_a_hold_whose_process_died_is_released_by_the_worker",),

@@ -9,7 +9,7 @@ LIST_FAULTS = (
     Fault(
         "an open vote is cut off by newer ones",
         "open and coming competitions are never cut off",
-        "vote/db/competitions.py",
+        "vote/db/competition_lists.py",
         "WHERE c.status IN ('scheduled', 'open', 'closing')\")",
         "WHERE c.status IN ('scheduled', 'open', 'closing') ORDER BY c.id DESC LIMIT 500\")",
         (f"{LONG}::test_everybody_finds_all_of_1500",),
@@ -17,7 +17,7 @@ LIST_FAULTS = (
     Fault(
         "a draft is cut off by newer ones",
         "what somebody runs is never cut off",
-        "vote/db/competitions.py",
+        "vote/db/competition_lists.py",
         "'scheduled', 'open', 'closing') AND c.organiser_id = %s\",",
         "'scheduled', 'open', 'closing') AND c.organiser_id = %s LIMIT 500\",",
         (f"{LONG}::test_an_organiser_and_an_admin_find_all_of_1500",),
@@ -25,7 +25,7 @@ LIST_FAULTS = (
     Fault(
         "a list ends without a word",
         "what is over comes in pages with `next`",
-        "vote/db/competitions.py",
+        "vote/db/competition_lists.py",
         "    following = closed[PAGE_SIZE - 1].id if len(closed) > PAGE_SIZE else None",
         "    following = None",
         (f"{LONG}::test_everybody_finds_all_of_1500",),
@@ -33,7 +33,7 @@ LIST_FAULTS = (
     Fault(
         "each page leaves one out",
         "pages hold everything once",
-        "vote/db/competitions.py",
+        "vote/db/competition_lists.py",
         "    following = closed[PAGE_SIZE - 1].id if",
         "    following = closed[PAGE_SIZE].id if",
         (f"{LONG}::test_everybody_finds_all_of_1500",),
