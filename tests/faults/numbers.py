@@ -5,6 +5,7 @@ from tests.faults.fault import Fault
 NUMBERS = "tests/integration/db/test_numbers.py"
 REINSTATING = "tests/integration/worker/test_reinstating.py"
 LOST = "tests/system/test_lost_rows.py"
+VERIFY = "tests/integration/verify/test_reinstated.py"
 MIGRATION = "vote/db/migrations/0008_numbers.sql"
 
 NUMBER_FAULTS = (
@@ -120,7 +121,7 @@ NUMBER_FAULTS = (
         "vote/ops/books/journal.py",
         "*(() if row.is_reinstated else _of_place(row, placed, follow)),",
         "*_of_place(row, placed, follow),",
-        (f"{LOST}",),
+        (f"{VERIFY}::test_reinstated_ballots_are_in_order_and_each_is_accounted_for",),
     ),
     Fault(
         "a token of a lost account passes where anybody may",

@@ -117,6 +117,7 @@ PLACES: tuple[tuple[str, str | None], ...] = (
     ("/vote/1", '{"vote": "a*"}'),
     ("/api/admin/competitions/1*", None),
     ("/api/admin/gaps/1*/decide", '{"decision": "lost*", "reason": "because*"}'),
+    ("/api/admin/competitions/1*/reinstate", '{"reason": "because*"}'),
     ("/api/admin/competitions", '{"name": "n*", "option_a": "a*", "option_b": "b"}'),
     ("/api/admin/people?search=a*", None),
     ("/api/admin/people?after=a*", None),

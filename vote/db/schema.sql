@@ -181,6 +181,7 @@ COMMENT ON COLUMN ballots.retired_at IS 'When retention took who voted what away
 COMMENT ON COLUMN ballots.reinstatement_id IS 'Set where it was kept aside as unmatched first: it stands later than its place in the log.';
 CREATE UNIQUE INDEX ballots_seq ON ballots (shard, seq);
 CREATE INDEX ballots_receipt ON ballots (receipt);
+CREATE INDEX ballots_reinstatement_id ON ballots (reinstatement_id) WHERE reinstatement_id IS NOT NULL;
 
 CREATE TABLE tallies (
     competition_id bigint NOT NULL,

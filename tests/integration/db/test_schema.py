@@ -88,7 +88,6 @@ def test_every_foreign_key_has_an_index_to_be_checked_by(owner: Database) -> Non
         ("ballots", "user_id"),
         ("log_gaps", "decided_by"),
         ("decisions", "decided_by"),
-        ("ballots", "reinstatement_id"),
         ("reinstatements", "asked_by"),
     }
 

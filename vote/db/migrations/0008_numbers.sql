@@ -54,6 +54,7 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON reinstatements FOR EACH
 
 ALTER TABLE ballots ALTER competition_id TYPE bigint, ALTER user_id TYPE bigint,
     ADD COLUMN reinstatement_id bigint REFERENCES reinstatements;
+CREATE INDEX ballots_reinstatement_id ON ballots (reinstatement_id) WHERE reinstatement_id IS NOT NULL;
 COMMENT ON COLUMN ballots.reinstatement_id IS 'Set where it was kept aside as unmatched first: it stands later than its place in the log.';
 
 -- R10: a replayed erasure blanks the person again; the worker may change nothing else of people.
