@@ -50,13 +50,15 @@ class Hub(Generic[W]):
 
     def __init__(self) -> None:
         self._rooms: dict[tuple[int, Kind], set[W]] = {}
-        self._published: dict[
-            tuple[int, Kind], int
-        ] = {}  # so that news of votes costs nothing to who is shown no figures
+        # Of each room, what everybody in it was offered: news of votes costs nothing to who is shown no figures.
+        self._published: dict[tuple[int, Kind], int] = {}
 
     def join(self, watcher: W, present: News) -> None:
         """Let it watch from now on; the present message of its kind is what it is given first."""
-        self._rooms.setdefault((watcher.competition, watcher.kind), set()).add(watcher)
+        where = (watcher.competition, watcher.kind)
+        self._rooms.setdefault(where, set()).add(watcher)
+        if self._published.get(where) != present.version:
+            self._published.pop(where, None)  # it may be older than what the others were offered
         _offer(watcher, present)
 
     def leave(self, watcher: W) -> None:
