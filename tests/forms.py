@@ -196,7 +196,7 @@ def save_the_same(world: World) -> Press:
 
 def step(name: str, **fields: Any) -> Case:
     def make(world: World) -> Press:
-        page = world.closed() if name == "reopen" else world.competition(**fields)
+        page = world.closed() if name in ("reopen", "archive") else world.competition(**fields)
         there = "/admin" if name == "delete" else page
         return Press(f"{page}/{name}", f"{page}/{name}", {}, f"{there}?done={name}", world.admin())
 
@@ -207,6 +207,17 @@ def schedule(world: World) -> Press:
     page = world.competition(draft=True)
     world.sql("UPDATE competitions SET opens_at = now() + interval '1 day' WHERE id = %s", page.rpartition("/")[2])
     return Press(f"{page}/schedule", f"{page}/schedule", {}, f"{page}?done=schedule", world.admin())
+
+
+def correct(world: World) -> Press:
+    page = world.competition(name="Wich?")
+    world.sql(
+        "INSERT INTO votes (competition_id, user_id, choice, created_at) VALUES (%s, %s, 'a', now())",
+        page.rpartition("/")[2],
+        world.make_user().id,
+    )
+    fields = {"name": "Which?"}
+    return Press(page, f"{page}/correct", fields, f"{page}?done=corrected#corrections", world.admin())
 
 
 def finish(world: World) -> Press:
@@ -250,13 +261,15 @@ CASES: dict[str, dict[str, Case]] = {
     "/account/delete": {"erase": erase},
     "/admin/competitions": {"create": create},
     "/admin/competitions/<id:competition_id>": {"save": save, "save the same": save_the_same},
-    "/admin/competitions/<id:competition_id>/<any(open, close, schedule, reopen, delete):name>": {
+    "/admin/competitions/<id:competition_id>/<any(open, close, schedule, reopen, archive, delete):name>": {
         "open": step("open", draft=True),
         "close": step("close"),
         "schedule": schedule,
         "reopen": step("reopen"),
+        "archive": step("archive"),
         "delete": step("delete"),
     },
+    "/admin/competitions/<id:competition_id>/correct": {"correct": correct},
     "/admin/competitions/<id:competition_id>/finish": {"finish": finish},
     "/admin/gaps": {"decide": decide},
     "/admin/people/<id:user_id>/role": {"role": role},

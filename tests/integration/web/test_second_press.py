@@ -5,22 +5,19 @@ The table below holds a case for each route that a form of a browser can be sent
 
 import dataclasses
 import re
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from html import unescape
-from typing import Any
 
 import pytest
 from flask import Flask, request
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests import forms
 from tests.counting_hasher import RIGHT, CountingHasher
-from tests.forms import Case, Press, World
-from tests.integration.web.conftest import HTTPS, Browser
+from tests.forms import Case, World
+from tests.integration.web.conftest import HTTPS
+from tests.integration.web.pressing import Person
 from tests.stack import wait_until
 from vote.app import create_app
 from vote.config import Settings
@@ -33,63 +30,7 @@ from vote.edge.parts import Parts
 MakeUser = Callable[..., Account]
 MakeCompetition = Callable[..., Competition]
 
-FORM = re.compile(r'<form[^>]*method="post" action="([^"]+)"[^>]*>(.*?)</form>', re.DOTALL)
-HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 EVERY = [pytest.param(case, id=name) for name, case in forms.every_case()]
-
-
-class Person:
-    """A browser with one form on its screen, which can be pressed again and again."""
-
-    def __init__(self, app: Flask, settings: Settings, press: Press) -> None:
-        self.app, self.press, self.browser = app, press, Browser(app)
-        if press.who is not None:
-            self.browser.be(press.who, settings)
-        page = self.browser.get(press.page).text
-        found = dict(reversed(FORM.findall(page)))
-        inputs = HIDDEN.findall(found.get(press.path) or next(iter(found.values())))
-        hidden: dict[str, Any] = {name: unescape(value) for name, value in inputs}
-        assert "idempotency_key" in hidden, "the form has no key"
-        self.fields = hidden | press.fields | ({"sure": "yes"} if press.asks else {})
-        self.before = self.cookies(self.browser.client)
-
-    @staticmethod
-    def cookies(client: FlaskClient) -> dict[str, str]:
-        return {
-            name: cookie.value
-            for name in ("__Host-session", "__Host-device")
-            if (cookie := client.get_cookie(name)) is not None
-        }
-
-    def send(self, *, as_before: bool = False, **changed: str) -> TestResponse:
-        """Press the button: with the cookies of now, or with those of before the first answer came."""
-        if as_before:
-            self.browser = self.another()
-        return self.browser.send(self.press.path, {**self.fields, **changed})
-
-    def another(self) -> Browser:
-        """The same browser as it was when the form was loaded."""
-        fresh = Browser(self.app)
-        for name, value in self.before.items():
-            fresh.client.set_cookie(name, value, secure=True)
-        return fresh
-
-    def at_once(self, presses: int = 2) -> list[TestResponse]:
-        """Several presses in the same moment, all before the first answer."""
-        browsers, ready = [self.another() for _ in range(presses)], threading.Barrier(presses)
-
-        def press(browser: Browser) -> TestResponse:
-            ready.wait(timeout=10)
-            return browser.send(self.press.path, self.fields)
-
-        with ThreadPoolExecutor(presses) as pool:
-            answers = list(pool.map(press, browsers))
-        self.browser = browsers[-1]
-        return answers
-
-    @property
-    def is_logged_in(self) -> bool:
-        return self.browser.get("/api/me").status_code == 200
 
 
 @pytest.fixture
