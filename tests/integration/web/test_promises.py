@@ -203,9 +203,9 @@ def test_a_reopened_one_says_so(
     assert (final_at["final"], told["final"]) == (True, False)
     for page in (f"/vote/{voted.id}", f"/results/{voted.id}"):
         assert "Voting was reopened" in browser.get(page).text
-        assert "The result will replace an earlier one that was final from" in browser.get(page).text
+        assert "The result that had been final since" in browser.get(page).text
     close(owner, log, worker, voted)
-    assert "This result replaces an earlier one" in browser.get(f"/results/{voted.id}").text
+    assert "This result replaces one that had been final since" in browser.get(f"/results/{voted.id}").text
     assert api.get(path).get_json()["reopened_at"] == told["reopened_at"]
 
 
