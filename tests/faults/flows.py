@@ -28,6 +28,14 @@ FLOW_FAULTS = (
         (f"{SILENT}::test_a_connection_without_an_answer_is_closed_so_that_no_late_answer_is_read",),
     ),
     Fault(
+        "who wakes in a transaction that is over ends with an error nobody expected",
+        "a frozen worker goes on when it wakes",
+        POOL,
+        "LOST = (OperationalError, IdleInTransactionSessionTimeout)",
+        "LOST = (OperationalError,)",
+        ("tests/integration/db/test_pool.py::test_who_was_frozen_in_a_transaction_finds_the_database_unavailable",),
+    ),
+    Fault(
         "each dead connection of a pool is waited for",
         "pages are answered in time after a connection went dead",
         POOL,

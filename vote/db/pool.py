@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
+import psycopg
 from prometheus_client import Histogram
 from psycopg import Connection, OperationalError, sql
 from psycopg.abc import PQGen
+from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
@@ -30,6 +32,8 @@ WAIT_FOR_CONNECTION_S = 2.0  # of commands and workers; the web's is VOTE_DB_WAI
 CONNECT_TIMEOUT_S = 2  # libpq: whole seconds, at least 2
 STATEMENT_TIMEOUT_MS = 5_000  # nothing a person waits for takes longer
 IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks within this (R4)
+# What whoever was frozen for so long finds when it wakes is no operational error to psycopg.
+LOST = (OperationalError, IdleInTransactionSessionTimeout)
 PATIENCE_S = 5.5  # the client's own, for a server that says nothing at all: after the server's own limit
 CHECK_WITHIN_S = 1.0  # for the word that shows that a connection still leads somewhere
 POOLER_WITHIN_S = (
@@ -192,7 +196,7 @@ class Database:
                 held.callback(self._doubt_others, connection)
                 with self._in_use.track_inprogress(), _timed(connection, self._seconds):
                     yield connection
-        except OperationalError as error:
+        except LOST as error:
             raise self._refusal(error) from error
 
     def _take(self, held: ExitStack) -> Tx:
@@ -212,7 +216,7 @@ class Database:
         """How many connections could not be made, or led nowhere, until now."""
         return self._pool.get_stats().get("connections_errors", 0) + self._silent
 
-    def _refusal(self, error: OperationalError) -> DatabaseUnavailable:
+    def _refusal(self, error: psycopg.Error) -> DatabaseUnavailable:
         """What the caller is told, counted."""
         # A pooler says this to who waited in it for a connection to the server (docs/adr/0027).
         if isinstance(error, PoolTimeout | TooManyRequests) or "query_wait_timeout" in str(error):

@@ -69,6 +69,23 @@ def test_a_statement_that_takes_too_long_is_given_up(db: Database, refused: Call
     assert (refused("exhausted"), refused("slow"), refused("away")) == (0, 1, 0)
 
 
+def test_who_was_frozen_in_a_transaction_finds_the_database_unavailable(db: Database, owner: Database) -> None:
+    """The server has let go of its locks (R4); the worker's loop must go on, as after any lost connection."""
+
+    def is_gone() -> bool:
+        with owner.read() as look:
+            return look.execute("SELECT FROM pg_stat_activity WHERE application_name = %s", (POOL,)).fetchone() is None
+
+    def freeze_and_wake() -> None:
+        with db.transaction(by="tests") as tx:
+            tx.execute("SELECT set_config('idle_in_transaction_session_timeout', '50', true)")
+            wait_until(is_gone, what="the server has ended the session")
+            tx.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailable):
+        freeze_and_wake()
+
+
 def test_a_server_that_is_away_is_not_taken_for_a_busy_one(refused: Callable[[str], float]) -> None:
     nowhere = DatabaseTarget("postgresql://nobody@127.0.0.1:1/vote", None)
     with closing(Database(nowhere, size=1, name=POOL, wait_s=WAIT_S)) as away:
