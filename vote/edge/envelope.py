@@ -108,7 +108,7 @@ class Envelope:
 
 
 def _is_text(scope: Scope) -> bool:
-    return is_text(scope["raw_path"]) and is_text(scope["query_string"])
+    return is_text(scope.get("raw_path") or b"") and is_text(scope.get("query_string", b""))
 
 
 async def _refuse_address(send: Send, request_id: str) -> None:
