@@ -3,6 +3,7 @@
 from tests.faults.fault import Fault
 
 PRESS = "tests/integration/web/test_second_press.py"
+KEYS = "tests/integration/web/test_idempotency_keys.py"
 LACKING = "tests/browser/test_lacking_browsers.py"
 ONE_CHANGE = f"{PRESS}::test_presses_in_the_same_moment_make_one_change"
 AS_THE_FIRST = f"{PRESS}::test_a_second_press_is_answered_as_the_first"
@@ -48,7 +49,7 @@ FORM_FAULTS = (
         "vote/edge/idempotency_key.py",
         "    if not any(hmac.compare_digest(_mac(key, sid, nonce), signature) for key in signing_keys):\n",
         "    if not signing_keys:\n",
-        (f"{PRESS}::test_a_key_of_another_browser_is_refused",),
+        (f"{KEYS}::test_a_key_of_another_browser_is_refused",),
     ),
     Fault(
         "a form has no key",
@@ -80,7 +81,7 @@ FORM_FAULTS = (
         "vote/web/idempotency.py",
         "        return users.is_revoked_since(tx, subjects, since)\n",
         "        return False\n",
-        (f"{PRESS}::test_a_second_press_gives_no_session_that_was_ended_everywhere",),
+        (f"{KEYS}::test_a_second_press_gives_no_session_that_was_ended_everywhere",),
     ),
     Fault(
         "a form of the session before may change something",
@@ -88,7 +89,7 @@ FORM_FAULTS = (
         "vote/web/gate.py",
         "idempotency.check(str(before), may_change=False)",
         "idempotency.check(str(before), may_change=True)",
-        (f"{PRESS}::test_a_form_of_the_session_before_can_only_be_pressed_again",),
+        (f"{KEYS}::test_a_form_of_the_session_before_can_only_be_pressed_again",),
     ),
     Fault(
         "what was typed does not count",
@@ -96,7 +97,7 @@ FORM_FAULTS = (
         "vote/edge/idempotency_key.py",
         "json.dumps([route, given, sorted(fields)])",
         "json.dumps([route, given])",
-        (f"{PRESS}::test_a_form_that_says_something_else_is_another_press",),
+        (f"{KEYS}::test_a_form_that_says_something_else_is_another_press",),
     ),
     Fault(
         "keys are kept for ever",
@@ -104,7 +105,7 @@ FORM_FAULTS = (
         "vote/db/idempotency.py",
         "KEEP_MINUTES = 10",
         "KEEP_MINUTES = 1000",
-        (f"{PRESS}::test_a_key_is_kept_for_ten_minutes",),
+        (f"{KEYS}::test_a_key_is_kept_for_ten_minutes",),
     ),
     Fault(
         "a double press is two guesses",
@@ -120,7 +121,7 @@ FORM_FAULTS = (
         "vote/web/gate.py",
         "        raise NoCookie\n",
         "        raise ForgedForm\n",
-        (f"{PRESS}::test_a_browser_without_cookies_is_told_so",),
+        (f"{KEYS}::test_a_browser_without_cookies_is_told_so",),
     ),
     Fault(
         "the browser is kept from sending before the script knows that it can",

@@ -366,17 +366,18 @@ end
 
 --[[ Count the voters whose ballots a shard has stored for a competition. Asked of rules under which it takes none, the
 answer stands for as long as they do: accepting and counting cannot overlap. Version 0: whatever the rules are.
-KEYS: state, rules, the competition's voters. ARGV: deadline_ms, epoch, instance, competition, version of the rules.
+KEYS: state, rules, the competition's voters. ARGV: installation, deadline_ms, epoch, instance, competition, version of the
+rules.
 Answer: {now_ms, 'ok', number of voters} ]]
 local function count_voters(keys, args)
   local now = now_ms()
-  local refused = refuse_push(keys[1], now, args[1], args[2], args[3], '0')
-  local present = redis.call('HGET', keys[2], args[4])
-  if not refused and args[5] ~= '0' and not (present and parse_rules(present).version == tonumber(args[5])) then
-    refused = 'foreign'
-  end
+  local refused = refuse_push(keys[1], now, args, '0')
   if refused then
-    return { now, refused }
+    return refused
+  end
+  local present = redis.call('HGET', keys[2], args[5])
+  if args[6] ~= '0' and not (present and parse_rules(present).version == tonumber(args[6])) then
+    return { now, 'foreign' }
   end
   return { now, 'ok', redis.call('HLEN', keys[3]) }
 end

@@ -1,18 +1,30 @@
-"""A browser with one form on its screen, which can be pressed again and again."""
+"""Somebody with a form on the screen, pressed again and again; and the app whose hasher counts what it looks at."""
 
+import dataclasses
 import re
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.forms import Press
+from tests.counting_hasher import RIGHT, CountingHasher
+from tests.forms import Case, Press, World
 from tests.integration.web.conftest import Browser
+from vote.app import create_app
 from vote.config import Settings
+from vote.db.pool import Database
+from vote.db.users import Account
+from vote.domain.competition import Competition
+from vote.edge.parts import Parts
+
+MakeUser = Callable[..., Account]
+MakeCompetition = Callable[..., Competition]
 
 FORM = re.compile(r'<form[^>]*method="post" action="([^"]+)"[^>]*>(.*?)</form>', re.DOTALL)
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
@@ -70,3 +82,30 @@ class Person:
     @property
     def is_logged_in(self) -> bool:
         return self.browser.get("/api/me").status_code == 200
+
+
+@pytest.fixture
+def hasher() -> CountingHasher:
+    return CountingHasher()
+
+
+@pytest.fixture
+def app(parts: Parts, hasher: CountingHasher) -> Flask:
+    return create_app(dataclasses.replace(parts, hasher=hasher))
+
+
+@pytest.fixture
+def world(owner: Database, make_user: MakeUser, make_competition: MakeCompetition) -> World:
+    make_user(role="admin")
+    return World(owner, make_user, make_competition, password=RIGHT)
+
+
+@pytest.fixture
+def person(app: Flask, settings: Settings, world: World) -> Callable[[Case], Person]:
+    return lambda case: Person(app, settings, case(world))
+
+
+def seen(answer: TestResponse) -> tuple[int, str | None, str]:
+    """What a person sees of an answer."""
+    said = re.sub(r'value="[0-9a-f]+"', "", answer.text) if answer.status_code != 303 else ""
+    return answer.status_code, answer.location, said
