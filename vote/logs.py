@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-LIBRARIES = ("uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access", "py.warnings")
+LIBRARIES = ("uvicorn.error", "gunicorn.error", "py.warnings")
+ACCESS = ("uvicorn.access", "gunicorn.access")  # off: they would write whole addresses, and the app has its own line
 
 lines = structlog.get_logger()
 
@@ -68,6 +69,10 @@ def route_libraries() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    for name in ACCESS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = False
 
 
 def _log_uncaught(

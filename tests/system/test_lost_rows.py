@@ -128,7 +128,7 @@ def _live_on(story: Story) -> None:
         "PATCH",
         f"/api/admin/competitions/{story.kept}",
         token=story.admin,
-        body={"description": "Lost"},
+        body={"description": "Lost", "correction": True},
         headers={"If-Match": etag},
     )
     assert changed.status == 200

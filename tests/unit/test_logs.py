@@ -14,7 +14,7 @@ from vote import logs
 from vote.edge.request_log import RequestLog
 
 plain = logging.StreamHandler(sys.stderr)
-for name in ("uvicorn.error", "uvicorn.access", "gunicorn.error"):
+for name in ("uvicorn.error", "gunicorn.error"):
     logging.getLogger(name).addHandler(plain)
     logging.getLogger(name).propagate = False
 from vote.ops.gunicorn_conf import JsonLogger

@@ -104,10 +104,7 @@ class BallotLog:
 
     def knows(self, competition: int) -> bool:
         """Whether any shard has rules of a competition with this number, or had them and has forgotten its voters."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for shard in range(self.shards):
-            pipeline.hexists(keys.rules(shard), str(competition))
-        return any(_told(pipeline.execute))
+        return any(self._read(shard, "HEXISTS", keys.rules(shard), competition) for shard in range(self.shards))
 
     def has_ballots(self, competition: int, *, under: int = 0) -> bool:
         """Whether any shard has stored a ballot for a competition, recorded or not yet.

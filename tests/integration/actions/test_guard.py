@@ -214,15 +214,15 @@ def test_a_day_later_there_are_a_hundred_more(
 
 
 def test_the_rows_name_nobody(door: Door, owner: Database, settings: Settings) -> None:
-    door.try_("ada@example.org")
+    door.try_("ada.of.example")
     elsewhere = Guard(owner, settings.model_copy(update={"flask_secret_key": "another key, of another installation"}))
 
     with owner.read() as tx:
         rows = tx.execute("SELECT subject, source FROM attempts").fetchall()
     subjects = {row[0] for row in rows}
     assert len(rows) == 2
-    assert subjects == {door.parts.guard.subject("name", "ADA@example.org")}
-    assert elsewhere.subject("name", "ada@example.org") not in subjects
+    assert subjects == {door.parts.guard.subject("name", "ada.of.example")}
+    assert elsewhere.subject("name", "ada.of.example") not in subjects
     assert {row[1] for row in rows} >= {attempts.EVERYWHERE}
 
 

@@ -34,7 +34,7 @@ class Meddling(BallotLog):
     """A log in which something happens right after its ballots were looked for, or its rules announced."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.log_url, settings.vote_shards)
+        super().__init__(settings.log_url, settings.vote_shards, installation_of(settings))
         self.after_look: list[Callable[[], object]] = []
         self.after_announcing: list[Callable[[], object]] = []
 

@@ -107,7 +107,7 @@ def test_who_waited_too_long_is_refused_unsent_and_takes_nobody_along(
     competition, told = make_competition(), dict[int, object]()
 
     async def run() -> None:
-        box = BallotBox(settings.log_url, settings.vote_shards)
+        box = BallotBox(settings.log_url, settings.vote_shards, installation_of(settings))
         for voter in (1, 2):
             box.put(
                 competition=competition.id,

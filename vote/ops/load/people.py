@@ -61,6 +61,7 @@ def _erase(settings: Settings, db: Database, ids: list[int], step: Step) -> None
 def registered(target: Target, prefix: str, count: int, step: Step, *, keep: bool) -> Iterator[list[Voter]]:
     """Accounts registered over HTTP; erased afterwards, each by itself, unless they are kept."""
     voters: list[Voter] = []
+    passwords: dict[int, str] = {}
 
     def register(number: int) -> None:
         password = secrets.token_urlsafe(16)
@@ -69,11 +70,15 @@ def registered(target: Target, prefix: str, count: int, step: Step, *, keep: boo
             reply = api.ask("POST", "/register", form | {"password": password, "confirm_password": password})
         if reply.status != 201:
             raise NotAllowed(f"Registering {form['username']} was refused. {reply.detail}")
-        voters.append(Voter(reply.json["user"]["id"], reply.json["token"]))
+        voter = Voter(reply.json["user"]["id"], reply.json["token"])
+        passwords[voter.id] = password
+        voters.append(voter)
 
     def erase(voter: Voter) -> None:
         with contextlib.closing(Api(target, voter.token)) as api:
-            api.ask("DELETE", "/api/me")
+            reply = api.ask("DELETE", "/api/me", {"password": passwords[voter.id]})
+        if reply.status != 204:
+            raise NotAllowed(f"Account {voter.id} could not be erased. {reply.detail}")
 
     try:
         with step("Registering", count) as done:
