@@ -189,8 +189,8 @@ STRANGER_FAULTS = (
         "uvicorn writes lines of its own",
         TOLD,
         "vote/logs.py",
-        "        logger.handlers.clear()\n",
-        "",
+        "        logger.handlers.clear()\n        logger.propagate = True\n",
+        "        logger.propagate = True\n",
         ("tests/unit/test_logs.py",),
     ),
     Fault(

@@ -190,7 +190,7 @@ def test_the_hundredth_locks_tells_the_owner_and_an_admin_unlocks(
     assert door.try_("ada", RIGHT) == "in"
     with owner.read() as tx:
         assert locks.count(tx) == 0
-        told = tx.execute("SELECT kind, recipient FROM outbox ORDER BY id").fetchall()
+        told = tx.execute("SELECT kind, recipient FROM outbox ORDER BY written_at").fetchall()
         audited = tx.execute("SELECT actor, action, subject_id FROM audit_log WHERE subject = 'login_locks'").fetchall()
     assert told == [("locked", ada.email), ("unlocked", ada.email)]
     assert audited == [("login", "insert", str(ada.id)), (f"user:{chief.id}", "delete", str(ada.id))]

@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.casting import cast, cast_all
+from tests.casting import cast, cast_all, installation_of
 from vote.actions import competitions as change
 from vote.actions import holding
 from vote.ballotlog.log import BallotLog
@@ -107,7 +108,7 @@ def test_a_hold_that_somebody_else_ended_decides_nothing(
     organiser: Person,
 ) -> None:  # fmt: skip
     def ended() -> None:
-        change.change(owner, log, one.id, by=organiser, if_match=None, closes_at=None)
+        change.change(owner, log, one.id, by=organiser, if_match=None, closes_at=datetime.now(UTC) + timedelta(days=1))
         cast(settings, one.id, make_user().id, "a")
 
     meddling.after_look = [lambda: None, ended]
