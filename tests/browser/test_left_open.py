@@ -206,6 +206,12 @@ def test_a_ballot_on_its_way_is_not_torn_out_of_the_page(
 ) -> None:
     one = make_competition()
     left = leave_open("vote", one.id, "voter", "socket")
+    had_anew: list[str] = []
+    left.page.clock.install()
+    left.page.reload()
+    left.page.on(
+        "request", lambda one: had_anew.append(one.url) if one.method == "GET" and "/vote/" in one.url else None
+    )
     left.page.route("**/vote/*", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
     left.page.get_by_label("River stage").check()
     left.page.get_by_role("button", name="Vote for River stage").click()
@@ -214,6 +220,10 @@ def test_a_ballot_on_its_way_is_not_torn_out_of_the_page(
     change.close_voting(owner, log, one.id, by=organiser)
 
     left.has('main > [data-state="closed"]')
+    for _ in range(10):  # of the page's own time: longer than it ever waits before it has itself anew
+        left.page.clock.run_for(500)
+        left.page.wait_for_timeout(5)
+    assert had_anew == []
     left.shows("Your vote is not confirmed yet")
     left.page.unroute("**/vote/*")
     left.shows("No vote of yours is stored here.")
@@ -236,7 +246,8 @@ def test_retry_after_is_kept(
 
     page.route("**/api/competitions/**", refuse)
     page.clock.install()
-    page.goto(f"/results/{one.id}")
+    with page.expect_response("**/api/competitions/**", timeout=WITHIN_MS):  # the page's own clock would end a slow one
+        page.goto(f"/results/{one.id}")
     expect(page.locator('[data-when="lost"]')).to_be_visible(timeout=WITHIN_MS)
     page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # from here on the page's time is the test's
     for _ in range(7):

@@ -137,8 +137,8 @@ PROMISE_FAULTS = (
         "a ballot on its way is torn out of the page",
         "news never takes away what its voter is doing",
         "vote/web/static/js/page.js",
-        '    if (this.main.querySelector("[data-sending]")) return again(BUSY_MS);\n    const { status',
-        "    const { status",
+        'const isSending = (main) => main.querySelector("[data-sending]") !== null;',
+        "const isSending = () => false;",
         (f"{LEFT_OPEN}::test_a_ballot_on_its_way_is_not_torn_out_of_the_page",),
     ),
 )

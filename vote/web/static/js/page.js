@@ -77,7 +77,7 @@ class OpenPage {
 
   async renew(failures = 0) {
     const again = (ms, count = failures) => (this.timer = setTimeout(() => this.renew(count), ms));
-    if (this.main.querySelector("[data-sending]")) return again(BUSY_MS);
+    if (isSending(this.main)) return again(BUSY_MS);
     const { status, body, waitMs } = await askPage(location.pathname + location.search);
     if (status >= 400 && status < 500 && status !== 429) return this.leave();
     if (!body) return again(Math.max(waitMs, backoff(failures + 1)), failures + 1);
@@ -86,7 +86,7 @@ class OpenPage {
     if (!mark) return this.leave();
     const lacksVote = this.main.querySelector("[data-slip]") && !fresh.querySelector("[data-slip]");
     const page = { state: mark.dataset.knownState, revision: Number(mark.dataset.revision) };
-    if (this.main.querySelector("[data-sending]")) return again(BUSY_MS);
+    if (isSending(this.main)) return again(BUSY_MS);
     if (lacksVote || isBehind(page, this.shown, this.known)) return again(backoff(failures + 1), failures + 1);
     this.put(fresh, body.title);
     return undefined;
@@ -132,7 +132,7 @@ class OpenPage {
       line.querySelector(".dot").className = `dot ${state}`;
       line.querySelectorAll("span:not(.dot, [data-state-word])").forEach((old) => old.remove());
     }
-    if (this.main.querySelector("[data-sending]")) return;
+    if (isSending(this.main)) return;
     const words = [state, ENDED.has(state) ? "over" : state];
     this.main.querySelectorAll("[data-while]").forEach((piece) => {
       piece.hidden = !piece.dataset.while.split(" ").some((word) => words.includes(word));
@@ -145,6 +145,9 @@ class OpenPage {
     setTimeout(() => location.reload(), wasReloaded ? Math.max(0, RELOADED_MS - performance.now()) : 0);
   }
 }
+
+/** A ballot is on its way: its voter needs what is on the page until it is settled. */
+const isSending = (main) => main.querySelector("[data-sending]") !== null;
 
 /** How to find an element again in a page that is made anew. */
 function placeOf(element) {
