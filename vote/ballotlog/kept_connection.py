@@ -67,7 +67,8 @@ class KeptConnection:
         if self._making is not None:
             self._making.cancel()
             await asyncio.wait([self._making])
-            _has_failed(self._making)
+            if not _has_failed(self._making):  # it was made while nobody waited for it any more
+                self._open = self._making.result()
         await self.drop(nowait=False)
 
     async def _make(self) -> Connection:

@@ -101,7 +101,7 @@ def test_asking_tells_nobody_who_is_known_and_does_the_same_work(
         answers = [api.post("/forgot", json={"email": email}) for _ in range(4)]
         told.append([(one.status_code, one.headers.get("Retry-After", "")[:1], len(one.data)) for one in answers])
     with owner.read() as tx:
-        rows = tx.execute("SELECT kind, recipient IS NOT NULL FROM outbox ORDER BY id").fetchall()
+        rows = tx.execute("SELECT kind, recipient IS NOT NULL FROM outbox ORDER BY written_at").fetchall()
 
     assert told[0] == told[1] == told[2]
     assert [one[0] for one in told[0]] == [202, 202, 202, 429]
