@@ -72,9 +72,9 @@ def main() -> int:
                 _print(name, seen)
                 if name in PROMISED and not _is_kept(seen):
                     broken.append(name)
-        if not options.attacks or "S7" in options.attacks:
-            with front_door(ground) as server:
-                _mails(server, mail)
+            if not options.attacks or "S7" in options.attacks:
+                with front_door(ground) as server:
+                    _mails(server, mail)
     print(f"promise broken by {', '.join(broken)}" if broken else "all promises kept")
     return 1 if broken else 0
 
