@@ -56,7 +56,10 @@ class Hub(Generic[W]):
 
     def join(self, watcher: W, present: News) -> None:
         """Let it watch from now on; the present message of its kind is what it is given first."""
-        self._rooms.setdefault((watcher.competition, watcher.kind), set()).add(watcher)
+        where = (watcher.competition, watcher.kind)
+        self._rooms.setdefault(where, set()).add(watcher)
+        if self._published.get(where) != present.version:
+            self._published.pop(where, None)  # it may not have what the others have been given
         _offer(watcher, present)
 
     def leave(self, watcher: W) -> None:
