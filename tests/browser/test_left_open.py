@@ -249,7 +249,7 @@ def test_retry_after_is_kept(
     with page.expect_response("**/api/competitions/**", timeout=WITHIN_MS):  # the page's own clock would end a slow one
         page.goto(f"/results/{one.id}")
     expect(page.locator('[data-when="lost"]')).to_be_visible(timeout=WITHIN_MS)
-    page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # from here on the page's time is the test's
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)  # from here on the page's time is the test's
     for _ in range(7):
         page.clock.run_for(2_000)
         page.wait_for_timeout(5)

@@ -79,6 +79,7 @@ def test_no_column_holds_a_number_that_could_be_too_large(owner: Database) -> No
         ("decisions", "id", "integer"),
         ("audit_log", "subject_id", "text"),
         ("checkpoints", "key_id", "text"),
+        ("log_marks", "entry_id", "text"),
     }
 
 
@@ -90,7 +91,15 @@ def test_what_a_page_names_is_not_numbered_in_order(owner: Database) -> None:
         ).fetchall()
 
     # In order: competitions (see below). The others are named by nobody outside the database.
-    assert {row[0] for row in numbered} == {"audit_log", "backups", "competitions", "decisions", "revocations"}
+    assert {row[0] for row in numbered} == {
+        "audit_log",
+        "backups",
+        "competitions",
+        "corrections",
+        "decisions",
+        "left_addresses",
+        "revocations",
+    }
 
 
 def test_competitions_are_numbered_in_order_and_leap_with_each_incarnation(
@@ -150,7 +159,7 @@ def test_a_number_that_the_ballot_log_knows_is_not_given(
 
 
 def test_a_competition_is_made_while_the_log_is_away(owner: Database, organiser: Person) -> None:
-    away = BallotLog("redis://127.0.0.1:1/0", 8)
+    away = BallotLog("redis://127.0.0.1:1/0", 8, VoteInstallation("tests"))
 
     assert actions.create(owner, away, by=organiser, name="Which?", options=["A", "B"]).id == 1
 

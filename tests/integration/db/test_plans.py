@@ -48,6 +48,7 @@ SMALL = {
     "corrections",
     "decisions",
     "log_gaps",
+    "log_marks",
     "log_markers",
     "log_positions",
     "position_marks",
@@ -117,7 +118,7 @@ def test_every_statement_is_seen() -> None:
     assert unseen() == [
         "backups.facts",
         "books._stream",
-        "competitions._all",
+        "competitions.fetch_all",
         "dedicated._connect",
         "pool._configure",
         "replica._configure",

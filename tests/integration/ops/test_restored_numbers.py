@@ -23,7 +23,7 @@ class Site:
     def __init__(self, one: Installation) -> None:
         self.one = one
         self.owner = Database(one.settings.database("owner"), size=4, name="vote tests")
-        self.log = BallotLog(one.settings.log_url, one.settings.vote_shards)
+        self.log = BallotLog(one.settings.log_url, one.settings.vote_shards, installation_of(one.settings))
         self.worker = Worker.of(one.settings)
         self.worker.prepare()
         self.worker.step()

@@ -33,7 +33,7 @@ def test_a_server_finds_the_app_of_the_environment(
     try:
         assert made is module.app
         assert made.config["SESSION_COOKIE_SECURE"] is False
-        assert made.test_client().get("/api/competitions").get_json() == {"competitions": []}
+        assert made.test_client().get("/api/competitions").get_json() == {"competitions": [], "next": None}
     finally:
         made.extensions["vote"].close()
         module._app.cache_clear()

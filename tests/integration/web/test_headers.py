@@ -152,7 +152,7 @@ def test_what_nobody_foresaw_carries_them_too(
     def fail(*_args: object, **_more: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(pages.competitions, "listed", fail)
+    monkeypatch.setattr(competition_lists, "listed", fail)
     monkeypatch.setattr("vote.casting.endpoint.parse", fail)
 
     answers = ask(settings, [Request("GET", "/"), Request("POST", "/vote/1", {}, b"vote=a")])

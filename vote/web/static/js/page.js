@@ -110,13 +110,13 @@ class OpenPage {
     const said = this.mark.textContent;
     this.read();
     this.mark.textContent = said;
+    if (isOver(this.shown.state)) this.channel.end(); // before it hears that figures have come
     startVoting(main);
     startLive(main);
     startReceipts(main);
     if (focused !== null) ((focused && main.querySelector(focused)) || main).focus({ preventScroll: true });
     document.dispatchEvent(new CustomEvent("page:changed"));
     if (known.revision > this.shown.revision) this.learn(known);
-    else if (isOver(this.shown.state)) this.channel.end();
   }
 
   /** The line at the head of the page, and what holds only in some states. A ballot on its way stays where its voter sees it. */
