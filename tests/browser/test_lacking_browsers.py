@@ -36,7 +36,7 @@ IN_EVERY_BROWSER = frozenset(
         Boolean Date Error JSON Map Math Number Object Promise Set String TypeError Intl encodeURIComponent
         abs add catch entries filter floor forEach get getDate getFullYear getHours getMinutes getMonth getSeconds getTime
         has join keys map match max min now parse random reduce replace resolve round set slice some split test then
-        toLowerCase toUpperCase trim race toLocaleTimeString assign reload""",
+        toLowerCase toUpperCase trim race toLocaleTimeString assign reload isNaN""",
     )
 )
 OUR_OWN_WORDS = frozenset(
@@ -45,8 +45,8 @@ OUR_OWN_WORDS = frozenset(
 # Interfaces whose functions the scripts call, and objects of the language that have grown since.
 HOLDERS = re.findall(
     r"\w+",
-    """AbortController Array Clipboard CustomEvent DOMParser Document DocumentFragment Element Event EventTarget Headers
-    HTMLElement HTMLFormElement History Intl Location Node Object Promise Response Storage String WebSocket""",
+    """AbortController Array CSS Clipboard CustomEvent DOMParser Document DocumentFragment Element Event EventTarget Headers
+    HTMLElement HTMLFormElement History Intl Location Node Object Performance Promise Response Storage String WebSocket""",
 )
 
 FIND = """([words, members, holders]) => {

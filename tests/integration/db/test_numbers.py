@@ -15,6 +15,7 @@ from vote.db import competitions, incarnations, tallies, users
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
+from vote.domain.installation import Installation
 from vote.domain.number import MAX_NUMBER
 from vote.domain.person import Person
 from vote.errors import NameTaken, StaleVersion
@@ -159,7 +160,7 @@ def test_a_number_that_the_ballot_log_knows_is_not_given(
 
 
 def test_a_competition_is_made_while_the_log_is_away(owner: Database, organiser: Person) -> None:
-    away = BallotLog("redis://127.0.0.1:1/0", 8, VoteInstallation("tests"))
+    away = BallotLog("redis://127.0.0.1:1/0", 8, Installation("tests"))
 
     assert actions.create(owner, away, by=organiser, name="Which?", options=["A", "B"]).id == 1
 

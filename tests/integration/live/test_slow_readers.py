@@ -141,11 +141,13 @@ def test_pings_whose_answers_are_not_read_cost_nothing(seen: list[SeenProtocol])
     with serving(site, SeenProtocol) as port, reader_that_never_reads(port) as noisy:
         wait_until(lambda: site.hub.watchers(1), what="it watches")
 
-        for _ in range(200):
-            noisy.sendall(PING * 1000)
-        wait_until(lambda: not seen[0].writable.is_set(), what="it is stuck")
+        with suppress(ConnectionError):  # so many at once may be cut off (stranger_limits.py)
+            for _ in range(200):
+                noisy.sendall(PING * 1000)
+        watcher = seen[0]
+        wait_until(lambda: not watcher.writable.is_set() or watcher.transport.is_closing(), what="it is stuck, or gone")
 
-        assert 0 < seen[0].transport.get_write_buffer_size() < MAY_COST_BYTES
+        assert watcher.transport.get_write_buffer_size() < MAY_COST_BYTES
 
 
 def test_a_reader_that_answers_no_ping_is_let_go() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.casting import cast
+from tests.casting import cast, installation_of
 from tests.integration.ops.backed_up import Installation, tend_until
 from vote.actions import competitions as change
 from vote.actions import reinstating

@@ -30,7 +30,9 @@ def test_reinstated_ballots_are_in_order_and_each_is_accounted_for(
     worker.step()
     for voter in LATE:
         execute(
-            "INSERT INTO users (id, username, email, password_hash) VALUES (%s, %s, %s, 'x')", voter, *[str(voter)] * 2
+            "INSERT INTO users (id, username, email, email_key, password_hash) VALUES (%s, %s, %s, %s, 'x')",
+            voter,
+            *[str(voter)] * 3,
         )
     reinstating.ask(owner, books.id, by=make_user(role="admin").person, reason="They are back.")
     assert reinstating.run_pending(owner, by="tests") == {books.id: len(LATE)}

@@ -11,7 +11,7 @@ from tests.services import Pair
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import competitions
+from vote.db import competition_lists, competitions
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -29,10 +29,10 @@ PASSWORD = "Pass123!"
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the database is asked about competitions."""
     asked: list[str] = []
-    for name in ("find", "listed"):
-        original = getattr(competitions, name)
+    for module, name in ((competitions, "find"), (competition_lists, "listed")):
+        original = getattr(module, name)
         monkeypatch.setattr(
-            competitions,
+            module,
             name,
             lambda *args, name=name, original=original, **more: (asked.append(name), original(*args, **more))[1],
         )

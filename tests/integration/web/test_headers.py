@@ -8,10 +8,10 @@ from flask import Flask
 from tests.integration.web.asgi import Answered, Request, ask
 from tests.integration.web.conftest import ApiClient
 from vote.config import Settings
+from vote.db import competition_lists
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.web import pages
 from vote.worker.worker import Worker
 
 MakeCompetition = Callable[..., Competition]
