@@ -141,7 +141,7 @@ def test_pings_whose_answers_are_not_read_cost_nothing(seen: list[SeenProtocol])
     with serving(site, SeenProtocol) as port, reader_that_never_reads(port) as noisy:
         wait_until(lambda: site.hub.watchers(1), what="it watches")
 
-        with suppress(ConnectionError):  # so many at once may be cut off (stranger_limits.py)
+        with contextlib.suppress(ConnectionError):  # so many at once may be cut off (stranger_limits.py)
             for _ in range(200):
                 noisy.sendall(PING * 1000)
         watcher = seen[0]
