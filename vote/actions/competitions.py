@@ -219,7 +219,7 @@ def delete(
 
 
 def _given(before: Competition, fields: Mapping[str, Any], *, schedule: bool) -> dict[str, Any]:
-    """What would be different; a draft that is to `schedule` waits for the opening time it has."""
+    """Return what would be different; a draft that is to `schedule` waits for the opening time it has."""
     given = wording.differing(before, fields)
     return given | {"opens_at": before.opens_at} if schedule else given
 

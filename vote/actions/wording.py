@@ -1,4 +1,4 @@
-"""What may still change of a competition, and what a change is: another wording before anybody voted, or a correction.
+"""Decides what may still change of a competition: its wording before anybody voted, then only a correction.
 
 Options and rules are fixed once voting has begun; name and description once somebody voted. From then on until the close
 a typo is corrected: keys and number of options stay, and everybody sees old and new words.
@@ -29,12 +29,12 @@ def check_times(*, opens_at: datetime | None, closes_at: datetime | None, now: d
 
 
 def changes_words(before: Competition, fields: Mapping[str, Any]) -> bool:
-    """Whether name or description would change."""
+    """Return whether name or description would change."""
     return any(fields.get(name, getattr(before, name)) != getattr(before, name) for name in WORDS)
 
 
 def changes_options(before: Competition, fields: Mapping[str, Any]) -> bool:
-    """Whether the options would not be the same ones in the same order."""
+    """Return whether the options would not be the same ones in the same order."""
     present = [option.label for option in before.options]
     return list(fields.get("options", present)) != present
 
