@@ -117,7 +117,7 @@ def change(
         is_about_words = not correction and before.state == "open" and wording.changes_words(before, fields)
         changed = None if is_about_words else act(tx, before)
     if changed is None:
-        changed = unless_voted(db, log, lock, act, by=by, refusal=wording.HAS_BALLOTS)
+        changed = unless_voted(db, log, lock, act, by=by, refusal=wording.HAS_BALLOTS, once=once)
     _announce(log, changed)
     return changed
 
@@ -210,7 +210,7 @@ def delete(
         return before
 
     try:
-        deleted = unless_voted(db, log, lock, act, by=by, refusal=KEPT)
+        deleted = unless_voted(db, log, lock, act, by=by, refusal=KEPT, once=once)
     except ForeignKeyViolation:
         raise Conflict(KEPT) from None
     # A held one is gone for the shards already; to the others it is told that there is no such competition.

@@ -16,6 +16,7 @@ from tests.forms import Case, World
 from tests.integration.web.pressing import Person, app, hasher, person, seen, world
 from tests.stack import wait_until
 from vote.db.pool import Database
+from vote.worker.worker import Worker
 
 __all__ = ["app", "hasher", "person", "world"]  # fixtures
 EVERY = [pytest.param(case, id=name) for name, case in forms.every_case()]
@@ -70,6 +71,20 @@ def test_presses_in_the_same_moment_make_one_change(
     assert hasher.verified <= 1, "a password is looked at once"
     if case in forms.LOGGED_IN_AFTERWARDS:
         assert one.is_logged_in
+
+
+@pytest.mark.parametrize("name", ["delete", "save"])
+def test_presses_in_the_same_moment_make_one_change_where_voting_is_held_for_it(
+    worker: Worker, person: Callable[..., Person], world: World, name: str
+) -> None:
+    """A hold is nobody's but the first press's: the second may not overtake it (`actions/holding.py`)."""
+    one = person(forms.step("delete") if name == "delete" else forms.save)
+    first, *others = one.at_once(3)
+
+    assert first.status_code == 303, first.text
+    assert [seen(other) for other in others] == [seen(first)] * 2
+    holds = world.sql("SELECT count(*) FROM audit_log WHERE after ->> 'held_until' IS NOT NULL")
+    assert holds == [(1,)]
 
 
 # --- while the first is under way --------------------------------------------------------------------------------------
