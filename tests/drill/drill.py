@@ -136,7 +136,7 @@ class Drill:
     def _run(self, stack: Stack) -> None:
         owner = Database(self.one.settings.database("owner"), size=2, name="drill")
         self._start_keeping()
-        load = Load(stack, self._competition(), self._voters(), self._rate)
+        load = Load(stack, self.one.open_competition(), self._voters(), self._rate)
         wait_until(lambda: stack.results(1).get("state") == "open", what="the competition is open")
         load.start()
         wait_until(lambda: load.share >= BACKUP_AT, what="people vote", within=LONG_S)
@@ -205,14 +205,6 @@ class Drill:
             self._votes,
         )
         return [row[0] for row in rows]
-
-    def _competition(self) -> int:
-        self.one.sql(
-            "INSERT INTO competitions (name, status, receipt_key, rules_version, opened_at)"
-            " VALUES ('Drill', 'open', sha256('k'), 1, now())"
-        )
-        self.one.sql("INSERT INTO options (competition_id, key, label) VALUES (1, 'a', 'River'), (1, 'b', 'Hall')")
-        return 1
 
     def _start_keeping(self) -> None:
         with (self._folder / "keep.log").open("ab") as output:

@@ -68,6 +68,14 @@ KEEPING_FAULTS = (
         (f"{OPENED_AGAIN}::test_a_worker_that_slept_forgets_nothing_that_was_opened_again",),
     ),
     Fault(
+        "WAL that ends within a record counts as damaged",
+        "what was on disk when the server died is restored",
+        "vote/ops/backup/wal_supply.py",
+        "_refuse_before(parse_lsn(flushed.lsn), end.reach)",
+        "_refuse_before(parse_lsn(flushed.lsn), end.records)",
+        ("tests/integration/ops/test_backups.py::test_wal_that_was_written_up_to_the_middle_of_a_record_is_restored",),
+    ),
+    Fault(
         "forgotten before a backup holds it",
         "what leaves the log is safe in a verified backup",
         "vote/db/keeping.py",

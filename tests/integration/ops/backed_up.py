@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,7 @@ from click.testing import CliRunner
 
 from tests.conftest import FLASK_SECRET, JWT_SECRET, PASSWORD_HASH
 from tests.services import Pair, start_pair
-from tests.stack import VOTE
+from tests.stack import DEADLINE_S, VOTE, wait_until
 from vote import config
 from vote.config import Settings
 from vote.db import migrate
@@ -51,13 +50,20 @@ class Installation:
     def fill(self) -> "Installation":
         """A competition, and accounts with votes."""
         self.sql("INSERT INTO log_positions (shard, epoch) SELECT n, 'e' FROM generate_series(0, 7) n")
-        self.sql(
-            "INSERT INTO competitions (name, status, receipt_key, rules_version, opened_at)"
-            " VALUES ('Which stage?', 'open', sha256('k'), 1, now())"
-        )
-        self.sql("INSERT INTO options (competition_id, key, label) VALUES (1, 'a', 'River'), (1, 'b', 'Hall')")
+        self.open_competition()
         self.register("before", 300)
         return self
+
+    def open_competition(self) -> int:
+        """The first competition. In one statement: a worker that saw it without its options would announce it so."""
+        ((competition,),) = self.sql(
+            "WITH new AS (INSERT INTO competitions (name, status, receipt_key, rules_version, opened_at)"
+            " VALUES ('Which stage?', 'open', sha256('k'), 1, now()) RETURNING id),"
+            " options AS (INSERT INTO options (competition_id, key, label)"
+            " SELECT id, key, label FROM new, (VALUES ('a', 'River'), ('b', 'Hall')) AS of (key, label))"
+            " SELECT id FROM new"
+        )
+        return int(competition)
 
     @property
     def settings(self) -> Settings:
@@ -143,14 +149,14 @@ class Installation:
         return {row[0]: (row[1], row[2]) for row in self.sql("SELECT label, verified_at, verdict FROM backups")}
 
 
-def tend_until(stream: Stream, condition: Callable[[], bool], *, tries: int = 600) -> None:
+def tend_until(stream: Stream, condition: Callable[[], bool], *, within: float = DEADLINE_S) -> None:
     """Look after the stream until something is so."""
-    for _ in range(tries):
+
+    def tended() -> bool:
         stream.tend()
-        if condition():
-            return
-        time.sleep(0.05)  # between two looks
-    raise AssertionError("did not happen")
+        return condition()
+
+    wait_until(tended, within=within)
 
 
 def files(folder: Path, pattern: str) -> list[Path]:

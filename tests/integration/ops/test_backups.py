@@ -17,7 +17,7 @@ from tests.integration.ops.backed_up import Installation, files, tend_until
 from vote.db import backups
 from vote.ops.backup.keep import Keeper
 from vote.ops.backup.segments import parse_lsn
-from vote.ops.backup.stream import has_reached
+from vote.ops.backup.stream import Stream, has_reached
 from vote.ops.embedded.home import locked
 from vote.ops.embedded.programs import Services
 
@@ -115,7 +115,7 @@ def test_commits_go_on_and_the_stream_is_back_after_its_connection_went_dead_wit
                 stream, lambda: [dead] != one.sql("SELECT pid FROM pg_stat_replication WHERE state = 'streaming'")
             )
             tend_until(
-                stream, lambda: one.sql("SELECT sync_state FROM pg_stat_replication") == [("sync",)], tries=1_200
+                stream, lambda: one.sql("SELECT sync_state FROM pg_stat_replication") == [("sync",)], within=90
             )
 
 
@@ -137,6 +137,30 @@ def test_a_restore_to_the_end_keeps_every_committed_row(one: Installation) -> No
     assert one.names() == expected
     assert told["aside"] is None
     assert one.sql("SELECT note_incarnation()") == [(True,)], "numbers of competitions go on higher than any lost one"
+
+
+def test_wal_that_was_written_up_to_the_middle_of_a_record_is_restored(one: Installation) -> None:
+    one.json("backup", "create")
+    stream = one.stream()
+    with stream.running():
+        expected = one.names()
+        tend_until(stream, lambda: _is_within_a_record(one, stream))
+        one.destroy()
+
+    one.json("restore")
+
+    one.pair.restart_database()
+    assert one.names() == expected
+
+
+def _is_within_a_record(one: Installation, stream: Stream) -> bool:
+    """Write records of which nobody waits for the end; stop everything when whole pages of one are written, not its rest."""
+    ((flushed,),) = one.sql("SELECT pg_current_wal_flush_lsn()")
+    if parse_lsn(flushed) % 8192 == 0 and has_reached(stream.stream, 1, parse_lsn(flushed)):
+        one.pair.freeze_database()
+        return True
+    one.sql("SELECT pg_logical_emit_message(false, 'tests', repeat('x', 3 * 8192 + 100))")
+    return False
 
 
 def test_a_restore_is_refused_while_a_server_of_the_home_may_run(one: Installation) -> None:

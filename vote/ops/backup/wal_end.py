@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 from vote.errors import BackupUnusable
 from vote.ops.backup import clients
@@ -18,8 +19,15 @@ PAGE = 8192
 SHORT_HEADER, LONG_HEADER = 24, 40  # of a page, and of the first page of a file (xlog_internal.h)
 
 
-def end_of_wal(folder: Path, last: Segment, first: Segment, manifest: Manifest, *, whole: bool) -> int:
-    """The LSN after the last record of the WAL in `folder` on the timeline of `last`, read from `first` on.
+class WalEnd(NamedTuple):
+    """Two LSNs: after the last whole record, and where the record behind it would end of which only a part arrived."""
+
+    records: int
+    reach: int
+
+
+def end_of_wal(folder: Path, last: Segment, first: Segment, manifest: Manifest, *, whole: bool) -> WalEnd:
+    """Find where the WAL in `folder` ends on the timeline of `last`, read from `first` on.
 
     `whole`: the last file was finished, so that zeros at its end are WAL too (the server began the next file early).
     Raises BackupUnusable when something that is no half record stands after it.
@@ -31,20 +39,21 @@ def end_of_wal(folder: Path, last: Segment, first: Segment, manifest: Manifest, 
     told = subprocess.run(command, capture_output=True, text=True, env=server_environ(), check=False).stderr
     limit = (last.number + 1) * size
     if "could not find file" in told or "could not open file" in told:
-        return limit  # read to the end of the last file, in the middle of a record
+        return WalEnd(limit, limit)  # read to the end of the last file, in the middle of a record
     record = re.search(r"in WAL record at ([0-9A-F]+/[0-9A-F]+)", told)
     if record is None:
         raise BackupUnusable(f"The WAL from {format_lsn(begin)} on cannot be read: {told.strip()}")
     data = (folder / last.name(size)).read_bytes()
     after = _after(folder, last, parse_lsn(record[1]), size)
     if after >= limit:
-        return limit
+        return WalEnd(limit, limit)
     length = _at(data, after % size) if after // size == last.number else 0
     if length == 0 and after // size == last.number and not any(data[after % size :]):
-        return limit if whole else after
+        end = limit if whole else after
+        return WalEnd(end, end)
     half = advance(after, max(length, 8), size)
     if after // size == last.number and length and (half >= limit or not any(data[half % size :])):
-        return after  # one record of which a part arrived: nobody was told that it is committed
+        return WalEnd(after, half)  # one record of which a part arrived: nobody was told that it is committed
     raise BackupUnusable(f"The WAL is damaged at {format_lsn(after)}: something follows that cannot be read.")
 
 

@@ -24,7 +24,7 @@ from vote.ops.backup.segments import (
     parse_lsn,
     parse_segment,
 )
-from vote.ops.backup.wal_end import end_of_wal
+from vote.ops.backup.wal_end import WalEnd, end_of_wal
 from vote.ops.embedded.disk import sync_names
 from vote.ops.progress import Bar
 
@@ -130,7 +130,7 @@ def supply(
     end = end_of_wal(target, last, _first_on(wanted, last), manifest, whole=whole)
     _check_end(None if stop else flushed, manifest, last, end)
     _check_prefix(flushed, target, manifest, last)
-    return Supply(goal, end, len(wanted))
+    return Supply(goal, end.records, len(wanted))
 
 
 def _wanted(files: _Files, ranges: list[tuple[int, int, int | None]], size: int) -> list[Segment]:
@@ -173,10 +173,18 @@ def _blank(file: Path, offset: int) -> None:
     file.write_bytes(content[:offset] + bytes(len(content) - offset))
 
 
-def _check_end(flushed: Flushed | None, manifest: Manifest, last: Segment, end: int) -> None:
-    least = parse_lsn(manifest.record_lsn) if last.timeline == manifest.timeline else 0
+def _check_end(flushed: Flushed | None, manifest: Manifest, last: Segment, end: WalEnd) -> None:
+    """Refuse WAL that ends before a place that was on disk already.
+
+    A server writes whole pages, so that place may lie within a record; then the rest of the record is all that may lack.
+    """
+    if last.timeline == manifest.timeline:
+        _refuse_before(parse_lsn(manifest.record_lsn), end.records)
     if flushed is not None and flushed.timeline == last.timeline:
-        least = max(least, parse_lsn(flushed.lsn))
+        _refuse_before(parse_lsn(flushed.lsn), end.reach)
+
+
+def _refuse_before(least: int, end: int) -> None:
     if end < least:
         raise BackupUnusable(
             f"The WAL ends at {format_lsn(end)}, but it was on disk up to {format_lsn(least)}:"
