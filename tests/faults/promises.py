@@ -11,6 +11,14 @@ LIVE = "tests/integration/live/test_page_state.py"
 
 PROMISE_FAULTS = (
     Fault(
+        "who has voted does not see the old words",
+        "each later wording is shown to everybody",
+        "vote/db/votes.py",
+        "(*columns, corrections_from(corrected))",
+        "(*columns, ())",
+        ("tests/integration/web/test_corrections.py::test_who_has_voted_sees_the_old_words_beside_the_own_vote",),
+    ),
+    Fault(
         "only recorded ballots count when something is deleted",
         "once a ballot is accepted, question, options and rules stay",
         "vote/ballotlog/log.py",

@@ -11,15 +11,18 @@ from vote.db.incarnations import VERSIONS_FROM
 from vote.db.pool import Tx
 from vote.domain.competition import Competition, Correction, Option, State
 
+CORRECTIONS: LiteralString = """
+    (SELECT jsonb_agg(jsonb_build_array(extract(epoch FROM k.corrected_at), k.corrected_by, k.field, k.before, k.after)
+                      ORDER BY k.id)
+     FROM corrections k WHERE k.competition_id = c.id)
+"""
 COMPETITION: LiteralString = f"""
     SELECT c.id, c.name, c.description, c.status AS state, c.opens_at, c.closes_at, c.allow_change,
            c.results_visibility, c.receipt_key, c.rules_version, c.revision + {VERSIONS_FROM} AS revision,
            c.organiser_id, c.created_at, c.opened_at, c.closed_at, c.reopened_at, c.previous_final_at, c.held_until,
            ARRAY(SELECT ARRAY[o.key, o.label, o.description] FROM options o
                  WHERE o.competition_id = c.id ORDER BY o.key) AS options,
-           (SELECT jsonb_agg(jsonb_build_array(extract(epoch FROM k.corrected_at), k.corrected_by, k.field, k.before,
-                                               k.after) ORDER BY k.id)
-            FROM corrections k WHERE k.competition_id = c.id) AS corrections
+           {CORRECTIONS} AS corrections
     FROM competitions c
 """  # noqa: S608  # nosec B608: a literal
 
@@ -40,8 +43,12 @@ def fetch_all(tx: Tx, query: LiteralString, parameters: tuple[Any, ...] = ()) ->
 
 def _competition(row: dict[str, Any]) -> Competition:
     options = tuple(Option(*option) for option in row["options"])
-    corrections = tuple(Correction(datetime.fromtimestamp(at, UTC), *rest) for at, *rest in row["corrections"] or ())
-    return Competition(**{**row, "options": options, "corrections": corrections})
+    return Competition(**{**row, "options": options, "corrections": corrections_from(row["corrections"])})
+
+
+def corrections_from(rows: list[list[Any]] | None) -> tuple[Correction, ...]:
+    """Read what CORRECTIONS selects, oldest first."""
+    return tuple(Correction(datetime.fromtimestamp(at, UTC), *rest) for at, *rest in rows or ())
 
 
 def find(tx: Tx, competition_id: int) -> Competition | None:

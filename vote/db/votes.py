@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from vote.db.competitions import CORRECTIONS, corrections_from
 from vote.db.pool import Tx
+from vote.domain.competition import Correction
 
 CHUNK = 5_000
 
@@ -20,6 +22,7 @@ class OwnVote(NamedTuple):
     receipt_key: bytes
     choice_label: str
     is_archived: bool
+    corrections: tuple[Correction, ...]
 
 
 def choice_of(tx: Tx, competition: int, voter: int) -> str | None:
@@ -33,17 +36,17 @@ def choice_of(tx: Tx, competition: int, voter: int) -> str | None:
 def of_person(tx: Tx, voter: int) -> list[OwnVote]:
     """All votes of one person, newest first."""
     rows = tx.execute(
-        """
+        f"""
         SELECT v.competition_id, c.name, v.choice, v.created_at, v.changed_at, c.receipt_key, o.label,
-               c.status = 'archived'
+               c.status = 'archived', {CORRECTIONS}
         FROM votes v
         JOIN competitions c ON c.id = v.competition_id
         JOIN options o ON o.competition_id = v.competition_id AND o.key = v.choice
         WHERE v.user_id = %s ORDER BY v.created_at DESC
-        """,
+        """,  # noqa: S608  # nosec B608: a literal
         (voter,),
     )
-    return [OwnVote(*row) for row in rows]
+    return [OwnVote._make((*columns, corrections_from(corrected))) for *columns, corrected in rows]
 
 
 def is_recorded(tx: Tx, receipt: str) -> bool:

@@ -1,7 +1,7 @@
 """Competitions, results and receipts as the API takes and gives them. The desk's forms may use the same models."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from vote.domain import folding
-from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, State, Visibility
+from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, Correction, State, Visibility
 from vote.web.models import Input, Output
 
 NAME_MAX_CHARS = 200
@@ -190,6 +190,14 @@ class CorrectionOut(Output):
     before: str
     after: str
 
+    @classmethod
+    def all_of(cls, corrections: Iterable[Correction], names: Mapping[int, str]) -> list[Self]:
+        """From the domain's ones; `names`: how those who corrected are called."""
+        return [
+            cls(at=one.at, by=names.get(one.by or 0), field=one.field, before=one.before, after=one.after)
+            for one in corrections
+        ]
+
 
 class CompetitionOut(Output):
     """A competition as everybody sees it."""
@@ -221,10 +229,7 @@ def _fields_of(model: type[Output], competition: Competition, names: Mapping[int
     made = {
         "options": [OptionOut.model_validate(option) for option in competition.options],
         "final": competition.is_final,
-        "corrections": [
-            CorrectionOut(at=one.at, by=names.get(one.by or 0), field=one.field, before=one.before, after=one.after)
-            for one in competition.corrections
-        ],
+        "corrections": CorrectionOut.all_of(competition.corrections, names),
     }
     return {name: made[name] if name in made else getattr(competition, name) for name in model.model_fields}
 

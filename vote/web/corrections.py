@@ -1,13 +1,22 @@
 """Who corrected the words of competitions, by name: asked only where there is a correction at all."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from vote.db import users
-from vote.domain.competition import Competition
+from vote.domain.competition import Correction
 from vote.web import visitor
 
 
-def names_of(found: Iterable[Competition]) -> dict[int, str]:
+class Corrected(Protocol):
+    """What may have corrections: a competition, or somebody's vote in it."""
+
+    @property
+    def corrections(self) -> tuple[Correction, ...]:
+        """Oldest first."""
+
+
+def names_of(found: Iterable[Corrected]) -> dict[int, str]:
     """The present usernames of all who corrected something in these; deleted accounts are left out."""
     ids = {correction.by for one in found for correction in one.corrections if correction.by is not None}
     if not ids:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from vote.web.competition_models import CorrectionOut
 from vote.web.models import Output, User
 
 
@@ -19,6 +20,7 @@ class OwnVote(Output):
     changed_at: datetime | None
     receipt: str
     archived: bool = Field(description="The competition is archived: its pages are for who runs it.")
+    corrections: list[CorrectionOut] = Field(description="What was corrected there while people voted, oldest first.")
 
 
 class CastBallot(Output):

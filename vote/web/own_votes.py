@@ -3,11 +3,15 @@
 from vote.db import votes
 from vote.db.pool import Tx
 from vote.domain.ballot import receipt_code
+from vote.web import corrections
+from vote.web.competition_models import CorrectionOut
 from vote.web.me_models import OwnVote
 
 
 def own_votes(tx: Tx, person: int) -> list[OwnVote]:
     """All votes of one person, newest first."""
+    found = votes.of_person(tx, person)
+    names = corrections.names_of(found)
     return [
         OwnVote(
             competition=vote.competition,
@@ -18,6 +22,7 @@ def own_votes(tx: Tx, person: int) -> list[OwnVote]:
             changed_at=vote.changed_at,
             receipt=receipt_code(vote.receipt_key, person),
             archived=vote.is_archived,
+            corrections=CorrectionOut.all_of(vote.corrections, names),
         )
-        for vote in votes.of_person(tx, person)
+        for vote in found
     ]

@@ -1,11 +1,14 @@
 """Backups of a database people use: made, listed, proved, restored to the end and to a time, kept by themselves."""
 
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +17,11 @@ import pytest
 
 from tests import proxy
 from tests.integration.ops.backed_up import Installation, files, tend_until
+from tests.stack import wait_until
 from vote.db import backups
 from vote.ops.backup.keep import Keeper
 from vote.ops.backup.segments import parse_lsn
-from vote.ops.backup.stream import Stream, has_reached
+from vote.ops.backup.stream import has_reached
 from vote.ops.embedded.home import locked
 from vote.ops.embedded.programs import Services
 
@@ -114,9 +118,7 @@ def test_commits_go_on_and_the_stream_is_back_after_its_connection_went_dead_wit
             tend_until(
                 stream, lambda: [dead] != one.sql("SELECT pid FROM pg_stat_replication WHERE state = 'streaming'")
             )
-            tend_until(
-                stream, lambda: one.sql("SELECT sync_state FROM pg_stat_replication") == [("sync",)], within=90
-            )
+            tend_until(stream, lambda: one.sql("SELECT sync_state FROM pg_stat_replication") == [("sync",)], within=90)
 
 
 def test_a_restore_to_the_end_keeps_every_committed_row(one: Installation) -> None:
@@ -141,11 +143,13 @@ def test_a_restore_to_the_end_keeps_every_committed_row(one: Installation) -> No
 
 def test_wal_that_was_written_up_to_the_middle_of_a_record_is_restored(one: Installation) -> None:
     one.json("backup", "create")
+    ((timeline,),) = one.sql("SELECT timeline_id FROM pg_control_checkpoint()")
     stream = one.stream()
     with stream.running():
         expected = one.names()
-        tend_until(stream, lambda: _is_within_a_record(one, stream))
-        one.destroy()
+        with _half_a_record(one) as end:
+            tend_until(stream, lambda: has_reached(stream.stream, timeline, end))
+            one.destroy()
 
     one.json("restore")
 
@@ -153,14 +157,34 @@ def test_wal_that_was_written_up_to_the_middle_of_a_record_is_restored(one: Inst
     assert one.names() == expected
 
 
-def _is_within_a_record(one: Installation, stream: Stream) -> bool:
-    """Write records of which nobody waits for the end; stop everything when whole pages of one are written, not its rest."""
-    ((flushed,),) = one.sql("SELECT pg_current_wal_flush_lsn()")
-    if parse_lsn(flushed) % 8192 == 0 and has_reached(stream.stream, 1, parse_lsn(flushed)):
-        one.pair.freeze_database()
-        return True
-    one.sql("SELECT pg_logical_emit_message(false, 'tests', repeat('x', 3 * 8192 + 100))")
-    return False
+@contextmanager
+def _half_a_record(one: Installation) -> Iterator[int]:
+    """Whole pages of a record are on disk, the rest of it nowhere: nobody waits for it. Gives the place where they end."""
+    with psycopg.connect(one.pair.superuser_url, autocommit=True) as superuser:
+        writers = superuser.execute(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'writer|checkpointer'"
+        ).fetchall()
+
+        def end() -> int:
+            row = superuser.execute("SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()").fetchone()
+            assert row is not None
+            written, flushed = map(parse_lsn, row)
+            if written == flushed:
+                superuser.execute("SELECT pg_logical_emit_message(false, 'tests', repeat('x', 3 * 8192 + 100))")
+            return flushed if written > flushed and flushed % 8192 == 0 else 0
+
+        found = wait_until(end)
+    try:
+        _signal(writers, signal.SIGSTOP)
+        yield found
+    finally:
+        _signal(writers, signal.SIGCONT)
+
+
+def _signal(processes: list[tuple[int]], number: signal.Signals) -> None:
+    for (pid,) in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def test_a_restore_is_refused_while_a_server_of_the_home_may_run(one: Installation) -> None:

@@ -46,6 +46,31 @@ def settle(worker: Worker) -> None:
     schedule.finish_closings(worker.db)
 
 
+def test_who_has_voted_sees_the_old_words_beside_the_own_vote(
+    admin: ApiClient,
+    browser: Browser,
+    voted: Competition,
+    settings: Settings,
+    make_user: MakeUser,
+    worker: Worker,
+    as_user: Callable[[Account], ApiClient],
+) -> None:
+    voter = make_user()
+    cast(settings, voted.id, voter.id, "b")
+    worker.step()
+    admin.patch(f"{ALL}/{voted.id}", json={"name": "Build a bridge?", "correction": True}, headers=ANY)
+
+    (vote,) = as_user(voter).get("/api/me/export").get_json()["votes"]
+    browser.be(voter, settings)
+    page = " ".join(re.sub(r"<[^>]+>", "", browser.get("/account").text).split())
+
+    assert vote["name"] == "Build a bridge?"
+    (told,) = vote["corrections"]
+    assert (told["field"], told["before"], told["after"]) == ("name", "Build the bridge?", "Build a bridge?")
+    assert told["by"].startswith("user-")
+    assert re.search(r"Corrected [^:]+:\d\d UTC: Build the bridge\? → Build a bridge\? \(question, by user-", page)
+
+
 def test_a_typo_is_corrected_in_sight_of_everybody(
     admin: ApiClient,
     api: ApiClient,
