@@ -142,6 +142,20 @@ def test_a_trailer_is_no_header(ground: Ground) -> None:
     assert tries.status_of(ground, chunked.format(start + trailer, "").encode()) == 202
 
 
+@pytest.mark.parametrize("path", ["/vote", "/login"])
+def test_a_request_that_asks_for_http_2_is_served_as_it_is(ground: Ground, path: str) -> None:
+    """RFC 9110 §7.8: an upgrade to what we do not speak is ignored, with the body and all."""
+    head = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+    head += "Host: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    body = f"username={ground.new_name()}&password={PASSWORD}" if path == "/login" else "vote=a"
+    if path == "/vote":
+        path = f"/vote/{ground.competition}"
+        head += f"Authorization: Bearer {ground.new_token()}\r\n"
+    request = f"POST {path} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}"
+
+    assert tries.status_of(ground, request.encode()) == (200 if path == "/login" else 202)
+
+
 def test_text_that_is_none_ends_a_socket_without_a_trace(ground: Ground) -> None:
     assert sockets.after(ground, (b"\xff", ABNF.OPCODE_TEXT, 1), closes=True) == 1007
     assert not any("exception" in line for line in ground.stack.lines())

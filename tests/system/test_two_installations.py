@@ -24,6 +24,8 @@ from vote.db import competitions, positions, users
 from vote.db.pool import Database
 from vote.domain.person import Person
 
+pytestmark = pytest.mark.slow
+
 VOTERS = 20
 STARTED_WITHIN_S = 120.0  # twice as many processes as elsewhere
 
@@ -132,9 +134,9 @@ def _harm(mine: House, stranger: House) -> None:
     assert reasons(mine) == []
 
 
-def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+def run(environment: dict[str, str], *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*VOTE, "log", *words], env=environment, capture_output=True, text=True, check=False, timeout=60
+        [*VOTE, "log", *words], env=environment, input=typed, capture_output=True, text=True, check=False, timeout=60
     )
 
 
@@ -157,7 +159,8 @@ def test_a_log_of_another_installation_is_taken_over_empty(
     owner = run(environment, "owner", "--json")
     assert (owner.returncode, json.loads(owner.stdout)["installation"]) == (1, ours)
     assert set(json.loads(owner.stdout)["log"]) == {former}
-    assert run(environment, "adopt").returncode == 1, "without an answer nothing is taken over"
+    for answer in ("", "n\n"):
+        assert run(environment, "adopt", typed=answer).returncode == 1, "without a yes nothing is taken over"
     assert {one for one, _ in others_log.owners()} == {former}
     adopted = run(environment, "adopt", "--yes", "--json")
     assert adopted.returncode == 0, adopted.stderr

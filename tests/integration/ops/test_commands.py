@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import subprocess
 from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.stack import VOTE
 from vote.actions import logins
 from vote.actions.guard import Guard, Origin
 from vote.auth import PasswordHasher
@@ -32,6 +34,17 @@ def test_migrating_again_changes_nothing(environment: dict[str, str]) -> None:
 
     assert again.output == f"The database is at {migrate.newest()}; nothing to do.\n"
     assert json.loads(as_json.output) == {"before": migrate.newest(), "after": migrate.newest()}
+
+
+@pytest.mark.parametrize("part", ["web", "worker"])
+def test_no_part_starts_in_production_with_a_careless_setting(environment: dict[str, str], part: str) -> None:
+    careless = {"VOTE_ENV": "production", "PUBLIC_URL": "http://vote.example", "FLASK_SECRET_KEY": "q" * 40}
+    refused = subprocess.run([*VOTE, part], env=environment | careless, capture_output=True, text=True, check=False)
+
+    assert refused.returncode == 1
+    assert "PUBLIC_URL must begin with https://" in refused.stderr
+    assert "FLASK_SECRET_KEY" in refused.stderr, "all reasons at once"
+    assert "qqqq" not in refused.stderr
 
 
 def log_in(owner: Database, settings: Settings, username: str, password: str) -> Account:

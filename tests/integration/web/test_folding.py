@@ -49,6 +49,22 @@ def test_a_name_and_an_address_are_registered_without_the_spaces_around_them(api
     assert (again.status_code, "in use" in again.text) == (409, True)
 
 
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_a_space_around_an_address_keeps_no_mail_from_its_owner(
+    api: ApiClient, browser: Browser, make_user: MakeUser, owner: Database, way: str
+) -> None:
+    carla = make_user(username="carla")
+    typed = f" \u200b{carla.email}\u00a0"
+
+    if way == "api":
+        assert api.post("/forgot", json={"email": typed}).status_code == 202
+    else:
+        browser.submit("/forgot", "/forgot", email=typed)
+
+    with owner.read() as tx:
+        assert tx.execute("SELECT recipient FROM outbox").fetchall() == [(carla.email,)]
+
+
 @pytest.mark.parametrize("typed", ["k@BÜCHER2.example", "K@xn--bcher2-3ya.example", "k@bu\u0308cher2.example"])
 def test_an_address_is_in_use_however_its_domain_is_written(
     api: ApiClient, as_user: Callable[[Account], ApiClient], make_user: MakeUser, admin: ApiClient, typed: str
@@ -152,7 +168,7 @@ def test_a_wrong_password_costs_one_hash() -> None:
 # --- options, names, reasons -----------------------------------------------------------------------------------------------
 ALIKE = [("A B", "A  B"), ("Caf\u00e9", "Cafe\u0301"), ("Ja", "Ja\u200b"), ("Ja", "J\u00ada"), ("Ja", "\uff2a\uff41")]
 UNSEEN = ["\u200b", "\u2060", "\u3164", "\u2800", "\u00ad\u200d"]
-TURNING = ["\u202eyeN", "Yes \u202don", "a\u2066b", "\u2069x"]
+TURNING = [f"a{chr(number)}b" for number in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
 
 
 @pytest.mark.parametrize("options", ALIKE)
