@@ -3,11 +3,11 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench storm drill soak mutants security lock clean
+.PHONY: help run test test-slow lint bench storm drill soak mutants security lock clean
 
 PYTHON ?= python3
 SERVICES ?= embedded
-JOBS ?= 2
+JOBS ?= 3
 BIN := .venv/bin
 
 # pip of the environment, or, where Python came without ensurepip, the system's pip working on the environment.
@@ -16,17 +16,16 @@ INSTALL = $(PIP) install --quiet --disable-pip-version-check --progress-bar off
 PROJECT = $(INSTALL) --no-deps --no-build-isolation --editable .
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.runtime ## Start everything and open a demo competition (SERVICES=system: servers of this machine)
 	@$(BIN)/vote up --with-parent --services $(SERVICES)
 
 test: .venv/.dev ## Run the suite (SERVICES=system: on this machine's PostgreSQL and Redis; ARGS="-k …" for some)
-	@$(NEEDED)
-	@set --; $(FOUND_BROWSER) || { \
-	  echo "make test: the browser suite is deselected: it needs chromium and libatomic1 (as root on Debian they are installed)."; \
-	  set -- -m "not browser"; }; \
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --services=$(SERVICES) "$$@" $(ARGS)
+	$(call SUITE,not slow)
+
+test-slow: .venv/.dev ## Run the tests that take longer: browsers without features, stores set back, failover (as `make test`)
+	$(call SUITE,slow)
 
 lint: .venv/.dev ## Check style, format, types and the direction of imports
 	@$(BIN)/ruff check .
@@ -47,7 +46,7 @@ soak: .venv/.dev ## Run everything under a steady load and see that nothing grow
 	@$(BIN)/python -m tests.soak
 
 mutants: .venv/.dev ## Prove the tests: break the code on purpose and see them fail
-	@$(BIN)/python -m tests.faults $(ARGS)
+	@JOBS=$(JOBS) $(BIN)/python -m tests.faults $(ARGS)
 
 security: .venv/.dev .venv-security/.filled ## Attack the code and the running app (SECURITY_CASES; SECURITY_OFFLINE=1 without advisories)
 	@$(BIN)/python -m tests.security $(ARGS)
@@ -88,6 +87,16 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv-security >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip --clear .venv-security
 	@$(subst $(BIN),.venv-security/bin,$(INSTALL)) --no-deps --require-hashes --requirement tests/security/requirements.txt
 	@touch $@
+
+# --- the suite, whole but for the marker given ---------------------------------------------------------------------------
+
+define SUITE
+@$(NEEDED)
+@set -- -m "$(1)"; $(FOUND_BROWSER) || { \
+  echo "make $@: the browser suite is deselected: it needs chromium and libatomic1 (as root on Debian they are installed)."; \
+  set -- -m "$(1) and not browser"; }; \
+$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --services=$(SERVICES) "$$@" $(ARGS)
+endef
 
 # --- programs of the suite that pip does not bring ---------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ import pytest
 import redis
 import structlog
 
-from tests import pooler
+from tests import in_memory, pooler
 from tests.casting import installation_of
 from tests.services import Pair, start_pair
 from tests.stack import Stack, running
@@ -58,6 +58,14 @@ _SLOW_FIRST = ("soak", "system", "integration", "browser", "security", "unit")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--services", choices=["embedded", "system"], default="embedded", help="which servers to run on")
+
+
+def pytest_configure() -> None:
+    in_memory.begin()
+
+
+def pytest_unconfigure() -> None:
+    in_memory.end()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

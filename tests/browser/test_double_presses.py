@@ -22,7 +22,7 @@ from vote.db.pool import Database
 from vote.db.users import Account
 
 __all__ = ["database_url", "redis_url", "stack"]  # one system for the whole file
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 PASSWORD = "river-otter-lantern-9"
 GAPS_MS = (0, 5, 50, 250)

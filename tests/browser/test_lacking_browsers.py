@@ -22,7 +22,7 @@ from vote.domain.competition import Competition
 from vote.web.assets import FOLDER
 
 __all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 NOT_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"[^\"\n]*\"|'[^'\n]*'", re.DOTALL)
 WORD = re.compile(r"(?<![\w$.])[A-Za-z_$][\w$]*")

@@ -21,7 +21,7 @@ from vote.domain.competition import Competition
 from vote.domain.person import Person
 
 __all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 MakeCompetition = Callable[..., Competition]
 MakeUser = Callable[..., Account]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.faults.access import ACCESS_FAULTS
@@ -104,23 +105,25 @@ def caught_by(fault: Fault, tree: Path) -> str | None:
     return red[1] if red and run.returncode else None
 
 
+def tried(fault: Fault) -> tuple[str | None, float]:
+    """Plant it in a copy of the tree: the test that went red, and the seconds its tests took."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
+        plant(fault, tree)
+        began = time.monotonic()
+        return caught_by(fault, tree), time.monotonic() - began
+
+
 def main() -> int:
-    """All faults, or those whose name contains the first argument."""
+    """Try all faults, or those whose name contains the first argument, as many at a time as JOBS says."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     faults, unseen = [fault for fault in ALL_FAULTS if wanted in fault.name], 0
-    for number, fault in enumerate(faults, 1):
-        with tempfile.TemporaryDirectory() as folder:
-            tree = Path(folder) / "tree"
-            shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
-            plant(fault, tree)
-            began = time.monotonic()
-            test = caught_by(fault, tree)
-        unseen += test is None
-        verdict = f"caught by {test}" if test else "NOT SEEN"
-        print(
-            f"{number:2}/{len(faults)}  {fault.name} ({fault.rule}): {verdict}, {time.monotonic() - began:.0f} s",
-            flush=True,
-        )
+    with ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
+        for number, (fault, (test, seconds)) in enumerate(zip(faults, pool.map(tried, faults), strict=True), 1):
+            unseen += test is None
+            verdict = f"caught by {test}" if test else "NOT SEEN"
+            print(f"{number:2}/{len(faults)}  {fault.name} ({fault.rule}): {verdict}, {seconds:.0f} s", flush=True)
     print(f"\n{len(faults)} planted, {len(faults) - unseen} caught, {unseen} not seen")
     return 1 if unseen or not faults else 0
 

@@ -88,10 +88,10 @@ def _silence(way: Proxy, people: People, owner: Database, competition: int) -> f
     """Seconds until something that was accepted since then is recorded."""
     silenced = time.monotonic()
     way.silence_open()
-    while not set(people.accepted_since(silenced)) & _recorded(owner, competition):
-        if time.monotonic() > silenced + GIVEN_UP_S:
-            return None
-        time.sleep(0.05)  # between two looks
+    try:
+        wait_until(lambda: set(people.accepted_since(silenced)) & _recorded(owner, competition), within=GIVEN_UP_S)
+    except AssertionError:
+        return None
     return time.monotonic() - silenced
 
 

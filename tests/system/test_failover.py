@@ -20,6 +20,8 @@ from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 
+pytestmark = pytest.mark.slow
+
 # 4 s on two idle cores, promised within 10; where Sentinels get no processor time they fail over twice.
 FLOWS_WITHIN_S = 30.0
 

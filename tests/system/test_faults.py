@@ -17,6 +17,8 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 
+pytestmark = pytest.mark.slow
+
 MakeUser = Callable[..., Account]
 MakeCompetition = Callable[..., Competition]
 

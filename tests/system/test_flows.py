@@ -21,6 +21,7 @@ from vote.domain.competition import Competition
 from vote.edge.revoked import STALE_AFTER_S
 
 __all__ = ["database_url", "environment", "redis_url"]
+pytestmark = pytest.mark.slow
 
 MakeCompetition = Callable[..., Competition]
 GOES_ON_WITHIN_S = 10.0  # promised

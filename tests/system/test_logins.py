@@ -19,6 +19,8 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.edge import origin, sessions
 
+pytestmark = pytest.mark.slow
+
 MakeUser = Callable[..., Account]
 MakeCompetition = Callable[..., Competition]
 Pair = list[Stack]

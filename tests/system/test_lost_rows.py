@@ -23,6 +23,8 @@ from tests.two_databases import TwoDatabases, two_databases
 from vote.auth import create_jwt_token
 from vote.ops.embedded.programs import Services
 
+pytestmark = pytest.mark.slow
+
 LOST, NEW = 60, 100  # more than the 32 numbers that PostgreSQL writes ahead of a sequence
 WHY = "The accounts were copied from the disk of the old primary."
 

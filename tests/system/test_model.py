@@ -24,6 +24,8 @@ from vote import config
 from vote.db import migrate
 from vote.worker import schedule
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "30"))
 STEPS = int(os.environ.get("MODEL_STEPS", "50"))
 SEED = os.environ.get("MODEL_SEED")

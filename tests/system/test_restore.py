@@ -13,7 +13,7 @@ from tests.system.up import Start, start, vote
 from vote.ops.embedded.leftovers import servers_in
 from vote.ops.embedded.programs import Services
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 __all__ = ["start"]  # the fixture
 
 

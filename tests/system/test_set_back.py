@@ -23,6 +23,8 @@ from vote.domain import ballot
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 
+pytestmark = pytest.mark.slow
+
 MakeCompetition = Callable[..., Competition]
 VOTERS, EARLY = 60, 20
 

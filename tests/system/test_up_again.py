@@ -16,7 +16,7 @@ from tests.stack import VOTE, wait_until
 from tests.system.up import Start, descendants, parents, start
 from vote.ops.account import Account, credentials
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 __all__ = ["start"]  # the fixture
 
 

@@ -130,8 +130,8 @@ def test_the_checks_before_a_change_are_the_targets_people_run() -> None:
     script = ROOT / ".ci" / "run"
 
     assert script.stat().st_mode & 0o111
-    assert {"make lint", "make test"} <= set(re.findall(r"\bmake \w+", script.read_text(encoding="utf-8")))
-    assert "tests SERVICES=system" in script.read_text(encoding="utf-8")
+    every = {f"make {tests}{pair}" for tests in ("test", "test-slow") for pair in ("", " SERVICES=system")}
+    assert {"make lint", *every} <= set(re.findall(r"\bmake .*", script.read_text(encoding="utf-8")))
 
 
 # --- versions and locks -----------------------------------------------------------------------------------------------

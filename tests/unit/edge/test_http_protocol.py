@@ -26,7 +26,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Server:
     """A front door without the app behind it. `asked` are the paths that the app was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self.patience_s = patience_s
         self.asked: list[str] = []
         self.is_asked = asyncio.Event()
         self.state = ServerState()
@@ -51,7 +52,7 @@ class Server:
             log_config=None,
         )
         config.load()
-        return partial(FrontDoorProtocol.with_patience(PATIENCE_S), config, self.state, {})
+        return partial(FrontDoorProtocol.with_patience(self.patience_s), config, self.state, {})
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[tuple[str, int]]:
@@ -66,11 +67,11 @@ class Server:
             await asyncio.sleep(0.01)  # between two looks
 
 
-def with_one(run: Callable[[Server, Streams], Coroutine[Any, Any, Any]]) -> Any:
+def with_one(run: Callable[[Server, Streams], Coroutine[Any, Any, Any]], *, patience_s: float = PATIENCE_S) -> Any:
     """What `run` finds with one connection to a server."""
 
     async def connected() -> Any:
-        server = Server()
+        server = Server(patience_s)
         async with server.serving() as address:
             streams = await asyncio.open_connection(*address, limit=1024)
             try:
@@ -146,7 +147,7 @@ def test_a_foreign_upgrade_is_ignored_and_the_body_read(body: bytes, parts: int)
         answers.append(await reader.readuntil(b"\r\n\r\n"))
         return answers, server.asked
 
-    answers, asked = with_one(run)
+    answers, asked = with_one(run, patience_s=WITHIN_S)  # how long sending takes is not the matter here
 
     assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 2
     assert not any(b"connection: close" in answer for answer in answers)
