@@ -9,13 +9,16 @@ import psycopg
 import pytest
 
 from tests.stack import DEADLINE_S
-from vote.ballotlog import box as box_module
+from vote.ballotlog import box, kept_connection
 from vote.ballotlog.box import BallotBox
 from vote.ballotlog.pending import Outcome
 from vote.config import Settings
 from vote.domain.installation import Installation
 
-OF_A_PRESS = {name: getattr(box_module, name) for name in ("ANSWER_WITHIN_S", "CALL_BUDGET_S")}
+OF_A_PRESS = [
+    (module, name, getattr(module, name))
+    for module, name in ((box, "ANSWER_WITHIN_S"), (box, "CALL_BUDGET_S"), (kept_connection, "WAIT_S"))
+]
 
 
 def installation_of(settings: Settings) -> Installation:
@@ -40,16 +43,16 @@ def cast_all(settings: Settings, ballots: Iterable[tuple[int, int, str]]) -> lis
     """Cast ballots at the same instant. Waits for a disk that is busy with other tests, which a voter need not."""
 
     async def run() -> list[Outcome]:
-        box = box_of(settings)
+        opened = box_of(settings)
         try:
             return await asyncio.gather(
                 *(
-                    box.cast(competition=competition, voter=voter, choice=choice, ballot_id=secrets.token_hex(16))
+                    opened.cast(competition=competition, voter=voter, choice=choice, ballot_id=secrets.token_hex(16))
                     for competition, voter, choice in ballots
                 )
             )
         finally:
-            await box.close()
+            await opened.close()
 
     with unhurried():
         return asyncio.run(run())
@@ -59,7 +62,7 @@ def cast_all(settings: Settings, ballots: Iterable[tuple[int, int, str]]) -> lis
 def unhurried() -> Iterator[None]:
     """Give a ballot of this process as long as a busy machine needs, instead of the two seconds of a press."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, of_a_press in OF_A_PRESS.items():
-            if getattr(box_module, name) == of_a_press:  # else a test has set its own
-                patch.setattr(box_module, name, DEADLINE_S)
+        for module, name, of_a_press in OF_A_PRESS:
+            if getattr(module, name) == of_a_press:  # else a test has set its own
+                patch.setattr(module, name, DEADLINE_S)
         yield

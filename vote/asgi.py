@@ -205,6 +205,7 @@ class FrontDoor:
     async def _start(self) -> None:
         await asyncio.to_thread(self._parts.start)
         await self._casting.receipt_keys.refresh()
+        await self._box.connect()
         follow = self._casting.receipt_keys.follow, self._acknowledged.follow
         self._following = [asyncio.create_task(one()) for one in follow]
         await self._live.start()

@@ -91,6 +91,11 @@ class BallotBox:
         self.put(competition=competition, voter=voter, choice=choice, ballot_id=ballot_id, tell=tell)
         return await told
 
+    async def connect(self) -> None:
+        """Connect before the first ballot comes, which then waits for nothing. A log that is away is met by that ballot."""
+        with contextlib.suppress(*connection.LogError, TimeoutError):
+            await self._connected()
+
     def compare_soon(self) -> None:
         """Have the log compare what was acknowledged from here with what it holds (R6), before the next ballots."""
         if self.marks:

@@ -238,3 +238,19 @@ def test_a_full_log_refuses_and_loses_nothing(
 
     assert cast(settings, competition.id, 8, "a").word == "accepted"
     assert len(ballots_in(log)) == 2
+
+
+def test_a_process_connects_before_its_first_ballot_unless_the_log_is_away(
+    settings: Settings, log: BallotLog, servers: Pair
+) -> None:
+    async def run() -> None:
+        box = box_of(settings)
+        await box.connect()
+        assert len(log._call("CLIENT LIST")) > before
+        await box.close()
+        away = box_of(settings.model_copy(update={"redis_url": "unix:///nowhere/valkey.sock"}))
+        await away.connect()  # returns: the first ballot tries again
+        await away.close()
+
+    before = len(log._call("CLIENT LIST"))
+    asyncio.run(run())

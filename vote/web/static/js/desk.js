@@ -17,13 +17,13 @@ function startZone(form) {
   const { zone } = form.elements;
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone || !own || !("fresh" in form.dataset)) return;
+  const inputs = ["opens_at", "closes_at"].map((name) => form.elements[name]).filter(Boolean);
+  const times = inputs.map((input) => toLocal(input.value)); // an exception leaves zone and times as they are
   zone.value = own;
-  for (const name of ["opens_at", "closes_at"]) {
-    const input = form.elements[name];
-    if (!input) continue;
-    input.value = toLocal(input.value);
+  for (const [index, input] of inputs.entries()) {
+    input.value = times[index];
     input.defaultValue = input.value; // so that a reload does not shift it twice
-    const shown = form.querySelector(`[data-shown="${name}"]`); // sent back: what nobody touches is not written
+    const shown = form.querySelector(`[data-shown="${input.name}"]`); // sent back: what nobody touches is not written
     if (shown && input.value) shown.value = shown.defaultValue = `${input.value} ${own}`;
   }
   zone.defaultValue = own;
