@@ -18,7 +18,7 @@ from vote.ballotlog.log import BallotLog
 from vote.db.pool import Database
 
 __all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text("utf-8").split("\n", 1)[1].rstrip().rstrip(";")
 HOW: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from tests.hostile import PAYLOADS
 from vote.db.users import Account
 from vote.domain.competition import Competition
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 OPTIONS = 26
 HOSTILE = [PAYLOADS[start : start + OPTIONS] for start in range(0, len(PAYLOADS), OPTIONS)]

@@ -13,7 +13,7 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 
 __all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 NAME = "האם להמשיך?"
 OPTIONS = ["כן (100%)", "Yes"]
