@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from tests.browser.chromium import log_in, window
 from tests.browser.conftest import OpenWindow
 from tests.module_wide import database_url, environment, redis_url, stack
-from tests.stack import Stack
+from tests.stack import Stack, wait_until
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
@@ -29,6 +29,9 @@ MakeUser = Callable[..., Account]
 WITHIN_MS = 45_000  # a deadline for a busy machine
 NO_SOCKETS = "window.WebSocket = class extends EventTarget { constructor() { super(); setTimeout(() => this.end()); } \
 end() { this.dispatchEvent(new CloseEvent('close', { code: 1006 })); } close() {} }"
+# What is asked for once a minute, on a final page, is asked for soon: no test waits for a minute.
+SELDOM_IS_SOON = "const later = window.setTimeout; \
+window.setTimeout = (call, ms, ...more) => later(call, ms > 40_000 ? 300 : ms, ...more)"
 PEOPLE = ("stranger", "voter", "voted", "organiser")
 WAYS = ("socket", "polling")
 
@@ -66,6 +69,7 @@ def leave_open(
             if who == "voted":
                 assert stack.vote(competition, "a", token_of(account)).status in (200, 202)
         page = open_window(organiser if who == "organiser" else person)
+        page.add_init_script(SELDOM_IS_SOON)
         if way == "polling":
             page.add_init_script(NO_SOCKETS)
         page.goto(f"/{kind}/{competition}")
@@ -169,9 +173,25 @@ def test_a_correction_and_a_reopening_are_seen(
         expect(left.page.locator("[data-vote-button]")).to_have_text("Vote for Soup")
     change.close_voting(owner, log, one.id, by=organiser)
     left.has('main > [data-state="closed"]')
-    if way == "polling":
-        return  # what is final is asked no more; a socket that is open stays
     change.open_voting(owner, log, one.id, by=organiser)
+    left.shows("Voting was reopened")
+    left.has('main > [data-state="open"]')
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["vote", "results"])
+def test_a_page_that_was_final_when_it_came_sees_a_reopening(
+    kind: str, way: str, leave_open: Callable[..., Left], make_competition: MakeCompetition, owner: Database,
+    log: BallotLog, organiser: Person, stack: Stack,
+) -> None:  # fmt: skip
+    one = make_competition()
+    change.close_voting(owner, log, one.id, by=organiser)
+    wait_until(lambda: stack.get(f"/api/competitions/{one.id}").json["state"] == "closed")
+    left = leave_open(kind, one.id, "voter", way)
+    left.has('main > [data-state="closed"]')
+
+    change.open_voting(owner, log, one.id, by=organiser)
+
     left.shows("Voting was reopened")
     left.has('main > [data-state="open"]')
 

@@ -95,4 +95,12 @@ PAGE_FAULTS = (
         "script-src {files} https:;",
         (f"{FILES}::test_with_a_cdn_pages_take_files_from_it_and_compare_them",),
     ),
+    Fault(
+        "a final page asks for nothing",
+        "a page that is left open ends right by itself, over a reopening too",
+        "vote/web/static/js/channel.js",
+        "    this.asking = setTimeout(() => this.askSeldom(), soon(FINAL_MS));\n",
+        "",
+        ("tests/browser/test_left_open.py::test_a_page_that_was_final_when_it_came_sees_a_reopening[results-socket]",),
+    ),
 )

@@ -8,6 +8,7 @@ import { backoff } from "./words.js";
 const POLL_MS = 3_000; // while it answers and no socket opens
 const POLL_STATE_MS = 5_000; // the same where no figures move
 const ASK_AGAIN_MS = 2_000; // while it does not; never all pages in the same moment: see `soon`
+const FINAL_MS = 60_000; // on a final page: only a reopening could be new
 const HANDSHAKE_MS = 3_000;
 const POLL_AFTER_FAILURES = 2;
 const REFUSALS = new Set([401, 403, 404, 410]); // logged out, hidden from now on, or gone
@@ -33,11 +34,20 @@ export class Channel {
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
   }
 
-  /** Nothing more is to come: ask no more, and open no socket when this one ends. One that is open stays for a reopening. */
+  /** Only a reopening may come: a socket that is open hears of it, and from now on the API is asked seldom. */
   end() {
     this.isOver = true;
     this.stopPolling();
     clearTimeout(this.connecting);
+    this.asking = setTimeout(() => this.askSeldom(), soon(FINAL_MS));
+  }
+
+  async askSeldom() {
+    const { status, body } = document.hidden ? {} : await ask(`/api/competitions/${this.id}`);
+    if (!this.isOver) return;
+    this.end();
+    if (REFUSALS.has(status)) this.refuse(status);
+    else if (body) this.hear(body);
   }
 
   connect() {
@@ -75,7 +85,8 @@ export class Channel {
 
   /** The network is back, or somebody looks at the page again. */
   hurry() {
-    if (!this.isOver && this.failures > 0 && !this.isOpen) this.connect();
+    if (this.isOver) this.askSeldom();
+    else if (this.failures > 0 && !this.isOpen) this.connect();
   }
 
   lose() {

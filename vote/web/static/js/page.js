@@ -29,7 +29,8 @@ class OpenPage {
       refuse: () => this.leave(),
     });
     document.addEventListener("page:changed", () => this.channel.reconsider());
-    if (!isOver(this.shown.state)) this.channel.connect();
+    if (isOver(this.shown.state)) this.channel.end();
+    else this.channel.connect();
   }
 
   /** What the page shows, as the server made it. */
