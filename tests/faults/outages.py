@@ -42,7 +42,7 @@ OUTAGE_FAULTS = (
     Fault(
         "who votes and never logs in is erased as unused",
         "ACCOUNT_KEEP_DAYS: only who neither logs in nor votes",
-        "vote/db/migrations/0003_unused_accounts.sql",
+        "vote/db/migrations/0008_numbers.sql",
         "          AND NOT EXISTS (SELECT FROM votes v WHERE v.user_id = u.id\n"
         "                          AND coalesce(v.changed_at, v.created_at) >= now() - make_interval(days => keep_days))\n",
         "",
@@ -51,7 +51,7 @@ OUTAGE_FAULTS = (
     Fault(
         "admins and organisers are erased as unused",
         "ACCOUNT_KEEP_DAYS: voters only",
-        "vote/db/migrations/0003_unused_accounts.sql",
+        "vote/db/migrations/0008_numbers.sql",
         "u.role = 'voter' AND ",
         "",
         (UNUSED,),

@@ -21,6 +21,19 @@ def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault) -> None:
         assert f"def {name.partition('[')[0]}" in (ROOT / path).read_text("utf-8") or not name, test
 
 
+IN_MIGRATIONS = [fault for fault in ALL_FAULTS if fault.path.startswith("vote/db/migrations/")]
+FUNCTION = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("fault", IN_MIGRATIONS, ids=[fault.name for fault in IN_MIGRATIONS])
+def test_no_later_migration_makes_a_function_anew_in_which_a_fault_is_planted(fault: Fault) -> None:
+    path = ROOT / fault.path
+    before = path.read_text("utf-8").partition(fault.before)[0] + fault.before
+    later = [one.read_text("utf-8") for one in path.parent.glob("*.sql") if one.name > path.name]
+
+    assert not {*FUNCTION.findall(before)[-1:]} & {name for text in later for name in FUNCTION.findall(text)}
+
+
 def test_the_document_on_security_names_faults_that_are_planted() -> None:
     named = set(re.findall("“([^”]{2,})”", (ROOT / "docs" / "security.md").read_text("utf-8")))
 
