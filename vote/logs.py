@@ -38,7 +38,8 @@ def configure(part: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(render)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        # One write for each line with its end: several processes write to one output, and lines of theirs may not mix.
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)

@@ -257,8 +257,8 @@ ACCOUNT_FAULTS = (
         "another address needs no password",
         "a new address is re-authenticated",
         "vote/web/own_login.py",
-        '        own_account.check_password(given.password, field="password")\n',
-        "",
+        'own_account.check_password(given.password, field="password")\n            visitor',
+        "visitor",
         (f"{RECOVERY}::test_another_address_needs_the_password_and_the_old_one_is_told",),
     ),
 )

@@ -11,6 +11,52 @@ LIVE = "tests/integration/live/test_page_state.py"
 
 PROMISE_FAULTS = (
     Fault(
+        "a schedule acts on what was due when it looked",
+        "a frozen worker changes nothing when it wakes",
+        "vote/actions/competitions.py",
+        "        state = competitions.due_state(tx, competition_id)\n",
+        "        state: State | None = 'closing' if before and before.state == 'open' else 'open'\n",
+        (
+            "tests/integration/worker/test_schedule.py::test_what_was_due_when_a_worker_looked_and_no_longer_is_stays_as_it_is",
+        ),
+    ),
+    Fault(
+        "one that opens too late forgets its end",
+        "voting ends at its closing time",
+        "vote/actions/competitions.py",
+        "opens_at=before.opens_at, closes_at=before.closes_at\n",
+        "opens_at=before.opens_at\n",
+        (
+            "tests/integration/worker/test_schedule.py::test_one_whose_times_have_both_passed_takes_no_ballot_and_is_closed",
+        ),
+    ),
+    Fault(
+        "two hold voting at the same time",
+        "whoever does the same does it after the other",
+        "vote/actions/holding.py",
+        "            if before.held_until is None or before.held_until <= datetime.now(UTC):\n",
+        "            if True:\n",
+        (
+            "tests/integration/actions/test_holding.py::test_those_who_do_the_same_at_the_same_moment_do_it_one_after_the_other",
+        ),
+    ),
+    Fault(
+        "a corrected option may look like another",
+        "one folding, wherever texts are compared",
+        "vote/domain/policy.py",
+        "        if text_key(label) in",
+        "        if label.casefold() in",
+        ("tests/integration/web/test_corrections.py::test_an_option_does_not_become_another_in_two_steps",),
+    ),
+    Fault(
+        "a line and its end are two writes",
+        "every line is one JSON object",
+        "vote/logs.py",
+        "structlog.WriteLoggerFactory(sys.stdout)",
+        "structlog.PrintLoggerFactory(sys.stdout)",
+        ("tests/unit/test_logs.py::test_a_line_and_its_end_are_one_write",),
+    ),
+    Fault(
         "who has voted does not see the old words",
         "each later wording is shown to everybody",
         "vote/db/votes.py",
@@ -54,8 +100,8 @@ PROMISE_FAULTS = (
         "voting stands still for ever when a process dies in between",
         "a hold ends by itself",
         "vote/db/competition_holds.py",
-        'tx.execute("SELECT id FROM competitions WHERE held_until < now()")',
-        'tx.execute("SELECT id FROM competitions WHERE false")',
+        'tx.execute("SELECT id, rules_version FROM competitions WHERE held_until < now()")',
+        'tx.execute("SELECT id, rules_version FROM competitions WHERE false")',
         (f"{HOLDING}::test_a_hold_whose_process_died_is_released_by_the_worker",),
     ),
     Fault(

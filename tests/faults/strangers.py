@@ -109,8 +109,8 @@ STRANGER_FAULTS = (
         "mails are asked for without a limit",
         "mails are limited per network",
         "vote/web/visitor.py",
-        "parts().limiter.take(parts().limits.mails, ",
-        "str((parts().limits.mails, ",
+        "    parts().limiter.take(parts().limits.mails, ",
+        "    print(parts().limits.mails, ",
         (f"{ONE_MORE}[mails asked for]",),
     ),
     Fault(

@@ -61,3 +61,29 @@ def test_every_line_of_every_logger_is_one_json_object() -> None:
 
 def test_what_json_does_not_know_is_written_as_text() -> None:
     assert render({"a": {1}, "b": "\x7f"}) == '{"a": "{1}", "b": "\\u007f"}'
+
+
+ONE_WRITE = r"""
+import io, json, logging, structlog, sys
+from vote import logs
+
+class Output(io.StringIO):
+    def write(self, text):
+        written.append(text)
+        return len(text)
+
+written, sys.stdout = [], Output()
+logs.configure("tests")
+structlog.get_logger().info("ours")
+logging.getLogger("another").warning("a library's")
+print(json.dumps(written), file=sys.stderr)
+"""
+
+
+def test_a_line_and_its_end_are_one_write() -> None:
+    """Processes share an output: between two writes there is room for the line of another."""
+    run = subprocess.run([sys.executable, "-c", ONE_WRITE], capture_output=True, text=True, check=True)
+    written = json.loads(run.stderr)
+
+    assert [json.loads(text)["event"] for text in written] == ["ours", "a library's"]
+    assert all(text.endswith("\n") for text in written)

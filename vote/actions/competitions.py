@@ -102,6 +102,8 @@ def change(
 
     def lock(tx: Tx) -> Competition:
         before = _manage(tx, competition_id, by, if_match)
+        if schedule:
+            wording.check_schedule(before, now)
         given = _given(before, fields, schedule=schedule)
         if given and not (correction and before.opened_at is not None):
             wording.check_change(before, given, now)
@@ -167,6 +169,24 @@ def close_voting(
         closing = _become(tx, before, "closing", now=now)
     _announce(log, closing)
     return closing
+
+
+def apply_schedule(db: Database, log: BallotLog, competition_id: int, *, by: str) -> State | None:
+    """Open or close one whose time has come, as it stands under its lock; None when nothing is due, or no longer.
+
+    What was due a moment ago may have been put off, closed by hand or deleted since, and a schedule never opens again. One
+    whose closing time has passed too keeps it: it takes no ballots, and is closed at the next look.
+    """
+    with db.transaction(by=by) as tx:
+        before = competitions.lock(tx, competition_id)
+        state = competitions.due_state(tx, competition_id)
+        if before is None or state is None:
+            return None
+        changed = _become(
+            tx, before, state, now=datetime.now(UTC), opens_at=before.opens_at, closes_at=before.closes_at
+        )
+    _announce(log, changed)
+    return state
 
 
 def archive(

@@ -4,12 +4,14 @@ A look at recorded votes is not enough: accepted ballots wait in the log, and th
 
 1. Look at both stores; usually they have ballots, and nobody is disturbed.
 2. Hold: PostgreSQL says that the log takes no ballots for this competition, every shard is told. Who votes now gets 503.
+   One at a time: whoever finds it held waits, at most WAIT_S, and begins with what the other one has left.
 3. Look again. Under the hold's version the shards' answers cannot change any more.
 4. Act, in a transaction that finds the hold's version still there; its new version ends the hold. Else release it.
 
 A process that dies in between leaves a hold that is over after HOLD_S; the worker releases it (`release_overdue`).
 """
 
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -25,6 +27,8 @@ from vote.domain.person import Person
 from vote.errors import Conflict, LogUnavailable
 
 HOLD_S = 10.0  # far longer than two statements and a push take; a page that is told 503 goes on trying for longer
+WAIT_S = 4.8  # for somebody else's hold: less than a page waits for its answer
+LOOK_AGAIN_S = 0.05
 OVERTAKEN = "Somebody else changed this competition at the same moment. Load it again, then try once more."
 NOT_KNOWN = (
     "The ballot log is not answering, so nobody can tell whether somebody has voted. Nothing was changed; try again."
@@ -69,9 +73,9 @@ def release_overdue(db: Database, log: BallotLog, *, by: str) -> list[int]:
     """Release holds whose process is gone. Several workers may try. Returns the competitions."""
     with db.read() as tx:
         overdue = competition_holds.held_too_long(tx)
-    for competition_id in overdue:
-        _release(db, log, competition_id, by=by)
-    return overdue
+    for competition_id, version in overdue:
+        _release(db, log, competition_id, by=by, version=version)
+    return [competition_id for competition_id, _ in overdue]
 
 
 def _under_hold(
@@ -83,9 +87,7 @@ def _under_hold(
     by: Person,
     refusal: str,
 ) -> T:
-    with db.transaction(by=by.id) as tx:
-        held = _hold(tx, lock(tx))
-    is_done = False
+    held = _hold_alone(db, lock, by=by)
     try:
         if not log.announce([Rules.of(held)]):
             raise LogUnavailable
@@ -96,12 +98,32 @@ def _under_hold(
             if present.rules_version != held.rules_version:  # the hold was ended: ballots may have come since
                 raise Conflict(OVERTAKEN)
             _refuse_recorded(tx, present, refusal)
-            done = act(tx, present)
-        is_done = True
-        return done
+            return act(tx, present)
+    except LogUnavailable:
+        if _stands(db, held):
+            raise
+        raise Conflict(OVERTAKEN) from None  # the shards have newer rules: the log is not to blame
     finally:
-        if not is_done:
-            _release(db, log, held.id, by=by.id, version=held.rules_version)
+        _release(db, log, held.id, by=by.id, version=held.rules_version)  # unless what was done has ended it
+
+
+def _hold_alone(db: Database, lock: Callable[[Tx], Competition], *, by: Person) -> Competition:
+    """Hold it once nobody else does. Raises Conflict after WAIT_S, and what `lock` raises."""
+    until = time.monotonic() + WAIT_S
+    while True:
+        with db.transaction(by=by.id) as tx:
+            before = lock(tx)
+            if before.held_until is None or before.held_until <= datetime.now(UTC):
+                return _hold(tx, before)
+        if time.monotonic() > until:
+            raise Conflict(OVERTAKEN)
+        time.sleep(LOOK_AGAIN_S)
+
+
+def _stands(db: Database, held: Competition) -> bool:
+    with db.read() as tx:
+        present = competitions.find(tx, held.id)
+    return present is not None and present.rules_version == held.rules_version
 
 
 def _hold(tx: Tx, before: Competition) -> Competition:
@@ -110,11 +132,11 @@ def _hold(tx: Tx, before: Competition) -> Competition:
     return _found(tx, before.id)
 
 
-def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, version: int | None = None) -> None:
-    """End a hold, that of `version` when one is given, unless something else has ended it."""
+def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, version: int) -> None:
+    """End the hold of this version, unless something else has ended it."""
     with db.transaction(by=by) as tx:
         held = competitions.lock(tx, competition_id)
-        if held is None or held.held_until is None or version not in (None, held.rules_version):
+        if held is None or held.held_until is None or version != held.rules_version:
             return
         competition_holds.release(tx, competition_id, rules_version=next_version(held.rules_version, datetime.now(UTC)))
         released = _found(tx, competition_id)

@@ -28,6 +28,12 @@ def check_times(*, opens_at: datetime | None, closes_at: datetime | None, now: d
         raise InvalidInput({"closes_at": "Voting must close after it opens. Choose a later closing time."})
 
 
+def check_schedule(before: Competition, now: datetime) -> None:
+    """Raises Conflict unless there is an opening time to wait for."""
+    if before.opens_at is None or before.opens_at <= now:
+        raise Conflict("There is no opening time ahead. Set a later one, or open it now.")
+
+
 def changes_words(before: Competition, fields: Mapping[str, Any]) -> bool:
     """Return whether name or description would change."""
     return any(fields.get(name, getattr(before, name)) != getattr(before, name) for name in WORDS)

@@ -18,6 +18,6 @@ def release(tx: Tx, competition_id: int, *, rules_version: int) -> None:
     )
 
 
-def held_too_long(tx: Tx) -> list[int]:
-    """Competitions whose hold is over, and nobody has ended it: who began it is gone."""
-    return [row[0] for row in tx.execute("SELECT id FROM competitions WHERE held_until < now()")]
+def held_too_long(tx: Tx) -> list[tuple[int, int]]:
+    """Competitions whose hold is over, and nobody has ended it: who began it is gone. With the version of their rules."""
+    return tx.execute("SELECT id, rules_version FROM competitions WHERE held_until < now()").fetchall()

@@ -93,14 +93,27 @@ def receipt_keys(tx: Tx, wanted: list[int] | None, *, known_up_to: int) -> dict[
     return {row[0]: row[1] for row in rows}
 
 
-def due(tx: Tx) -> list[tuple[int, State]]:
-    """Competitions whose time has come, with the state they should take."""
+def due(tx: Tx) -> list[int]:
+    """Competitions whose time has come to open or to close."""
     rows = tx.execute("""
-        SELECT id, 'open' FROM competitions WHERE status = 'scheduled' AND opens_at <= now()
+        SELECT id FROM competitions WHERE status = 'scheduled' AND opens_at <= now()
         UNION ALL
-        SELECT id, 'closing' FROM competitions WHERE status = 'open' AND closes_at <= now()
+        SELECT id FROM competitions WHERE status = 'open' AND closes_at <= now()
     """)
-    return [(row[0], row[1]) for row in rows]
+    return [row[0] for row in rows]
+
+
+def due_state(tx: Tx, competition_id: int) -> State | None:
+    """The state that one should take by now; None when it should stay. Call it under the row's lock."""
+    row = tx.execute(
+        """
+        SELECT CASE WHEN status = 'scheduled' AND opens_at <= now() THEN 'open'
+                    WHEN status = 'open' AND closes_at <= now() THEN 'closing' END
+        FROM competitions WHERE id = %s
+        """,
+        (competition_id,),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def in_state(tx: Tx, state: State) -> list[int]:

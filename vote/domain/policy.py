@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from vote.domain.competition import FINAL_STATES, MAY_BECOME, Competition, State, Visibility
+from vote.domain.folding import text_key
 from vote.domain.person import Person
 from vote.errors import Conflict, NotAllowed, NotFound
 
@@ -111,16 +112,16 @@ def check_corrected_labels(competition: Competition, labels: Sequence[str]) -> N
     if len(labels) != len(competition.options):
         raise Conflict("A correction changes words only: the number of options stays.")
     for option, label in zip(competition.options, labels, strict=True):
-        if label.casefold() in _labels_of_others(competition, option.key):
+        if text_key(label) in _labels_of_others(competition, option.key):
             raise Conflict(
                 f"“{label}” is or was another option here. A correction cannot make one option into another."
             )
 
 
 def _labels_of_others(competition: Competition, key: str) -> set[str]:
-    borne = {option.label.casefold() for option in competition.options if option.key != key}
+    borne = {text_key(option.label) for option in competition.options if option.key != key}
     return borne | {
-        text.casefold()
+        text_key(text)
         for one in competition.corrections
         if one.field.startswith("option_") and one.field != f"option_{key}"
         for text in (one.before, one.after)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from vote.actions import competitions as actions
 from vote.db.idempotency import Claim
@@ -31,7 +32,9 @@ class Step:
 
     def fits(self, competition: Competition) -> bool:
         """Whether the step can be taken now."""
-        return competition.state in self.from_states and (not self.needs_opens_at or competition.opens_at is not None)
+        if self.needs_opens_at and (competition.opens_at is None or competition.opens_at <= datetime.now(UTC)):
+            return False
+        return competition.state in self.from_states
 
 
 def _open(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:

@@ -9,7 +9,6 @@ from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
 from vote.db import competitions, left_addresses, marks, users, votes
 from vote.db.pool import Database
-from vote.errors import Conflict, NotFound
 
 ACTOR = "schedule"
 REPEAT_ERASURE_S = 10  # an entry that is on its way is recorded long before
@@ -29,13 +28,9 @@ def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
     with db.read() as tx:
         due = competitions.due(tx)
     done: list[tuple[int, str]] = [(one, "released") for one in release_overdue(db, log, by=ACTOR)]
-    for competition_id, state in due:
-        verb = change.open_voting if state == "open" else change.close_voting
-        try:
-            verb(db, log, competition_id, by=ACTOR)
-        except (Conflict, NotFound):
-            continue  # somebody changed it in between; the next look sees how it stands
-        done.append((competition_id, state))
+    for competition_id in due:
+        if state := change.apply_schedule(db, log, competition_id, by=ACTOR):
+            done.append((competition_id, state))
     return done
 
 

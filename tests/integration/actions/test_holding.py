@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
-from vote.errors import Conflict, LogUnavailable
+from vote.errors import Conflict, LogUnavailable, NotFound
 from vote.worker import schedule
 from vote.worker.worker import Worker
 
@@ -116,6 +117,31 @@ def test_a_hold_that_somebody_else_ended_decides_nothing(
     with pytest.raises(Conflict, match="at the same moment"):
         change.delete(owner, meddling, one.id, by=organiser, if_match=None)
     assert stored(owner, one.id) is not None
+
+
+@pytest.mark.parametrize("doing", DOINGS)
+def test_those_who_do_the_same_at_the_same_moment_do_it_one_after_the_other(
+    doing: str, one: Competition, settings: Settings, log: BallotLog, owner: Database, organiser: Person,
+    make_user: MakeUser,
+) -> None:  # fmt: skip
+    """Two admins, or two programs: nobody is told that the log is away, or that somebody else was quicker."""
+    ready = threading.Barrier(4)
+
+    def do(_number: int) -> str:
+        ready.wait(timeout=10)
+        try:
+            DOINGS[doing](owner, log, one.id, organiser)
+        except NotFound:
+            return "not found"
+        return "done"
+
+    with ThreadPoolExecutor(4) as pool:
+        told = sorted(pool.map(do, range(4)))
+
+    assert told == (["done"] * 4 if doing == "rename" else ["done", *["not found"] * 3])
+    found = stored(owner, one.id)
+    assert found is None or (found.held_until, found.name) == (None, "Another question?")
+    assert cast(settings, one.id, make_user().id, "a").word == ("accepted" if doing == "rename" else "unknown")
 
 
 def test_a_shard_that_cannot_be_told_leaves_everything_as_it_was(
