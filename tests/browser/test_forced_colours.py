@@ -222,3 +222,40 @@ def test_a_ballot_paper_can_be_printed(open_window: OpenWindow, make_competition
     paper = max(set(seen), key=seen.count)
     assert paper == (255, 255, 255)
     assert max(contrast(one, paper) for one in seen) >= TEXT_LEAST
+
+
+def test_paper_has_no_headings_of_forms_that_are_not_there(
+    open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person
+) -> None:
+    for path, left in (
+        ("/account", ["Your votes and receipts", "What we hold about you", "Devices"]),
+        (f"/admin/competitions/{make_competition().id}", ["What was done"]),
+    ):
+        page = open_window(organiser)
+        page.goto(path)
+        page.emulate_media(media="print")
+
+        seen = [one.inner_text() for one in page.locator("h2, h3:not(.sheet h3)").all() if one.is_visible()]
+        assert seen == left, path
+
+
+def test_tables_and_figures_stay_in_rows_on_paper(
+    open_window: OpenWindow, one_of_sixteen: Competition, organiser: Person, owner: Database
+) -> None:
+    with owner.transaction(by="tests") as tx:
+        tallies.add(tx, 0, {(one_of_sixteen.id, "b"): 66_688_123})
+    page = open_window(organiser, viewport={"width": 680, "height": 960})  # A4 within its margins
+    page.goto("/admin")
+    page.emulate_media(media="print")
+
+    expect(page.locator("thead")).to_be_visible()
+    name, state = box(page.locator("tbody th").first), box(page.locator("tbody td").first)
+    assert name["x"] + name["width"] <= state["x"] + 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 680
+    assert len({box(one)["y"] for one in page.locator(".cards > .sheet").all()}) == 1
+    assert len({box(one)["height"] for one in page.locator(".cards dd").all()}) == 1, "each figure stands in one line"
+
+    page.goto(f"/results/{one_of_sixteen.id}")
+    page.emulate_media(media="print")
+    expect(page.locator(".figures-table tbody th").first).to_be_visible()
+    assert page.locator(".figures-table summary").evaluate("one => getComputedStyle(one).listStyleType") == "none"

@@ -11,6 +11,7 @@ from tests.module_wide import database_url, environment, redis_url, stack
 from tests.stack import Stack
 from vote.db.users import Account
 from vote.domain.competition import Competition
+from vote.domain.person import Person
 
 __all__ = ["database_url", "environment", "redis_url", "stack"]  # one system for the whole file
 pytestmark = pytest.mark.browser
@@ -190,3 +191,63 @@ def test_a_vote_can_be_cast_with_the_keyboard_alone(
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", name=re.compile("Your vote is"))).to_be_focused()
+
+
+LINES = """
+(button) => {
+  const range = document.createRange();
+  const linesOf = (text, from, to) => {
+    range.setStart(text, from);
+    range.setEnd(text, to);
+    return new Set([...range.getClientRects()].map((one) => Math.round(one.top))).size;
+  };
+  const broken = [];
+  const walker = document.createTreeWalker(button, NodeFilter.SHOW_TEXT);
+  for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+    for (const { 0: word, index } of text.data.matchAll(/\\S+/g)) {
+      if (linesOf(text, index, index + word.length) > 1) broken.push(word);
+    }
+  }
+  return broken;
+}
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_button_breaks_a_long_option_between_its_words(
+    open_window: OpenWindow, make_competition: MakeCompetition, width: int
+) -> None:
+    long = "Build the bridge over the river beside the old mill, with a lane for people on bicycles"
+    page = open_window(viewport={"width": width, "height": 844})
+    page.goto(f"/vote/{make_competition(options=[long, 'No']).id}?choice=a")
+    button = page.locator("[data-vote-button]")
+    expect(button).to_have_text(f"Log in to vote for {long}")
+
+    assert button.evaluate(LINES) == []
+    assert button.evaluate("one => one.childNodes.length") == 1, "a button lays out each child by itself"
+
+
+def test_a_typo_in_an_option_is_corrected_before_anybody_has_voted(
+    open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person
+) -> None:
+    competition = make_competition(options=["Piza?", "Soup"])
+    desk = open_window(organiser)
+    desk.goto(f"/admin/competitions/{competition.id}")
+    expect(desk.locator("[aria-labelledby=correct]")).to_contain_text("Options are fixed once voting has opened.")
+    desk.fill("#correct-name", "")
+    desk.get_by_role("button", name="Correct", exact=True).click()
+    expect(desk.locator("#correct-name-error")).to_be_visible()
+    expect(desk.locator("#name-error")).to_have_count(0)
+    desk.fill("#correct-name", competition.name)
+    desk.fill("#correct-a", "Pizza?")
+    desk.get_by_role("button", name="Correct", exact=True).click()
+    expect(desk.get_by_text("Corrected. Everyone sees the old and the new words.")).to_be_visible()
+    desk.fill("#name", "")
+    desk.get_by_role("button", name="Save").click()
+    expect(desk.locator("#name-error")).to_be_visible()
+    expect(desk.locator("#correct-name-error")).to_have_count(0)
+
+    page = open_window()
+    page.goto(f"/vote/{competition.id}?choice=a")
+    expect(page.get_by_role("button", name="Log in to vote for Pizza?")).to_be_visible()
+    expect(page.locator(".corrections")).to_contain_text("Piza? → Pizza?")

@@ -17,8 +17,17 @@ from vote.edge import cookies
 
 TOKEN_BYTES = 16
 
-# Only what tells a person which of their devices it is; the first that fits.
-BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrom", "Chrome"), ("Safari", "Safari"))
+# Only what tells a person which of their devices it is; the first that fits. On an iPhone every browser says Safari too.
+BROWSERS = (
+    ("Edg", "Edge"),  # Edg, EdgA and EdgiOS
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("Chrom", "Chrome"),
+    ("CriOS", "Chrome"),
+    ("HeadlessChrome", "Chrome"),
+    ("Safari", "Safari"),
+)
 SYSTEMS = (
     ("Android", "Android"),
     ("iPhone", "an iPhone"),

@@ -58,6 +58,7 @@ FIELDS = {
     "organiser_id": "organiser",
 }
 TIMES = frozenset({"opens_at", "closes_at"})
+VALUE_MAX = 300  # characters shown of a value: names and options are shorter, so that no difference in them is cut off
 
 
 def part(actor: str) -> str:
@@ -142,4 +143,4 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value).replace("_", " ") if value in ("after_vote", "after_close") else str(value)
-    return isolated(text if len(text) <= 80 else f"{text[:79]}…")
+    return isolated(text if len(text) <= VALUE_MAX else f"{text[: VALUE_MAX - 1]}…")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from vote.db.audit import AuditRow
+from vote.domain.folding import isolated
 from vote.web.deeds import PARTS, deed, part
 
 NOW = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
@@ -59,3 +60,18 @@ def test_what_happens_to_the_state_comes_first() -> None:
 
     assert told[:3] == ["opened voting again", "; ", "changed closing time: "]
     assert deed(row(before={"rules_version": 1}, after={"rules_version": 2})) == ["told the ballot log anew"]
+
+
+@pytest.mark.parametrize("name", ["name", "description"])
+def test_a_difference_late_in_a_long_text_is_seen(name: str) -> None:
+    before, after = "M" * 198 + "at", "M" * 198 + "of"
+
+    assert deed(row(before={name: before}, after={name: after}))[1:] == [before, " → ", after]
+    option = row(subject="options", subject_id="1/a", before={"label": before}, after={"label": after})
+    assert deed(option) == [f"changed option a: label {before} → {after}"]
+
+
+def test_of_a_text_too_long_for_a_list_the_beginning_is_told() -> None:
+    told = deed(row(before={"description": "M" * 301}, after={"description": "M" * 300}))
+
+    assert told[1:] == [isolated("M" * 299 + "…"), " → ", "M" * 300]

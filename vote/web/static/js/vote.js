@@ -73,7 +73,9 @@ class Ballot {
     const { again } = this.form.dataset;
     const verb = again === undefined ? "Vote for" : again === chosen?.value ? "Keep" : "Change to";
     if (chosen) {
-      this.button.replaceChildren(`${isKnown ? verb : "Log in to vote for"} `, isolated(chosen.dataset.name));
+      const words = document.createElement("span"); // one piece: the button lays out each of its children by itself
+      words.append(`${isKnown ? verb : "Log in to vote for"} `, isolated(chosen.dataset.name));
+      this.button.replaceChildren(words);
     } else {
       this.button.textContent = isKnown ? "Choose, then vote" : "Choose, then log in to vote";
     }
