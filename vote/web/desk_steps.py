@@ -90,7 +90,7 @@ STEPS = {
             will=(
                 "From this moment on no more ballots are taken; voters are told that voting has closed.",
                 "Every ballot accepted before is still counted, usually within a second. Only then is the result final.",
-                "You can open it again afterwards; the audit list keeps both.",
+                "You can open it again afterwards; the list of what was done keeps both.",
             ),
             done={
                 "closing": "Voting is closing: no more ballots are taken.",
