@@ -61,7 +61,7 @@ def leave_open(
 ) -> Callable[..., Left]:
     """Opens a page as somebody, with a socket or without."""
 
-    def leave(kind: str, competition: int, who: str, way: str) -> Left:
+    def leave(kind: str, competition: int, who: str, way: str, *, seldom_is_soon: bool = False) -> Left:
         person = None
         if who in ("voter", "voted"):
             account = make_user()
@@ -69,7 +69,8 @@ def leave_open(
             if who == "voted":
                 assert stack.vote(competition, "a", token_of(account)).status in (200, 202)
         page = open_window(organiser if who == "organiser" else person)
-        page.add_init_script(SELDOM_IS_SOON)
+        if seldom_is_soon:
+            page.add_init_script(SELDOM_IS_SOON)
         if way == "polling":
             page.add_init_script(NO_SOCKETS)
         page.goto(f"/{kind}/{competition}")
@@ -161,7 +162,7 @@ def test_a_correction_and_a_reopening_are_seen(
     log: BallotLog, organiser: Person,
 ) -> None:  # fmt: skip
     one = make_competition(options=["Piza", "Soup"])
-    left = leave_open(kind, one.id, "voter", way)
+    left = leave_open(kind, one.id, "voter", way, seldom_is_soon=True)
     if kind == "vote":
         left.page.get_by_label("Soup").check()
 
@@ -187,7 +188,7 @@ def test_a_page_that_was_final_when_it_came_sees_a_reopening(
     one = make_competition()
     change.close_voting(owner, log, one.id, by=organiser)
     wait_until(lambda: stack.get(f"/api/competitions/{one.id}").json["state"] == "closed")
-    left = leave_open(kind, one.id, "voter", way)
+    left = leave_open(kind, one.id, "voter", way, seldom_is_soon=True)
     left.has('main > [data-state="closed"]')
 
     change.open_voting(owner, log, one.id, by=organiser)

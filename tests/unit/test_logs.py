@@ -39,7 +39,8 @@ class Broken:
 Broken()
 import asyncio
 async def main():
-    RequestLog().tell(request_id="1", method="GET", path=HOSTILE, status=200, seconds=0, more={})
+    for path in (HOSTILE, "/\u2028", "/\x7f"):
+        RequestLog().tell(request_id="1", method="GET", path=path, status=200, seconds=0, more={})
     asyncio.get_running_loop().call_soon(fail)
     await asyncio.sleep(0)
 asyncio.run(main())
@@ -56,7 +57,7 @@ def test_every_line_of_every_logger_is_one_json_object() -> None:
     told = [json.loads(line) for line in lines]
     assert all(isinstance(line, dict) and line["part"] and line["level"] and line["time"] for line in told)
     assert [line["event"] for line in told].count("uncaught") == 3, "a thread, a destructor, the program itself"
-    assert len(told) == 1 + 3 * 3 + 1 + 3 + 2, "a warning and a request too, and what asyncio told"
+    assert len(told) == 1 + 3 * 3 + 1 + 3 + 4, "a warning and three requests too, and what asyncio told"
 
 
 def test_what_json_does_not_know_is_written_as_text() -> None:
