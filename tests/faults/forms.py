@@ -18,14 +18,6 @@ FORM_FAULTS = (
         (f"{ONE_CHANGE}[create]",),
     ),
     Fault(
-        "voting is held before the form's key is claimed",
-        PROMISE,
-        "vote/actions/holding.py",
-        "        with once.hold(db) if once else nullcontext():\n",
-        "        with nullcontext():\n",
-        (f"{ONE_CHANGE}_where_voting_is_held_for_it",),
-    ),
-    Fault(
         "a key is claimed outside the transaction of its change",
         "a first press that fails leaves the key to the second",
         "vote/db/pool.py",
@@ -41,7 +33,7 @@ FORM_FAULTS = (
         "vote/web/idempotency.py",
         "    if g.answer is not None:\n        raise AlreadyAnswered\n",
         "",
-        (f"{AS_THE_FIRST}[log out-lost]",),
+        (f"{AS_THE_FIRST}[decide-lost]",),
     ),
     Fault(
         "a refusal is told though the first press made the change",

@@ -119,7 +119,7 @@ def change(
         is_about_words = not correction and before.state == "open" and wording.changes_words(before, fields)
         changed = None if is_about_words else act(tx, before)
     if changed is None:
-        changed = unless_voted(db, log, lock, act, by=by, refusal=wording.HAS_BALLOTS, once=once)
+        changed = unless_voted(db, log, lock, act, by=by, refusal=wording.HAS_BALLOTS)
     _announce(log, changed)
     return changed
 
@@ -230,7 +230,7 @@ def delete(
         return before
 
     try:
-        deleted = unless_voted(db, log, lock, act, by=by, refusal=KEPT, once=once)
+        deleted = unless_voted(db, log, lock, act, by=by, refusal=KEPT)
     except ForeignKeyViolation:
         raise Conflict(KEPT) from None
     # A held one is gone for the shards already; to the others it is told that there is no such competition.

@@ -13,14 +13,12 @@ A process that dies in between leaves a hold that is over after HOLD_S; the work
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.db import ballots, competition_holds, competitions, positions
-from vote.db.idempotency import Claim
 from vote.db.pool import Database, Tx
 from vote.domain.competition import Competition, next_version
 from vote.domain.person import Person
@@ -48,12 +46,10 @@ def unless_voted(
     *,
     by: Person,
     refusal: str,
-    once: Claim | None,
 ) -> T:
     """Run `act` where no ballot was ever accepted. Raises Conflict(refusal) where one was, LogUnavailable when unknown.
 
     `lock` locks and checks the competition; it is called in each transaction anew. Whatever is raised, nothing changed.
-    `once` is claimed before the hold: a second press of the same form waits, and does not overtake the first one's.
     """
     with db.transaction(by=by.id) as tx:
         before = lock(tx)
@@ -63,8 +59,7 @@ def unless_voted(
     try:
         if log.has_ballots(before.id):
             raise Conflict(refusal)
-        with once.hold(db) if once else nullcontext():
-            return _under_hold(db, log, lock, act, by=by, refusal=refusal)
+        return _under_hold(db, log, lock, act, by=by, refusal=refusal)
     except LogUnavailable:
         raise LogUnavailable(NOT_KNOWN) from None
 

@@ -145,8 +145,10 @@ def test_a_log_from_before_owners_belongs_to_who_has_recorded_its_epoch(
     with pytest.raises(ForeignLog):
         log.describe(0)
 
+    log._call("FUNCTION FLUSH")
     with pytest.raises(ForeignLog):
         strange_worker.prepare()
+    assert log._call("FUNCTION LIST") == [], "it has not been changed"
     worker.prepare()
     worker.step()
 
