@@ -57,6 +57,7 @@ def test_every_line_of_every_logger_is_one_json_object() -> None:
     told = [json.loads(line) for line in lines]
     assert all(isinstance(line, dict) and line["part"] and line["level"] and line["time"] for line in told)
     assert [line["event"] for line in told].count("uncaught") == 3, "a thread, a destructor, the program itself"
+    assert [line["event"] for line in told].count("request") == 3
     assert len(told) == 1 + 3 * 3 + 1 + 3 + 4, "a warning and three requests too, and what asyncio told"
 
 
