@@ -164,14 +164,6 @@ PROMISE_FAULTS = (
         (f"{LIVE}::test_a_stranger_hears_of_the_close_without_a_figure",),
     ),
     Fault(
-        "polling forgets what is final",
-        "socket and polling know the same",
-        "vote/web/static/js/channel.js",
-        "if (this.isPolling || this.isOver) this.hear(body);",
-        "if (this.isPolling) this.hear(body);",
-        (f"{LEFT_OPEN}::test_figures_that_are_shown_already_end_as_final[polling]",),
-    ),
-    Fault(
         "hidden figures stay where there is no socket",
         "socket and polling obey one visibility rule",
         "vote/web/static/js/channel.js",
