@@ -14,7 +14,7 @@ MEANT = (
     ("tests/", "Secret Keyword"),
     ("bench/", "Secret Keyword"),
     ("docs/", "Secret Keyword"),
-    ("tests/unit/test_config.py", "Basic Auth Credentials"),
+    ("tests/unit/", "Basic Auth Credentials"),
     ("tests/integration/worker/keeping/test_signing.py", "Private Key"),
     ("tests/integration/worker/test_keeping.py", "Private Key"),  # in the history: where that test was before
     (".env.example", "Basic Auth Credentials"),
