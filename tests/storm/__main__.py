@@ -166,9 +166,9 @@ def main() -> int:
         finally:
             recorder.close()
             storm.stop()
+        _tell(facts)
         half_open = flows.run("embedded", Path(folder) / "flows")
         lost_tail = promoted.storm(Path(folder) / "promoted", seed, start=Storm, prepare=prepare)
-    _tell(facts)
     for one in (half_open, lost_tail):
         print(one.line(), flush=True)
     return 0 if facts.is_clean and half_open.is_clean and lost_tail.is_clean else 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests import flows
+from tests.casting import installation_of
 from tests.conftest import environment_of
 from tests.crowd import make_voters
 from tests.flows import FLOWS, People, Pressed
@@ -58,20 +59,21 @@ def run(services: Services, folder: Path) -> HalfOpen:
     try:
         migrate.upgrade(pair.owner_url)
         environment = environment_of(pair.owner_url, pair.redis_url, folder)
+        settings = config.load(environment)
         with (
-            contextlib.closing(Database(config.load(environment).database("owner"), size=2, name="storm")) as owner,
+            contextlib.closing(Database(settings.database("owner"), size=2, name="storm")) as owner,
+            contextlib.closing(BallotLog(settings.log_url, settings.vote_shards, installation_of(settings))) as log,
             flows.proxied(environment, folder / "stack") as (stack, ways),
         ):
-            return _run(stack, ways, owner, pair.redis_url)
+            return _run(stack, ways, owner, log)
     finally:
         pair.stop()
 
 
-def _run(stack: Stack, ways: dict[str, Proxy], owner: Database, log_url: str) -> HalfOpen:
+def _run(stack: Stack, ways: dict[str, Proxy], owner: Database, log: BallotLog) -> HalfOpen:
     voters = [voter for _ in range(VOTERS // AT_ONCE) for voter in make_voters(owner, AT_ONCE)]
-    with contextlib.closing(BallotLog(log_url, 8)) as log:
-        by = Person(voters[0], "storm", "admin")
-        competition = competitions.create(owner, log, name="Storm", options=["A", "B"], by=by).id
+    by = Person(voters[0], "storm", "admin")
+    competition = competitions.create(owner, log, name="Storm", options=["A", "B"], by=by).id
     people = People(stack, competition, voters)
     people.start()
     wait_until(lambda: people.accepted_since(0), what="people vote")
