@@ -13,6 +13,7 @@ A process that dies in between leaves a hold that is over after HOLD_S; the work
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -22,10 +23,10 @@ from vote.db import ballots, competition_holds, competitions, positions
 from vote.db.pool import Database, Tx
 from vote.domain.competition import Competition, next_version
 from vote.domain.person import Person
-from vote.errors import Conflict, LogUnavailable
+from vote.errors import Conflict, DatabaseUnavailable, LogUnavailable
 
 HOLD_S = 10.0  # far longer than two statements and a push take; a page that is told 503 goes on trying for longer
-WAIT_S = 4.8  # for somebody else's hold: less than a page waits for its answer
+WAIT_S = 4.8  # for the hold of another request; shorter than a page waits for its answer
 LOOK_AGAIN_S = 0.05
 OVERTAKEN = "Somebody else changed this competition at the same moment. Load it again, then try once more."
 NOT_KNOWN = (
@@ -99,7 +100,8 @@ def _under_hold(
             raise
         raise Conflict(OVERTAKEN) from None  # the shards have newer rules: the log is not to blame
     finally:
-        _release(db, log, held.id, by=by.id, version=held.rules_version)  # unless what was done has ended it
+        with suppress(DatabaseUnavailable):  # the worker does it later, and what was decided stays the answer
+            _release(db, log, held.id, by=by.id, version=held.rules_version)
 
 
 def _hold_alone(db: Database, lock: Callable[[Tx], Competition], *, by: Person) -> Competition:

@@ -19,7 +19,7 @@ from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
-from vote.errors import Conflict, LogUnavailable, NotFound
+from vote.errors import Conflict, DatabaseUnavailable, LogUnavailable, NotFound
 from vote.worker import schedule
 from vote.worker.worker import Worker
 
@@ -142,6 +142,20 @@ def test_those_who_do_the_same_at_the_same_moment_do_it_one_after_the_other(
     found = stored(owner, one.id)
     assert found is None or (found.held_until, found.name) == (None, "Another question?")
     assert cast(settings, one.id, make_user().id, "a").word == ("accepted" if doing == "rename" else "unknown")
+
+
+def test_what_was_done_is_the_answer_though_the_database_goes_away_right_after(
+    one: Competition, log: BallotLog, owner: Database, organiser: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_given: Any, **_more: Any) -> None:
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(holding, "_release", away)
+    DOINGS["rename"](owner, log, one.id, organiser)
+
+    found = stored(owner, one.id)
+    assert found is not None
+    assert found.name == "Another question?"
 
 
 def test_a_shard_that_cannot_be_told_leaves_everything_as_it_was(
