@@ -27,6 +27,11 @@ COMPETITION: LiteralString = f"""
 """  # noqa: S608  # nosec B608: a literal
 
 
+DUE: LiteralString = """
+    SELECT id, 'open' AS state FROM competitions WHERE status = 'scheduled' AND opens_at <= now()
+    UNION ALL
+    SELECT id, 'closing' FROM competitions WHERE status = 'open' AND closes_at <= now()
+"""
 OPTION_FIELD = "option_"
 
 
@@ -94,23 +99,14 @@ def receipt_keys(tx: Tx, wanted: list[int] | None, *, known_up_to: int) -> dict[
 
 
 def due(tx: Tx) -> list[int]:
-    """Competitions whose time has come to open or to close."""
-    rows = tx.execute("""
-        SELECT id FROM competitions WHERE status = 'scheduled' AND opens_at <= now()
-        UNION ALL
-        SELECT id FROM competitions WHERE status = 'open' AND closes_at <= now()
-    """)
-    return [row[0] for row in rows]
+    """Return the competitions whose time to open or close has come."""
+    return [row[0] for row in tx.execute(DUE)]
 
 
 def due_state(tx: Tx, competition_id: int) -> State | None:
-    """The state that one should take by now; None when it should stay. Call it under the row's lock."""
+    """Return the state that one should take by now, None when it should stay. Call it under the row's lock."""
     row = tx.execute(
-        """
-        SELECT CASE WHEN status = 'scheduled' AND opens_at <= now() THEN 'open'
-                    WHEN status = 'open' AND closes_at <= now() THEN 'closing' END
-        FROM competitions WHERE id = %s
-        """,
+        f"SELECT state FROM ({DUE}) AS due WHERE id = %s",  # noqa: S608  # nosec B608: a literal
         (competition_id,),
     ).fetchone()
     return row[0] if row else None

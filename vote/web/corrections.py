@@ -9,11 +9,11 @@ from vote.web import visitor
 
 
 class Corrected(Protocol):
-    """What may have corrections: a competition, or somebody's vote in it."""
+    """Carries corrections: a competition, or a vote in one."""
 
     @property
     def corrections(self) -> tuple[Correction, ...]:
-        """Oldest first."""
+        """Return them, oldest first."""
 
 
 def names_of(found: Iterable[Corrected]) -> dict[int, str]:

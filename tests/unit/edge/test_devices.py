@@ -1,4 +1,4 @@
-"""What a person's device is called, from what browsers say of themselves."""
+"""Names devices by the User-Agent that browsers send."""
 
 import pytest
 

@@ -20,7 +20,7 @@ SHORT_HEADER, LONG_HEADER = 24, 40  # of a page, and of the first page of a file
 
 
 class WalEnd(NamedTuple):
-    """Two LSNs: after the last whole record, and where the record behind it would end of which only a part arrived."""
+    """Hold two LSNs: the end of the last complete record, and where the incomplete record after it would end."""
 
     records: int
     reach: int
@@ -53,7 +53,7 @@ def end_of_wal(folder: Path, last: Segment, first: Segment, manifest: Manifest, 
         return WalEnd(end, end)
     half = advance(after, max(length, 8), size)
     if after // size == last.number and length and (half >= limit or not any(data[half % size :])):
-        return WalEnd(after, half)  # one record of which a part arrived: nobody was told that it is committed
+        return WalEnd(after, half)  # the last record is incomplete, so its commit was never acknowledged
     raise BackupUnusable(f"The WAL is damaged at {format_lsn(after)}: something follows that cannot be read.")
 
 
