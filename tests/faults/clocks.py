@@ -29,6 +29,17 @@ CLOCK_FAULTS = (
         (f"{CLOCKS}::test_who_logs_in_again_at_once_is_in",),
     ),
     Fault(
+        "a confirmed address ends logins by the web host's clock",
+        "what was ended is told apart by one clock",
+        "vote/web/recovery.py",
+        "        tokens.know_ended(visitor.parts(), confirmed.user_id)\n",
+        "        visitor.parts().revoked.add(f'user:{confirmed.user_id}')\n",
+        (
+            "tests/integration/web/test_one_mailbox.py"
+            "::test_who_logs_in_right_after_confirming_is_in_wherever_the_clock_is_ahead",
+        ),
+    ),
+    Fault(
         "a fresh cookie is refused where the clock is behind",
         "a session goes from host to host",
         "vote/edge/plain_session.py",

@@ -127,7 +127,7 @@ def confirm() -> AnyResponse:
     except (InvalidInput, NameTaken) as error:
         return _again("confirm.html", error, token=request.form.get("token", ""))
     if confirmed.ends_logins:
-        visitor.parts().revoked.add(f"user:{confirmed.user_id}")
+        tokens.know_ended(visitor.parts(), confirmed.user_id)
     log.info("address confirmed", user_id=confirmed.user_id)
     if not visitor.wants_page():
         return nothing()

@@ -1,13 +1,16 @@
 """Clocks that differ: what was ended stays ended, and what is alive is let in, on hosts up to a second from PostgreSQL."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
 
+import vote
 from tests.integration.web.conftest import ApiClient, Browser, wait_until
 from vote.actions import people
 from vote.app import create_app
@@ -94,6 +97,12 @@ def test_who_logs_in_again_at_once_is_in(
         assert browser.get("/api/me").status_code == 200, "the browser that asked stays logged in"
         answer = api.post("/login", json={"username": account.username, "password": new})
         assert ApiClient(api.app, answer.get_json()["token"]).get("/api/me").status_code == 200
+
+
+def test_only_one_place_tells_a_process_that_all_logins_of_a_person_ended() -> None:
+    """It asks PostgreSQL when. Whoever notes it by this host's clock ends the login that comes next."""
+    by_hand = re.compile(r"revoked\.add\(f?['\"]user:")
+    assert [p.name for p in Path(vote.__file__).parent.rglob("*.py") if by_hand.search(p.read_text())] == ["tokens.py"]
 
 
 def test_a_session_is_no_strangers_where_the_clock_is_behind(

@@ -13,6 +13,7 @@ from tests.counting_hasher import RIGHT as PASSWORD
 from tests.counting_hasher import CountingHasher
 from tests.integration.web.asgi import Request, ask
 from tests.integration.web.conftest import ApiClient
+from tests.integration.web.test_clocks import host_off_by
 from tests.integration.web.test_recovery import Mailbox
 from vote.actions import accounts
 from vote.actions import competitions as change
@@ -131,6 +132,18 @@ def test_who_left_without_voting_may_vote_from_the_address(
     site.settle(log)
 
     assert site.rows() == []
+    assert site.vote(again, competition.id) == 202
+
+
+def test_who_logs_in_right_after_confirming_is_in_wherever_the_clock_is_ahead(
+    site: Site, competition: Competition, log: BallotLog
+) -> None:
+    erase(site.join(ADDRESS))
+
+    with host_off_by(0.9):
+        again = site.join(ADDRESS)
+
+    site.settle(log)
     assert site.vote(again, competition.id) == 202
 
 
