@@ -115,8 +115,9 @@ def _insert_voters(pair: Pair, count: int) -> int:
     with psycopg.connect(pair.superuser_url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         row = connection.execute(
-            "WITH made AS (INSERT INTO users (id, username, email, password_hash)"
-            " SELECT 1000000 + n, 'voter-' || n, 'voter-' || n || '@example.com', %s FROM generate_series(1, %s) n"
+            "WITH made AS (INSERT INTO users (id, username, email, email_key, password_hash)"
+            " SELECT 1000000 + n, 'voter-' || n, address, address, %s"
+            " FROM generate_series(1, %s) n, LATERAL (SELECT 'voter-' || n || '@example.com') AS made_up (address)"
             " RETURNING id)"
             " SELECT min(id), max(id) FROM made",
             (NO_PASSWORD, count),
