@@ -1,6 +1,6 @@
 """The bare ASGI app that the front door is compared with: it reads the request and says ok. Same server, same processes."""
 
-from vote.edge.answer import Receive, Scope, Send
+from vote.server.raw_response import Receive, Scope, Send
 
 HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
 

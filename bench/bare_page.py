@@ -5,7 +5,7 @@ from typing import Any, cast
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from vote.edge.answer import App
+from vote.server.raw_response import App
 
 THREADS = 4  # as VOTE_PAGE_THREADS
 

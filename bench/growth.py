@@ -22,7 +22,7 @@ from bench.load import Answers, Job
 from bench.parts import Server, Worker, front_door, worker
 from bench.progress import Progress
 from bench.voters import Crowd, browsing, requests
-from vote.db import books
+from vote.db import integrity
 from vote.db.pool import Database
 
 SIZES = (1_000, 100_000, 1_000_000)
@@ -139,8 +139,8 @@ def _get(path: str) -> list[bytes]:
 def _wrong_tallies(ground: Ground) -> int:
     owner = Database(ground.settings.database("owner"), size=1, name="vote bench")
     try:
-        with books.snapshot(owner) as tx:
-            return len(books.wrong_tallies(tx))
+        with integrity.snapshot(owner) as tx:
+            return len(integrity.wrong_tallies(tx))
     finally:
         owner.close()
 

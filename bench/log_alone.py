@@ -9,13 +9,13 @@ from itertools import count
 from typing import Any
 
 from bench import bare
-from vote.ballotlog.box import BallotBox
+from vote.ballotlog.ballot_box import BallotBox
 from vote.config import load
 from vote.db import installation
 from vote.db.pool import Database
 from vote.domain.installation import Installation
-from vote.edge.answer import Receive, Scope, Send
-from vote.edge.envelope import Write
+from vote.server.middleware import Write
+from vote.server.raw_response import Receive, Scope, Send
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n"

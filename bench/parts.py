@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bench.ground import ROOT, WEB_PROCESSES, Ground
 from bench.voters import HOST
 from vote.ops.process import Part, Process
-from vote.ops.starting import start_ready
+from vote.ops.server_start import start_ready
 
 VOTE = str(Path(sys.executable).with_name("vote"))
 WITHIN_S = 120.0

@@ -23,7 +23,7 @@ from bench.ground import Ground
 from bench.parts import wait_recorded, worker
 from bench.progress import Tell
 from bench.voters import choice_of
-from vote.ballotlog.box import BallotBox
+from vote.ballotlog.ballot_box import BallotBox
 from vote.db.pool import Tx
 from vote.worker.drain import BATCH_ENTRIES
 

@@ -1,9 +1,9 @@
 """`python -m bench.strangers`: what strangers who send too much, read nothing or ask too often cost everybody else.
 
-Each attack of `tests/strangers.py` runs for some seconds against `vote web` with two processes, while votes come at a fixed
-rate and somebody on another network loads a page and logs in. Told are the memory of the larger process before, at most and
-afterwards, and what others waited. Exit code 1 when memory grew by more than 64 MiB or a vote waited 500 ms and more in an
-attack for which that is promised (S2, S3, S4).
+Each attack of `tests/hostile_clients.py` runs for some seconds against `vote web` with two processes, while votes come
+at a fixed rate and somebody on another network loads a page and logs in. Told are the memory of the larger process
+before, at most and afterwards, and what others waited. Exit code 1 when memory grew by more than 64 MiB or a vote
+waited 500 ms and more in an attack for which that is promised (S2, S3, S4).
 """
 
 import argparse
@@ -24,7 +24,7 @@ from bench.figures import percentile
 from bench.ground import Ground, prepared
 from bench.parts import Server, front_door, worker
 from bench.stream import Stream
-from tests import strangers
+from tests import hostile_clients as strangers
 from tests.mail_server import serving
 from vote.auth import hash_password
 from vote.db import users

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from vote import config
 from vote.auth import create_jwt_token
-from vote.edge import origin, sessions
+from vote.identity import csrf, sessions
 
 Kind = Literal["bearer", "session"]
 
@@ -50,15 +50,15 @@ def requests(crowd: Crowd, kind: Kind, competition: int) -> list[bytes]:
     """One whole request for each voter, in order."""
     start = f"POST /vote/{competition} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: bench\r\n"
     made = []
-    for voter, (headers, csrf) in zip(crowd.ids, _logins(crowd, kind), strict=True):
-        content_type, body = _body(voter, csrf)
+    for voter, (headers, csrf_value) in zip(crowd.ids, _logins(crowd, kind), strict=True):
+        content_type, body = _body(voter, csrf_value)
         head = f"{start}{headers}Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
         made.append((head + body).encode("ascii"))
     return made
 
 
 def _body(voter: int, csrf: str) -> tuple[str, str]:
-    fields = {"vote": choice_of(voter)} | ({origin.FIELD: csrf} if csrf else {})
+    fields = {"vote": choice_of(voter)} | ({csrf.FIELD: csrf} if csrf else {})
     form = voter // len(OPTIONS) % len(FIELDS)
     if form == 0:
         parts = (
@@ -88,7 +88,7 @@ def _bearers(crowd: Crowd) -> Iterator[tuple[str, str]]:
 def _browsers(crowd: Crowd) -> Iterator[tuple[str, str]]:
     """Browsers that asked for JSON: cookie, origin and fetch metadata are checked, the cookie is renewed."""
     settings = config.load({"FLASK_SECRET_KEY": crowd.flask_secret, "JWT_SECRET": crowd.jwt_secret})
-    own, key = sessions.SessionCookie(settings), origin.keys_of(settings)[0]
+    own, key = sessions.SessionCookie(settings), csrf.keys_of(settings)[0]
     asked = (
         "Accept: application/json\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
     )
@@ -96,7 +96,7 @@ def _browsers(crowd: Crowd) -> Iterator[tuple[str, str]]:
         session: sessions.Session = {}
         sessions.begin(session, voter, now=time.time() - 60)  # a minute ago: long enough for the cookie to be renewed
         cookie = f"Cookie: {own.write(session).partition(';')[0]}\r\n"
-        yield f"{asked}Origin: http://{HOST}\r\n{cookie}", origin.csrf_token(key, session["sid"])
+        yield f"{asked}Origin: http://{HOST}\r\n{cookie}", csrf.csrf_token(key, session["sid"])
 
 
 def browsing(crowd: Crowd, path: str) -> list[bytes]:

@@ -9,15 +9,15 @@ import psycopg
 import pytest
 
 from tests.stack import DEADLINE_S
-from vote.ballotlog import box, kept_connection
-from vote.ballotlog.box import BallotBox
-from vote.ballotlog.pending import Outcome
+from vote.ballotlog import ballot_box, box_connection
+from vote.ballotlog.ballot_box import BallotBox
+from vote.ballotlog.pending_ballot import Outcome
 from vote.config import Settings
 from vote.domain.installation import Installation
 
 OF_A_PRESS = [
     (module, name, getattr(module, name))
-    for module, name in ((box, "ANSWER_WITHIN_S"), (box, "CALL_BUDGET_S"), (kept_connection, "WAIT_S"))
+    for module, name in ((ballot_box, "ANSWER_WITHIN_S"), (ballot_box, "CALL_BUDGET_S"), (box_connection, "WAIT_S"))
 ]
 
 

@@ -34,10 +34,10 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
-from vote.edge.catalogue import Changes
-from vote.edge.parts import Parts
 from vote.errors import ConfigError
 from vote.ops.embedded import programs
+from vote.services.competition_cache import Changes
+from vote.services.container import Parts
 from vote.worker.worker import Worker
 
 FLASK_SECRET = "tests-flask-8Jq2vX0zLr5mWc7Nk1Yd4Hs6Bt9P"

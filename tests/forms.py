@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from vote.actions import recovery
+from vote.actions import mailed_links
 from vote.db import devices, mail_links
 from vote.db.pool import Database
 from vote.db.users import Account
@@ -81,7 +81,7 @@ class World:
         with self.owner.transaction(by="tests") as tx:
             mail_links.replace(
                 tx,
-                token_hash=recovery.hash_of(TOKEN),
+                token_hash=mailed_links.hash_of(TOKEN),
                 user_id=account.id,
                 purpose=purpose,
                 email=account.email,

@@ -13,7 +13,7 @@ from vote.ops.account import server_account
 from vote.ops.embedded.home import make_room, prepare
 from vote.ops.embedded.programs import server_environ
 from vote.ops.process import Part, Process
-from vote.ops.starting import start_ready
+from vote.ops.server_start import start_ready
 
 SHIPPED = Path(__file__).parents[1] / "deploy" / "pgbouncer" / "pgbouncer.ini"
 LOGINS = ("vote_web", "vote_reports")

@@ -13,12 +13,12 @@ from pathlib import Path
 from vote.ops.account import server_account
 from vote.ops.embedded import programs
 from vote.ops.embedded.home import ServerRoom, make_room, prepare
-from vote.ops.embedded.leftovers import servers_in
 from vote.ops.embedded.postgres import SUPERUSER, Postgres
 from vote.ops.embedded.programs import Programs, Services
+from vote.ops.embedded.stale_servers import servers_in
 from vote.ops.embedded.valkey import Valkey
 from vote.ops.process import Process
-from vote.ops.starting import start_ready
+from vote.ops.server_start import start_ready
 
 
 class Pair:

@@ -15,28 +15,28 @@ from flask.templating import Environment
 from werkzeug.routing import MapAdapter
 
 from vote import config
-from vote.edge.parts import Parts
-from vote.edge.sessions import ABSOLUTE_S, SessionInterface, cookie_name
-from vote.stranger_limits import BODY_MAX_BYTES
-from vote.web import assets, compression, context, errors, gate, idempotency, visitor
-from vote.web.account_page import account_page
-from vote.web.accounts import accounts
-from vote.web.admin_api import admin_api
-from vote.web.api import api
-from vote.web.desk import desk
-from vote.web.desk_gaps import desk_gaps
-from vote.web.desk_people import desk_people
-from vote.web.gaps_api import gaps_api
-from vote.web.ids import IdConverter
-from vote.web.locks import locks
-from vote.web.me import me
-from vote.web.openapi import openapi
-from vote.web.outbox import outbox
-from vote.web.own_login import own_login
-from vote.web.pages import pages
-from vote.web.people_api import people_api
-from vote.web.receipts import receipts
-from vote.web.recovery import recovery
+from vote.identity.sessions import ABSOLUTE_S, SessionInterface, cookie_name
+from vote.input_limits import BODY_MAX_BYTES
+from vote.services.container import Parts
+from vote.web import assets, compression, errors, idempotency, request_context, request_guards, template_context
+from vote.web.account.email_and_devices import own_login
+from vote.web.account.login import accounts
+from vote.web.account.mailed_links import recovery
+from vote.web.account.page import account_page
+from vote.web.admin.accounts import desk_people
+from vote.web.admin.gaps import desk_gaps
+from vote.web.admin.locks import locks
+from vote.web.admin.outbox import outbox
+from vote.web.api.accounts import people_api
+from vote.web.api.competitions import api
+from vote.web.api.gaps import gaps_api
+from vote.web.api.managed_competitions import admin_api
+from vote.web.api.me import me
+from vote.web.api.openapi import openapi
+from vote.web.api.receipts import receipts
+from vote.web.dashboard.competition import desk
+from vote.web.id_converter import IdConverter
+from vote.web.pages.competitions import pages
 from vote.web.request import Request
 
 BLUEPRINTS = (
@@ -68,7 +68,7 @@ class App(Flask):
     def create_url_adapter(self, request: Any) -> MapAdapter | None:
         """What matches paths and writes addresses for a request."""
         adapter = super().create_url_adapter(request)
-        public_url = self.extensions[visitor.EXTENSION].settings.public_url
+        public_url = self.extensions[request_context.EXTENSION].settings.public_url
         if adapter is not None and public_url:
             public = urlsplit(public_url)
             adapter.url_scheme, adapter.server_name = public.scheme, public.netloc
@@ -105,14 +105,14 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.config["PREFERRED_URL_SCHEME"] = "https"
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of their models
-    app.extensions[visitor.EXTENSION] = parts
+    app.extensions[request_context.EXTENSION] = parts
     app.url_map.converters["id"] = IdConverter
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.context_processor(context.values)
+    app.context_processor(template_context.values)
     app.after_request(compression.compress)  # first registered, last to run
     assets.register(app, settings.static_url)
-    gate.guard(app)
+    request_guards.guard(app)
     idempotency.register(app)  # after the gate, so before its last word: what is answered again is private too
     errors.register(app)
     return app

@@ -15,24 +15,25 @@ from a2wsgi import WSGIMiddleware
 
 from vote import config, logs
 from vote.app import create_app
-from vote.ballotlog.box import BallotBox
-from vote.casting.acknowledged import Acknowledged
+from vote.ballotlog.ballot_box import BallotBox
+from vote.casting.acknowledged_marks import Acknowledged
 from vote.casting.endpoint import Casting
 from vote.casting.express import Express
 from vote.config import Settings
-from vote.domain.number import is_number
-from vote.edge import client_address, origin, probes, problems, whole_body
-from vote.edge.answer import App, Receive, Scope, Send, answer
-from vote.edge.collected import Collected
-from vote.edge.cors import Cors
-from vote.edge.envelope import REQUEST_ID, Envelope, Told
-from vote.edge.identity import Identifier
-from vote.edge.parts import Parts
-from vote.edge.sessions import SessionCookie
-from vote.edge.turns import Turns
-from vote.errors import HasherBusy, NotAllowed, NotFound, Unavailable, VoteError
-from vote.live.sockets import Live
-from vote.stranger_limits import BODY_MAX_BYTES, LOGIN_WAIT_S, PAGE_WAIT_S
+from vote.domain.ids import is_id
+from vote.errors import HasherBusy, NoSuchCompetition, NotAllowed, Unavailable, VoteError
+from vote.identity import csrf
+from vote.identity.authenticator import Identifier
+from vote.identity.sessions import SessionCookie
+from vote.input_limits import BODY_MAX_BYTES, LOGIN_WAIT_S, PAGE_WAIT_S
+from vote.live.endpoint import Live
+from vote.server import client_address, probes, problems, request_body
+from vote.server.buffered_response import Collected
+from vote.server.concurrency_limit import Turns
+from vote.server.cors import Cors
+from vote.server.middleware import REQUEST_ID, Envelope, Told
+from vote.server.raw_response import App, Receive, Scope, Send, answer
+from vote.services.container import Parts
 from vote.web.errors import render_error_page
 from vote.web.static_files import StaticFiles
 
@@ -99,7 +100,7 @@ class FrontDoor:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Flask's answer. A thread of its pool is taken when the body is here, not for as long as a client sends."""
         try:
-            receive = await whole_body.wait_for(scope, receive, BODY_MAX_BYTES)
+            receive = await request_body.wait_for(scope, receive, BODY_MAX_BYTES)
         except ConnectionError:
             return  # the client went away before it had sent its request: nobody is there to be told
         made = Collected()
@@ -114,7 +115,7 @@ class FrontDoor:
 
     async def _refuse_page(self, error: Unavailable, scope: Scope, send: Send) -> None:
         told = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
-        if origin.is_browser(origin.header_of(scope)) and not scope["path"].startswith("/api/"):
+        if csrf.is_browser(csrf.header_of(scope)) and not scope["path"].startswith("/api/"):
             body = await self._error_page(error, scope, voted=False)
             await answer(send, 503, body, content_type="text/html; charset=utf-8", headers=told)
             return
@@ -136,10 +137,10 @@ class FrontDoor:
             await _refuse_method(scope, send, (*READING, "POST"))
 
     async def _vote(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
-        if is_number(competition):
+        if is_id(competition):
             await self._casting(scope, receive, send, competition)
             return
-        body = json.dumps(problems.problem_of(NotFound("There is no such competition."), request_id=scope[REQUEST_ID]))
+        body = json.dumps(problems.problem_of(NoSuchCompetition(), request_id=scope[REQUEST_ID]))
         await answer(send, 404, body.encode("utf-8"), content_type=problems.CONTENT_TYPE)
 
     async def _probe(self, scope: Scope, send: Send) -> None:

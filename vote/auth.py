@@ -1,4 +1,4 @@
-"""Tokens and password hashes. No Flask, no database: who is revoked is asked elsewhere (`edge/revoked.py`).
+"""Tokens and password hashes. No Flask, no database: who is revoked is asked elsewhere (`identity/revocations.py`).
 
 Tokens are JWT, HS256, 24 hours, with exactly seven claims; every check of RFC 8725 §3 that applies is made.
 Passwords are PBKDF2-HMAC-SHA256 with a salt and 600,000 rounds (OWASP Password Storage, 2025), in the form of RFC 8265
@@ -22,10 +22,10 @@ from typing import NamedTuple
 import jwt
 
 from vote.domain.folding import password_key
-from vote.domain.number import MAX_NUMBER, is_number
+from vote.domain.ids import MAX_ID, is_id
 from vote.errors import HasherBusy, NotLoggedIn
 from vote.hash_process import HashProcess
-from vote.stranger_limits import TOKEN_MAX_CHARS
+from vote.input_limits import TOKEN_MAX_CHARS
 
 ALGORITHM = "HS256"
 HEADER = {"alg": ALGORITHM, "typ": "JWT"}
@@ -67,7 +67,8 @@ class Token(NamedTuple):
 def create_jwt_token(user_id: int, *, secret: str, now: float | None = None, confirmed: bool = True) -> str:
     """A token for this user, valid for TOKEN_HOURS from `now` (seconds since 1970; the clock's when not given).
 
-    One that is not `confirmed` says so in its jti: whether its owner may vote has to be asked then (`edge/confirmed.py`).
+    One that is not `confirmed` says so in its jti: whether its owner may vote has to be asked then
+    (`identity/email_confirmation.py`).
     """
     issued = int(time.time() if now is None else now)
     claims = {
@@ -127,9 +128,9 @@ def check_claims(claims: dict[str, object], *, now: float) -> Token:
         and isinstance(sub, str)
         and sub.isascii()
         and sub.isdigit()
-        and len(sub) <= len(str(MAX_NUMBER))
+        and len(sub) <= len(str(MAX_ID))
         and sub == str(number := int(sub))
-        and is_number(number)
+        and is_id(number)
         and isinstance(jti, str)
         and type(issued) is type(begins) is type(expires) is int
         and begins <= now < expires

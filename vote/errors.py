@@ -1,9 +1,10 @@
-"""The one tree of errors. Nothing here knows HTTP; `edge/problems.py` has the one table from class to status.
+"""The one tree of errors. Nothing here knows HTTP; `server/problems.py` has the one table from class to status.
 
 VoteError
 ├── ConfigError             the environment is missing or wrong; the process does not start
 ├── InvalidInput            what was sent cannot be used; carries a message per field
 ├── NotFound                nothing there, or not for you to know
+│   └── NoSuchCompetition
 ├── NotLoggedIn             who you are is not known
 ├── NotAllowed              known, but this is not yours to do
 ├── NotConfirmed            known, but nobody knows yet that the e-mail address is theirs
@@ -61,6 +62,10 @@ class InvalidInput(VoteError):
 
 class NotFound(VoteError):
     """There is nothing at this address."""
+
+
+class NoSuchCompetition(NotFound):
+    """There is no such competition."""
 
 
 class NotLoggedIn(VoteError):

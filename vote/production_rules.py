@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from vote import secret_strength, transport
+from vote import secret_strength, transport_security
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Environ = Mapping[str, str]
@@ -137,14 +137,14 @@ def _secret_files(_: Given, environ: Environ) -> Iterator[str]:
 def _postgres(given: Given, environ: Environ) -> Iterator[str]:
     for name in POSTGRES_URLS:
         url = getattr(given, name.lower())
-        if url and (reason := transport.postgres_weakness(url, environ)):
+        if url and (reason := transport_security.postgres_weakness(url, environ)):
             yield f"{name} {reason}"
 
 
 def _redis(given: Given, _: Environ) -> Iterator[str]:
     for name in REDIS_URLS:
         url = getattr(given, name.lower())
-        if url and not transport.redis_is_guarded(url):
+        if url and not transport_security.redis_is_guarded(url):
             yield (
                 f"{name} goes over the network without TLS that checks certificate and host name (rediss:// or"
                 " rediss+sentinel://): refused in production. A unix socket or loopback needs no TLS"

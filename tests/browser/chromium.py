@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from vote.config import Settings
-from vote.edge import sessions
+from vote.identity import sessions
 
 EXECUTABLE = "/usr/bin/chromium"
 ARGUMENTS = [

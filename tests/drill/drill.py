@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import crowd
+from tests import synthetic_voters as crowd
 from tests.conftest import PASSWORD, PASSWORD_HASH
-from tests.crowd import Ballot, Told
 from tests.integration.ops.backed_up import Installation
 from tests.stack import VOTE, Stack, running, wait_until
+from tests.synthetic_voters import Ballot, Told
 from vote.db.pool import Database
 from vote.ops.embedded.programs import Services
 

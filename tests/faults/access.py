@@ -2,14 +2,13 @@
 
 from tests.faults.fault import Fault
 
-WEB = "tests/integration/web"
-PEOPLE = f"{WEB}/test_people.py"
-SESSIONS = f"{WEB}/test_sessions.py"
+PEOPLE = "tests/integration/web/admin/test_accounts.py"
+SESSIONS = "tests/integration/identity/test_sessions.py"
 CASTING_SESSIONS = "tests/integration/casting/test_sessions.py"
-TABLE = f"{WEB}/test_access_table.py::test_the_table_is_what_the_app_does"
-FIELDS = f"{WEB}/test_access_table.py::test_fields_that_nobody_offered_are_refused"
-CROSS = f"{WEB}/test_cross_origin.py"
-HEADERS = f"{WEB}/test_headers.py"
+TABLE = "tests/integration/web/test_access_table.py::test_the_table_is_what_the_app_does"
+FIELDS = "tests/integration/web/test_access_table.py::test_fields_that_nobody_offered_are_refused"
+CROSS = "tests/integration/server/test_cors.py"
+HEADERS = "tests/integration/server/test_security_headers.py"
 LIVE = "tests/integration/live/test_access.py"
 LIVE_LOGINS = "tests/integration/live/test_logins.py"
 LOGINS = "tests/system/test_logins.py"
@@ -20,7 +19,7 @@ ACCESS_FAULTS = (
     Fault(
         "a session never idles out",
         "30 minutes without a request end a session",
-        "vote/edge/sessions.py",
+        "vote/identity/sessions.py",
         'isinstance(session["sid"], str) and idle <= IDLE_S and',
         'isinstance(session["sid"], str) and',
         (CASTING_SESSIONS,),
@@ -28,7 +27,7 @@ ACCESS_FAULTS = (
     Fault(
         "a busy session lives for ever",
         "24 hours end a session in any case",
-        "vote/edge/sessions.py",
+        "vote/identity/sessions.py",
         " and age <= ABSOLUTE_S",
         "",
         (CASTING_SESSIONS,),
@@ -37,22 +36,22 @@ ACCESS_FAULTS = (
         "a token counts from after the hashing",
         "what is ended during a login has ended it too",
         "vote/web/tokens.py",
-        "    began, ended = visitor.began(), parts.revoked.ended_at(user_id)\n",
-        "    began, ended = visitor.now_by_database(), parts.revoked.ended_at(user_id)\n",
+        "    began, ended = request_context.began(), parts.revoked.ended_at(user_id)\n",
+        "    began, ended = request_context.now_by_database(), parts.revoked.ended_at(user_id)\n",
         (f"{SESSIONS}::test_what_is_ended_while_a_password_is_looked_at_stays_ended",),
     ),
     Fault(
         "a session counts from after the hashing",
         "what is ended during a login has ended it too",
-        "vote/web/visitor.py",
-        "        g.began = there - (time.monotonic() - g.came_in)\n",
-        "        g.began = there\n",
+        "vote/web/request_context.py",
+        "        g.began = now_by_database()\n",
+        "        return now_by_database()\n",
         (f"{SESSIONS}::test_what_is_ended_while_a_password_is_looked_at_stays_ended",),
     ),
     Fault(
         "the others hear of a log-out seconds later",
         "every copy of a login is dead everywhere within a second",
-        "vote/edge/revoked.py",
+        "vote/identity/revocations.py",
         "REFRESH_S = 0.4",
         "REFRESH_S = 4",
         (f"{LOGINS}::test_every_stolen_copy_is_dead_in_every_process_within_a_second",),
@@ -60,7 +59,7 @@ ACCESS_FAULTS = (
     Fault(
         "the previous key of tokens is forgotten",
         "new keys log nobody out",
-        "vote/edge/identity.py",
+        "vote/identity/authenticator.py",
         "for secret in (settings.jwt_secret, previous) if secret]",
         "for secret in (settings.jwt_secret,) if secret and (previous or True)]",
         (f"{LOGINS}::test_new_keys_log_nobody_out",),
@@ -68,7 +67,7 @@ ACCESS_FAULTS = (
     Fault(
         "the previous key of forms is forgotten",
         "new keys log nobody out",
-        "vote/edge/origin.py",
+        "vote/identity/csrf.py",
         "    both = (settings.flask_secret_key, settings.flask_secret_key_previous)",
         "    both = (settings.flask_secret_key,)",
         (f"{LOGINS}::test_new_keys_log_nobody_out",),
@@ -76,7 +75,7 @@ ACCESS_FAULTS = (
     Fault(
         "disabling ends nothing",
         "a disabled account's tokens are dead, at the ballot box too",
-        "vote/actions/people.py",
+        "vote/actions/account_administration.py",
         "        users.set_disabled(tx, user_id, disabled=True)\n"
         '        users.revoke(tx, f"user:{user_id}", keep_hours=TOKEN_HOURS)\n',
         "        users.set_disabled(tx, user_id, disabled=True)\n",
@@ -85,10 +84,10 @@ ACCESS_FAULTS = (
     Fault(
         "a disabled account is let in",
         "a disabled account is nobody",
-        "vote/web/visitor.py",
+        "vote/web/request_context.py",
         "    if found is None or found.disabled_at is not None:\n",
         "    if found is None:\n",
-        (f"{WEB}/test_gate.py::test_a_disabled_account_is_logged_out",),
+        ("tests/integration/web/test_request_guards.py::test_a_disabled_account_is_logged_out",),
     ),
     Fault(
         "the last admin can be disabled",
@@ -109,10 +108,10 @@ ACCESS_FAULTS = (
     Fault(
         "a neighbour may plant the cookie",
         "cookies are __Host- where they are Secure",
-        "vote/edge/cookies.py",
+        "vote/identity/cookie_names.py",
         "    return PREFIX + word if secure else word",
         "    return word",
-        (f"{WEB}/test_account_forms.py::test_the_session_cookie_is_guarded",),
+        ("tests/integration/web/account/test_account_page.py::test_the_session_cookie_is_guarded",),
     ),
     Fault(
         "a placeholder is a secret",
@@ -133,7 +132,7 @@ ACCESS_FAULTS = (
     Fault(
         "an origin is ours when it ends like ours",
         "CSRF: an Origin is compared whole",
-        "vote/edge/origin.py",
+        "vote/identity/csrf.py",
         "    if origin is not None and origin.lower() not in ours:",
         "    if ours and origin is not None and not origin.lower().endswith(tuple(allowed_hosts)):",
         (f"{CROSS}::test_the_table",),
@@ -141,7 +140,7 @@ ACCESS_FAULTS = (
     Fault(
         "a neighbouring site is ours",
         "CSRF: same-site is not same-origin",
-        "vote/edge/origin.py",
+        "vote/identity/csrf.py",
         '("same-origin", "none")',
         '("same-origin", "same-site", "none")',
         (f"{CROSS}::test_the_table",),
@@ -149,15 +148,15 @@ ACCESS_FAULTS = (
     Fault(
         "the ballot box wants no token of the form",
         "CSRF: all that rests on a cookie has the session's token",
-        "vote/casting/attempt.py",
-        "        origin.check_csrf(",
+        "vote/casting/vote_request.py",
+        "        csrf.check_csrf(",
         "        (lambda *_: None)(",
         (f"{CROSS}::test_the_token_is_needed_however_good_the_rest_is",),
     ),
     Fault(
         "whoever asks is an allowed origin",
         "CORS: nothing is reflected",
-        "vote/edge/cors.py",
+        "vote/server/cors.py",
         "given[0] in self._origins else None",
         "self._origins else None",
         (f"{HEADERS}::test_only_listed_origins_read_the_api_and_never_with_cookies",),
@@ -165,7 +164,7 @@ ACCESS_FAULTS = (
     Fault(
         "scripts in the page are allowed",
         "headers: no unsafe-* in the policy",
-        "vote/edge/headers.py",
+        "vote/server/security_headers.py",
         "script-src {files};",
         "script-src {files} 'unsafe-inline';",
         (f"{HEADERS}::test_every_answer_carries_the_headers",),
@@ -173,7 +172,7 @@ ACCESS_FAULTS = (
     Fault(
         "a refused socket carries no headers",
         "headers: on every answer",
-        "vote/live/sockets.py",
+        "vote/live/endpoint.py",
         "                *self._headers,\n",
         "",
         (f"{HEADERS}::test_every_answer_carries_the_headers",),
@@ -181,9 +180,9 @@ ACCESS_FAULTS = (
     Fault(
         "asking disables",
         "reading changes nothing",
-        "vote/web/desk_people.py",
+        "vote/web/admin/accounts.py",
         '    return Response(render_template("desk-person-step.html", who=who, step=STEPS[name]))',
-        "    STEPS[name].take(visitor.parts(), user_id, visitor.me().id)\n"
+        "    STEPS[name].take(request_context.parts(), user_id, request_context.me().id)\n"
         '    return Response(render_template("desk-person-step.html", who=who, step=STEPS[name]))',
         (f"{HEADERS}::test_reading_changes_nothing",),
     ),
@@ -198,7 +197,7 @@ ACCESS_FAULTS = (
     Fault(
         "one rule is looser than the table",
         "access: every cell of the table",
-        "vote/web/desk.py",
+        "vote/web/dashboard/competition.py",
         '@desk.get("/competitions/<id:competition_id>/finish")\n@access.rule(ADMIN)\n',
         '@desk.get("/competitions/<id:competition_id>/finish")\n@access.rule(ORGANISER)\n',
         (TABLE,),
@@ -206,7 +205,7 @@ ACCESS_FAULTS = (
     Fault(
         "fields that nobody offered are taken in silence",
         "access: no mass assignment",
-        "vote/web/models.py",
+        "vote/web/api/account_models.py",
         'model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)',
         'model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)',
         (FIELDS,),
@@ -230,7 +229,7 @@ ACCESS_FAULTS = (
     Fault(
         "an open socket outlives its login",
         "sockets: a log-out closes them within a second",
-        "vote/live/sockets.py",
+        "vote/live/endpoint.py",
         "                    connection.end(why)\n",
         "                    continue\n",
         (f"{LIVE_LOGINS}::test_a_log_out_closes_the_socket_within_a_second",),
@@ -238,7 +237,7 @@ ACCESS_FAULTS = (
     Fault(
         "a role that is taken away is noticed seconds later",
         "sockets: hidden results end within a second for who lost the role",
-        "vote/live/sockets.py",
+        "vote/live/endpoint.py",
         "ROLE_CHECK_S = 0.5",
         "ROLE_CHECK_S = 3.0",
         (f"{LIVE_LOGINS}::test_a_role_that_is_taken_away_closes_hidden_results_within_a_second",),
@@ -246,7 +245,7 @@ ACCESS_FAULTS = (
     Fault(
         "one account takes all the places",
         "sockets: so many per account and per network",
-        "vote/live/places.py",
+        "vote/live/socket_quota.py",
         "            raise TooManyRequests(COME_BACK_S, ENOUGH)",
         "            pass",
         (f"{LIVE}::test_one_account_and_one_network_have_only_so_many_places",),
@@ -270,7 +269,7 @@ ACCESS_FAULTS = (
     Fault(
         "a claim may be there twice",
         "tokens: exactly as we write them",
-        "vote/edge/bearer.py",
+        "vote/identity/bearer_tokens.py",
         " or orjson.dumps(claims) != text:",
         ":",
         (f"{TOKENS}::test_a_forged_token_is_nobody",),

@@ -2,12 +2,12 @@
 
 from tests.faults.fault import Fault
 
-GUARD = "tests/integration/actions/test_guard.py"
-DEFENCE = "tests/integration/web/test_login_defence.py"
+GUARD = "tests/integration/actions/test_login_throttle.py"
+DEFENCE = "tests/integration/web/account/test_login_throttle.py"
 DOOR = "tests/integration/web/test_behind_the_front_door.py"
-RECOVERY = "tests/integration/web/test_recovery.py"
-POSTMAN = "tests/integration/worker/test_postman.py"
-FIRST = "tests/integration/web/test_first_password.py"
+RECOVERY = "tests/integration/web/account/test_mailed_links.py"
+POSTMAN = "tests/integration/worker/test_mailer.py"
+FIRST = "tests/integration/web/account/test_first_password.py"
 ACCOUNT_FAULTS = (
     Fault(
         "a made password passes for one's own",
@@ -60,7 +60,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "a known device waits with everybody",
         "the owner on a known device gets in at the first try",
-        "vote/actions/guard.py",
+        "vote/actions/login_throttle.py",
         "                if devices.is_known(tx, token_hash):\n",
         "                if False:\n",
         (f"{GUARD}::test_ten_thousand_guesses_from_a_thousand_networks_are_a_hundred",),
@@ -68,7 +68,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "a device serves every account",
         "a device is known for the accounts that logged in on it",
-        "vote/actions/guard.py",
+        "vote/actions/login_throttle.py",
         'f"{token}\\0{username_key(username)}"',
         'f"{token}"',
         (f"{GUARD}::test_a_known_device_counts_for_itself_and_for_its_account_only",),
@@ -76,7 +76,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "a device cookie is not checked",
         "a device's cookie is signed",
-        "vote/edge/devices.py",
+        "vote/identity/devices.py",
         '_signer(settings).unsign(request.cookies.get(_cookie_name(settings), "")).decode("ascii")',
         'request.cookies.get(_cookie_name(settings), "").partition(".")[0] or None',
         (f"{DEFENCE}::test_the_device_cookie_is_guarded_and_a_made_up_one_is_none",),
@@ -119,8 +119,8 @@ ACCOUNT_FAULTS = (
     Fault(
         "the desk is silent about locks",
         "admins see that accounts are locked without looking for them",
-        "vote/web/desk.py",
-        'locks.count(tx) if me.role == "admin" else 0',
+        "vote/web/dashboard/competition.py",
+        'account_locks.count(tx) if me.role == "admin" else 0',
         "0",
         (f"{DEFENCE}::test_the_desk_tells_admins_of_locked_accounts",),
     ),
@@ -192,7 +192,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "a link lives for hours",
         "a link for a new password lives 30 minutes",
-        "vote/worker/letters.py",
+        "vote/worker/mail_templates.py",
         "RESET_MINUTES = 30\n",
         "RESET_MINUTES = 300\n",
         (f"{POSTMAN}::test_a_mail_arrives_and_leaves_nothing_behind",),
@@ -200,7 +200,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "an unknown address writes nothing",
         "asking for a new password is the same work for all",
-        "vote/actions/recovery.py",
+        "vote/actions/mailed_links.py",
         '        outbox.put(\n            tx,\n            "reset",',
         '        account and outbox.put(\n            tx,\n            "reset",',
         (f"{RECOVERY}::test_asking_tells_nobody_who_is_known_and_does_the_same_work",),
@@ -208,7 +208,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "the token of a link is kept as it is",
         "links are hashed at rest",
-        "vote/actions/recovery.py",
+        "vote/actions/mailed_links.py",
         '    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()\n',
         '    return token.encode("utf-8", "surrogatepass")[:32].ljust(32)\n',
         (f"{POSTMAN}::test_a_mail_arrives_and_leaves_nothing_behind",),
@@ -232,7 +232,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "mail goes to whoever answers",
         "TLS to the mail server checks its certificate",
-        "vote/worker/smtp.py",
+        "vote/worker/smtp_client.py",
         "        return ssl.create_default_context(cafile=self._ca)\n",
         "        return ssl._create_unverified_context()\n",
         (f"{POSTMAN}::test_tls_is_checked",),
@@ -240,7 +240,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "the outbox is read by anybody",
         "/outbox answers this machine alone",
-        "vote/web/outbox.py",
+        "vote/web/admin/outbox.py",
         "    return is_local and not any(name in request.headers for name in OF_PROXIES)\n",
         "    return is_local\n",
         (f"{RECOVERY}::test_the_outbox_is_for_this_machine_alone",),
@@ -256,9 +256,9 @@ ACCOUNT_FAULTS = (
     Fault(
         "another address needs no password",
         "a new address is re-authenticated",
-        "vote/web/own_login.py",
-        'own_account.check_password(given.password, field="password")\n            visitor',
-        "visitor",
+        "vote/web/account/email_and_devices.py",
+        'page_context.check_password(given.password, field="password")\n            request_context',
+        "request_context",
         (f"{RECOVERY}::test_another_address_needs_the_password_and_the_old_one_is_told",),
     ),
 )

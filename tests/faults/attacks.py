@@ -23,7 +23,7 @@ ATTACK_FAULTS = (
     Fault(
         "the request line holds the query",
         "privacy: what people type is in no log",
-        "vote/edge/envelope.py",
+        "vote/server/middleware.py",
         '            path=scope["path"],\n',
         '            path=scope["path"] + scope.get("query_string", b"").decode(),\n',
         ("tests/system/test_private_log.py",),
@@ -31,7 +31,7 @@ ATTACK_FAULTS = (
     Fault(
         "registering writes the address down",
         "privacy: what people type is in no log",
-        "vote/web/accounts.py",
+        "vote/web/account/login.py",
         '    log.info("registered", user_id=account.id)\n',
         '    log.info("registered", user_id=account.id, contact=account.email)\n',
         ("tests/system/test_private_log.py",),

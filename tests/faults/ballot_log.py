@@ -2,11 +2,11 @@
 
 from tests.faults.fault import Fault
 
-BOX = "tests/integration/ballotlog/test_box.py"
+BOX = "tests/integration/ballotlog/test_ballot_box.py"
 WORKER = "tests/integration/worker/test_worker.py"
 FAULTS = "tests/system/test_faults.py"
 CASTING = "tests/system/test_casting.py"
-READY = "tests/integration/worker/test_ready.py"
+READY = "tests/integration/worker/test_make_ready.py"
 
 BALLOT_LOG_FAULTS = (
     Fault(
@@ -29,7 +29,7 @@ BALLOT_LOG_FAULTS = (
     Fault(
         "acknowledged before the append",
         "R1: nothing is called accepted before it is on disk",
-        "vote/ballotlog/box.py",
+        "vote/ballotlog/ballot_box.py",
         "        if self._running is None or self._running.done():\n",
         '        tell(Outcome("accepted", shard, None))\n        if self._running is None or self._running.done():\n',
         (
@@ -51,7 +51,7 @@ BALLOT_LOG_FAULTS = (
     Fault(
         "503 is told before the deadline has passed",
         "R3: what is told 503 can no longer land",
-        "vote/ballotlog/box.py",
+        "vote/ballotlog/ballot_box.py",
         "            await asyncio.sleep(max(0.0, passed_at - time.monotonic()))\n",
         "",
         ("tests/integration/ballotlog/test_deadline.py",),
@@ -84,7 +84,7 @@ BALLOT_LOG_FAULTS = (
     Fault(
         "the client library sends again by itself",
         "R3: one call for one press of the button",
-        "vote/ballotlog/connection.py",
+        "vote/redis_client.py",
         '        "retry": Retry(NoBackoff(), 0),\n',
         '        "retry": Retry(NoBackoff(), 3),\n',
         ("tests/integration/ballotlog/test_deadline.py",),

@@ -2,14 +2,14 @@
 
 from tests.faults.fault import Fault
 
-CLOCKS = "tests/integration/web/test_clocks.py"
+CLOCKS = "tests/integration/web/test_tokens.py"
 CLOCK_FAULTS = (
     Fault(
         "a login begins by the web host's clock",
         "what was ended is told apart by one clock",
-        "vote/web/visitor.py",
-        "        there = now_by_database()\n",
-        "        there = time.time()\n",
+        "vote/web/request_context.py",
+        "        g.began = now_by_database()\n",
+        "        g.began = time.time()\n",
         (f"{CLOCKS}::test_on_a_host_that_is_ahead_no_login_outlives_the_end_of_all",),
     ),
     Fault(
@@ -31,18 +31,18 @@ CLOCK_FAULTS = (
     Fault(
         "a confirmed address ends logins by the web host's clock",
         "what was ended is told apart by one clock",
-        "vote/web/recovery.py",
-        "        tokens.know_ended(visitor.parts(), confirmed.user_id)\n",
-        "        visitor.parts().revoked.add(f'user:{confirmed.user_id}')\n",
+        "vote/web/account/mailed_links.py",
+        "        tokens.know_ended(request_context.parts(), confirmed.user_id)\n",
+        "        request_context.parts().revoked.add(f'user:{confirmed.user_id}')\n",
         (
-            "tests/integration/web/test_one_mailbox.py"
+            "tests/integration/actions/test_one_mailbox_one_vote.py"
             "::test_who_logs_in_right_after_confirming_is_in_wherever_the_clock_is_ahead",
         ),
     ),
     Fault(
         "a fresh cookie is refused where the clock is behind",
         "a session goes from host to host",
-        "vote/edge/plain_session.py",
+        "vote/identity/session_codec.py",
         "SIGNED_BEFORE_S = 2",
         "SIGNED_BEFORE_S = 0",
         (f"{CLOCKS}::test_a_session_is_no_strangers_where_the_clock_is_behind",),
@@ -50,7 +50,7 @@ CLOCK_FAULTS = (
     Fault(
         "a host is ready whatever its clock says",
         "/ready: the clock is PostgreSQL's within a second",
-        "vote/edge/probes.py",
+        "vote/server/probes.py",
         "        if abs(ahead_s) > clock.APART_S:\n",
         "        if False:\n",
         (f"{CLOCKS}::test_a_host_that_is_too_far_off_is_not_ready",),

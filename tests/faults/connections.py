@@ -2,9 +2,9 @@
 
 from tests.faults.fault import Fault
 
-PROTOCOL = "vote/edge/http_protocol.py"
-FRAMING = "vote/edge/request_framing.py"
-ONE_CONNECTION = "tests/unit/edge/test_http_protocol.py"
+PROTOCOL = "vote/server/http_protocol.py"
+FRAMING = "vote/server/request_framing.py"
+ONE_CONNECTION = "tests/unit/server/test_http_protocol.py"
 VOTE_LIMIT = "tests/unit/casting/test_vote_limit.py"
 
 CONNECTION_FAULTS = (
@@ -59,26 +59,26 @@ CONNECTION_FAULTS = (
     Fault(
         "whoever reads log-outs gives up at the first surprise",
         "a log-out counts in every process within a second",
-        "vote/edge/revoked.py",
+        "vote/identity/revocations.py",
         "        except Exception:  # noqa: BLE001  # whatever it is",
         "        except ZeroDivisionError:  # noqa: BLE001  # whatever it is",
-        ("tests/unit/edge/test_revoked.py",),
+        ("tests/unit/identity/test_revocations.py",),
     ),
     Fault(
         "a surprise on the way to the log is told to nobody",
         "nobody waits for ever",
-        "vote/ballotlog/box.py",
+        "vote/ballotlog/ballot_box.py",
         "        except Exception as error:  # noqa: BLE001  # as above\n",
         "        except ZeroDivisionError as error:\n",
-        ("tests/unit/ballotlog/test_box.py",),
+        ("tests/unit/ballotlog/test_ballot_box.py",),
     ),
     Fault(
         "an answer that cannot be told ends the call of all others",
         "nobody waits for ever",
-        "vote/ballotlog/pending.py",
+        "vote/ballotlog/pending_ballot.py",
         "        except Exception:  # noqa: BLE001  # whatever happens to one voter's answer",
         "        except ZeroDivisionError:  # noqa: BLE001  # whatever happens to one voter's answer",
-        ("tests/unit/ballotlog/test_box.py::test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting",),
+        ("tests/unit/ballotlog/test_ballot_box.py::test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting",),
     ),
     Fault(
         "a limit that cannot be told ends the call of all others",
@@ -99,7 +99,7 @@ CONNECTION_FAULTS = (
     Fault(
         "whoever looks at roles gives up at the first surprise",
         "a role that is taken away closes hidden results within a second",
-        "vote/live/sockets.py",
+        "vote/live/endpoint.py",
         "            except Exception:  # noqa: BLE001  # whatever it is: roles are looked at again",
         "            except ZeroDivisionError:  # noqa: BLE001  # whatever it is: roles are looked at again",
         ("tests/integration/live/test_logins.py::test_roles_are_looked_at_again_after_what_nobody_expected",),

@@ -2,8 +2,8 @@
 
 from tests.faults.fault import Fault
 
-CACHE = "tests/integration/edge/test_cache.py"
-PAGES = "tests/integration/web/test_cached_pages.py"
+CACHE = "tests/integration/services/test_cache.py"
+PAGES = "tests/integration/services/test_competition_cache.py"
 COPY_FAULTS = (
     Fault(
         "a change of state is not told to the cache",
@@ -24,7 +24,7 @@ COPY_FAULTS = (
     Fault(
         "the list is not forgotten",
         "a copy is forgotten when what it shows has changed",
-        "vote/edge/catalogue.py",
+        "vote/services/competition_cache.py",
         "forget([LISTED, *(",
         "forget([*(",
         (f"{PAGES}::test_a_change_is_seen_at_once",),
@@ -32,7 +32,7 @@ COPY_FAULTS = (
     Fault(
         "a change leaves the lease of who reads",
         "nobody stores what was read before a change",
-        "vote/edge/cache.py",
+        "vote/services/cache.py",
         "for key in (lease_of(owner, name), key_of(owner, name)):",
         "for key in (key_of(owner, name),):",
         (f"{CACHE}::test_what_was_read_before_a_change_is_not_stored_after_it",),
@@ -40,7 +40,7 @@ COPY_FAULTS = (
     Fault(
         "a copy is stored without the lease",
         "an old rebuild does not overwrite a newer copy",
-        "vote/edge/cache.py",
+        "vote/services/cache.py",
         "if redis.call('GET', KEYS[2]) == ARGV[1] then",
         "if true then",
         (f"{CACHE}::test_an_old_rebuild_does_not_overwrite_a_newer_copy",),
@@ -48,7 +48,7 @@ COPY_FAULTS = (
     Fault(
         "a change that comes while another is told is forgotten",
         "a copy is dropped for every change",
-        "vote/edge/cache.py",
+        "vote/services/cache.py",
         " if self._owed.get(name) is change]",
         " if name in self._owed]",
         (f"{CACHE}::test_what_changes_again_while_it_is_forgotten_is_owed_still",),
@@ -56,7 +56,7 @@ COPY_FAULTS = (
     Fault(
         "everybody rebuilds",
         "one rebuild at a time",
-        "vote/edge/cache.py",
+        "vote/services/cache.py",
         "        if running is not None:\n            return running.result()\n",
         "",
         (f"{CACHE}::test_however_many_ask_one_rebuilds",),
@@ -64,7 +64,7 @@ COPY_FAULTS = (
     Fault(
         "drafts are kept",
         "only what everybody may see is kept",
-        "vote/edge/catalogue.py",
+        "vote/services/competition_cache.py",
         'frozenset(("scheduled", "open", "closing", "closed"))',
         'frozenset(("draft", "scheduled", "open", "closing", "closed"))',
         (f"{PAGES}::test_a_draft_stays_with_those_who_run_it",),
@@ -72,7 +72,7 @@ COPY_FAULTS = (
     Fault(
         "figures that are hidden are kept for all",
         "only what everybody may see is kept",
-        "vote/web/pages.py",
+        "vote/web/pages/competitions.py",
         "        may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)\n",
         "        may_see = True\n",
         (f"{PAGES}::test_hidden_results_are_for_nobody_else",),
@@ -80,7 +80,7 @@ COPY_FAULTS = (
     Fault(
         "rules of a copy decide about figures",
         "who may see figures is decided by the rules of now",
-        "vote/web/pages.py",
+        "vote/web/pages/competitions.py",
         "        competition = policy.check_see(person, competitions.find(tx, competition.id))\n",
         "",
         (f"{PAGES}::test_rules_are_asked_with_the_figures",),
@@ -88,7 +88,7 @@ COPY_FAULTS = (
     Fault(
         "receipt keys are kept",
         "no copy holds a secret",
-        "vote/edge/catalogue.py",
+        "vote/services/competition_cache.py",
         "    return replace(competition, receipt_key=NO_KEY)\n",
         "    return replace(competition, receipt_key=competition.receipt_key.hex().encode())\n",
         (f"{PAGES}::test_no_copy_holds_a_secret",),
@@ -96,7 +96,7 @@ COPY_FAULTS = (
     Fault(
         "a frozen Redis is asked every time",
         "without the cache the database is asked and nobody waits",
-        "vote/edge/spared.py",
+        "vote/services/best_effort_redis.py",
         "            self._breaker.failed()\n",
         "            pass\n",
         (f"{CACHE}::test_without_redis_the_database_is_asked_and_nobody_waits",),

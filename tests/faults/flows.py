@@ -3,12 +3,12 @@
 from tests.faults.fault import Fault
 
 POOL = "vote/db/pool.py"
-REVOKED = "vote/edge/revoked.py"
-BOX = "vote/ballotlog/box.py"
+REVOKED = "vote/identity/revocations.py"
+BOX = "vote/ballotlog/ballot_box.py"
 SILENT = "tests/integration/db/test_silent_connections.py"
-LOG_OUTS = "tests/integration/edge/test_revoked.py"
+LOG_OUTS = "tests/integration/identity/test_revocations.py"
 FROZEN_LOG = "tests/integration/ballotlog/test_frozen_log.py"
-SYSTEM = "tests/system/test_flows.py"
+SYSTEM = "tests/system/test_half_open_connections.py"
 
 FLOW_FAULTS = (
     Fault(
@@ -47,22 +47,22 @@ FLOW_FAULTS = (
         "connections to PostgreSQL are not probed",
         "a peer that is gone without a word is noticed within seconds",
         POOL,
-        "                **keepalive.for_postgres(target.url),\n",
+        "                **tcp_keepalive.for_postgres(target.url),\n",
         "",
-        (f"{SILENT}::test_idle_connections_are_probed_by_the_kernel", "tests/unit/test_connections.py"),
+        (f"{SILENT}::test_idle_connections_are_probed_by_the_kernel", "tests/unit/test_redis_client.py"),
     ),
     Fault(
         "connections to the log are not probed",
         "a peer that is gone without a word is noticed within seconds",
-        "vote/ballotlog/connection.py",
-        '{"socket_keepalive": True, "socket_keepalive_options": keepalive.for_socket()}',
+        "vote/redis_client.py",
+        '{"socket_keepalive": True, "socket_keepalive_options": tcp_keepalive.for_socket()}',
         "{}",
         (f"{FROZEN_LOG}::test_idle_connections_to_the_log_are_probed_by_the_kernel",),
     ),
     Fault(
         "nobody watches whether the worker's loop goes on",
         "a worker that has done no turn for 30 s ends itself",
-        "vote/worker/main.py",
+        "vote/worker/loop.py",
         "    watchdog.start()\n",
         "",
         ("tests/integration/worker/test_watchdog.py::test_a_worker_whose_loop_stands_still_ends_itself",),
@@ -70,7 +70,7 @@ FLOW_FAULTS = (
     Fault(
         "a turn that fails counts as none",
         "a worker waits for its stores as long as they are away",
-        "vote/worker/main.py",
+        "vote/worker/loop.py",
         "            pulse.failed()\n",
         "",
         ("tests/integration/worker/test_watchdog.py::test_a_worker_that_waits_for_its_stores_goes_on",),
@@ -78,7 +78,7 @@ FLOW_FAULTS = (
     Fault(
         "no worker shows that it works",
         "operators are told when nothing is recorded",
-        "vote/worker/pulse.py",
+        "vote/worker/liveness.py",
         "            self._heartbeats.worker_has_turned()\n",
         "            pass\n",
         (f"{SYSTEM}::test_operators_are_told_that_no_worker_works_and_that_recording_stands_still",),
@@ -86,7 +86,7 @@ FLOW_FAULTS = (
     Fault(
         "recording that stands still is told to nobody",
         "operators are told when nothing is recorded",
-        "vote/edge/probes.py",
+        "vote/server/probes.py",
         "    if waiting.still_s > QUIET_S:\n",
         "    if False:\n",
         (f"{SYSTEM}::test_operators_are_told_that_no_worker_works_and_that_recording_stands_still",),
@@ -110,7 +110,7 @@ FLOW_FAULTS = (
     Fault(
         "a process that is cut off says that it is ready",
         "/ready names the fault",
-        "vote/edge/probes.py",
+        "vote/server/probes.py",
         "    if not parts.revoked.is_cut_off:\n",
         "    if True:\n",
         (f"{SYSTEM}::test_a_process_that_is_cut_off_from_postgresql_says_so_and_trusts_no_login_from_before",),
@@ -118,7 +118,7 @@ FLOW_FAULTS = (
     Fault(
         "log-outs are read over a dead connection for ever",
         "a log-out is heard within 3 s where a connection went dead",
-        "vote/db/dedicated.py",
+        "vote/db/dedicated_connection.py",
         "        connection.patience_s = within_s\n",
         "        connection.patience_s = None\n",
         (f"{LOG_OUTS}::test_a_log_out_is_heard_although_the_connection_has_gone_dead_without_a_word",),
@@ -161,7 +161,7 @@ FLOW_FAULTS = (
     Fault(
         "each press waits until a frozen log takes a connection",
         "a press is answered within 2 s",
-        "vote/ballotlog/kept_connection.py",
+        "vote/ballotlog/box_connection.py",
         "timeout=max(0.0, self._wait_until - now)",
         "timeout=None",
         (f"{FROZEN_LOG}::test_each_press_is_told_in_time_while_the_log_is_frozen",),

@@ -2,9 +2,9 @@
 
 from tests.faults.fault import Fault
 
-PRESS = "tests/integration/web/test_second_press.py"
-KEYS = "tests/integration/web/test_idempotency_keys.py"
-LACKING = "tests/browser/test_lacking_browsers.py"
+PRESS = "tests/integration/web/test_double_submit.py"
+KEYS = "tests/integration/web/test_idempotency.py"
+LACKING = "tests/browser/test_missing_features.py"
 ONE_CHANGE = f"{PRESS}::test_presses_in_the_same_moment_make_one_change"
 AS_THE_FIRST = f"{PRESS}::test_a_second_press_is_answered_as_the_first"
 PROMISE = "a form that is pressed twice makes one change and gets one answer"
@@ -46,7 +46,7 @@ FORM_FAULTS = (
     Fault(
         "a form's key is of no session",
         "a key of another browser is refused",
-        "vote/edge/idempotency_key.py",
+        "vote/identity/idempotency_keys.py",
         "    if not any(hmac.compare_digest(_mac(key, sid, nonce), signature) for key in signing_keys):\n",
         "    if not signing_keys:\n",
         (f"{KEYS}::test_a_key_of_another_browser_is_refused",),
@@ -57,7 +57,7 @@ FORM_FAULTS = (
         "vote/web/templates/parts/forms.html",
         "{%- if once %}<input",
         "{%- if false %}<input",
-        ("tests/unit/web/test_form_keys.py", f"{AS_THE_FIRST}[create-lost]"),
+        ("tests/unit/identity/test_idempotency_keys.py", f"{AS_THE_FIRST}[create-lost]"),
     ),
     Fault(
         "a header's form is written by hand",
@@ -65,7 +65,7 @@ FORM_FAULTS = (
         "vote/web/templates/parts/header.html",
         "        {{ csrf(csrf_token) }}\n",
         '        <input type="hidden" name="csrf_token" value="{{ csrf_token }}">\n',
-        ("tests/unit/web/test_form_keys.py",),
+        ("tests/unit/identity/test_idempotency_keys.py",),
     ),
     Fault(
         "the second press of a log-in logs nobody in",
@@ -86,7 +86,7 @@ FORM_FAULTS = (
     Fault(
         "a form of the session before may change something",
         "a planted session gains nothing",
-        "vote/web/gate.py",
+        "vote/web/request_guards.py",
         "idempotency.check(str(before), may_change=False)",
         "idempotency.check(str(before), may_change=True)",
         (f"{KEYS}::test_a_form_of_the_session_before_can_only_be_pressed_again",),
@@ -94,7 +94,7 @@ FORM_FAULTS = (
     Fault(
         "what was typed does not count",
         "a form that was corrected is another press",
-        "vote/edge/idempotency_key.py",
+        "vote/identity/idempotency_keys.py",
         "json.dumps([route, given, sorted(fields)])",
         "json.dumps([route, given])",
         (f"{KEYS}::test_a_form_that_says_something_else_is_another_press",),
@@ -102,7 +102,7 @@ FORM_FAULTS = (
     Fault(
         "keys are kept for ever",
         "keys are kept for ten minutes",
-        "vote/db/idempotency.py",
+        "vote/db/idempotency_keys.py",
         "KEEP_MINUTES = 10",
         "KEEP_MINUTES = 1000",
         (f"{KEYS}::test_a_key_is_kept_for_ten_minutes",),
@@ -110,15 +110,15 @@ FORM_FAULTS = (
     Fault(
         "a double press is two guesses",
         "a password is looked at once",
-        "vote/web/accounts.py",
-        "        with once.hold(visitor.parts().db):\n            account = _check_login(once)\n",
+        "vote/web/account/login.py",
+        "        with once.hold(request_context.parts().db):\n            account = _check_login(once)\n",
         "        account = _check_login(once)\n",
         (f"{ONE_CHANGE}[log in]",),
     ),
     Fault(
         "a browser without cookies is told that its form is too old",
         "who is refused is told the reason",
-        "vote/web/gate.py",
+        "vote/web/request_guards.py",
         "        raise NoCookie\n",
         "        raise ForgedForm\n",
         (f"{KEYS}::test_a_browser_without_cookies_is_told_so",),

@@ -20,7 +20,7 @@ GROWTH_FAULTS = (
     Fault(
         "a search passes by its index",
         "No statement reads a large table whole",
-        "vote/db/people.py",
+        "vote/db/account_search.py",
         "AND email_key = %(email)s",
         "AND email = %(email)s",
         (STATEMENTS,),

@@ -2,29 +2,29 @@
 
 from tests.faults.fault import Fault
 
-ACCOUNTS = "tests/integration/web/test_accounts.py"
-ACCOUNT_FORMS = "tests/integration/web/test_account_forms.py"
+ACCOUNTS = "tests/integration/web/account/test_login.py"
+ACCOUNT_FORMS = "tests/integration/web/account/test_account_page.py"
 HYGIENE_FAULTS = (
     Fault(
         "an empty If-Match is taken for a stale one",
         "RFC 9110 §13.1.1: what is no list of tags is no version",
-        "vote/web/if_match.py",
+        "vote/web/api/if_match.py",
         " or not _LIST.match(sent.strip())",
         "",
-        ("tests/unit/web/test_if_match.py::test_what_is_no_list_of_tags_is_not_taken_for_one",),
+        ("tests/unit/web/api/test_if_match.py::test_what_is_no_list_of_tags_is_not_taken_for_one",),
     ),
     Fault(
         "sessions are signed with SHA-1",
         "ASVS 11.4.1: approved hash functions only",
-        "vote/edge/sessions.py",
+        "vote/identity/sessions.py",
         '"digest_method": hashlib.sha256',
         '"digest_method": hashlib.sha1',
-        ("tests/unit/edge/test_sessions.py",),
+        ("tests/unit/identity/test_sessions.py",),
     ),
     Fault(
         "who logs out leaves the choice in the browser",
         "ASVS 14.3.1: what was shown is gone after a log-out",
-        "vote/web/gate.py",
+        "vote/web/request_guards.py",
         'if g.get("has_left"):',
         "if False:",
         (f"{ACCOUNT_FORMS}::test_who_leaves_leaves_nothing_in_the_browser",),
@@ -32,10 +32,10 @@ HYGIENE_FAULTS = (
     Fault(
         "of two choices in one ballot the last counts",
         "ASVS 15.3.7: a field is sent once",
-        "vote/edge/fields.py",
+        "vote/server/unique_fields.py",
         "if name in fields:",
         "if False:",
-        ("tests/unit/casting/test_form.py::test_a_ballot_says_one_thing",),
+        ("tests/unit/casting/test_ballot_form.py::test_a_ballot_says_one_thing",),
     ),
     Fault(
         "settings show their secrets",
@@ -56,7 +56,7 @@ HYGIENE_FAULTS = (
     Fault(
         "a line of the log is written as it comes",
         "ASVS 16.4.1: one line stays one line",
-        "vote/edge/request_log.py",
+        "vote/server/access_log.py",
         "[_written(line | common) for line in lines]",
         "[' '.join(map(str, [*(line | common).values(), '\\n'])) for line in lines]",
         ("tests/integration/web/test_behind_the_front_door.py::test_a_line_of_the_log_stays_one_line",),
@@ -64,15 +64,15 @@ HYGIENE_FAULTS = (
     Fault(
         "a refused log-in leaves no line",
         "ASVS 16.3.1: every authentication is logged",
-        "vote/web/accounts.py",
-        'log.info("login refused", request_id=visitor.request_id(), why=type(error).__name__)',
+        "vote/web/account/login.py",
+        'log.info("login refused", request_id=request_context.request_id(), why=type(error).__name__)',
         "pass",
         (f"{ACCOUNTS}::test_every_coming_and_going_is_written_down",),
     ),
     Fault(
         "the session before a log-in lives on",
         "ASVS 7.2.4: a log-in ends the session that was there",
-        "vote/web/accounts.py",
+        "vote/web/account/login.py",
         "        _end(before)\n",
         "        pass\n",
         (f"{ACCOUNT_FORMS}::test_a_login_ends_the_session_that_was_there",),
@@ -80,10 +80,10 @@ HYGIENE_FAULTS = (
     Fault(
         "registrations have no limit",
         "600 registrations an hour of a network",
-        "vote/web/accounts.py",
-        "    parts.limiter.take(parts.limits.registrations, visitor.network())\n",
+        "vote/web/account/login.py",
+        "    parts.limiter.take(parts.limits.registrations, request_context.network())\n",
         "",
-        ("tests/integration/web/test_login_defence.py::test_registrations_count_against_a_network",),
+        ("tests/integration/web/account/test_login_throttle.py::test_registrations_count_against_a_network",),
     ),
     Fault(
         "a name is glued into a statement",
@@ -104,11 +104,11 @@ HYGIENE_FAULTS = (
     Fault(
         "a stale version hides a wrong body",
         "RFC 9110 §13.2.1: preconditions come last",
-        "vote/web/admin_api.py",
-        "    wanted = body.check(CompetitionChange, with_other_labels(",
-        "    version = _check_if_match(competition)\n    wanted = body.check(CompetitionChange, with_other_labels(",
+        "vote/web/api/managed_competitions.py",
+        "    wanted = validation.check(CompetitionChange, with_other_labels(",
+        "    version = _check_if_match(competition)\n    wanted = validation.check(CompetitionChange, with_other_labels(",
         (
-            "tests/integration/web/test_admin_api.py"
+            "tests/integration/web/api/test_managed_competitions.py"
             "::test_a_body_that_is_wrong_with_any_version_is_said_to_be_before_a_stale_one",
         ),
     ),

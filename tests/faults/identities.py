@@ -2,11 +2,10 @@
 
 from tests.faults.fault import Fault
 
-WEB = "tests/integration/web"
-FOLDING = f"{WEB}/test_folding.py"
-LAST_ADMIN = f"{WEB}/test_last_admin.py"
-MAILBOX = f"{WEB}/test_one_mailbox.py"
-POSTMAN = "tests/integration/worker/test_postman.py"
+FOLDING = "tests/integration/web/test_folding.py"
+LAST_ADMIN = "tests/integration/actions/test_last_admin.py"
+MAILBOX = "tests/integration/actions/test_one_mailbox_one_vote.py"
+POSTMAN = "tests/integration/worker/test_mailer.py"
 MIGRATION = "vote/db/migrations/0011_folding.sql"
 IDENTITY_FAULTS = (
     Fault(
@@ -20,7 +19,7 @@ IDENTITY_FAULTS = (
     Fault(
         "each way to write a name is guessed at apart",
         "what cannot be a user name is counted as one",
-        "vote/actions/guard.py",
+        "vote/actions/login_throttle.py",
         'return self.subject("name", username_key(username))',
         'return self.subject("name", username.lower())',
         (f"{FOLDING}::test_letters_that_a_database_may_fold_open_nothing_and_are_counted_as_one_name",),
@@ -76,7 +75,7 @@ IDENTITY_FAULTS = (
     Fault(
         "an option may show nothing",
         "a text with nothing to see is refused",
-        "vote/web/competition_models.py",
+        "vote/web/api/competition_models.py",
         "    if value and not folding.is_visible(value):\n",
         "    if value and not value:\n",
         (f"{FOLDING}::test_a_text_that_shows_nothing_or_turns_the_writing_is_refused",),
@@ -84,7 +83,7 @@ IDENTITY_FAULTS = (
     Fault(
         "a name may turn the writing of our words",
         "controls of direction are refused in texts of one line",
-        "vote/web/competition_models.py",
+        "vote/web/api/competition_models.py",
         "    if folding.BIDI_CONTROLS.search(value):\n",
         "    if False:\n",
         (f"{FOLDING}::test_a_text_that_shows_nothing_or_turns_the_writing_is_refused",),
@@ -132,9 +131,9 @@ IDENTITY_FAULTS = (
     Fault(
         "a token alone erases the account",
         "the password is asked for, by page and by API",
-        "vote/web/me.py",
-        '    own_account.check_password(body.read(Deletion).password, field="password")\n',
-        "    body.fields(Deletion)\n",
+        "vote/web/api/me.py",
+        '    page_context.check_password(validation.read(Deletion).password, field="password")\n',
+        "    validation.fields(Deletion)\n",
         (f"{LAST_ADMIN}::test_the_account_is_erased_for_who_knows_the_password_only",),
     ),
     Fault(
@@ -148,7 +147,7 @@ IDENTITY_FAULTS = (
     Fault(
         "a login does not say that the address was left",
         "each vote from an address that was left is looked up",
-        "vote/web/visitor.py",
+        "vote/web/request_context.py",
         "        return left_addresses.is_of(tx, account.id)\n",
         "        return tx.closed\n",
         (f"{MAILBOX}::test_who_erases_the_account_cannot_vote_again_from_the_same_address",),
@@ -156,7 +155,7 @@ IDENTITY_FAULTS = (
     Fault(
         "a login lives on at an address that was left",
         "who moves to a spent address is looked up from then on",
-        "vote/actions/recovery.py",
+        "vote/actions/mailed_links.py",
         "        if was_left:\n",
         "        if was_left and account.confirmed_at is None:\n",
         (f"{MAILBOX}::test_who_moves_to_an_address_that_is_spent_votes_from_it_no_more",),
@@ -172,7 +171,7 @@ IDENTITY_FAULTS = (
     Fault(
         "who comes back is taken for somebody else",
         "R2: the stored ballot comes first, for its own voter",
-        "vote/edge/confirmed.py",
+        "vote/identity/email_confirmation.py",
         "votes.choice_of(tx, competition, voter) is None and self._log.stored_choice(competition, voter) is None",
         "voter",
         (f"{MAILBOX}::test_who_comes_back_to_the_own_address_keeps_the_own_vote",),
@@ -196,7 +195,7 @@ IDENTITY_FAULTS = (
     Fault(
         "a domain goes out in letters that servers refuse",
         "an international domain goes out as A-labels",
-        "vote/worker/smtp.py",
+        "vote/worker/smtp_client.py",
         "self._sender, mail_address(recipient), subject",
         "self._sender, recipient, subject",
         (f"{POSTMAN}::test_an_international_domain_goes_out_as_a_labels",),
@@ -204,9 +203,9 @@ IDENTITY_FAULTS = (
     Fault(
         "an address that no mail reaches is taken",
         "it is refused where it is typed",
-        "vote/actions/recovery.py",
-        "    if needs_smtputf8(email) and not transport.takes_smtputf8(smtp_url):\n",
-        "    if needs_smtputf8(email) and transport.takes_smtputf8(smtp_url):\n",
+        "vote/actions/mailed_links.py",
+        "    if needs_smtputf8(email) and not transport_security.takes_smtputf8(smtp_url):\n",
+        "    if needs_smtputf8(email) and transport_security.takes_smtputf8(smtp_url):\n",
         (f"{FOLDING}::test_an_address_that_no_mail_reaches_is_refused_where_it_is_typed",),
     ),
 )

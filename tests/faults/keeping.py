@@ -2,14 +2,12 @@
 
 from tests.faults.fault import Fault
 
-HOUSE = "tests/integration/worker/keeping"
-FORGETTING = f"{HOUSE}/test_forgetting.py"
-OPENED_AGAIN = f"{HOUSE}/test_opened_again.py"
-RETENTION = f"{HOUSE}/test_retention.py"
-SIGNING = f"{HOUSE}/test_signing.py"
-TRIMMING = f"{HOUSE}/test_trimming.py"
-VERIFY = "tests/integration/verify"
-JOURNAL = f"{VERIFY}/test_journal.py"
+FORGETTING = "tests/integration/worker/maintenance/test_eviction.py"
+OPENED_AGAIN = "tests/integration/worker/maintenance/test_reopening.py"
+RETENTION = "tests/integration/worker/maintenance/test_retention.py"
+SIGNING = "tests/integration/worker/maintenance/test_signing.py"
+TRIMMING = "tests/integration/worker/maintenance/test_trimming.py"
+JOURNAL = "tests/integration/ops/integrity/test_journal.py"
 KEEPING_FAULTS = (
     Fault(
         "a forgotten competition takes newer rules from anybody",
@@ -30,7 +28,7 @@ KEEPING_FAULTS = (
     Fault(
         "a new life of a shard does not know what was forgotten",
         "R7: older rules that come late are refused, also after a loss of the log",
-        "vote/worker/ready.py",
+        "vote/worker/make_ready.py",
         '    if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":\n',
         "    if False:\n",
         (f"{OPENED_AGAIN}::test_an_announcement_that_comes_late_opens_nothing",),
@@ -38,7 +36,7 @@ KEEPING_FAULTS = (
     Fault(
         "voters come back before every ballot is recorded",
         "R5: drained before voters are pushed",
-        "vote/worker/memory.py",
+        "vote/worker/voter_eviction.py",
         " or at.position < shard.last:",
         ":",
         (f"{OPENED_AGAIN}::test_voters_come_back_only_when_every_ballot_is_recorded",),
@@ -46,7 +44,7 @@ KEEPING_FAULTS = (
     Fault(
         "rules come back without their voters",
         "R5: voters before rules",
-        "vote/worker/memory.py",
+        "vote/worker/voter_eviction.py",
         '            if log.remember(shard, rules, mine) != "ok":\n',
         "            if False:\n",
         (f"{OPENED_AGAIN}::test_who_has_voted_cannot_vote_again_when_it_is_opened_again",),
@@ -78,7 +76,7 @@ KEEPING_FAULTS = (
     Fault(
         "forgotten before a backup holds it",
         "what leaves the log is safe in a verified backup",
-        "vote/db/keeping.py",
+        "vote/db/retention.py",
         "SELECT max(started_at) AS upto",
         "SELECT max(verified_at) AS upto",
         (f"{FORGETTING}::test_what_may_still_be_needed_is_kept",),
@@ -94,7 +92,7 @@ KEEPING_FAULTS = (
     Fault(
         "trimmed above what is recorded",
         "R9: never what is not recorded",
-        "vote/worker/keeping.py",
+        "vote/worker/maintenance.py",
         "min(position, recorded[shard].position)",
         "position",
         (f"{TRIMMING}::test_never_above_what_is_recorded_nor_in_another_epoch",),
@@ -102,7 +100,7 @@ KEEPING_FAULTS = (
     Fault(
         "trimmed by a position of another epoch",
         "R9: a position means something in its epoch only",
-        "vote/worker/keeping.py",
+        "vote/worker/maintenance.py",
         "            if shard in recorded and recorded[shard].epoch == epoch:\n",
         "            if shard in recorded:\n",
         (f"{TRIMMING}::test_never_above_what_is_recorded_nor_in_another_epoch",),
@@ -118,7 +116,7 @@ KEEPING_FAULTS = (
     Fault(
         "trimmed although younger than it must be kept",
         "R9: VOTE_LOG_KEEP_HOURS",
-        "vote/db/keeping.py",
+        "vote/db/retention.py",
         "        WHERE marked_at <= now() - make_interval(hours => %s) ORDER BY shard, marked_at DESC\n",
         "        WHERE %s > 0 ORDER BY shard, marked_at DESC\n",
         (f"{TRIMMING}::test_without_a_backup_only_what_is_old_is_trimmed",),
@@ -134,15 +132,15 @@ KEEPING_FAULTS = (
     Fault(
         "retired rows need no audit row",
         "a row retired by hand is named",
-        "vote/ops/books/results.py",
+        "vote/ops/integrity/results.py",
         "        if one.retired != one.audited:\n",
         "        if False:\n",
-        (f"{VERIFY}/test_counted.py::test_a_row_retired_by_hand_is_named",),
+        ("tests/integration/ops/integrity/test_counted.py::test_a_row_retired_by_hand_is_named",),
     ),
     Fault(
         "the digest is not computed again",
         "an edited row is named",
-        "vote/ops/books/journal.py",
+        "vote/ops/integrity/journal.py",
         "    if digest_of(row, row.voter, row.choice, row.receipt) != row.digest:\n",
         "    if False:\n",
         (f"{JOURNAL}::test_an_edited_row_is_named",),
@@ -150,7 +148,7 @@ KEEPING_FAULTS = (
     Fault(
         "the chain of the journal is not computed again",
         "swapped rows are named",
-        "vote/ops/books/journal.py",
+        "vote/ops/integrity/journal.py",
         "    elif next(links(seq, chain, [row.digest])).chain != row.chain:\n",
         "    elif False:\n",
         (
@@ -161,7 +159,7 @@ KEEPING_FAULTS = (
     Fault(
         "a hole in the journal is stepped over",
         "a removed row is named",
-        "vote/ops/books/journal.py",
+        "vote/ops/integrity/journal.py",
         "    if row.seq > seq + 1:\n",
         "    if False:\n",
         (f"{JOURNAL}::test_a_removed_row_is_named",),
@@ -169,7 +167,7 @@ KEEPING_FAULTS = (
     Fault(
         "the end of the journal is not compared",
         "a tail cut off is named",
-        "vote/ops/books/journal.py",
+        "vote/ops/integrity/journal.py",
         "    if last.seq < head.recorded:\n",
         "    if False:\n",
         (f"{JOURNAL}::test_a_truncated_tail_is_named",),
@@ -180,15 +178,15 @@ KEEPING_FAULTS = (
         "vote/actions/checkpoints.py",
         "        except InvalidSignature:\n            return",
         "        except InvalidSignature:\n            return None\n            return",
-        (f"{VERIFY}/test_checkpoints.py::test_forged_and_missing_checkpoints_are_named",),
+        ("tests/integration/ops/integrity/test_checkpoints.py::test_forged_and_missing_checkpoints_are_named",),
     ),
     Fault(
         "checkpoints are not compared with the chain",
         "a chain made anew is caught",
-        "vote/ops/books/chains.py",
+        "vote/ops/integrity/chains.py",
         "    if covered.chain == head.chain:\n",
         "    if True:\n",
-        (f"{VERIFY}/test_checkpoints.py::test_a_chain_made_anew_is_caught_by_the_checkpoint",),
+        ("tests/integration/ops/integrity/test_checkpoints.py::test_a_chain_made_anew_is_caught_by_the_checkpoint",),
     ),
     Fault(
         "the web is given the key of the checkpoints",
@@ -201,23 +199,23 @@ KEEPING_FAULTS = (
     Fault(
         "audit rows are not computed again",
         "an edited audit row is named",
-        "vote/ops/books/chains.py",
+        "vote/ops/integrity/chains.py",
         '        if sha256(chain + row.content.encode("utf-8")).digest() != row.chain:\n',
         "        if False:\n",
-        (f"{VERIFY}/test_audit_log.py::test_a_damaged_audit_log_is_named",),
+        ("tests/integration/ops/integrity/test_audit_log.py::test_a_damaged_audit_log_is_named",),
     ),
     Fault(
         "votes are not compared with the journal",
         "votes are what the journal says",
-        "vote/ops/books/results.py",
+        "vote/ops/integrity/results.py",
         '        findings.add("votes", _vote(different.competition, different.voter), _of_difference(different))\n',
         "        pass\n",
-        (f"{VERIFY}/test_counted.py::test_votes_that_are_not_the_journals_are_named",),
+        ("tests/integration/ops/integrity/test_counted.py::test_votes_that_are_not_the_journals_are_named",),
     ),
     Fault(
         "a production worker starts without a key",
         "production signs its books",
-        "vote/worker/keeping.py",
+        "vote/worker/maintenance.py",
         '        if settings.checkpoint_key is None and settings.vote_env == "production":\n',
         "        if False:\n",
         (f"{SIGNING}::test_a_production_worker_needs_a_key_that_is_one",),

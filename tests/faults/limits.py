@@ -2,18 +2,18 @@
 
 from tests.faults.fault import Fault
 
-SHARED = "tests/integration/edge/test_limits.py"
+SHARED = "tests/integration/services/test_rate_limits.py"
 AT_THE_DOOR = "tests/system/test_limits.py"
-AT_THE_GATE = "tests/integration/web/test_limits_at_the_gate.py"
-ADDRESS = "tests/unit/edge/test_client_address.py"
-NETWORKS = "tests/integration/web/test_networks.py"
+AT_THE_GATE = "tests/integration/web/test_rate_limits.py"
+ADDRESS = "tests/unit/server/test_client_address.py"
+NETWORKS = "tests/integration/server/test_client_address.py"
 SLOW = "tests/system/test_slow_clients.py"
 
 LIMIT_FAULTS = (
     Fault(
         "each process counts for itself alone",
         "limits are shared by all processes",
-        "vote/edge/limiter.py",
+        "vote/services/rate_limiter.py",
         "self._spared.ask(lambda: self._script(keys=[key], args=[limit.interval_us, limit.burst, cost]))",
         "None",
         (f"{SHARED}::test_one_process_may_use_the_whole_limit_and_then_the_other_knows",),
@@ -21,7 +21,7 @@ LIMIT_FAULTS = (
     Fault(
         "without Redis everybody is let through",
         "limits hold within twice while Redis is away",
-        "vote/edge/limiter.py",
+        "vote/services/rate_limiter.py",
         "self._alone.put(limit, [key], [cost])[0] if",
         "0.0 if",
         (f"{SHARED}::test_without_redis_limits_hold_within_twice_and_nobody_gets_an_error",),
@@ -29,7 +29,7 @@ LIMIT_FAULTS = (
     Fault(
         "without Redis each process allows the whole limit of votes",
         "limits hold within twice while Redis is away",
-        "vote/edge/limits.py",
+        "vote/services/rate_limits.py",
         "burst=max(1, self.burst // processes)",
         "burst=self.burst",
         (f"{SHARED}::test_without_redis_limits_hold_within_twice_and_nobody_gets_an_error",),
@@ -37,7 +37,7 @@ LIMIT_FAULTS = (
     Fault(
         "a frozen Redis is asked by everybody",
         "no request waits for a store that is down more than one short timeout",
-        "vote/edge/spared.py",
+        "vote/services/best_effort_redis.py",
         "            self._breaker.failed()\n",
         "            pass\n",
         (f"{SHARED}::test_a_frozen_redis_is_asked_by_one_in_a_while",),
@@ -45,15 +45,15 @@ LIMIT_FAULTS = (
     Fault(
         "the first request is never counted",
         "who is spared a question is counted with the next",
-        "vote/edge/first_in_span.py",
+        "vote/services/deferred_counter.py",
         "return 0 if uncounted is None else 1 + uncounted",
         "return 0 if uncounted is None else 1",
-        ("tests/unit/edge/test_first_in_span.py",),
+        ("tests/unit/services/test_deferred_counter.py",),
     ),
     Fault(
         "a refused try fills the bucket further",
         "who is refused is not counted",
-        "vote/edge/limits.lua",
+        "vote/services/rate_limiter.lua",
         "  if cost > 0 and over > 0 then\n    waits[i] = over\n",
         "  if cost > 0 and over > 0 then\n    waits[i] = over\n"
         "    redis.call('SET', key, string.format('%.0f', empty), 'PX', 1000000)\n",
@@ -65,12 +65,12 @@ LIMIT_FAULTS = (
         "vote/casting/endpoint.py",
         "        await self.limit.take(who.user_id, self.limit.number(who.user_id))",
         "        pass",
-        ("tests/integration/casting/test_express.py::test_both_ways_count_against_one_limit",),
+        ("tests/integration/server/test_express.py::test_both_ways_count_against_one_limit",),
     ),
     Fault(
         "forged forms count",
         "CSRF is checked before limits",
-        "vote/web/gate.py",
+        "vote/web/request_guards.py",
         "        check_form()  # before limits: what a stranger's page sends counts against nobody\n        check_limit()\n",
         "        check_limit()\n        check_form()\n",
         (AT_THE_GATE,),
@@ -78,7 +78,7 @@ LIMIT_FAULTS = (
     Fault(
         "a forwarding header is believed from anybody",
         "spoofed forwarding headers gain nothing, from 127.0.0.1 too",
-        "vote/edge/client_address.py",
+        "vote/server/client_address.py",
         "    if not trusted or (here is not None and not is_within(here, trusted)):\n        return here\n",
         "",
         (ADDRESS,),
@@ -86,7 +86,7 @@ LIMIT_FAULTS = (
     Fault(
         "the left-most hop is believed",
         "what a client wrote into X-Forwarded-For never counts",
-        "vote/edge/client_address.py",
+        "vote/server/client_address.py",
         "    for hop in reversed(hops):",
         "    for hop in hops:",
         (ADDRESS,),
@@ -94,7 +94,7 @@ LIMIT_FAULTS = (
     Fault(
         "each IPv6 address is a network",
         "one subscriber is one network",
-        "vote/edge/client_address.py",
+        "vote/server/client_address.py",
         "IPV6_PREFIX = 64",
         "IPV6_PREFIX = 128",
         (ADDRESS,),
@@ -102,7 +102,7 @@ LIMIT_FAULTS = (
     Fault(
         "administration answers everywhere",
         "ADMIN_NETWORKS: /admin and /api/admin answer only there",
-        "vote/web/gate.py",
+        "vote/web/request_guards.py",
         "        check_network(wanted)\n",
         "",
         (f"{NETWORKS}::test_administration_answers_only_to_its_networks",),
@@ -110,7 +110,7 @@ LIMIT_FAULTS = (
     Fault(
         "a proxy nobody knows opens administration",
         "who comes by a proxy that is none of ours stands in no network",
-        "vote/edge/client_address.py",
+        "vote/server/client_address.py",
         "return is_within(address, networks) and not any(",
         "return is_within(address, networks) or not any(",
         (ADDRESS, f"{NETWORKS}::test_administration_answers_only_to_its_networks"),
@@ -135,14 +135,14 @@ LIMIT_FAULTS = (
         "a body on its way holds a thread",
         "slow clients take nothing from others",
         "vote/asgi.py",
-        "            receive = await whole_body.wait_for(scope, receive, BODY_MAX_BYTES)\n",
+        "            receive = await request_body.wait_for(scope, receive, BODY_MAX_BYTES)\n",
         "            pass\n",
         (SLOW,),
     ),
     Fault(
         "a head may take for ever",
         "slow clients are cut off",
-        "vote/edge/http_protocol.py",
+        "vote/server/http_protocol.py",
         "        self._timer = self.loop.call_later(self.patience_s, self._look)\n",
         "",
         (SLOW,),
@@ -150,7 +150,7 @@ LIMIT_FAULTS = (
     Fault(
         "each byte buys new patience",
         "slow clients are cut off",
-        "vote/edge/http_protocol.py",
+        "vote/server/http_protocol.py",
         "        if self._sending_since is None:\n            self._sending_since",
         "        if True:\n            self._sending_since",
         (SLOW,),
@@ -158,7 +158,7 @@ LIMIT_FAULTS = (
     Fault(
         "who does not read may stay",
         "slow clients are cut off",
-        "vote/edge/http_protocol.py",
+        "vote/server/http_protocol.py",
         "        self._unread_since = self.loop.time()\n",
         "",
         (SLOW,),
@@ -166,7 +166,7 @@ LIMIT_FAULTS = (
     Fault(
         "heads of any size are taken",
         "sizes are capped everywhere",
-        "vote/stranger_limits.py",
+        "vote/input_limits.py",
         "HEAD_MAX_BYTES = 32 * KIB",
         "HEAD_MAX_BYTES = 32 * 1024 * KIB",
         (SLOW,),

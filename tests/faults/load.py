@@ -4,13 +4,13 @@ from tests.faults.fault import Fault
 
 LOAD = "tests/system/test_load.py"
 VERDICT = "tests/unit/ops/load/test_verdict.py"
-FIRE = "tests/integration/ops/test_load_fire.py"
+FIRE = "tests/integration/ops/load/test_generator.py"
 TARGET = "tests/unit/ops/load/test_target.py"
 LOAD_FAULTS = (
     Fault(
         "the load is measured from the sending",
         "a stall costs every vote that was due meanwhile",
-        "vote/ops/load/measured.py",
+        "vote/ops/load/measurements.py",
         "            self.latency.add(now - due)",
         "            self.latency.add(now - sent)",
         (f"{LOAD}::test_a_stall_costs_every_vote_that_was_due_meanwhile",),
@@ -34,7 +34,7 @@ LOAD_FAULTS = (
     Fault(
         "the load counts quick refusals as quick votes",
         "latency is that of votes",
-        "vote/ops/load/measured.py",
+        "vote/ops/load/measurements.py",
         "        if status in ACCEPTED or status == NO_ANSWER:",
         "        if True:",
         (VERDICT,),
@@ -42,7 +42,7 @@ LOAD_FAULTS = (
     Fault(
         "a missed limit of the load exits with 0",
         "exit code by limits",
-        "vote/ops/load_cmd.py",
+        "vote/ops/commands/load.py",
         "    sys.exit(0 if result.passes else 1)",
         "    sys.exit(0)",
         (f"{LOAD}::test_a_tally_that_lost_a_vote_is_seen",),
@@ -74,7 +74,7 @@ LOAD_FAULTS = (
     Fault(
         "the load calls a vote unanswered that was never heard",
         "an idle connection that is closed costs no vote",
-        "vote/ops/load/fire.py",
+        "vote/ops/load/generator.py",
         "        if lane.vote is not None and unheard:",
         "        if False:",
         (f"{FIRE}::test_a_connection_that_was_closed_while_idle_costs_no_vote",),
@@ -82,7 +82,7 @@ LOAD_FAULTS = (
     Fault(
         "the load leaves its accounts",
         "what a load made is taken away",
-        "vote/ops/load/people.py",
+        "vote/ops/load/voter_accounts.py",
         "            if not keep:\n                _erase(",
         "            if keep:\n                _erase(",
         (f"{LOAD}::test_a_load_votes_counts_and_takes_everything_away",),

@@ -2,10 +2,10 @@
 
 from tests.faults.fault import Fault
 
-NUMBERS = "tests/integration/db/test_numbers.py"
-REINSTATING = "tests/integration/worker/test_reinstating.py"
-LOST = "tests/system/test_lost_rows.py"
-VERIFY = "tests/integration/verify/test_reinstated.py"
+NUMBERS = "tests/integration/db/test_random_ids.py"
+REINSTATING = "tests/integration/worker/test_reinstatement.py"
+LOST = "tests/system/test_promoted_standby.py"
+VERIFY = "tests/integration/ops/integrity/test_reinstated.py"
 MIGRATION = "vote/db/migrations/0008_numbers.sql"
 
 NUMBER_FAULTS = (
@@ -45,7 +45,7 @@ NUMBER_FAULTS = (
     Fault(
         "the log is not asked whether it knows a number",
         "A number is never given twice",
-        "vote/actions/numbering.py",
+        "vote/actions/competition_ids.py",
         "        return log.knows(competition_id)\n",
         "        return False\n",
         (f"{NUMBERS}::test_a_number_that_the_ballot_log_knows_is_not_given",),
@@ -110,7 +110,7 @@ NUMBER_FAULTS = (
     Fault(
         "copies of a final result outlive a reinstatement",
         "A final result that changed has another name in the cache",
-        "vote/actions/reinstating.py",
+        "vote/actions/reinstatement.py",
         '        if competition.state in ("closed", "archived"):\n',
         "        if False:\n",
         (f"{REINSTATING}::test_a_final_tally_changes_by_this_word_and_its_copies_are_old",),
@@ -118,7 +118,7 @@ NUMBER_FAULTS = (
     Fault(
         "a reinstated ballot is taken for one out of place",
         "`vote verify` finds nothing where nothing is wrong",
-        "vote/ops/books/journal.py",
+        "vote/ops/integrity/journal.py",
         "*(() if row.is_reinstated else _of_place(row, placed, follow)),",
         "*_of_place(row, placed, follow),",
         (f"{VERIFY}::test_reinstated_ballots_are_in_order_and_each_is_accounted_for",),
@@ -126,7 +126,7 @@ NUMBER_FAULTS = (
     Fault(
         "a token of a lost account passes where anybody may",
         "A token of an account that is not there is 401",
-        "vote/web/gate.py",
+        "vote/web/request_guards.py",
         '    elif who.via == "bearer":\n',
         "    elif False:\n",
         (f"{LOST}::test_each_token_is_the_same_person_or_nobody",),

@@ -18,7 +18,7 @@ OUTAGE_FAULTS = (
     Fault(
         "who is told without a try puts off the next try",
         "accepted again within 1 s of the log's return, however many press",
-        "vote/ballotlog/kept_connection.py",
+        "vote/ballotlog/box_connection.py",
         "                raise ConnectionError\n            self._next_try",
         "                self._next_try = now + RETRY_S\n                raise ConnectionError\n            self._next_try",
         (f"{BOX}::test_a_log_that_is_down_costs_no_time_and_works_again_when_it_is_back",),
@@ -34,7 +34,7 @@ OUTAGE_FAULTS = (
     Fault(
         "votes that cannot be replayed are lost without a word",
         "R9: a restore to before the trim needs --accept-loss",
-        "vote/ops/backup/reach.py",
+        "vote/ops/backup/replay_coverage.py",
         "    if not accept_loss:\n",
         "    if False:\n",
         ("tests/integration/ops/test_backups.py::test_a_restore_to_a_time_and_back_to_the_end",),

@@ -4,21 +4,21 @@ from tests.faults.fault import Fault
 
 FILES = "tests/integration/web/test_static_files.py"
 ASSETS = "tests/unit/web/test_assets.py"
-DESK = "tests/integration/web/test_desk.py"
-FORM = "tests/integration/web/test_desk_form.py"
+DESK = "tests/integration/web/dashboard/test_competition.py"
+FORM = "tests/integration/web/dashboard/test_competition_form.py"
 PAGE_FAULTS = (
     Fault(
         "a part of the system is written like a user name",
         "the desk tells people from parts of the system, whatever they call themselves",
-        "vote/web/deeds.py",
+        "vote/web/dashboard/audit_text.py",
         'BY_ITSELF = "by itself"',
         'BY_ITSELF = "schedule"',
-        ("tests/unit/web/test_deeds.py", DESK),
+        ("tests/unit/web/dashboard/test_audit_text.py", DESK),
     ),
     Fault(
         "a step at the desk is told after it was undone",
         "the desk says of a step only what is still so",
-        "vote/web/desk.py",
+        "vote/web/dashboard/competition.py",
         "DONE_IN.get(name, {}).get(state)",
         "next(iter(DONE_IN.get(name, {}).values()), None)",
         (f"{DESK}::test_what_a_step_did_is_said_as_long_as_it_is_so",),
@@ -26,8 +26,8 @@ PAGE_FAULTS = (
     Fault(
         "what is fixed is shown as it was sent",
         "a form of the desk that is shown again says what is stored of fixed fields",
-        "vote/web/desk.py",
-        "typed=desk_form.with_fixed(typed, competition)",
+        "vote/web/dashboard/competition.py",
+        "typed=competition_form.with_fixed(typed, competition)",
         "typed=typed",
         (FORM,),
     ),
@@ -74,7 +74,7 @@ PAGE_FAULTS = (
     Fault(
         "tokens of forms are not masked",
         "BREACH: a secret is written differently each time",
-        "vote/edge/origin.py",
+        "vote/identity/csrf.py",
         "mask = secrets.token_bytes(MAC_BYTES)",
         "mask = bytes(MAC_BYTES)",
         (f"{FILES}::test_no_two_pages_show_the_same_token",),
@@ -90,7 +90,7 @@ PAGE_FAULTS = (
     Fault(
         "the policy allows any origin for scripts",
         "the CSP allows exactly the CDN",
-        "vote/edge/headers.py",
+        "vote/server/security_headers.py",
         "script-src {files};",
         "script-src {files} https:;",
         (f"{FILES}::test_with_a_cdn_pages_take_files_from_it_and_compare_them",),
@@ -101,6 +101,8 @@ PAGE_FAULTS = (
         "vote/web/static/js/channel.js",
         "    this.asking = setTimeout(() => this.askSeldom(), soon(FINAL_MS));\n",
         "",
-        ("tests/browser/test_left_open.py::test_a_page_that_was_final_when_it_came_sees_a_reopening[results-socket]",),
+        (
+            "tests/browser/test_pages_left_open.py::test_a_page_that_was_final_when_it_came_sees_a_reopening[results-socket]",
+        ),
     ),
 )

@@ -40,10 +40,10 @@ POOL_FAULTS = (
     Fault(
         "pages wait for a thread for ever",
         "the wait for a page's thread has a deadline",
-        "vote/edge/turns.py",
+        "vote/server/concurrency_limit.py",
         "            async with asyncio.timeout(self._wait_s):\n",
         "            async with asyncio.timeout(None):\n",
-        ("tests/unit/edge/test_turns.py",),
+        ("tests/unit/server/test_concurrency_limit.py",),
     ),
     Fault(
         "roles are taken on a pooler's connections",

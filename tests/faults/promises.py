@@ -2,11 +2,11 @@
 
 from tests.faults.fault import Fault
 
-HOLDING = "tests/integration/actions/test_holding.py"
-CORRECTIONS = "tests/integration/web/test_corrections.py"
-PROMISES = "tests/integration/web/test_promises.py"
-MACHINE = "tests/integration/web/test_promise_machine.py"
-LEFT_OPEN = "tests/browser/test_left_open.py"
+HOLDING = "tests/integration/actions/test_competition_holds.py"
+CORRECTIONS = "tests/integration/actions/test_corrections.py"
+PROMISES = "tests/integration/actions/test_competition_changes.py"
+MACHINE = "tests/integration/actions/test_visibility_machine.py"
+LEFT_OPEN = "tests/browser/test_pages_left_open.py"
 LIVE = "tests/integration/live/test_page_state.py"
 
 PROMISE_FAULTS = (
@@ -33,11 +33,11 @@ PROMISE_FAULTS = (
     Fault(
         "two hold voting at the same time",
         "whoever does the same does it after the other",
-        "vote/actions/holding.py",
+        "vote/actions/competition_holds.py",
         "            if before.held_until is None or before.held_until <= datetime.now(UTC):\n",
         "            if True:\n",
         (
-            "tests/integration/actions/test_holding.py::test_those_who_do_the_same_at_the_same_moment_do_it_one_after_the_other",
+            "tests/integration/actions/test_competition_holds.py::test_those_who_do_the_same_at_the_same_moment_do_it_one_after_the_other",
         ),
     ),
     Fault(
@@ -46,7 +46,7 @@ PROMISE_FAULTS = (
         "vote/domain/policy.py",
         "        if text_key(label) in",
         "        if label.casefold() in",
-        ("tests/integration/web/test_corrections.py::test_an_option_does_not_become_another_in_two_steps",),
+        ("tests/integration/actions/test_corrections.py::test_an_option_does_not_become_another_in_two_steps",),
     ),
     Fault(
         "a line and its end are two writes",
@@ -62,7 +62,7 @@ PROMISE_FAULTS = (
         "vote/db/votes.py",
         "(*columns, corrections_from(corrected))",
         "(*columns, ())",
-        ("tests/integration/web/test_corrections.py::test_who_has_voted_sees_the_old_words_beside_the_own_vote",),
+        ("tests/integration/actions/test_corrections.py::test_who_has_voted_sees_the_old_words_beside_the_own_vote",),
     ),
     Fault(
         "only recorded ballots count when something is deleted",
@@ -75,7 +75,7 @@ PROMISE_FAULTS = (
     Fault(
         "whether anybody has voted is asked once, before voting stands still",
         "no ballot is accepted between the look and what depends on it",
-        "vote/actions/holding.py",
+        "vote/actions/competition_holds.py",
         "        if log.has_ballots(held.id, under=held.rules_version):\n            raise Conflict(refusal)\n",
         "",
         (f"{HOLDING}::test_a_ballot_accepted_after_the_first_look_is_seen",),
@@ -91,7 +91,7 @@ PROMISE_FAULTS = (
     Fault(
         "a hold that somebody else has ended decides all the same",
         "no ballot is accepted between the look and what depends on it",
-        "vote/actions/holding.py",
+        "vote/actions/competition_holds.py",
         "if present.rules_version != held.rules_version:",
         "if False:",
         (f"{HOLDING}::test_a_hold_that_somebody_else_ended_decides_nothing",),
@@ -107,7 +107,7 @@ PROMISE_FAULTS = (
     Fault(
         "a log that is away has no ballots",
         "while nobody can tell, nothing is changed",
-        "vote/actions/holding.py",
+        "vote/actions/competition_holds.py",
         "        if before.state in _SETTLED or not _was_log_ever_ready(tx):\n",
         "        if True:\n",
         (f"{PROMISES}::test_while_the_log_is_away_nothing_is_changed_that_depends_on_it",),
@@ -158,7 +158,7 @@ PROMISE_FAULTS = (
     Fault(
         "a stranger's page never hears of the close",
         "a page that is left open ends right by itself",
-        "vote/live/sockets.py",
+        "vote/live/endpoint.py",
         "        for kind in KINDS:\n",
         '        for kind in ("figures", "page"):\n',
         (f"{LIVE}::test_a_stranger_hears_of_the_close_without_a_figure",),

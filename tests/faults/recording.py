@@ -5,7 +5,7 @@ from tests.faults.fault import Fault
 WORKER = "tests/integration/worker/test_worker.py"
 EPOCHS = "tests/integration/worker/test_epochs.py"
 FAULTS = "tests/system/test_faults.py"
-READY = "tests/integration/worker/test_ready.py"
+READY = "tests/integration/worker/test_make_ready.py"
 FROZEN = "tests/integration/worker/test_frozen.py"
 
 RECORDING_FAULTS = (
@@ -52,7 +52,7 @@ RECORDING_FAULTS = (
     Fault(
         "voters are not pushed to a new epoch",
         "R5: a new epoch knows whose votes PostgreSQL has",
-        "vote/worker/ready.py",
+        "vote/worker/make_ready.py",
         "if positions.is_new_epoch(tx, state.number, state.epoch):",
         "if False:",
         (f"{WORKER}::test_a_wiped_log_begins_a_new_epoch_with_a_gap_and_knows_its_voters",),
@@ -92,7 +92,7 @@ RECORDING_FAULTS = (
     Fault(
         "a shard is made ready before it is drained",
         "R5: drained first, then voters and rules are pushed",
-        "vote/worker/ready.py",
+        "vote/worker/make_ready.py",
         "        if at.epoch != state.epoch or unread(log, at, state):",
         "        if False:",
         (f"{READY}::test_a_cold_shard_is_drained_before_it_is_ready",),
@@ -100,7 +100,7 @@ RECORDING_FAULTS = (
     Fault(
         "a promoted replica goes on as if nothing was lost",
         "R6: a promoted server that nobody waited for is a new epoch",
-        "vote/worker/ready.py",
+        "vote/worker/make_ready.py",
         "was_promoted = may_lack_a_tail and",
         "was_promoted = False and",
         (f"{READY}::test_a_promoted_log_that_nobody_waited_for_is_a_new_epoch_with_a_gap",),

@@ -2,17 +2,17 @@
 
 from tests.faults.fault import Fault
 
-MARKS = "tests/integration/ballotlog/test_marks.py"
-WRITTEN = "tests/integration/ballotlog/test_marks_written.py"
-OWNERSHIP = "tests/integration/worker/test_ownership.py"
-CACHE = "tests/integration/edge/test_cache.py"
-LIMITS = "tests/integration/edge/test_limits.py"
+MARKS = "tests/integration/ballotlog/test_acknowledged_marks.py"
+WRITTEN = "tests/integration/ballotlog/test_acknowledged_marks_written.py"
+OWNERSHIP = "tests/integration/worker/test_log_ownership.py"
+CACHE = "tests/integration/services/test_cache.py"
+LIMITS = "tests/integration/services/test_rate_limits.py"
 
 SET_BACK_FAULTS = (
     Fault(
         "marks are not compared",
         "R6: a shard that lacks what was acknowledged is not made ready",
-        "vote/worker/ready.py",
+        "vote/worker/make_ready.py",
         '    return mark is not None and log.compare(state.number, mark) == "behind"',
         "    return False",
         (f"{MARKS}::test_marks_that_were_written_down_are_compared_before_a_shard_is_ready",),
@@ -20,8 +20,8 @@ SET_BACK_FAULTS = (
     Fault(
         "marks are not written",
         "R6: what was acknowledged is known outside the log within a second",
-        "vote/casting/acknowledged.py",
-        "            marks.raise_to(tx, due)",
+        "vote/casting/acknowledged_marks.py",
+        "            acknowledged_marks.raise_to(tx, due)",
         "            pass",
         (
             f"{WRITTEN}::test_marks_are_written_within_a_second_and_never_on_the_way_of_a_ballot",
@@ -31,7 +31,7 @@ SET_BACK_FAULTS = (
     Fault(
         "marks are written for nobody",
         "R6: what was acknowledged is known outside the log within a second",
-        "vote/casting/acknowledged.py",
+        "vote/casting/acknowledged_marks.py",
         "                self._writing = asyncio.create_task(self.write())",
         "                pass",
         (f"{WRITTEN}::test_marks_are_written_within_a_second_and_never_on_the_way_of_a_ballot",),
@@ -39,7 +39,7 @@ SET_BACK_FAULTS = (
     Fault(
         "a new connection compares nothing",
         "R6: a process compares before any ballot of its own is cast",
-        "vote/ballotlog/kept_connection.py",
+        "vote/ballotlog/box_connection.py",
         "                await self._check(made)\n",
         "",
         (f"{MARKS}::test_a_process_that_reaches_the_log_late_still_finds_out",),
@@ -95,7 +95,7 @@ SET_BACK_FAULTS = (
     Fault(
         "a mark goes back",
         "R6: marks only grow",
-        "vote/db/marks.py",
+        "vote/db/acknowledged_marks.py",
         "            WHERE m.position < excluded.position\n",
         "",
         (f"{WRITTEN}::test_a_mark_only_grows",),
@@ -128,14 +128,14 @@ SET_BACK_FAULTS = (
         "the functions are loaded before it is known whose log it is",
         "R11: nothing is done in another's log",
         "vote/worker/worker.py",
-        "        ownership.check(self.db, self.log)\n        self.log.load_library()\n",
-        "        self.log.load_library()\n        ownership.check(self.db, self.log)\n",
+        "        log_ownership.check(self.db, self.log)\n        self.log.load_library()\n",
+        "        self.log.load_library()\n        log_ownership.check(self.db, self.log)\n",
         (f"{OWNERSHIP}::test_the_functions_of_another_installation_stay_as_they_are",),
     ),
     Fault(
         "a log from before owners is anybody's",
         "R11: it belongs to who has recorded its epoch",
-        "vote/worker/ownership.py",
+        "vote/worker/log_ownership.py",
         '        if owner != log.installation.id and (owner or epoch not in ("", known)):',
         "        if owner not in (log.installation.id, ''):",
         (f"{OWNERSHIP}::test_a_log_from_before_owners_belongs_to_who_has_recorded_its_epoch",),
@@ -151,7 +151,7 @@ SET_BACK_FAULTS = (
     Fault(
         "copies of two installations share their names",
         "R11: the cache's keys carry the id",
-        "vote/edge/cache.py",
+        "vote/services/cache.py",
         'return f"{PREFIX}:{installation}:{{{name}}}"',
         'return f"{PREFIX}:{{{name}}}"',
         (f"{CACHE}::test_two_installations_on_one_redis_never_share_a_copy",),
@@ -159,7 +159,7 @@ SET_BACK_FAULTS = (
     Fault(
         "limits of two installations share their names",
         "R11: the limits' keys carry the id",
-        "vote/edge/limiter.py",
+        "vote/services/rate_limiter.py",
         'return f"{PREFIX}:{installation}:{{{limit.name}}}:{subject}"',
         'return f"{PREFIX}:{{{limit.name}}}:{subject}"',
         (f"{LIMITS}::test_two_installations_on_one_redis_count_apart",),

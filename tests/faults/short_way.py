@@ -2,8 +2,8 @@
 
 from tests.faults.fault import Fault
 
-EXPRESS = "tests/integration/casting/test_express.py"
-ON_THE_WIRE = "tests/system/test_short_way.py"
+EXPRESS = "tests/integration/server/test_express.py"
+ON_THE_WIRE = "tests/system/test_cast_by_form.py"
 
 SHORT_WAY_FAULTS = (
     Fault(
@@ -41,7 +41,7 @@ SHORT_WAY_FAULTS = (
     Fault(
         "a request sent ahead waits for ever",
         "RFC 9112 §9.3.2: requests sent ahead are answered in order",
-        "vote/edge/express_protocol.py",
+        "vote/server/express_protocol.py",
         "            self.on_response_complete()\n",
         "",
         (f"{ON_THE_WIRE}::test_requests_sent_ahead_are_answered_in_order",),
@@ -49,7 +49,7 @@ SHORT_WAY_FAULTS = (
     Fault(
         "a server that ends keeps the connection",
         "a rolling update costs no vote",
-        "vote/edge/express_protocol.py",
+        "vote/server/express_protocol.py",
         "            if not cycle.keep_alive:\n                self.transport.close()\n",
         "",
         (f"{ON_THE_WIRE}::test_a_ballot_in_pieces_is_one",),
@@ -57,17 +57,17 @@ SHORT_WAY_FAULTS = (
     Fault(
         "a forged session is read the short way",
         "a session is signed by us",
-        "vote/edge/plain_session.py",
+        "vote/identity/session_codec.py",
         "not any(hmac.compare_digest(_signature(key, signed), signature) for key in self._keys)",
         "not signature",
-        ("tests/unit/edge/test_sessions.py",),
+        ("tests/unit/identity/test_sessions.py",),
     ),
     Fault(
         "an old session is read the short way",
         "24 hours end a session in any case",
-        "vote/edge/plain_session.py",
+        "vote/identity/session_codec.py",
         "0 <= age_s <= self._max_age_s",
         "0 <= age_s",
-        ("tests/unit/edge/test_sessions.py",),
+        ("tests/unit/identity/test_sessions.py",),
     ),
 )

@@ -10,7 +10,7 @@ SOAK_FAULTS = (
     Fault(
         "a descriptor stays open for each watcher",
         "no growth of file descriptors",
-        "vote/live/sockets.py",
+        "vote/live/endpoint.py",
         "            await connection.serve(",
         "            __import__('socket').socket().detach()\n            await connection.serve(",
         (SHORT,),

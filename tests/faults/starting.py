@@ -24,7 +24,7 @@ STARTING_FAULTS = (
     Fault(
         "a service file says where the database is",
         "production: TLS is judged by what libpq will do",
-        "vote/transport.py",
+        "vote/transport_security.py",
         '    if found["service"]:\n',
         "    if not found:\n",
         (REFUSED,),
@@ -32,7 +32,7 @@ STARTING_FAULTS = (
     Fault(
         "what libpq takes from the environment is not looked at",
         "production: TLS is judged by what libpq will do",
-        "vote/transport.py",
+        "vote/transport_security.py",
         'given.get(name) or environ.get(variable) or ""',
         'given.get(name) or ""',
         (REFUSED,),
@@ -99,9 +99,9 @@ STARTING_FAULTS = (
     Fault(
         "a password stands on a command line",
         "no secret is on a command line",
-        "vote/ops/backup/clients.py",
+        "vote/ops/backup/pg_clients.py",
         'password = fields.pop("password", None)',
         'password = fields.get("password", None)',
-        ("tests/unit/ops/test_programs.py::test_no_secret_of_a_url_stands_on_a_command_line",),
+        ("tests/unit/ops/embedded/test_programs.py::test_no_secret_of_a_url_stands_on_a_command_line",),
     ),
 )

@@ -2,13 +2,13 @@
 
 from tests.faults.fault import Fault
 
-FRAMING = "vote/edge/request_framing.py"
-TABLE = "tests/system/test_stranger_limits.py"
+FRAMING = "vote/server/request_framing.py"
+TABLE = "tests/system/test_input_limits.py"
 ONE_MORE = f"{TABLE}::test_as_much_as_a_limit_allows_is_served_and_one_more_is_answered_as_the_table_says"
-FRAMES = "tests/unit/edge/test_request_framing.py"
-ONE_CONNECTION = "tests/unit/edge/test_http_protocol.py"
+FRAMES = "tests/unit/server/test_request_framing.py"
+ONE_CONNECTION = "tests/unit/server/test_http_protocol.py"
 TEXT = "tests/integration/web/test_text.py"
-FORM = "tests/unit/casting/test_form.py"
+FORM = "tests/unit/casting/test_ballot_form.py"
 LINES = "tests/system/test_log_lines.py"
 SENT, HELD, TOLD = (
     "a byte a stranger sends is counted",
@@ -87,20 +87,20 @@ STRANGER_FAULTS = (
         "vote/asgi.py",
         "await self._pages(scope, receive, made.take)",
         "await self._pages(scope, receive, send)",
-        ("tests/integration/web/test_places.py",),
+        ("tests/integration/server/test_concurrency_limit.py",),
     ),
     Fault(
         "turns go to who came first",
         "the queue for the hasher is fair by network",
-        "vote/edge/turns.py",
+        "vote/server/concurrency_limit.py",
         "self._waiting.setdefault(whose, deque())",
         'self._waiting.setdefault("", deque())',
-        ("tests/unit/edge/test_turns.py",),
+        ("tests/unit/server/test_concurrency_limit.py",),
     ),
     Fault(
         "right passwords have no limit",
         "successful log-ins are limited per account",
-        "vote/web/visitor.py",
+        "vote/web/request_context.py",
         "    parts().limiter.take(limit, subject)\n",
         "",
         (f"{ONE_MORE}[right passwords]",),
@@ -108,7 +108,7 @@ STRANGER_FAULTS = (
     Fault(
         "mails are asked for without a limit",
         "mails are limited per network",
-        "vote/web/visitor.py",
+        "vote/web/request_context.py",
         "    parts().limiter.take(parts().limits.mails, ",
         "    print(parts().limits.mails, ",
         (f"{ONE_MORE}[mails asked for]",),
@@ -119,12 +119,12 @@ STRANGER_FAULTS = (
         "vote/db/outbox.py",
         " AND recipient IS NOT NULL\n",
         "\n",
-        ("tests/integration/worker/test_postman.py::test_mail_to_nobody_stands_in_nobodys_way",),
+        ("tests/integration/worker/test_mailer.py::test_mail_to_nobody_stands_in_nobodys_way",),
     ),
     Fault(
         "a lone surrogate is text",
         "text that is no UTF-8 is refused where it is parsed",
-        "vote/edge/body_fields.py",
+        "vote/server/body_parsers.py",
         '    if b"\\\\u" in body:',
         "    if False:",
         (FORM,),
@@ -132,7 +132,7 @@ STRANGER_FAULTS = (
     Fault(
         "a type that nobody reads is a form",
         "415 for a type that nobody reads",
-        "vote/casting/form.py",
+        "vote/casting/ballot_form.py",
         "            raise WrongMediaType\n",
         "            fields = {}\n",
         (FORM,),
@@ -140,7 +140,7 @@ STRANGER_FAULTS = (
     Fault(
         "fields of JSON are counted by nobody",
         SENT,
-        "vote/edge/body_fields.py",
+        "vote/server/body_parsers.py",
         "        if len(pairs) > most:\n",
         "        if False:\n",
         (FORM,),
@@ -148,7 +148,7 @@ STRANGER_FAULTS = (
     Fault(
         "fields of a form are counted by nobody",
         SENT,
-        "vote/edge/body_fields.py",
+        "vote/server/body_parsers.py",
         '    if body.count(b"&") >= most:\n',
         "    if False:\n",
         (FORM,),
@@ -156,7 +156,7 @@ STRANGER_FAULTS = (
     Fault(
         "every unknown field is named",
         "an answer is not many times what was sent",
-        "vote/web/body.py",
+        "vote/web/validation.py",
         " or unknown <= UNKNOWN_FIELDS_NAMED_MAX",
         " or True",
         (f"{ONE_MORE}[unknown fields named]",),
@@ -196,7 +196,7 @@ STRANGER_FAULTS = (
     Fault(
         "what is no ASCII stands in a line as it is",
         TOLD,
-        "vote/edge/request_log.py",
+        "vote/server/access_log.py",
         "if text.isascii() and",
         "if",
         (LINES, "tests/unit/test_logs.py"),

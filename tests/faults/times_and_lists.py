@@ -2,8 +2,8 @@
 
 from tests.faults.fault import Fault
 
-SENT_BACK = "tests/integration/web/test_sent_back_unchanged.py"
-TYPED = "tests/unit/web/test_typed_times.py"
+SENT_BACK = "tests/integration/web/dashboard/test_time_fields.py"
+TYPED = "tests/unit/web/dashboard/test_time_fields.py"
 LONG = "tests/integration/web/test_long_lists.py"
 LIST_FAULTS = (
     Fault(
@@ -41,7 +41,7 @@ LIST_FAULTS = (
     Fault(
         "the page has no way to older competitions",
         "what is over comes in pages, on the page too",
-        "vote/web/pages.py",
+        "vote/web/pages/competitions.py",
         "        next=following,\n",
         "        next=None,\n",
         (f"{LONG}::test_people_find_all_of_1500_on_the_pages",),
@@ -67,7 +67,7 @@ TIME_FAULTS = (
     Fault(
         "a time nobody touched is written anew",
         "a time that is shown and sent back unchanged does not change",
-        "vote/web/desk_form.py",
+        "vote/web/dashboard/competition_form.py",
         "and name not in fixed and not typed.is_untouched(name)]",
         "and name not in fixed]",
         (
@@ -81,12 +81,12 @@ TIME_FAULTS = (
         "vote/web/static/js/desk.js",
         "    if (shown && input.value) shown.value",
         "    if (false) shown.value",
-        ("tests/browser/test_desk.py::test_who_mends_a_word_does_not_move_the_closing_time",),
+        ("tests/browser/test_dashboard.py::test_who_mends_a_word_does_not_move_the_closing_time",),
     ),
     Fault(
         "of two times the first is taken",
         "hours that exist twice are told apart",
-        "vote/web/typed_times.py",
+        "vote/web/dashboard/time_fields.py",
         "    if len(found) == 1:\n",
         "    if found:\n",
         (f"{SENT_BACK}::test_a_time_that_comes_twice_is_asked_about",),
@@ -94,7 +94,7 @@ TIME_FAULTS = (
     Fault(
         "a time that never comes is moved in silence",
         "hours that do not exist are refused with a sentence",
-        "vote/web/typed_times.py",
+        "vote/web/dashboard/time_fields.py",
         "return sorted(one for one in found if one.astimezone(zone).replace(tzinfo=None) == wall)",
         "return sorted(found)[:1]",
         (f"{SENT_BACK}::test_a_time_that_never_comes_is_refused_with_the_next_one",),
@@ -102,15 +102,15 @@ TIME_FAULTS = (
     Fault(
         "a zone is looked at where no time is given",
         "the zone matters where a time is given",
-        "vote/web/typed_times.py",
+        "vote/web/dashboard/time_fields.py",
         "    if not text:\n        return None\n",
         "    zone_of(zone_name)\n    if not text:\n        return None\n",
-        ("tests/integration/web/test_time_zones.py::test_a_zone_matters_where_a_time_is_given",),
+        ("tests/integration/web/dashboard/test_time_zones.py::test_a_zone_matters_where_a_time_is_given",),
     ),
     Fault(
         "what was sent as it is makes a new revision",
         "what is read and sent back changes nothing",
-        "vote/actions/wording.py",
+        "vote/actions/competition_changes.py",
         'if (changes_options(before, fields) if name == "options" else value != getattr(before, name))',
         "if name",
         (f"{SENT_BACK}::test_what_the_api_tells", f"{SENT_BACK}::test_a_competition_whose_times_have_passed"),

@@ -9,7 +9,7 @@ VOTER_FAULTS = (
     Fault(
         "a token's signature is not looked at",
         "RFC 8725 §3.2",
-        "vote/edge/bearer.py",
+        "vote/identity/bearer_tokens.py",
         "        if hmac.compare_digest(expected, signature):",
         "        if True:",
         ("tests/unit/test_auth.py",),
@@ -17,7 +17,7 @@ VOTER_FAULTS = (
     Fault(
         "a log-out is not followed by other processes",
         "a log-out counts everywhere within a second",
-        "vote/edge/revoked.py",
+        "vote/identity/revocations.py",
         "        while not self._stop.wait(REFRESH_S):\n            self._try_refresh()\n",
         "        while not self._stop.wait(REFRESH_S):\n",
         (f"{CASTING}::test_a_log_out_counts_on_every_process_within_a_second",),
@@ -25,8 +25,8 @@ VOTER_FAULTS = (
     Fault(
         "a form needs no token",
         "CSRF: a browser's form carries the token of its session",
-        "vote/casting/attempt.py",
-        '        origin.check_csrf(self._csrf_keys, session["sid"], form.csrf_token or header("x-csrf-token"))\n',
+        "vote/casting/vote_request.py",
+        '        csrf.check_csrf(self._csrf_keys, session["sid"], form.csrf_token or header("x-csrf-token"))\n',
         "",
         (f"{CASTING}::test_a_browsers_form_needs_its_token_and_is_sent_to_the_page",),
     ),

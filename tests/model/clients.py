@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from vote.ballotlog import box as box_module
+from vote.ballotlog import ballot_box as box_module
 from vote.ballotlog import keys
-from vote.ballotlog.box import BallotBox
+from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.entries import Entry
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Pushed, Shard, Word

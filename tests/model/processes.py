@@ -10,15 +10,15 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from tests.model.clients import HeldLog, HinderedBox
 from tests.model.facts import Cast
 from tests.model.world import World
-from vote.casting.acknowledged import Acknowledged
-from vote.casting.attempt import Attempt
+from vote.casting.acknowledged_marks import Acknowledged
 from vote.casting.endpoint import Casting
-from vote.edge.envelope import LINE, REQUEST_ID
-from vote.edge.limits import Limits
-from vote.edge.problems import status_of
+from vote.casting.vote_request import Attempt
 from vote.errors import NotFound, Unavailable, VoteError
+from vote.server.middleware import LINE, REQUEST_ID
+from vote.server.problems import status_of
+from vote.services.rate_limits import Limits
 from vote.worker.drain import drain
-from vote.worker.ready import make_ready
+from vote.worker.make_ready import make_ready
 
 
 class Web:

@@ -11,7 +11,7 @@ from hypothesis.stateful import rule
 
 from tests.model.clients import SHARDS
 from tests.model.stage import Ask, Stage, asks_, shards_
-from vote.ballotlog.box import BallotBox
+from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard

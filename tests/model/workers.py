@@ -13,7 +13,7 @@ from tests.model.stage import Ask, asks_, shards_, workers_
 from vote.domain.ballot import shard_of
 from vote.errors import Unavailable
 from vote.worker.drain import drain
-from vote.worker.ready import make_ready
+from vote.worker.make_ready import make_ready
 
 HELD_AT = [
     ("read_after", 1),

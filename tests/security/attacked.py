@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from tests.stack import VOTE, free_port, wait_until
 
 START_S = 120
-# The limits would stop the attackers long before a hole does; tests/integration/edge/test_limits.py attacks those.
+# The limits would stop the attackers long before a hole does; tests/integration/services/test_rate_limits.py attacks those.
 LIMITS = (
     "LIMIT_VOTES_BURST", "LIMIT_VOTES_PER_S", "LIMIT_API_PER_S", "LIMIT_LOGIN_FAILURES_PER_MINUTE",
     "LIMIT_REGISTRATIONS_PER_HOUR", "LIMIT_LOGINS_PER_MINUTE", "LIMIT_MAILS_PER_HOUR",

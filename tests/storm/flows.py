@@ -12,11 +12,11 @@ from typing import NamedTuple
 from tests import flows
 from tests.casting import installation_of
 from tests.conftest import environment_of
-from tests.crowd import make_voters
 from tests.flows import FLOWS, People, Pressed
 from tests.proxy import Proxy
 from tests.services import start_pair
 from tests.stack import Stack, wait_until
+from tests.synthetic_voters import make_voters
 from vote import config
 from vote.actions import competitions
 from vote.ballotlog.log import BallotLog

@@ -14,7 +14,7 @@ import pytest
 
 from tests.services import Pair, start_log
 from tests.tracing import Answer, traced
-from vote.ballotlog.box import BallotBox
+from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.domain.ballot import Ballot

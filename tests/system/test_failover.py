@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import crowd
+from tests import synthetic_voters as crowd
 from tests.casting import installation_of
-from tests.crowd import Ballot
 from tests.sentinel import ReplicatedLog, replicated_log
 from tests.services import Pair
 from tests.stack import Stack, running, wait_until
+from tests.synthetic_voters import Ballot
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings

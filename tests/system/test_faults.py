@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import crowd
-from tests.crowd import Ballot
+from tests import synthetic_voters as crowd
 from tests.services import Pair
 from tests.stack import Stack, running, wait_until
+from tests.synthetic_voters import Ballot
 from vote.db import positions, tallies
 from vote.db.pool import Database
 from vote.db.users import Account

@@ -18,8 +18,8 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.ops.cli import cli
 from vote.ops.load import run, target
-from vote.ops.load.fire import fire, requests
-from vote.ops.load.measured import Measured
+from vote.ops.load.generator import fire, requests
+from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
 
 MakeUser = Callable[..., Account]

@@ -4,7 +4,7 @@ import json
 
 import psutil
 
-from tests import strangers
+from tests import hostile_clients as strangers
 from tests.stack import Stack, wait_until
 
 NONSENSE = (

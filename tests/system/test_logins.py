@@ -17,7 +17,7 @@ from tests.stack import Stack, running, wait_until
 from vote.config import Settings
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.edge import origin, sessions
+from vote.identity import csrf, sessions
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ class Copies:
         name = sessions.cookie_name(settings)
         self.cookie = f"{name}={self.browser.cookies[name]}"
         sid = sessions.SessionCookie(settings).read(self.cookie)["sid"]
-        self._csrf = {"X-CSRF-Token": origin.csrf_token(origin.keys_of(settings)[0], sid)}
+        self._csrf = {"X-CSRF-Token": csrf.csrf_token(csrf.keys_of(settings)[0], sid)}
         bearer = {"Authorization": f"Bearer {self.token}"}
         self._sockets = {
             f"{kind} socket of {number}": self._open(one, headers)
@@ -212,7 +212,7 @@ class Crowd:
         sessions.begin(session, who.id, now=time.time())
         name, _, value = sessions.SessionCookie(self._settings).write(session).partition(";")[0].partition("=")
         form.cookies[name] = value
-        fields = {"vote": "a", "csrf_token": origin.csrf_token(origin.keys_of(self._settings)[0], session["sid"])}
+        fields = {"vote": "a", "csrf_token": csrf.csrf_token(csrf.keys_of(self._settings)[0], session["sid"])}
         turn = 0
         while not self._stop.is_set():
             turn += 1

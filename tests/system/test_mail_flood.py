@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests import strangers
+from tests import hostile_clients as strangers
 from tests.mail_server import serving
 from tests.stack import running, wait_until
 from vote.db.users import Account

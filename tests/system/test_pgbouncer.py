@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests import crowd
+from tests import synthetic_voters as crowd
 from tests.conftest import PASSWORD
-from tests.crowd import Ballot
 from tests.module_wide import database_url, environment, redis_url
 from tests.pooler import Pooler
 from tests.services import Pair
 from tests.stack import Answer, Stack, running, wait_until
+from tests.synthetic_voters import Ballot
 from vote.db.pool import STATEMENT_TIMEOUT_MS, Database
 from vote.db.users import Account
 

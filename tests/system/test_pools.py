@@ -9,13 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.integration.web.asgi import Request, ask
+from tests.integration.asgi import Request, ask
 from tests.stack import Answer, Stack, running, wait_until
 from vote.config import Settings
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.edge.sessions import Session, SessionCookie, begin
-from vote.edge.turns import Turns
+from vote.identity.sessions import Session, SessionCookie, begin
+from vote.server.concurrency_limit import Turns
 
 POOL, ASKED = 2, 6  # connections of the web process, and requests of each kind at once
 FEW = {"WEB_CONCURRENCY": "1", "VOTE_DB_POOL": str(POOL), "VOTE_DB_WAIT_S": "0.5"}

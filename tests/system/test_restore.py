@@ -10,8 +10,8 @@ import pytest
 from tests.drill.drill import Drill
 from tests.stack import wait_until
 from tests.system.up import Start, start, vote
-from vote.ops.embedded.leftovers import servers_in
 from vote.ops.embedded.programs import Services
+from vote.ops.embedded.stale_servers import servers_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 __all__ = ["start"]  # the fixture

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from tests import strangers
+from tests import hostile_clients as strangers
 from tests.module_wide import database_url, environment, redis_url, stack
 from tests.stack import Stack
 from vote.db.users import Account

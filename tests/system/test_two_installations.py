@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import pytest
 import redis
 
-from tests import crowd
+from tests import synthetic_voters as crowd
 from tests.casting import cast, installation_of
 from tests.conftest import JWT_SECRET, environment_of
-from tests.crowd import Ballot
 from tests.stack import VOTE, Stack, wait_until
+from tests.synthetic_voters import Ballot
 from vote import config
 from vote.actions import competitions as change
 from vote.auth import create_jwt_token

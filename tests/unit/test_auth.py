@@ -15,8 +15,8 @@ import pytest
 from tests.stack import wait_until
 from vote import auth
 from vote.auth import Token, create_jwt_token, read_jwt_token
-from vote.edge.bearer import read_own_token
 from vote.errors import HasherBusy, NotLoggedIn
+from vote.identity.bearer_tokens import read_own_token
 
 SECRET = "the-present-secret-0123456789abcdefgh"
 STRANGERS = "a-strangers-secret-0123456789abcdefgh"

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from tests.unit.tree import ROOT, modules, named, pyproject, read, tracked
-from vote.ballotlog.pending import Word
+from vote.ballotlog.pending_ballot import Word
 from vote.domain.competition import State, Visibility
 from vote.domain.person import Role
 from vote.ops.cli import COMMANDS

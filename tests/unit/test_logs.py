@@ -11,7 +11,7 @@ import logging, sys, threading, warnings
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from vote import logs
-from vote.edge.request_log import RequestLog
+from vote.server.access_log import RequestLog
 
 plain = logging.StreamHandler(sys.stderr)
 for name in ("uvicorn.error", "gunicorn.error"):

@@ -11,8 +11,8 @@ from tests.unit.tree import ROOT, git, modules, named, pyproject, read, tracked
 from vote import config, errors
 from vote.config import SECRETS, Settings
 from vote.db import migrate
-from vote.edge.problems import STATUS, TITLES
 from vote.errors import VoteError
+from vote.server.problems import STATUS, TITLES
 
 MODULE_MAX_LINES = 300
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "misc"}

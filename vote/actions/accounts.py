@@ -1,10 +1,10 @@
 """Accounts: registering, passwords, revoking, erasing. Checking a login is in `logins.py`, links in mails `recovery.py`."""
 
-from vote.actions import recovery
+from vote.actions import mailed_links
 from vote.auth import TOKEN_HOURS, PasswordHasher, hash_password
 from vote.ballotlog.log import BallotLog
 from vote.db import devices, outbox, users
-from vote.db.idempotency import Claim
+from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.errors import NotFound
@@ -24,7 +24,7 @@ def register(
 ) -> Account:
     """A new voter; `confirm`: a mail asks for the address to be confirmed. Raises NameTaken with the field.
 
-    The fields were checked before (`web/models.py`).
+    The fields were checked before (`web/api/account_models.py`).
     """
     password_hash = hasher.hash(password)
     with db.transaction(by="register", once=once) as tx:
@@ -51,10 +51,10 @@ def change_password(
 
     Every device but `keep_device` is unknown then. Raises InvalidInput when the new one is too easy to guess.
     """
-    recovery.check_new_password(by, new, field="new_password")
+    mailed_links.check_new_password(by, new, field="new_password")
     password_hash = hasher.hash(new)
     with db.transaction(by=by.id, once=once) as tx:
-        recovery.set_password(tx, by, password_hash, keep_device=keep_device)
+        mailed_links.set_password(tx, by, password_hash, keep_device=keep_device)
 
 
 def log_out_everywhere(db: Database, *, by: int, keep_device: bytes | None = None, once: Claim | None = None) -> None:
@@ -128,7 +128,7 @@ def reset_password(db: Database, *, username: str, password: str, by: str) -> No
     """Set a first password without knowing the old one; everything logged in is out. Raises NotFound."""
     password_hash = hash_password(password)
     with db.transaction(by=by) as tx:
-        recovery.set_password(tx, _named(tx, username), password_hash, keep_device=None, is_first=True)
+        mailed_links.set_password(tx, _named(tx, username), password_hash, keep_device=None, is_first=True)
 
 
 def _named(tx: Tx, username: str) -> Account:

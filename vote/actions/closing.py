@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vote.db import competitions, gaps, positions
-from vote.db.idempotency import Claim
+from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx
 from vote.db.positions import Gap
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.folding import is_visible
 from vote.domain.person import Person
-from vote.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from vote.errors import Conflict, InvalidInput, NoSuchCompetition, NotAllowed, NotFound
 
 REASON_MAX_CHARS = 2_000
 
@@ -70,7 +70,7 @@ def finish_over(
     with db.transaction(by=by.id, once=once) as tx:
         closing = competitions.lock(tx, competition_id)
         if closing is None:
-            raise NotFound("There is no such competition.")
+            raise NoSuchCompetition
         policy.check_become(closing, "closed")
         found = hindrance(tx, closing)
         if not found.needs_a_word:

@@ -8,13 +8,13 @@ from typing import Any
 
 from psycopg.errors import ForeignKeyViolation
 
-from vote.actions import wording
-from vote.actions.holding import unless_voted
-from vote.actions.numbering import insert_numbered
+from vote.actions import competition_changes
+from vote.actions.competition_holds import unless_voted
+from vote.actions.competition_ids import insert_numbered
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.db import competitions
-from vote.db.idempotency import Claim
+from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx, done_once
 from vote.domain import policy
 from vote.domain.competition import (
@@ -26,7 +26,7 @@ from vote.domain.competition import (
     state_to_begin_with,
 )
 from vote.domain.person import Person
-from vote.errors import Conflict, NotAllowed, NotFound, StaleVersion
+from vote.errors import Conflict, NoSuchCompetition, NotAllowed, StaleVersion
 
 RECEIPT_KEY_BYTES = 32
 KEPT = "Somebody has voted here, so it cannot be deleted. Once it is closed you can archive it."
@@ -51,7 +51,7 @@ def create(
     if not policy.can_organise(by):
         raise NotAllowed("Only organisers and admins may create competitions.")
     now = datetime.now(UTC)
-    wording.check_times(opens_at=opens_at, closes_at=closes_at, now=now)
+    competition_changes.check_times(opens_at=opens_at, closes_at=closes_at, now=now)
 
     def insert(tx: Tx) -> Competition:
         competition_id = competitions.insert(
@@ -103,10 +103,10 @@ def change(
     def lock(tx: Tx) -> Competition:
         before = _manage(tx, competition_id, by, if_match)
         if schedule:
-            wording.check_schedule(before, now)
+            competition_changes.check_schedule(before, now)
         given = _given(before, fields, schedule=schedule)
         if given and not (correction and before.opened_at is not None):
-            wording.check_change(before, given, now)
+            competition_changes.check_change(before, given, now)
         return before
 
     def act(tx: Tx, before: Competition) -> Competition:
@@ -116,10 +116,10 @@ def change(
 
     with db.transaction(by=by.id) as tx:
         before = lock(tx)
-        is_about_words = not correction and before.state == "open" and wording.changes_words(before, fields)
+        is_about_words = not correction and before.state == "open" and competition_changes.changes_words(before, fields)
         changed = None if is_about_words else act(tx, before)
     if changed is None:
-        changed = unless_voted(db, log, lock, act, by=by, refusal=wording.HAS_BALLOTS)
+        changed = unless_voted(db, log, lock, act, by=by, refusal=competition_changes.HAS_BALLOTS)
     _announce(log, changed)
     return changed
 
@@ -132,8 +132,10 @@ def _write(
         for name in ("name", "description", "opens_at", "closes_at", "allow_change", "results_visibility")
     }
     if correction and before.opened_at is not None:
-        competitions.correct(tx, before.id, by=by.id, corrections=wording.corrections(before, fields, now))
-    elif wording.changes_options(before, fields):  # the same ones again must not be deleted: votes refer to them
+        competitions.correct(tx, before.id, by=by.id, corrections=competition_changes.corrections(before, fields, now))
+    elif competition_changes.changes_options(
+        before, fields
+    ):  # the same ones again must not be deleted: votes refer to them
         competitions.replace_options(tx, before.id, keyed_options(list(fields["options"])))
     competitions.update(tx, before.id, rules_version=next_version(before.rules_version, now), **merged)
     changed = _found(tx, before.id)
@@ -240,7 +242,7 @@ def delete(
 
 def _given(before: Competition, fields: Mapping[str, Any], *, schedule: bool) -> dict[str, Any]:
     """Return what would be different; a draft that is to `schedule` waits for the opening time it has."""
-    given = wording.differing(before, fields)
+    given = competition_changes.differing(before, fields)
     return given | {"opens_at": before.opens_at} if schedule else given
 
 
@@ -248,7 +250,7 @@ def _manage(tx: Tx, competition_id: int, by: Person | str, if_match: str | None)
     before = competitions.lock(tx, competition_id)
     person = by if isinstance(by, Person) else None
     if before is None:
-        raise NotFound("There is no such competition.")
+        raise NoSuchCompetition
     if person is not None:
         policy.check_manage(person, before)
     if if_match is not None and if_match not in ("*", before.etag):

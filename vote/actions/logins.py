@@ -1,13 +1,13 @@
 """Checking passwords: at a login, and once more where something grave is asked. What guessing costs is in `guard.py`."""
 
-from vote.actions.guard import ACTOR, Guard, Guess
+from vote.actions.login_throttle import ACTOR, Guard, Guess
 from vote.auth import TOKEN_HOURS, PasswordHasher, PasswordMatch, needs_rehash
-from vote.db import attempts, devices, locks, outbox, users
-from vote.db.idempotency import Claim
+from vote.db import account_locks, attempts, devices, outbox, users
+from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.errors import InvalidInput, NotFound, NotLoggedIn, Unavailable
-from vote.stranger_limits import GUESSES_A_DAY
+from vote.input_limits import GUESSES_A_DAY
 
 
 def check_login(
@@ -71,7 +71,7 @@ def _lock(db: Database, guess: Guess, username: str) -> None:
     """The last guess of the day was wrong: admins see it, and the owner gets a mail."""
     with db.transaction(by=ACTOR) as tx:
         account = users.find_by_username(tx, username)
-        if account is not None and locks.insert(tx, account.id, guess.subject, attempts.EVERYWHERE):
+        if account is not None and account_locks.insert(tx, account.id, guess.subject, attempts.EVERYWHERE):
             outbox.put(tx, "locked", user_id=account.id, recipient=account.email, username=account.username)
 
 
@@ -82,7 +82,7 @@ def unlock(db: Database, guard: Guard, user_id: int, *, by: int | str, once: Cla
         if account is None:
             raise NotFound("There is nobody with this number.")
         attempts.forget(tx, guard.name_subject(account.username))
-        if locks.delete(tx, user_id):
+        if account_locks.delete(tx, user_id):
             outbox.put(tx, "unlocked", user_id=user_id, recipient=account.email, username=account.username)
 
 

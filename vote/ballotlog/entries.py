@@ -11,7 +11,7 @@ from uuid import UUID
 
 from vote.domain.ballot import Ballot
 from vote.domain.competition import Competition, State
-from vote.domain.number import is_number
+from vote.domain.ids import is_id
 
 STATES_OF_RULES: tuple[State, ...] = ("draft", "scheduled", "open", "closing", "closed", "archived")
 
@@ -108,7 +108,7 @@ def _ballot(rest: str) -> Ballot:
 
 def _number(text: str) -> int:
     number = int(text)
-    if not is_number(number):
+    if not is_id(number):
         raise ValueError("an id is out of range")
     return number
 

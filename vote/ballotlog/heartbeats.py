@@ -7,12 +7,15 @@ clock: a key is given a time to live, and what is left of it says how old it is.
 import contextlib
 from collections.abc import Callable
 
-from vote.ballotlog import connection, keys
+from vote import redis_client
+from vote.ballotlog import keys
 from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 
 KEEP_TURN_MS = 24 * 3600 * 1000
-DATABASE_REACHED_MS = 3_000  # shorter than the age at which a list of log-outs is no longer trusted (edge/revoked.py)
+DATABASE_REACHED_MS = (
+    3_000  # shorter than the age at which a list of log-outs is no longer trusted (identity/revocations.py)
+)
 TIMEOUT_S = 1.0
 
 
@@ -20,7 +23,7 @@ class Heartbeats:
     """One process's client for them. Safe in threads. Connects at its first use."""
 
     def __init__(self, url: str, installation: Installation) -> None:
-        self._redis = connection.connect(url, timeout_s=TIMEOUT_S)
+        self._redis = redis_client.connect(url, timeout_s=TIMEOUT_S)
         self._installation = installation
 
     def worker_has_turned(self) -> None:
@@ -31,7 +34,7 @@ class Heartbeats:
         ours = self._installation.id
         if ours is None:
             return
-        with contextlib.suppress(*connection.LogError):
+        with contextlib.suppress(*redis_client.LogError):
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.set(keys.worker_turn(ours), 1, px=KEEP_TURN_MS)
             pipeline.set(keys.database_reached(ours), 1, px=DATABASE_REACHED_MS)
@@ -47,7 +50,7 @@ class Heartbeats:
         ours = self._installation.id
         if ours is None:
             return
-        with contextlib.suppress(*connection.LogError):
+        with contextlib.suppress(*redis_client.LogError):
             self._redis.set(keys.database_reached(ours), 1, px=DATABASE_REACHED_MS)
 
     def is_database_reached(self) -> bool:
@@ -64,5 +67,5 @@ class Heartbeats:
             raise LogUnavailable
         try:
             return int(self._redis.pttl(key(ours)))  # below 0: there is no such key
-        except connection.LogError as error:
+        except redis_client.LogError as error:
             raise LogUnavailable from error

@@ -12,7 +12,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from vote.ballotlog import connection, keys
+from vote import redis_client
+from vote.ballotlog import keys
 from vote.ballotlog.entries import Entry, Rules, parse
 from vote.ballotlog.shard import PUSH_BUDGET_MS, Pushed, Shard, Word
 from vote.domain.ballot import shard_of
@@ -41,7 +42,7 @@ class BallotLog:
         self.shards = shards
         self.installation = installation
         self._wait_replicas = wait_replicas
-        self._redis: Redis = connection.connect(url)
+        self._redis: Redis = redis_client.connect(url)
 
     # --- what it says ------------------------------------------------------------------------------------------------
     def describe(self, shard: int) -> Shard:
@@ -80,7 +81,7 @@ class BallotLog:
         """Return when some shard has an entry after its position, or after connection.BLOCK_MS."""
         streams = [keys.log(shard) for shard in positions]
         ids = [f"{position}-0" for position in positions.values()]
-        self._call("XREAD", "COUNT", 1, "BLOCK", connection.BLOCK_MS, "STREAMS", *streams, *ids)
+        self._call("XREAD", "COUNT", 1, "BLOCK", redis_client.BLOCK_MS, "STREAMS", *streams, *ids)
 
     def wait_for_replicas(self, shard: int, position: int) -> None:
         """Return when the replicas have all that this server has of a shard. Raises LogUnavailable when they have not.
@@ -289,5 +290,5 @@ def _told(call: Callable[[], Any]) -> Any:
         return call()
     except ResponseError as error:
         raise LogUnavailable(f"The ballot log refused: {error}") from error
-    except connection.LogError as error:
+    except redis_client.LogError as error:
         raise LogUnavailable from error

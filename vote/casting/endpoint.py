@@ -8,30 +8,30 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
-from vote.ballotlog.box import BallotBox
-from vote.casting import answers
-from vote.casting.attempt import Attempt, Reader, wants_page
-from vote.casting.form import BallotForm, parse, read_body
+from vote.ballotlog.ballot_box import BallotBox
+from vote.casting import vote_response
+from vote.casting.ballot_form import BallotForm, parse, read_body
 from vote.casting.receipt_keys import ReceiptKeys
 from vote.casting.vote_limit import VoteLimit
+from vote.casting.vote_request import Attempt, Reader, wants_page
 from vote.db import competitions, votes
 from vote.domain.ballot import receipt_code
-from vote.edge import problems
-from vote.edge.answer import Receive, Scope, Send, answer
-from vote.edge.envelope import LINE, REQUEST_ID
-from vote.edge.identity import Identifier
-from vote.edge.origin import header_of
-from vote.edge.parts import Parts
-from vote.edge.sessions import SessionCookie
 from vote.errors import (
     DatabaseUnavailable,
     LogUnavailable,
-    NotFound,
+    NoSuchCompetition,
     NotLoggedIn,
     TooManyRequests,
     VoteError,
     VotingNotOpen,
 )
+from vote.identity.authenticator import Identifier
+from vote.identity.csrf import header_of
+from vote.identity.sessions import SessionCookie
+from vote.server import problems
+from vote.server.middleware import LINE, REQUEST_ID
+from vote.server.raw_response import Receive, Scope, Send, answer
+from vote.services.container import Parts
 
 Page = Callable[[VoteError, Scope], Awaitable[bytes]]
 ATTEMPT = "attempt"  # in the scope: what the short way has done of it
@@ -63,12 +63,14 @@ class Casting:
         except ConnectionError:
             return  # the client went away before it had sent its ballot: nobody is there to be told
         except VoteError as error:
-            await self._refuse(scope, send, error, as_page=as_page, login=answers.log_in_url(competition, form.vote))
+            await self._refuse(
+                scope, send, error, as_page=as_page, login=vote_response.log_in_url(competition, form.vote)
+            )
             return
-        final = answers.as_page(competition) if as_page else answers.as_json(told)
+        final = vote_response.as_page(competition) if as_page else vote_response.as_json(told)
         await final.plus(self.reader.renewed(attempt)).send(send)
 
-    async def _told(self, scope: Scope, attempt: Attempt) -> answers.Told:
+    async def _told(self, scope: Scope, attempt: Attempt) -> vote_response.Told:
         """What the voter is told. Raises VoteError when the ballot is not, or not known to be, stored."""
         competition, voter = attempt.competition, attempt.who.user_id
         if attempt.outcome is None:
@@ -77,8 +79,8 @@ class Casting:
             raise attempt.outcome
         assert attempt.outcome is not None
         outcome = attempt.outcome
-        scope[LINE].update(answers.line_of(outcome, competition))
-        if (error := answers.refusal(outcome)) is not None:
+        scope[LINE].update(vote_response.line_of(outcome, competition))
+        if (error := vote_response.refusal(outcome)) is not None:
             raise error
         is_recorded = False
         if outcome.word in ("again", "unknown"):
@@ -88,7 +90,7 @@ class Casting:
                 raise await asyncio.to_thread(self._why_unknown, competition)
             outcome = outcome._replace(word="again")
         receipt = receipt_code(await self.receipt_keys.key_of(competition), voter)
-        return answers.confirmed(outcome, competition=competition, receipt=receipt, is_recorded=is_recorded)
+        return vote_response.confirmed(outcome, competition=competition, receipt=receipt, is_recorded=is_recorded)
 
     async def _cast(self, scope: Scope, attempt: Attempt) -> None:
         """Ask the limit, then the log. The form's token was looked at: what a stranger's page sends counts nowhere."""
@@ -114,7 +116,7 @@ class Casting:
         with self._parts.db.read() as tx:
             found = competitions.find(tx, competition)
         if found is None or found.state in ("draft", "archived"):
-            return NotFound("There is no such competition.")
+            return NoSuchCompetition()
         if found.state == "scheduled":
             return VotingNotOpen("Voting has not opened yet. Nothing was stored; come back when it opens.")
         if found.state in ("closing", "closed"):

@@ -6,17 +6,17 @@ checks together. The checks are the same code (`attempt.py`), in the same order.
 log was asked, goes on in the endpoint with what was done so far; nothing is asked of the log twice.
 """
 
-from vote.ballotlog.pending import APPENDED, Outcome
-from vote.casting import answers
-from vote.casting.attempt import Attempt, wants_page
+from vote.ballotlog.pending_ballot import APPENDED, Outcome
+from vote.casting import vote_response
+from vote.casting.ballot_form import parse
 from vote.casting.endpoint import ATTEMPT, Casting
-from vote.casting.form import parse
+from vote.casting.vote_request import Attempt, wants_page
 from vote.domain.ballot import receipt_code
-from vote.edge.answer import Answer, Scope
-from vote.edge.envelope import LINE, REQUEST_ID, Told
-from vote.edge.origin import Header, header_of
-from vote.edge.parts import Parts
 from vote.errors import LogUnavailable, TooManyRequests, VoteError
+from vote.identity.csrf import Header, header_of
+from vote.server.middleware import LINE, REQUEST_ID, Told
+from vote.server.raw_response import Answer, Scope
+from vote.services.container import Parts
 
 
 class Express:
@@ -45,7 +45,7 @@ class Express:
             if isinstance(outcome, LogUnavailable) or outcome.word not in APPENDED:
                 told(None)
                 return
-            scope[LINE].update(answers.line_of(outcome, competition))
+            scope[LINE].update(vote_response.line_of(outcome, competition))
             told(self._answer(header, attempt, outcome, receipt_code(key, voter)))
 
         def counted(refusal: TooManyRequests | None) -> None:
@@ -66,8 +66,10 @@ class Express:
 
     def _answer(self, header: Header, attempt: Attempt, outcome: Outcome, receipt: str) -> Answer:
         if wants_page(header):
-            answer = answers.as_page(attempt.competition)
+            answer = vote_response.as_page(attempt.competition)
         else:
-            confirmed = answers.confirmed(outcome, competition=attempt.competition, receipt=receipt, is_recorded=False)
-            answer = answers.as_json(confirmed)
+            confirmed = vote_response.confirmed(
+                outcome, competition=attempt.competition, receipt=receipt, is_recorded=False
+            )
+            answer = vote_response.as_json(confirmed)
         return answer.plus(self._casting.reader.renewed(attempt))

@@ -8,7 +8,7 @@ import contextlib
 
 from vote.db import competitions
 from vote.db.pool import Database
-from vote.errors import DatabaseUnavailable, NotFound
+from vote.errors import DatabaseUnavailable, NoSuchCompetition
 
 REFRESH_S = 1.0
 OVERLAP_IDS = 100  # ids become visible out of order when transactions overlap
@@ -33,7 +33,7 @@ class ReceiptKeys:
             await asyncio.to_thread(self._load, [competition])
             key = self._keys.get(competition)
         if key is None:
-            raise NotFound("There is no such competition.")
+            raise NoSuchCompetition
         return key
 
     async def refresh(self) -> None:

@@ -1,7 +1,7 @@
-"""The limit on votes per account. An account's first vote in a while asks nobody (`edge/first_in_span.py`), and that is what
-nearly all people send; of those that do ask, all that wait share one call, as in the ballot box.
+"""The limit on votes per account. An account's first vote in a while asks nobody (`services/deferred_counter.py`), and
+that is what nearly all people send; of those that do ask, all that wait share one call, as in the ballot box.
 
-A limit that cannot be asked stops nobody from voting within the process's share (`edge/limiter.py`).
+A limit that cannot be asked stops nobody from voting within the process's share (`services/rate_limiter.py`).
 """
 
 import asyncio
@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 import structlog
 
-from vote.ballotlog import connection
+from vote import redis_client
 from vote.domain.installation import Installation
-from vote.edge.first_in_span import FirstInSpan
-from vote.edge.limiter import Alone, key_of, refuse, script
-from vote.edge.limits import Limit
-from vote.edge.spared import Spared
 from vote.errors import TooManyRequests
+from vote.services.best_effort_redis import Spared
+from vote.services.deferred_counter import FirstInSpan
+from vote.services.rate_limiter import Alone, key_of, refuse, script
+from vote.services.rate_limits import Limit
 
 BATCH_MAX = 1_000  # accounts in one call: about a millisecond of the server's time
 ASK_WITHIN_S = 0.3  # a healthy Redis answers in 1 ms; what is waited here is not there for the ballot box (box.py)
@@ -33,7 +33,7 @@ class VoteLimit:
     def __init__(self, url: str, limit: Limit, installation: Installation, *, processes: int) -> None:
         self._limit = limit
         self._installation = installation
-        self._script = connection.connect_async(url).register_script(script())
+        self._script = redis_client.connect_async(url).register_script(script())
         self._alone = Alone(processes)
         self._spared = Spared()
         self._firsts = FirstInSpan(limit.span_s)
@@ -64,7 +64,7 @@ class VoteLimit:
 
     async def close(self) -> None:
         """Disconnect."""
-        with contextlib.suppress(*connection.LogError):
+        with contextlib.suppress(*redis_client.LogError):
             await self._script.registered_client.aclose()
 
     async def _run(self) -> None:

@@ -5,7 +5,7 @@ beyond the limit are not even looked at. What was right is given back. `subject`
 """
 
 from vote.db.pool import Tx
-from vote.stranger_limits import FREE_GUESSES
+from vote.input_limits import FREE_GUESSES
 
 EVERYWHERE = b""  # the source that counts all of them together
 FIRST_WAIT_S = 5

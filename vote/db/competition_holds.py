@@ -1,4 +1,4 @@
-"""Holds: while it is found out whether anybody has voted, the log takes no ballots (`actions/holding.py`)."""
+"""Holds: while it is found out whether anybody has voted, the log takes no ballots (`actions/competition_holds.py`)."""
 
 from vote.db.pool import Tx
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from vote import keepalive
+from vote import tcp_keepalive
 from vote.errors import ConfigError, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -39,7 +39,7 @@ def upgrade(url: str) -> tuple[str | None, str]:
     Returns the revisions before and after; called twice it changes nothing. Raises DatabaseUnavailable when it
     cannot connect, ConfigError when the server is older than PostgreSQL 15.
     """
-    how = {**keepalive.for_postgres(url), "connect_timeout": CONNECT_TIMEOUT_S}
+    how = {**tcp_keepalive.for_postgres(url), "connect_timeout": CONNECT_TIMEOUT_S}
     engine = create_engine(_for_alchemy(url), poolclass=NullPool, connect_args=how)
     try:
         with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Mail on its way: written in the transaction of its cause, taken and sent by the worker (`worker/postman.py`)."""
+"""Mail on its way: written in the transaction of its cause, taken and sent by the worker (`worker/mailer.py`)."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple

@@ -21,8 +21,8 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
-from vote import keepalive, metrics
-from vote.breaker import Breaker
+from vote import metrics, tcp_keepalive
+from vote.circuit_breaker import Breaker
 from vote.config import DatabaseTarget
 from vote.errors import DatabaseBusy, DatabaseUnavailable
 
@@ -126,7 +126,7 @@ class Database:
                 "autocommit": True,
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "application_name": name,
-                **keepalive.for_postgres(target.url),
+                **tcp_keepalive.for_postgres(target.url),
                 # PgBouncer in transaction mode hands each transaction another server connection.
                 "prepare_threshold": None,
             },

@@ -20,7 +20,7 @@ import structlog
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
-from vote import keepalive
+from vote import tcp_keepalive
 from vote.config import DatabaseTarget
 from vote.db import tallies
 from vote.db.pool import CONNECT_TIMEOUT_S, Database, Tx
@@ -82,7 +82,7 @@ class Replica:
                 "autocommit": True,
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "application_name": "vote reports",
-                **keepalive.for_postgres(target.url),
+                **tcp_keepalive.for_postgres(target.url),
                 "prepare_threshold": None,
             },
         )

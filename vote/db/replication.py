@@ -10,7 +10,7 @@ from psycopg import Connection, OperationalError, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
 
-from vote import keepalive
+from vote import tcp_keepalive
 from vote.config import DatabaseTarget
 from vote.db.pool import Tx
 from vote.errors import ConfigError, DatabaseUnavailable
@@ -53,7 +53,7 @@ def connected(
             autocommit=True,
             application_name=name,
             connect_timeout=CONNECT_TIMEOUT_S,
-            **keepalive.for_postgres(target.url),
+            **tcp_keepalive.for_postgres(target.url),
         ) as connection:
             connection.patience_s = patience_s
             if target.set_role:

@@ -48,7 +48,7 @@ class Competition:
 
     `rules_version` grows with every change the ballot log must know (R7), `revision` with every change at all (ETag).
     `previous_final_at` says since when a result was final that the reopening at `reopened_at` took back. While `held_until`
-    is set the log takes no ballots (`actions/holding.py`).
+    is set the log takes no ballots (`actions/competition_holds.py`).
     """
 
     id: int

@@ -62,8 +62,8 @@ def email_key(address: str) -> str:
 def to_ascii(domain: str) -> str:
     """Return the domain as A-labels (RFC 5890): `bücher.example` is `xn--bcher-kva.example`.
 
-    The address was checked before (`web/models.py`), so the labels are valid under IDNA 2008. Python's own `idna` codec is
-    not used: it is IDNA 2003, where `straße` is `strasse`, another domain.
+    The address was checked before (`web/api/account_models.py`), so the labels are valid under IDNA 2008. Python's own
+    `idna` codec is not used: it is IDNA 2003, where `straße` is `strasse`, another domain.
     """
     return ".".join(_label_to_ascii(label) for label in _DOTS.split(unicodedata.normalize("NFKC", domain)))
 

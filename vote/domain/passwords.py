@@ -1,5 +1,5 @@
 """Which new passwords are too easy to guess: NIST SP 800-63B §3.1.1.2, OWASP ASVS 5.0 V6.2. How long one must be, and that
-nothing is cut, is said where input is checked (`web/models.py`).
+nothing is cut, is said where input is checked (`web/api/account_models.py`).
 
 There are no rules about kinds of characters. What is refused is what attackers try first: passwords that many people
 chose (`common-passwords.txt`; where it comes from is in `common-passwords.origin.txt`), the words of this product, and

@@ -6,7 +6,7 @@ from datetime import datetime
 from vote.domain.competition import FINAL_STATES, MAY_BECOME, Competition, State, Visibility
 from vote.domain.folding import text_key
 from vote.domain.person import Person
-from vote.errors import Conflict, NotAllowed, NotFound
+from vote.errors import Conflict, NoSuchCompetition, NotAllowed
 
 _SHOWS = {"live": 0, "after_vote": 1, "after_close": 2}  # the higher, the less is shown
 
@@ -43,7 +43,7 @@ def can_see(person: Person | None, competition: Competition) -> bool:
 def check_see(person: Person | None, competition: Competition | None) -> Competition:
     """The competition, or NotFound: what you may not see does not exist for you."""
     if competition is None or not can_see(person, competition):
-        raise NotFound("There is no such competition.")
+        raise NoSuchCompetition
     return competition
 
 

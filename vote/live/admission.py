@@ -14,17 +14,17 @@ from vote.db import users, votes
 from vote.db.users import Account
 from vote.domain import policy
 from vote.domain.competition import Competition
-from vote.domain.number import MAX_NUMBER
+from vote.domain.ids import MAX_ID
 from vote.domain.person import Person
-from vote.edge import origin, sessions
-from vote.edge.answer import Scope
-from vote.edge.identity import Identifier, Identity
-from vote.edge.origin import Header, header_of
-from vote.edge.parts import Parts
-from vote.edge.sessions import SessionCookie
-from vote.errors import LogUnavailable, NotAllowed, NotFound, NotLoggedIn, Unavailable
+from vote.errors import LogUnavailable, NoSuchCompetition, NotAllowed, NotLoggedIn, Unavailable
+from vote.identity import csrf, sessions
+from vote.identity.authenticator import Identifier, Identity
+from vote.identity.csrf import Header, header_of
+from vote.identity.sessions import SessionCookie
 from vote.live.feed import Board, Feed
 from vote.live.hub import KINDS, Kind
+from vote.server.raw_response import Scope
+from vote.services.container import Parts
 
 PREFIX = "/live/"
 LOOKUPS_AT_ONCE = 3  # the threads are few and the feed needs one; people who come back after an outage come all at once
@@ -96,7 +96,7 @@ class Admission:
     async def _board(self, competition: int) -> Board:
         board = await self._feed.board(competition)
         if board is None:
-            raise NotFound("There is no such competition.")
+            raise NoSuchCompetition
         return board
 
     def _check_origin(self, scope: Scope, header: Header) -> bool:
@@ -108,7 +108,7 @@ class Admission:
         forwarded = (header("x-forwarded-proto") or "").partition(",")[0].strip().lower()
         is_secure = scope.get("scheme") == "wss" or forwarded in ("https", "wss")
         host, public_url = header("host"), self._parts.settings.public_url
-        hosts = origin.allowed_hosts(self._parts.settings, host)
+        hosts = csrf.allowed_hosts(self._parts.settings, host)
         if len(given) > 1 or not is_own_page(given[0].decode("latin-1"), hosts, is_secure, public_url):
             raise NotAllowed("This page may not open live results of another site.")
         return True
@@ -156,9 +156,9 @@ def person_of(account: Account | None) -> Person | None:
 def competition_of(path: str) -> int:
     """The id in `/live/<id>`. Raises NotFound."""
     digits = path.removeprefix(PREFIX)
-    is_plain = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_NUMBER)) and digits[0] != "0"
-    if not path.startswith(PREFIX) or not is_plain or int(digits) > MAX_NUMBER:
-        raise NotFound("There is no such competition.")
+    is_plain = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_ID)) and digits[0] != "0"
+    if not path.startswith(PREFIX) or not is_plain or int(digits) > MAX_ID:
+        raise NoSuchCompetition
     return int(digits)
 
 

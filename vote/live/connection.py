@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from vote.edge.answer import Message, Receive, Send
+from vote.input_limits import SOCKET_MESSAGE_MAX_BYTES, SOCKET_MESSAGES_PER_S
 from vote.live.admission import Viewer
 from vote.live.hub import Hub, Kind, Watcher
-from vote.stranger_limits import SOCKET_MESSAGE_MAX_BYTES, SOCKET_MESSAGES_PER_S
+from vote.server.raw_response import Message, Receive, Send
 
 SEND_DEADLINE_S = 10.0  # a phone that takes longer for some hundred bytes is better off with a new connection
 GOODBYE_S = 0.5  # an end that must come at once (log-out) does not wait for a reader that is stuck

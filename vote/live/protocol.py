@@ -13,8 +13,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
-from vote.edge.answer import Scope
-from vote.stranger_limits import SOCKET_FRAGMENTS_MAX, SOCKET_FRAMES_PER_S
+from vote.input_limits import SOCKET_FRAGMENTS_MAX, SOCKET_FRAMES_PER_S
+from vote.server.raw_response import Scope
 
 FRAMES = "vote.frames"  # our name among the extensions of ASGI
 READ_AT_ONCE_BYTES = 1024  # of what came: between two such parts it is looked whether there were too many frames

@@ -12,17 +12,17 @@ from vote.errors import InvalidInput, VoteError
 
 # Where each command is. One is imported when it is asked for: `vote web` needs no Alembic, and starts in half the time.
 COMMANDS = {
-    "up": "vote.ops.up",
-    "web": "vote.ops.web",
-    "worker": "vote.ops.worker",
-    "migrate": "vote.ops.migrate",
-    "admin": "vote.ops.admin",
-    "backup": "vote.ops.backup_cmd",
-    "restore": "vote.ops.restore",
-    "replay": "vote.ops.restore",
-    "verify": "vote.ops.verify",
-    "load": "vote.ops.load_cmd",
-    "log": "vote.ops.log_cmd",
+    "up": "vote.ops.commands.up",
+    "web": "vote.ops.commands.web",
+    "worker": "vote.ops.commands.worker",
+    "migrate": "vote.ops.commands.migrate",
+    "admin": "vote.ops.commands.admin",
+    "backup": "vote.ops.commands.backup",
+    "restore": "vote.ops.commands.restore",
+    "replay": "vote.ops.commands.restore",
+    "verify": "vote.ops.commands.verify",
+    "load": "vote.ops.commands.load",
+    "log": "vote.ops.commands.log",
 }
 
 

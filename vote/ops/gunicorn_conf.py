@@ -14,9 +14,9 @@ from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from vote import logs
 from vote.config import load as load_settings
-from vote.edge.express_protocol import ExpressProtocol
+from vote.input_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
 from vote.ops.process import die_with_parent
-from vote.stranger_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
+from vote.server.express_protocol import ExpressProtocol
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
 GC_OBJECTS = (

@@ -11,7 +11,7 @@ from typing import NoReturn, Self
 from vote.errors import VoteError
 from vote.ops.backoff import Backoff
 from vote.ops.process import Part, Process
-from vote.ops.starting import start_ready
+from vote.ops.server_start import start_ready
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

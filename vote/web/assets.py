@@ -19,7 +19,7 @@ import rjsmin  # type: ignore[import-untyped]
 from flask import Flask
 from markupsafe import Markup, escape
 
-from vote.edge.encoding import Coding
+from vote.server.content_encoding import Coding
 
 FOLDER = Path(__file__).parent / "static"
 PREFIX = "/static/"

@@ -2,7 +2,7 @@
 
 BREACH (CVE-2013-3587): who can see the length of an answer and put text of their own into it finds out what else stands
 there, letter by letter. So a page is compressed only when its request carried no text of the client's, neither a query
-nor a body; and the secret every form holds, its CSRF token, is written differently each time (`edge/origin.py`).
+nor a body; and the secret every form holds, its CSRF token, is written differently each time (`identity/csrf.py`).
 """
 
 import gzip
@@ -10,7 +10,7 @@ import gzip
 import brotli  # type: ignore[import-untyped]
 from flask import Response, request
 
-from vote.edge.encoding import Coding, best_coding
+from vote.server.content_encoding import Coding, best_coding
 
 LEVELS: dict[Coding, int] = {"br": 4, "gzip": 5}  # a page takes a tenth of a millisecond; more gains a few bytes
 SMALLEST_BYTES = 500  # below, an answer fits one packet in any case

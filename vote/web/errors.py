@@ -1,4 +1,4 @@
-"""How errors are told: a page to browsers, problem+json (RFC 9457) to others. The statuses are in `edge/problems.py`.
+"""How errors are told: a page to browsers, problem+json (RFC 9457) to others. The statuses are in `server/problems.py`.
 
 Every error of the tree, every HTTP error of the framework and everything unexpected passes here. What was unexpected is
 logged with its stack trace, and told as nothing but an id to quote.
@@ -13,10 +13,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote import errors
-from vote.edge import problems
 from vote.errors import VoteError
-from vote.web import idempotency, visitor
-from vote.web.local import local_path
+from vote.server import problems
+from vote.web import idempotency, request_context
+from vote.web.safe_redirect import local_path
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ def register(app: Flask) -> None:
 
 def answer_vote_error(error: VoteError) -> AnyResponse:
     """An error of the tree: its status, its sentence, its fields."""
-    if isinstance(error, errors.NotLoggedIn) and visitor.wants_page():
+    if isinstance(error, errors.NotLoggedIn) and request_context.wants_page():
         return to_login()
     if isinstance(error, errors.AlreadyAnswered) and (again := idempotency.answer_again()) is not None:
         return again
@@ -68,7 +68,7 @@ def answer_unexpected(error: Exception) -> Response:
     """What nobody foresaw. The trace is text without local variables: those may hold a password."""
     log.error(
         "unexpected",
-        request_id=visitor.request_id(),
+        request_id=request_context.request_id(),
         endpoint=request.endpoint,
         method=request.method,
         error=type(error).__name__,
@@ -107,10 +107,10 @@ def render_error_page(
 def _answer(
     status: int, detail: str, *, fields: dict[str, str] | None = None, is_about_the_account: bool = False
 ) -> Response:
-    if visitor.wants_page():
+    if request_context.wants_page():
         page = _page(status, detail, back=_back(), safe=None, is_about_the_account=is_about_the_account)
         return Response(page, status, mimetype="text/html")
-    body = problems.problem(status, detail, request_id=visitor.request_id(), fields=fields)
+    body = problems.problem(status, detail, request_id=request_context.request_id(), fields=fields)
     response = jsonify(body)
     response.status_code = status
     response.content_type = problems.CONTENT_TYPE
@@ -123,7 +123,7 @@ def _page(status: int, detail: str, *, back: str | None, safe: str | None, is_ab
         status=status,
         title=problems.TITLES.get(status, "This did not work"),
         detail=detail,
-        request_id=visitor.request_id(),
+        request_id=request_context.request_id(),
         back=back,
         safe=safe,
         is_about_the_account=is_about_the_account,

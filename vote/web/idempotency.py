@@ -12,13 +12,13 @@ from typing import Any, TypeVar, cast
 from flask import Flask, Response, current_app, g, redirect, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
-from vote.db import idempotency as stored
+from vote.db import idempotency_keys as stored
 from vote.db import users
-from vote.db.idempotency import Answer, Claim
-from vote.edge import devices, idempotency_key, origin
+from vote.db.idempotency_keys import Answer, Claim
 from vote.errors import AlreadyAnswered, ForgedForm, Unavailable
-from vote.web import visitor
-from vote.web.local import local_path
+from vote.identity import csrf, devices, idempotency_keys
+from vote.web import request_context
+from vote.web.safe_redirect import local_path
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -43,7 +43,7 @@ def answers_again(answer: Callable[[], AnyResponse]) -> Callable[[View], View]:
 def register(app: Flask) -> None:
     """Look once more before each answer, and give templates `idempotency_key()`."""
     app.after_request(_look_once_more)
-    app.jinja_env.globals["idempotency_key"] = visitor.idempotency_key_for_form
+    app.jinja_env.globals["idempotency_key"] = request_context.idempotency_key_for_form
 
 
 def check(sid: str, *, may_change: bool) -> None:
@@ -53,7 +53,7 @@ def check(sid: str, *, may_change: bool) -> None:
     """
     given = _given()
     if given is not None:
-        idempotency_key.check(idempotency_key.keys_of(visitor.parts().settings), sid, given)
+        idempotency_keys.check(idempotency_keys.keys_of(request_context.parts().settings), sid, given)
         _look_up(given)
     if not may_change:
         raise ForgedForm
@@ -67,12 +67,12 @@ def check_left() -> None:
 
 
 def _given() -> str | None:
-    return request.form.get(idempotency_key.FIELD) if visitor.wants_page() else None
+    return request.form.get(idempotency_keys.FIELD) if request_context.wants_page() else None
 
 
 def _look_up(given: str) -> None:
-    typed = (field for field in request.form.items(multi=True) if field[0] != origin.FIELD)
-    g.key_hash = idempotency_key.hash_of(request.path, given, typed)
+    typed = (field for field in request.form.items(multi=True) if field[0] != csrf.FIELD)
+    g.key_hash = idempotency_keys.hash_of(request.path, given, typed)
     g.answer = _find(g.key_hash)
     if g.answer is not None:
         raise AlreadyAnswered
@@ -80,7 +80,7 @@ def _look_up(given: str) -> None:
 
 def claim(leads_to: str, *, about: int | None = None) -> Claim:
     """The claim of this press, for the verb that makes the change. `about` is `{id}` in `leads_to`, where it is known."""
-    made = g.claim = Claim(g.get("key_hash"), leads_to, datetime.fromtimestamp(visitor.began(), UTC), about)
+    made = g.claim = Claim(g.get("key_hash"), leads_to, datetime.fromtimestamp(request_context.began(), UTC), about)
     return made
 
 
@@ -105,7 +105,7 @@ def answer_again() -> AnyResponse | None:
         leads_to = local_path(request.form.get("next")) or leads_to  # not kept: it may name a choice
     response = redirect(leads_to, 303)
     if request.endpoint in LOG_OUT:
-        visitor.log_out()
+        request_context.log_out()
     elif request.endpoint in LOG_IN | LOG_IN_AGAIN:
         _log_in(answer, response)
     return response
@@ -113,7 +113,7 @@ def answer_again() -> AnyResponse | None:
 
 def _find(key_hash: bytes) -> Answer | None:
     """The answer under a key. A log-in that has been ended since is no answer any more: the form counts as a new one."""
-    parts = visitor.parts()
+    parts = request_context.parts()
     answer = stored.find(parts.db, key_hash)
     if answer is not None and request.endpoint in LOG_IN and _has_ended(answer, answer.began):
         stored.forget(parts.db, key_hash)
@@ -123,9 +123,9 @@ def _find(key_hash: bytes) -> Answer | None:
 
 def _log_in(answer: Answer, response: AnyResponse) -> None:
     """The session that the first press began, unless it is here already, was ended, or another person's is."""
-    sid, parts = _name("session", g.key_hash, answer.began), visitor.parts()
+    sid, parts = _name("session", g.key_hash, answer.began), request_context.parts()
     is_first = request.endpoint in LOG_IN
-    who = visitor.identity()
+    who = request_context.identity()
     if session.get("sid") == sid or (who is not None and who.user_id != answer.object_id):
         return
     with parts.db.read() as tx:
@@ -134,8 +134,10 @@ def _log_in(answer: Answer, response: AnyResponse) -> None:
         return
     if _has_ended(answer, answer.began if is_first else answer.answered):
         return
-    token = visitor.device() or (_name("device", g.key_hash, answer.began) if is_first else None)
-    visitor.log_in(account, began=visitor.began() if is_first else visitor.now_by_database(), sid=sid, token=token)
+    token = request_context.device() or (_name("device", g.key_hash, answer.began) if is_first else None)
+    request_context.log_in(
+        account, began=request_context.began() if is_first else request_context.now_by_database(), sid=sid, token=token
+    )
     if token is not None:
         devices.set_cookie(response, token, parts.settings)
 
@@ -143,13 +145,13 @@ def _log_in(answer: Answer, response: AnyResponse) -> None:
 def _has_ended(answer: Answer, since: datetime) -> bool:
     """Whether what the first press began was ended since: by a log-out there, or everything of the person."""
     subjects = [f"user:{answer.object_id}", f"sid:{_name('session', g.key_hash, answer.began)}"]
-    with visitor.parts().db.read() as tx:
+    with request_context.parts().db.read() as tx:
         return users.is_revoked_since(tx, subjects, since)
 
 
 def _name(purpose: str, key_hash: bytes, began: datetime) -> str:
-    signing_key = idempotency_key.keys_of(visitor.parts().settings)[0]
-    return idempotency_key.derived(signing_key, purpose, key_hash, began)
+    signing_key = idempotency_keys.keys_of(request_context.parts().settings)[0]
+    return idempotency_keys.derived(signing_key, purpose, key_hash, began)
 
 
 def _look_once_more(response: Response) -> AnyResponse:

@@ -8,26 +8,26 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 from werkzeug.formparser import FormDataParser
 
-from vote.edge import body_fields
-from vote.stranger_limits import BODY_MAX_BYTES, FIELDS_MAX
+from vote.input_limits import BODY_MAX_BYTES, FIELDS_MAX
+from vote.server import body_parsers
 
 NOT_A_FORM = "The body is not the form that its type says. Check the boundary and how each field begins."
 
 
 class FormParser(FormDataParser):
-    """Reads forms as votes are read (`edge/body_fields.py`). Werkzeug would take one that cannot be read for an empty one,
-    and replace what is no text. Files are left out: no form of ours has any.
+    """Reads forms as votes are read (`server/body_parsers.py`). Werkzeug would take one that cannot be read for an
+    empty one, and replace what is no text. Files are left out: no form of ours has any.
     """
 
     def parse(self, stream: IO[bytes], mimetype: str, _length: int | None, options: Any = None) -> Any:
         """The form's fields. Raises BadRequest, InvalidInput and TooLarge."""
-        pairs: body_fields.Pairs = ()
+        pairs: body_parsers.Pairs = ()
         try:
-            if mimetype == body_fields.MULTIPART:
+            if mimetype == body_parsers.MULTIPART:
                 boundary = str((options or {}).get("boundary", "")).encode("ascii")
-                pairs = body_fields.multipart(stream.read(), boundary, FIELDS_MAX)
-            elif mimetype == body_fields.FORM:
-                pairs = body_fields.urlencoded(stream.read(), FIELDS_MAX)
+                pairs = body_parsers.multipart(stream.read(), boundary, FIELDS_MAX)
+            elif mimetype == body_parsers.FORM:
+                pairs = body_parsers.urlencoded(stream.read(), FIELDS_MAX)
         except ValueError as error:
             raise BadRequest(NOT_A_FORM) from error
         return stream, MultiDict(pairs), MultiDict()
@@ -48,7 +48,7 @@ class Request(flask.Request):
             environ["wsgi.input"] = BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
         if not environ.get("CONTENT_TYPE") and environ.get("CONTENT_LENGTH") not in (None, "", "0"):
-            environ["CONTENT_TYPE"] = body_fields.FORM  # a body without a type is a form here, as it is for votes
+            environ["CONTENT_TYPE"] = body_parsers.FORM  # a body without a type is a form here, as it is for votes
         super().__init__(environ, *rest, **more)
 
     def _load_form_data(self) -> None:

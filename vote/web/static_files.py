@@ -5,8 +5,8 @@ exists is answered with the present file and kept by nobody: a cache that took i
 name for a year.
 """
 
-from vote.edge.answer import Scope, Send, answer
-from vote.edge.encoding import best_coding
+from vote.server.content_encoding import best_coding
+from vote.server.raw_response import Scope, Send, answer
 from vote.web.assets import PREFIX, Asset, assets
 
 IMMUTABLE = b"public, max-age=31536000, immutable"

@@ -1,29 +1,32 @@
-"""Tokens for API clients: made here, read by `edge/bearer.py`. What was ended before is told apart by PostgreSQL's clock."""
+"""Tokens for API clients: made here, read by `identity/bearer_tokens.py`.
+
+What was ended before is told apart by PostgreSQL's clock.
+"""
 
 import time
 
 from vote.auth import create_jwt_token
 from vote.db import clock
-from vote.edge.parts import Parts
 from vote.errors import DatabaseUnavailable
-from vote.web import visitor
+from vote.services.container import Parts
+from vote.web import request_context
 
 BEFORE_S = int(clock.APART_S)
 
 
 def issue(parts: Parts, user_id: int, *, confirmed: bool) -> str:
-    """Return a token that counts from when the request for it came in: what was ended since then has ended it too.
+    """Return a token that counts from the beginning of its login: what was ended since then has ended it too.
 
     It says the second before that, by PostgreSQL's clock: no reader allows any leeway, and every ready one has a clock that
     is at most APART_S behind. When everything of this person was ended within that time, it says the next second instead,
     and every reader's clock is waited for.
     """
     parts.revoked.refresh()  # another process may have ended it a moment ago
-    began, ended = visitor.began(), parts.revoked.ended_at(user_id)
+    began, ended = request_context.began(), parts.revoked.ended_at(user_id)
     issued = int(began) - BEFORE_S
     if issued <= ended < began:
         later = int(ended) + 1
-        time.sleep(max(0.0, later + BEFORE_S - visitor.now_by_database()))
+        time.sleep(max(0.0, later + BEFORE_S - request_context.now_by_database()))
         parts.revoked.refresh()
         if parts.revoked.ended_at(user_id) == ended:  # else it was ended once more, which ends this login too
             issued = later

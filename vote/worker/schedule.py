@@ -3,11 +3,11 @@ the log, and finishes closings (R6, R7, R8)."""
 
 from vote.actions import competitions as change
 from vote.actions.closing import finish_closing
-from vote.actions.holding import release_overdue
+from vote.actions.competition_holds import release_overdue
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db import competitions, left_addresses, marks, users, votes
+from vote.db import acknowledged_marks, competitions, left_addresses, users, votes
 from vote.db.pool import Database
 
 ACTOR = "schedule"
@@ -38,7 +38,7 @@ def compare_marks(db: Database, log: BallotLog) -> list[int]:
     """Compare every mark that web processes have written with the log (R6). Returns shards that lack what was acknowledged:
     they take no ballots until a new epoch has begun."""
     with db.read() as tx:
-        known = marks.all_marks(tx)
+        known = acknowledged_marks.all_marks(tx)
     present = [(shard.number, known.get((shard.number, shard.epoch))) for shard in log.describe_all()]
     return [shard for shard, mark in present if mark is not None and log.compare(shard, mark) == "behind"]
 

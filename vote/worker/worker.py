@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from vote.actions import reinstating
+from vote.actions import reinstatement
 from vote.actions.recording import Recorded
-from vote.ballotlog.connection import is_replicated
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
 from vote.config import Settings
@@ -15,12 +14,13 @@ from vote.db import incarnations, positions
 from vote.db import installation as installations
 from vote.db.pool import Database
 from vote.domain.installation import Installation
-from vote.edge.catalogue import Changes
 from vote.errors import ConfigError
-from vote.worker import memory, ownership, schedule
+from vote.redis_client import is_replicated
+from vote.services.competition_cache import Changes
+from vote.worker import log_ownership, schedule, voter_eviction
 from vote.worker.drain import Batch, drain
-from vote.worker.keeping import Keeper
-from vote.worker.ready import Progressed, Step, make_ready, no_matter
+from vote.worker.maintenance import Keeper
+from vote.worker.make_ready import Progressed, Step, make_ready, no_matter
 
 SCHEDULE_EVERY_S = 0.5  # opening and closing happen within a second of their time
 REPUSH_EVERY_S = 1.0  # how often shards are told again what a lost announcement may have missed
@@ -70,15 +70,15 @@ class Worker:
                 f"VOTE_SHARDS is {self.log.shards}, but this database was made with {made_for}."
                 " A voter's shard must never change: set it back."
             )
-        ownership.check(self.db, self.log)
+        log_ownership.check(self.db, self.log)
         self.log.load_library()
-        ownership.claim(self.db, self.log)
+        log_ownership.claim(self.db, self.log)
 
     def step(self) -> int:
         """Tend every shard that has news, run the schedule when it is time. Returns ballots recorded."""
         shards = self.log.describe_all()
         if any(not shard.installation for shard in shards):  # it was emptied
-            ownership.claim(self.db, self.log)
+            log_ownership.claim(self.db, self.log)
         with self.db.read() as tx:
             if incarnations.note(tx):
                 lines.warning("incarnation", what="the database was promoted, restored or loaded: numbers go on higher")
@@ -141,7 +141,7 @@ class Worker:
         self._next_schedule = now + SCHEDULE_EVERY_S
         for competition, state in schedule.run_due(self.db, self.log):
             lines.info("schedule", competition=competition, state=state)
-        for competition, ballots in reinstating.run_pending(self.db, by=schedule.ACTOR).items():
+        for competition, ballots in reinstatement.run_pending(self.db, by=schedule.ACTOR).items():
             lines.warning("reinstated", competition=competition, ballots=ballots)
         self._finish_closings()
         if now >= self._next_push:
@@ -152,7 +152,7 @@ class Worker:
                 self.db, self.log, self.log.describe_all(), self._told
             ):
                 self.drain(shard.number)
-                if memory.remember(self.db, self.log, shard, competition, progressed=self.progressed):
+                if voter_eviction.remember(self.db, self.log, shard, competition, progressed=self.progressed):
                     lines.info("remembered", shard=shard.number, competition=competition)
         self.keeper.run()
 

@@ -8,9 +8,9 @@ from contextlib import closing
 import pytest
 
 from tests.silent_log import silent_log
-from vote.ballotlog import box as box_module
-from vote.ballotlog import connection
-from vote.ballotlog.box import BallotBox
+from vote import redis_client
+from vote.ballotlog import ballot_box as box_module
+from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.log import BallotLog
 from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
@@ -48,4 +48,4 @@ def test_a_dead_log_costs_one_short_timeout() -> None:
         with pytest.raises(LogUnavailable):
             client.describe(0)
 
-    assert time.monotonic() - began < 10 * connection.CONNECT_TIMEOUT_S
+    assert time.monotonic() - began < 10 * redis_client.CONNECT_TIMEOUT_S

@@ -14,9 +14,9 @@ from tests import proxy
 from tests.casting import installation_of
 from tests.proxy import Proxy
 from tests.services import Pair
-from vote import keepalive
-from vote.ballotlog import connection, kept_connection
-from vote.ballotlog.box import BallotBox, Outcome
+from vote import redis_client, tcp_keepalive
+from vote.ballotlog import box_connection
+from vote.ballotlog.ballot_box import BallotBox, Outcome
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.domain.ballot import Ballot
@@ -73,7 +73,7 @@ def test_each_press_is_told_in_time_while_the_log_is_frozen(
 
     assert {accepted for _, accepted in told} == {False}
     assert max(seconds for seconds, _ in told) < ANSWERED_WITHIN_S + max(seconds for seconds, _ in before)
-    at_once = [seconds for seconds, _ in told if seconds < kept_connection.WAIT_S / 2]
+    at_once = [seconds for seconds, _ in told if seconds < box_connection.WAIT_S / 2]
     assert len(at_once) > len(told) / 3, "a log that is known to be frozen is waited for by each press"
 
 
@@ -149,11 +149,11 @@ def test_a_log_that_thaws_takes_ballots_again(
 
 def test_idle_connections_to_the_log_are_probed_by_the_kernel(between: tuple[Proxy, str]) -> None:
     _, url = between
-    with closing(connection.connect(url)) as client:
+    with closing(redis_client.connect(url)) as client:
         client.ping()
         (one,) = client.connection_pool._available_connections
         probed = one._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-    options = connection.connect_async(url).connection_pool.connection_kwargs["socket_keepalive_options"]
+    options = redis_client.connect_async(url).connection_pool.connection_kwargs["socket_keepalive_options"]
 
-    assert probed == options[socket.TCP_USER_TIMEOUT] == keepalive.UNACKNOWLEDGED_MS
-    assert options[socket.TCP_KEEPIDLE] == keepalive.IDLE_S
+    assert probed == options[socket.TCP_USER_TIMEOUT] == tcp_keepalive.UNACKNOWLEDGED_MS
+    assert options[socket.TCP_KEEPIDLE] == tcp_keepalive.IDLE_S

@@ -16,8 +16,8 @@ import redis
 
 from tests.certificates import Authority, Certificate
 from tests.stack import free_port, wait_until
-from vote.ballotlog import connection
-from vote.ballotlog.box import BallotBox
+from vote import redis_client
+from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.log import BallotLog
 from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
@@ -128,7 +128,7 @@ def test_the_right_server_is_talked_to_in_tls(servers: Servers, port: int) -> No
     with opened(address) as log:
         log.load_library()
         shards = log.describe_all()
-    with connection.connect(address) as client:
+    with redis_client.connect(address) as client:
         mine, only = client.client_info(), client.config_get("port")
 
     assert len(shards) == SHARDS
@@ -152,7 +152,7 @@ def test_sentinels_and_what_they_watch_are_talked_to_in_tls(servers: Servers) ->
     watcher = servers.sentinel(both, primary)
     address = f"rediss+sentinel://{NAME}:{watcher}/{SERVICE}?ssl_ca_certs={servers.authority.ca}"
 
-    assert connection.is_replicated(address)
+    assert redis_client.is_replicated(address)
     with opened(address) as log:
         log.load_library()
         assert len(log.describe_all()) == SHARDS
@@ -200,7 +200,7 @@ def refused(address: str, reason: str) -> None:
     began = time.monotonic()
     with opened(address) as log, pytest.raises(LogUnavailable) as refusal:
         log.describe_all()
-    assert time.monotonic() - began < connection.ANSWER_TIMEOUT_S + MARGIN_S
+    assert time.monotonic() - began < redis_client.ANSWER_TIMEOUT_S + MARGIN_S
     assert refusal.match("Not confirmed")
     found = str(refusal.value.__cause__)
     assert re.search(reason, found), found
@@ -208,7 +208,7 @@ def refused(address: str, reason: str) -> None:
     began = time.monotonic()
     with pytest.raises(LogUnavailable, match="Not confirmed"):
         cast(address)
-    assert time.monotonic() - began < connection.ANSWER_TIMEOUT_S + MARGIN_S
+    assert time.monotonic() - began < redis_client.ANSWER_TIMEOUT_S + MARGIN_S
 
 
 def cast(address: str) -> None:

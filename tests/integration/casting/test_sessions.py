@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from tests.integration.web.asgi import Request, ask
+from tests.integration.asgi import Request, ask
 from vote.config import Settings
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.edge import origin, sessions
+from vote.identity import csrf, sessions
 from vote.worker.worker import Worker
 
 MINUTE, DAY = 60, 24 * 3600
@@ -44,7 +44,7 @@ def test_a_session_votes_until_its_time_is_over(
             "Cookie": sessions.SessionCookie(settings).write(session).partition(";")[0],
             "Accept": "application/json",
             "Sec-Fetch-Site": "same-origin",
-            "X-CSRF-Token": origin.csrf_token(origin.keys_of(settings)[0], session["sid"]),
+            "X-CSRF-Token": csrf.csrf_token(csrf.keys_of(settings)[0], session["sid"]),
             "Content-Type": "application/json",
         }
 

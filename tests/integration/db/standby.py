@@ -20,15 +20,15 @@ from vote.app import create_app
 from vote.db import competitions, tallies
 from vote.db.pool import Database
 from vote.domain.competition import State
-from vote.edge.parts import Parts
 from vote.live.feed import Board, Feed
 from vote.ops.account import credentials
 from vote.ops.embedded.home import make_room, prepare
-from vote.ops.embedded.leftovers import servers_in
 from vote.ops.embedded.postgres import Postgres
 from vote.ops.embedded.programs import server_environ
+from vote.ops.embedded.stale_servers import servers_in
 from vote.ops.process import Process
-from vote.ops.starting import start_ready
+from vote.ops.server_start import start_ready
+from vote.services.container import Parts
 
 MAX_LAG_S = 2.0
 A_BUSY_MACHINE_S = 5.0  # what a few requests may take beside what is promised

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from tests.conftest import PASSWORD_HASH, in_database
 from tests.services import Pair
 from vote.config import DatabaseTarget
-from vote.db import migrate, people, users
+from vote.db import account_search, migrate, users
 from vote.db.pool import Database
 
 MakeDatabase = Callable[[str], str]
@@ -67,7 +67,7 @@ def test_names_are_folded_alike_under_every_lc_ctype(make_database: MakeDatabase
         assert users.find_by_username(tx, "adm\u0130n") is None
         assert users.find_by_username(tx, "adm\u0131n") is None
         assert users.find_by_email(tx, "i@BÜCHER.example") == found
-        assert [one.id for one in people.listed(tx, search="adm", limit=5)] == [found.id]
+        assert [one.id for one in account_search.listed(tx, search="adm", limit=5)] == [found.id]
     with pytest.raises(UniqueViolation), db.transaction(by="tests") as tx:
         tx.execute(
             "INSERT INTO users (username, email, password_hash) VALUES ('admin', 'other@example.org', %s)",

@@ -27,7 +27,7 @@ from vote.db import replica
 from vote.db.pool import Database
 from vote.db.replica import Replica
 from vote.domain.competition import Competition
-from vote.edge.parts import Parts
+from vote.services.container import Parts
 
 __all__ = ["client", "environment", "standby"]  # the fixtures
 

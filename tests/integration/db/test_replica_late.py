@@ -21,7 +21,7 @@ from tests.integration.db.standby import (
 from tests.stack import wait_until
 from vote.db.pool import Database
 from vote.domain.competition import Competition
-from vote.edge.parts import Parts
+from vote.services.container import Parts
 
 __all__ = ["client", "environment", "standby"]  # the fixtures
 

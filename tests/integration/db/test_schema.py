@@ -14,7 +14,7 @@ from tests.conftest import in_database
 from tests.services import Pair
 from tests.stack import wait_until
 from vote.config import DatabaseTarget
-from vote.db import guards, migrate
+from vote.db import durability_settings, migrate
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -214,18 +214,22 @@ def test_a_pool_that_is_exhausted_is_an_error_and_not_a_hang(database_url: str) 
 
 def test_a_server_that_may_lose_a_commit_is_named(database_url: str, servers: Pair) -> None:
     with psycopg.connect(database_url, autocommit=True, options="-c statement_timeout=5s") as connection:
-        assert guards.check(connection) == ([], [])
+        assert durability_settings.check(connection) == ([], [])
         connection.execute("SET synchronous_commit = off")
-        assert guards.check(connection).unsafe == ["PostgreSQL runs synchronous_commit off, it needs on"]
+        assert durability_settings.check(connection).unsafe == ["PostgreSQL runs synchronous_commit off, it needs on"]
     with psycopg.connect(servers.superuser_url, autocommit=True) as superuser:
         superuser.execute("ALTER SYSTEM SET full_page_writes = off")
         superuser.execute("SELECT pg_reload_conf()")
         try:
-            wait_until(lambda: guards.check(superuser).unsafe == ["PostgreSQL runs full_page_writes off, it needs on"])
+            wait_until(
+                lambda: (
+                    durability_settings.check(superuser).unsafe == ["PostgreSQL runs full_page_writes off, it needs on"]
+                )
+            )
         finally:
             superuser.execute("ALTER SYSTEM RESET full_page_writes")
             superuser.execute("SELECT pg_reload_conf()")
-        wait_until(lambda: guards.check(superuser).unsafe == [])
+        wait_until(lambda: durability_settings.check(superuser).unsafe == [])
 
 
 def test_a_commit_waits_for_the_disk_whatever_the_role_says(owner: Database, database_url: str) -> None:

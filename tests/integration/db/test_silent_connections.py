@@ -12,8 +12,8 @@ import pytest
 from tests import proxy
 from tests.proxy import Proxy
 from vote.config import DatabaseTarget
-from vote.db import dedicated, pool
-from vote.db.dedicated import DedicatedConnection
+from vote.db import dedicated_connection, pool
+from vote.db.dedicated_connection import DedicatedConnection
 from vote.db.pool import Database, Tx
 from vote.errors import DatabaseBusy, DatabaseUnavailable
 
@@ -143,7 +143,7 @@ def test_a_dedicated_connection_is_made_anew_within_its_own_deadlines(before: tu
         between.heal()
         assert within(GIVEN_UP_S, lambda: reader.ask(one)) == 1
 
-    assert took < dedicated.KNOWN_WITHIN_S + pool.CONNECT_TIMEOUT_S + A_BUSY_MACHINE_S
+    assert took < dedicated_connection.KNOWN_WITHIN_S + pool.CONNECT_TIMEOUT_S + A_BUSY_MACHINE_S
 
 
 def test_a_dedicated_connection_takes_the_role_of_its_part(database_url: str) -> None:

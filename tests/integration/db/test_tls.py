@@ -27,7 +27,7 @@ from vote.ops.embedded import programs
 from vote.ops.embedded.home import ServerRoom, make_room, prepare
 from vote.ops.embedded.postgres import SUPERUSER, Postgres
 from vote.ops.process import Process
-from vote.ops.starting import start_ready
+from vote.ops.server_start import start_ready
 
 pytestmark = pytest.mark.tls
 

@@ -16,12 +16,12 @@ import websocket
 
 from vote.db import tallies
 from vote.db.pool import Database
-from vote.edge import sessions
-from vote.edge.answer import App, Receive, Scope, Send
-from vote.edge.identity import Identifier
-from vote.edge.parts import Parts
+from vote.identity import sessions
+from vote.identity.authenticator import Identifier
+from vote.live.endpoint import Live
 from vote.live.protocol import WatcherProtocol
-from vote.live.sockets import Live
+from vote.server.raw_response import App, Receive, Scope, Send
+from vote.services.container import Parts
 
 SOON_S = 15.0  # a deadline for what should happen at once, not a measurement
 GRACE_S = 5  # what the server gives connections that do not end

@@ -18,8 +18,8 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
-from vote.edge.parts import Parts
-from vote.live import sockets
+from vote.live import endpoint
+from vote.services.container import Parts
 from vote.worker.worker import Worker
 
 Make = Callable[..., Competition]
@@ -175,13 +175,13 @@ def test_results_that_become_hidden_later_end_for_those_who_may_not(
 
 
 def test_a_full_process_says_so(site: Site, make_competition: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "SOCKETS_MAX", 2)
+    monkeypatch.setattr(endpoint, "SOCKETS_MAX", 2)
     competition = make_competition().id
     first, second = site.open(competition), site.open(competition)
     snapshot(first), snapshot(second)
 
     assert site.refused(competition) == 503
-    assert sockets.WATCHERS._value.get() == 2
+    assert endpoint.WATCHERS._value.get() == 2
 
 
 def test_one_account_and_one_network_have_only_so_many_places(

@@ -11,7 +11,7 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.page_state import PageState, page_state
 from vote.domain.person import Person
-from vote.web.competition_models import CompetitionOut
+from vote.web.api.competition_models import CompetitionOut
 from vote.worker.worker import Worker
 
 Make = Callable[..., Competition]

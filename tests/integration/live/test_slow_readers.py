@@ -16,12 +16,12 @@ import websocket
 
 from tests.integration.live.conftest import GRACE_S, SOON_S, serving
 from tests.stack import wait_until
-from vote.edge.answer import Receive, Scope, Send
 from vote.live import connection as module
 from vote.live.admission import Viewer
 from vote.live.connection import Connection
 from vote.live.hub import Hub, News
 from vote.live.protocol import WatcherProtocol
+from vote.server.raw_response import Receive, Scope, Send
 
 NEWS_BYTES = 64 * 1024  # far more than a snapshot, so that the buffers of a stuck reader are full soon
 ROUNDS = 400
@@ -141,7 +141,7 @@ def test_pings_whose_answers_are_not_read_cost_nothing(seen: list[SeenProtocol])
     with serving(site, SeenProtocol) as port, reader_that_never_reads(port) as noisy:
         wait_until(lambda: site.hub.watchers(1), what="it watches")
 
-        with contextlib.suppress(ConnectionError):  # so many at once may be cut off (stranger_limits.py)
+        with contextlib.suppress(ConnectionError):  # so many at once may be cut off (input_limits.py)
             for _ in range(200):
                 noisy.sendall(PING * 1000)
         watcher = seen[0]

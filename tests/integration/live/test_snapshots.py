@@ -17,10 +17,10 @@ from vote.ballotlog.log import BallotLog
 from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.person import Person
-from vote.edge.parts import Parts
 from vote.errors import DatabaseUnavailable
 from vote.live import feed
 from vote.live.feed import Board, Feed
+from vote.services.container import Parts
 
 Make = Callable[..., Competition]
 Count = Callable[..., None]

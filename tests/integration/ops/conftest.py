@@ -9,9 +9,9 @@ import pytest
 from vote.ops.account import server_account
 from vote.ops.embedded import programs
 from vote.ops.embedded.home import ServerRoom, make_room, prepare
-from vote.ops.embedded.leftovers import end_servers_in
 from vote.ops.embedded.postgres import Postgres
 from vote.ops.embedded.programs import Services
+from vote.ops.embedded.stale_servers import end_servers_in
 from vote.ops.embedded.valkey import Valkey
 
 

@@ -12,7 +12,7 @@ from tests.integration.ops.backed_up import Installation, files, flip, newest, t
 from vote import config
 from vote.config import Settings
 from vote.errors import BackupUnusable, VoteError
-from vote.ops.backup import into_place
+from vote.ops.backup import restore as restoring
 from vote.ops.backup import verify as verifying
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.segments import parse_lsn
@@ -116,13 +116,13 @@ def refused(copied: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     def started(*_arguments: object) -> None:
         raise AssertionError("a server was started on what was tampered with")
 
-    monkeypatch.setattr(into_place, "_recover", started)
+    monkeypatch.setattr(restoring, "_recover", started)
 
     def restore(settings: Settings = copied, **how: int) -> str:
         with pytest.raises(VoteError) as error:
-            into_place.restore(
+            restoring.restore(
                 settings,
-                into_place.choose(settings, None, None),
+                restoring.choose(settings, None, None),
                 tmp_path / "data",
                 into_place_account(),
                 say=lambda _line: None,

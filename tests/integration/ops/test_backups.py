@@ -19,7 +19,7 @@ from tests import proxy
 from tests.integration.ops.backed_up import Installation, files, tend_until
 from tests.stack import wait_until
 from vote.db import backups
-from vote.ops.backup.keep import Keeper
+from vote.ops.backup.scheduler import Keeper
 from vote.ops.backup.segments import parse_lsn
 from vote.ops.backup.stream import has_reached
 from vote.ops.embedded.home import locked

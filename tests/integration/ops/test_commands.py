@@ -10,15 +10,15 @@ from click.testing import CliRunner, Result
 
 from tests.stack import VOTE
 from vote.actions import logins
-from vote.actions.guard import Guard, Origin
+from vote.actions.login_throttle import Guard, Origin
 from vote.auth import PasswordHasher
 from vote.config import Settings
-from vote.db import attempts, locks, migrate, users
+from vote.db import account_locks, attempts, migrate, users
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.errors import InvalidInput, NameTaken, NotFound, NotLoggedIn
+from vote.input_limits import GUESSES_A_DAY
 from vote.ops.cli import cli
-from vote.stranger_limits import GUESSES_A_DAY
 
 MakeUser = Callable[..., Account]
 
@@ -124,14 +124,14 @@ def test_an_account_is_unlocked(
     with owner.transaction(by="tests") as tx:
         for _ in range(GUESSES_A_DAY):
             attempts.count_upto(tx, guard.subject("name", "helper"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24)
-        locks.insert(tx, account.id, guard.subject("name", "helper"), attempts.EVERYWHERE)
+        account_locks.insert(tx, account.id, guard.subject("name", "helper"), attempts.EVERYWHERE)
 
     done = vote(environment, "admin", "unlock", "HELPER", "--json")
 
     assert json.loads(done.output) == {"username": "HELPER", "locked": False}
     assert guard.admit(guard.at_login("helper", Origin("192.0.2.1", None))) == 1
     with owner.read() as tx:
-        assert locks.find(tx, account.id) is None
+        assert account_locks.find(tx, account.id) is None
         row = tx.execute(
             "SELECT actor, action FROM audit_log WHERE subject = 'login_locks' ORDER BY id DESC"
         ).fetchone()

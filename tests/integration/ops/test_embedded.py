@@ -11,13 +11,13 @@ import redis
 
 from tests.stack import wait_until
 from vote.errors import ConfigError
-from vote.ops import starting
+from vote.ops import server_start
 from vote.ops.account import server_account
-from vote.ops.embedded.leftovers import servers_in
 from vote.ops.embedded.postgres import OWNER, SUPERUSER, Postgres
+from vote.ops.embedded.stale_servers import servers_in
 from vote.ops.embedded.valkey import Valkey
 from vote.ops.process import Process
-from vote.ops.starting import start_ready
+from vote.ops.server_start import start_ready
 
 
 def test_postgresql_gives_the_owner_what_it_needs_and_no_more(postgres: Postgres) -> None:
@@ -130,7 +130,7 @@ def test_an_interrupted_initdb_is_begun_again(postgres: Postgres) -> None:
 
 
 def test_a_server_that_cannot_start_says_why(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "RETRY_S", 0)
+    monkeypatch.setattr(server_start, "RETRY_S", 0)
     part = postgres.part()
     broken = Process(replace(part, command=[*part.command, "-c", "max_connections=none"]))
 

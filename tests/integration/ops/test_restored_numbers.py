@@ -5,9 +5,9 @@ from pathlib import Path
 from tests.casting import cast, installation_of
 from tests.integration.ops.backed_up import Installation, tend_until
 from vote.actions import competitions as change
-from vote.actions import reinstating
+from vote.actions import reinstatement
 from vote.ballotlog.log import BallotLog
-from vote.db import competitions, set_aside, tallies, users
+from vote.db import competitions, quarantine, tallies, users
 from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.person import Person
@@ -91,15 +91,15 @@ def test_people_who_are_gone_after_a_restore_to_a_time_are_nobody_else(services:
         assert (again.total(kept.id), again.total(after.id)) == (3, 2)
         with again.owner.read() as tx:
             assert competitions.find(tx, gone.id) is None
-            assert set_aside.counts(tx).unmatched == 80
+            assert quarantine.counts(tx).unmatched == 80
         for name, number in lost.items():
             one.sql(
                 "INSERT INTO users (id, username, email, password_hash) VALUES (%s, %s, %s, 'x')", number, name, name
             )
-        reinstating.ask(
+        reinstatement.ask(
             again.owner, kept.id, by=again.admin, reason="Their accounts were copied from the data set aside."
         )
-        assert reinstating.run_pending(again.owner, by="tests") == {kept.id: 40}
+        assert reinstatement.run_pending(again.owner, by="tests") == {kept.id: 40}
         assert again.total(kept.id) == 43
         again.close()
     finally:

@@ -14,8 +14,8 @@ import pytest
 from flask import Flask
 
 from tests.casting import cast
-from tests.integration.web.asgi import Request, ask
-from vote.actions import competitions, people
+from tests.integration.asgi import Request, ask
+from vote.actions import account_administration, competitions
 from vote.auth import create_jwt_token
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
@@ -132,7 +132,7 @@ class World:
             who = self._make_user(role=role)
             headers["Authorization"] = f"Bearer {create_jwt_token(who.id, secret=self._settings.jwt_secret)}"
             if column == "disabled":
-                people.disable(self._owner, who.id, by="tests")
+                account_administration.disable(self._owner, who.id, by="tests")
         makers: dict[str, Callable[[], object]] = {
             "<competition>": lambda: self._competition(who if column == "organiser of it" else None, kind),
             "<person>": lambda: self._make_user().id,

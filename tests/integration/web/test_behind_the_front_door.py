@@ -5,11 +5,11 @@ import json
 import pytest
 from flask import Flask
 
-from tests.integration.web.asgi import Request, ask
+from tests.integration.asgi import Request, ask
 from vote.asgi import HASHING
 from vote.config import Settings
-from vote.edge.turns import Turns
 from vote.errors import Unavailable
+from vote.server.concurrency_limit import Turns
 from vote.web.access import LOGGED_IN, PUBLIC, UNASKED, table_of
 
 JSON = {"Content-Type": "application/json"}

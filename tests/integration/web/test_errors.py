@@ -8,12 +8,13 @@ import pytest
 from flask import Flask
 from structlog.testing import capture_logs
 
-from tests.integration.web.conftest import HTTPS, PASSWORD, ApiClient, Browser
+from tests.integration.clients import HTTPS, PASSWORD, ApiClient, Browser
 from tests.services import Pair
 from vote.app import create_app
 from vote.db.users import Account
-from vote.edge.parts import Parts
-from vote.web import errors, receipts
+from vote.services.container import Parts
+from vote.web import errors
+from vote.web.api import receipts
 from vote.web.errors import render_error_page
 
 

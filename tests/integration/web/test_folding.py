@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.integration.web.conftest import PASSWORD, ApiClient, Browser
+from tests.integration.clients import PASSWORD, ApiClient, Browser
 from vote.app import create_app
 from vote.auth import PBKDF2_ROUNDS, hash_password, pbkdf2, verify_password
 from vote.db import users
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.edge.parts import Parts
-from vote.stranger_limits import FREE_GUESSES
+from vote.input_limits import FREE_GUESSES
+from vote.services.container import Parts
 
 MakeUser = Callable[..., Account]
 COMPOSED = "P\u00e4ssw\u00f6rd-Zebra-Lampe-9"

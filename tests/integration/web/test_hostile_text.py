@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.hostile import PAYLOADS
-from tests.integration.web.conftest import PASSWORD, ApiClient, Browser
+from tests.integration.clients import PASSWORD, ApiClient, Browser
 from vote.db.users import Account
 from vote.domain.competition import Competition
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.integration.web.conftest import ApiClient, Browser
+from tests.integration.clients import ApiClient, Browser
 from vote.config import Settings
 from vote.db import audit, competition_lists, gaps
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.edge.parts import Parts
+from vote.services.container import Parts
 
 STATES = ("draft", "scheduled", "open", "closing", "closed", "archived")
 OF_EACH = 250  # 1,500 competitions

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.integration.web.conftest import ApiClient
+from tests.integration.clients import ApiClient
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.worker.worker import Worker

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import brotli
 import pytest
 
-from tests.integration.web.asgi import Answered, Request, ask
-from tests.integration.web.conftest import Browser
+from tests.integration.asgi import Answered, Request, ask
+from tests.integration.clients import Browser
 from vote import config
 from vote.config import Settings
 from vote.domain.competition import Competition

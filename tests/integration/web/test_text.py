@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from tests.integration.web.asgi import Request, ask
-from tests.integration.web.conftest import ApiClient
+from tests.integration.asgi import Request, ask
+from tests.integration.clients import ApiClient
 from vote.app import create_app
 from vote.config import Settings
 from vote.domain.competition import Competition
-from vote.edge.parts import Parts
+from vote.services.container import Parts
 from vote.web.errors import render_error_page
 
 FORM = "application/x-www-form-urlencoded"

@@ -6,9 +6,9 @@ import pytest
 
 from vote.casting.vote_limit import VoteLimit
 from vote.domain.installation import Installation
-from vote.edge.limits import Limit
-from vote.edge.spared import Spared
 from vote.errors import TooManyRequests
+from vote.services.best_effort_redis import Spared
+from vote.services.rate_limits import Limit
 
 WITHIN_S = 20
 MUCH = Limit("tests", burst=10, interval_us=1)

@@ -4,7 +4,7 @@ import pytest
 
 from vote import config
 from vote.actions.checkpoints import Signer
-from vote.ops import environment, installation
+from vote.ops import environment, first_start
 from vote.ops.embedded.home import prepare
 
 URLS = {
@@ -74,15 +74,15 @@ def test_the_login_of_the_mail_server_is_for_who_sends() -> None:
 def test_a_new_home_has_a_key_to_sign_with_and_says_the_public_one(tmp_path: Path) -> None:
     home = prepare(tmp_path / "home")
 
-    made = installation.missing_secrets(home, {})
+    made = first_start.missing_secrets(home, {})
     settings = config.load(made)
 
     assert (home.secrets / "CHECKPOINT_KEY").stat().st_mode & 0o777 == 0o600
-    assert made == installation.missing_secrets(home, {}), "kept from its first use on"
-    public = installation.public_key(settings)
+    assert made == first_start.missing_secrets(home, {}), "kept from its first use on"
+    public = first_start.public_key(settings)
     assert public == {"CHECKPOINT_PUBLIC_KEY": Signer(made["CHECKPOINT_KEY"]).public}
-    assert installation.public_key(config.load(made | {"CHECKPOINT_PUBLIC_KEY": "given"})) == {}
-    assert "CHECKPOINT_KEY" not in installation.missing_secrets(home, {"CHECKPOINT_KEY_FILE": "/run/secrets/key"})
+    assert first_start.public_key(config.load(made | {"CHECKPOINT_PUBLIC_KEY": "given"})) == {}
+    assert "CHECKPOINT_KEY" not in first_start.missing_secrets(home, {"CHECKPOINT_KEY_FILE": "/run/secrets/key"})
 
 
 def test_commands_find_the_running_installation_and_the_environment_rules(

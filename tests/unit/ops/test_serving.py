@@ -1,7 +1,7 @@
 """What gunicorn is told about how to serve."""
 
+from vote.input_limits import SOCKET_MESSAGE_MAX_BYTES
 from vote.ops.gunicorn_conf import FrontDoorWorker
-from vote.stranger_limits import SOCKET_MESSAGE_MAX_BYTES
 
 
 def test_watchers_are_pinged_and_small_messages_are_enough() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from vote.errors import InvalidInput
-from vote.web import body
-from vote.web.competition_models import CompetitionChange, NewCompetition
-from vote.web.models import Login, Nothing, PasswordChange, Registration, Token
+from vote.web import validation
+from vote.web.api.account_models import Login, Nothing, PasswordChange, Registration, Token
+from vote.web.api.competition_models import CompetitionChange, NewCompetition
 
 PERSON = {"username": "Ada.L-1", "email": "test@example.com", "password": "Pass123!", "confirm_password": "Pass123!"}
 QUESTION = {"name": "Which stage?", "option_a": "River", "option_b": "Hall"}
@@ -16,7 +16,7 @@ QUESTION = {"name": "Which stage?", "option_a": "River", "option_b": "Hall"}
 
 def errors_of(model: Any, given: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(InvalidInput) as caught:
-        body.check(model, given)
+        validation.check(model, given)
     return caught.value.fields
 
 
@@ -64,29 +64,29 @@ def test_a_password_is_not_the_name() -> None:
 def test_a_password_is_never_cut() -> None:
     longest = " " + "ü" * 1022 + " "
 
-    read = body.check(Registration, {**PERSON, "password": longest, "confirm_password": longest})
+    read = validation.check(Registration, {**PERSON, "password": longest, "confirm_password": longest})
 
     assert read.password == longest
 
 
 @pytest.mark.parametrize("email", ["test@example.com", "a@b.test", "x@school.local", "y@host.invalid", "ü@exämple.org"])
 def test_addresses_are_checked_by_syntax_only(email: str) -> None:
-    assert body.check(Registration, {**PERSON, "email": email}).email == email
+    assert validation.check(Registration, {**PERSON, "email": email}).email == email
 
 
 def test_what_is_secret_is_not_shown() -> None:
     """Where a model ends up in a message or a trace."""
     change = {"current_password": "Pass123!", "new_password": "Pass124!", "confirm_password": "Pass124!"}
     shown = [
-        body.check(Registration, PERSON), body.check(Login, {"username": "a", "password": "Pass123!"}),
-        body.check(PasswordChange, change), Token(token="Pass123!"),
+        validation.check(Registration, PERSON), validation.check(Login, {"username": "a", "password": "Pass123!"}),
+        validation.check(PasswordChange, change), Token(token="Pass123!"),
     ]  # fmt: skip
 
     assert "Pass12" not in repr(shown)
 
 
 def test_a_login_looks_only_at_the_kind() -> None:
-    assert body.check(Login, {"username": "", "password": ""}).username == ""
+    assert validation.check(Login, {"username": "", "password": ""}).username == ""
     assert errors_of(Login, {"username": 1}) == {"username": "Write this as text.", "password": "This is needed."}
 
 
@@ -103,7 +103,7 @@ def test_nothing_takes_nothing() -> None:
 
 # --- competitions ------------------------------------------------------------------------------------------------------
 def test_lettered_options_become_a_list() -> None:
-    read = body.check(NewCompetition, {**QUESTION, "option_c": " Tent ", "option_d": "", "option_e": None})
+    read = validation.check(NewCompetition, {**QUESTION, "option_c": " Tent ", "option_d": "", "option_e": None})
 
     assert read.options == ["River", "Hall", "Tent"]
 
@@ -111,9 +111,9 @@ def test_lettered_options_become_a_list() -> None:
 def test_a_list_of_26_options_is_taken() -> None:
     labels = [f"Option {number}" for number in range(26)]
 
-    assert body.check(NewCompetition, {"name": "Q", "options": labels}).options == labels
+    assert validation.check(NewCompetition, {"name": "Q", "options": labels}).options == labels
     assert (
-        body.check(
+        validation.check(
             NewCompetition, {"name": "Q", **{f"option_{chr(97 + n)}": text for n, text in enumerate(labels)}}
         ).options
         == labels
@@ -163,7 +163,7 @@ def test_a_competition_says_what_is_wrong_with_a_field(given: dict[str, Any], fi
 
 
 def test_times_are_kept_in_utc() -> None:
-    read = body.check(NewCompetition, {**QUESTION, "opens_at": "2030-01-01T10:00:00+02:00", "closes_at": ""})
+    read = validation.check(NewCompetition, {**QUESTION, "opens_at": "2030-01-01T10:00:00+02:00", "closes_at": ""})
 
     assert read.opens_at == datetime(2030, 1, 1, 8, tzinfo=UTC)
     assert read.opens_at.tzinfo is UTC
@@ -171,12 +171,12 @@ def test_times_are_kept_in_utc() -> None:
 
 
 def test_a_change_holds_only_what_was_sent() -> None:
-    assert body.check(CompetitionChange, {}).changes() == {}
-    assert body.check(CompetitionChange, {"closes_at": None, "name": " New "}).changes() == {
+    assert validation.check(CompetitionChange, {}).changes() == {}
+    assert validation.check(CompetitionChange, {"closes_at": None, "name": " New "}).changes() == {
         "closes_at": None,
         "name": "New",
     }
-    assert body.check(CompetitionChange, {"option_a": "A", "option_b": "B"}).changes() == {"options": ["A", "B"]}
+    assert validation.check(CompetitionChange, {"option_a": "A", "option_b": "B"}).changes() == {"options": ["A", "B"]}
 
 
 @pytest.mark.parametrize(

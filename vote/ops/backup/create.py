@@ -22,7 +22,7 @@ from vote.db.backups import Facts, Moment
 from vote.db.pool import Tx
 from vote.db.replication import Server
 from vote.errors import BackupUnusable, DatabaseUnavailable
-from vote.ops.backup import clients, manifest
+from vote.ops.backup import manifest, pg_clients
 from vote.ops.backup.encryption import Recipient, Sealed, Source, recipient_of, seal
 from vote.ops.backup.folder import BASE, UNFINISHED, Folder
 from vote.ops.backup.manifest import Manifest
@@ -148,8 +148,8 @@ def _streaming(settings: Settings, folder: Folder, server: Server) -> Iterator[C
 
 
 def _stream_base(settings: Settings, server: Server, target: Path, recipient: Recipient, *, quiet: bool) -> _Streamed:
-    conninfo, environ = clients.connection(settings.database("backup").url, NAME)
-    command = [str(clients.bin_of(server.major) / "pg_basebackup"), "-d", conninfo, "--no-password"]
+    conninfo, environ = pg_clients.connection(settings.database("backup").url, NAME)
+    command = [str(pg_clients.bin_of(server.major) / "pg_basebackup"), "-d", conninfo, "--no-password"]
     command += ["-D", "-", "--format=tar", "--wal-method=none", "--checkpoint=fast", "--manifest-checksums=SHA256"]
     with tempfile.TemporaryFile() as told, Bar("base backup", server.bytes, quiet=quiet) as bar:
         with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=told) as sender:

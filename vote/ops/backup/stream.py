@@ -15,7 +15,7 @@ from vote.db.pool import Tx
 from vote.db.replication import Progress
 from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
 from vote.ops.backoff import Backoff
-from vote.ops.backup import archive, clients
+from vote.ops.backup import archive, pg_clients
 from vote.ops.backup.archive import Flushed
 from vote.ops.backup.encryption import Recipient, recipient_of
 from vote.ops.backup.folder import Folder, private_folder
@@ -110,8 +110,8 @@ class Stream:
 
     def _part(self, server: replication.Server) -> Part:
         how = {"wal_sender_timeout": f"{SENDER_PATIENCE_S}s"}
-        conninfo, environ = clients.connection(self._target.url, replication.STREAM, **how)
-        program = clients.bin_of(server.major) / "pg_receivewal"
+        conninfo, environ = pg_clients.connection(self._target.url, replication.STREAM, **how)
+        program = pg_clients.bin_of(server.major) / "pg_receivewal"
         command = [str(program), "-D", str(self.stream), "-d", conninfo, "-S", replication.SLOT]
         command += ["--synchronous", "--no-loop", "--no-password"]
         return Part(name="pg_receivewal", command=command, environ=environ, log=self.stream / "pg_receivewal.log")

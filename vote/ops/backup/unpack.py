@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from vote.errors import BackupUnusable
 from vote.ops.account import Account
-from vote.ops.backup import clients
+from vote.ops.backup import pg_clients
 from vote.ops.backup.encryption import Identity, Sealed, unseal
 from vote.ops.backup.folder import BASE
 from vote.ops.backup.manifest import Manifest
@@ -108,7 +108,12 @@ def _check(target: Path, manifest: Manifest) -> None:
     major = (target / "PG_VERSION").read_text().strip() if (target / "PG_VERSION").exists() else ""
     if start is None or start[1] != manifest.start_lsn or major != str(manifest.server_major):
         raise BackupUnusable("The base backup is another one than its manifest describes.")
-    verify = [str(clients.bin_of(manifest.server_major) / "pg_verifybackup"), "--no-parse-wal", "--quiet", str(target)]
+    verify = [
+        str(pg_clients.bin_of(manifest.server_major) / "pg_verifybackup"),
+        "--no-parse-wal",
+        "--quiet",
+        str(target),
+    ]
     told = subprocess.run(verify, capture_output=True, text=True, env=server_environ(), check=False)
     if told.returncode != 0:
         raise BackupUnusable(f"The base backup does not fit its own manifest: {told.stderr.strip().splitlines()[:1]}")

@@ -21,11 +21,11 @@ from vote.ops.backup import manifest as manifests
 from vote.ops.backup.encryption import identity_of
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.manifest import Manifest
-from vote.ops.backup.recovery import Recovered, recovered
+from vote.ops.backup.recovery_server import Recovered, recovered
 from vote.ops.backup.unpack import unpack
 from vote.ops.backup.wal_supply import supply
 from vote.ops.embedded.home import DATA_OF_ROOT
-from vote.ops.embedded.leftovers import end_servers_in
+from vote.ops.embedded.stale_servers import end_servers_in
 
 NAME = "vote backup verify"
 

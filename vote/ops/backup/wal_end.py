@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vote.errors import BackupUnusable
-from vote.ops.backup import clients
+from vote.ops.backup import pg_clients
 from vote.ops.backup.manifest import Manifest
 from vote.ops.backup.segments import Segment, format_lsn, parse_lsn
 from vote.ops.embedded.programs import server_environ
@@ -34,7 +34,7 @@ def end_of_wal(folder: Path, last: Segment, first: Segment, manifest: Manifest, 
     """
     size = manifest.segment_bytes
     begin = max(first.number * size, parse_lsn(manifest.start_lsn))
-    command = [str(clients.bin_of(manifest.server_major) / "pg_waldump"), "--quiet", "-p", str(folder)]
+    command = [str(pg_clients.bin_of(manifest.server_major) / "pg_waldump"), "--quiet", "-p", str(folder)]
     command += ["-t", str(last.timeline), "-s", format_lsn(begin)]
     told = subprocess.run(command, capture_output=True, text=True, env=server_environ(), check=False).stderr
     limit = (last.number + 1) * size

@@ -17,9 +17,9 @@ from psycopg import pq, sql
 from vote.errors import ConfigError
 from vote.ops.embedded.disk import sync_names
 from vote.ops.embedded.home import ServerRoom
-from vote.ops.embedded.keyring import kept_secret
-from vote.ops.embedded.leftovers import can_look, end_servers_in
 from vote.ops.embedded.programs import Programs, server_environ
+from vote.ops.embedded.stale_servers import can_look, end_servers_in
+from vote.ops.embedded.stored_secrets import kept_secret
 from vote.ops.process import Part, Process
 
 SUPERUSER = "postgres"

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from vote.ops.embedded.disk import sync_names
 from vote.ops.embedded.home import ServerRoom
-from vote.ops.embedded.leftovers import end_servers_in
 from vote.ops.embedded.programs import Programs, server_environ
+from vote.ops.embedded.stale_servers import end_servers_in
 from vote.ops.process import Part
 
 ANSWER_S = 2

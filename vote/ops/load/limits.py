@@ -6,7 +6,7 @@ from typing import NamedTuple
 from vote.ops.load import exchanges
 from vote.ops.load.exchanges import Steps
 from vote.ops.load.histogram import Histogram
-from vote.ops.load.measured import Measured
+from vote.ops.load.measurements import Measured
 from vote.ops.load.verdict import Verdict
 
 

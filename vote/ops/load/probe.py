@@ -10,7 +10,7 @@ from vote.db import tallies
 from vote.db.pool import Database
 from vote.errors import DatabaseUnavailable
 from vote.ops.load.histogram import Histogram
-from vote.ops.load.people import BY
+from vote.ops.load.voter_accounts import BY
 
 EVERY_S = 0.1
 

@@ -13,7 +13,7 @@ from vote.ops.load import exchanges, plots
 from vote.ops.load.exchanges import Steps
 from vote.ops.load.histogram import Histogram
 from vote.ops.load.limits import Row
-from vote.ops.load.measured import NO_ANSWER, SLICES, Measured
+from vote.ops.load.measurements import NO_ANSWER, SLICES, Measured
 from vote.ops.load.plots import Line
 from vote.ops.load.run import Result
 

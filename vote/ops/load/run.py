@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 
 from vote.config import Settings
 from vote.errors import ConfigError, Unavailable
-from vote.ops.load import books, competitions, exchanges, limits, people, probe, verdict
+from vote.ops.load import competitions, exchanges, limits, probe, reconcile, verdict, voter_accounts
 from vote.ops.load.api import Api
-from vote.ops.load.books import Books
 from vote.ops.load.exchanges import Steps
-from vote.ops.load.fire import fire, requests
+from vote.ops.load.generator import fire, requests
 from vote.ops.load.histogram import Histogram
 from vote.ops.load.limits import Limits, Row
-from vote.ops.load.measured import Measured
-from vote.ops.load.people import Voter
+from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
+from vote.ops.load.reconcile import Books
 from vote.ops.load.target import Target
 from vote.ops.load.verdict import Cast, Verdict
+from vote.ops.load.voter_accounts import Voter
 from vote.ops.progress import Bar
 
 
@@ -68,7 +68,7 @@ def run(order: Order) -> Result:
         api = held.enter_context(_organising(order, prefix))
         voters = held.enter_context(_voters(order, prefix))
         if not order.register:
-            people.check_known(order.target, voters[0])
+            voter_accounts.check_known(order.target, voters[0])
         ids, keys = held.enter_context(_competitions(order, api, prefix))
 
         def choice(vote: int) -> str:
@@ -103,9 +103,11 @@ def _organising(order: Order, prefix: str) -> Iterator[Api]:
             if order.settings is None:
                 raise ConfigError("Making competitions takes an organiser's token: --token-file (or --competition).")
             name = f"{prefix}-organiser"
-            organiser = people.prepared(order.settings, name, 1, _step(order), role="organiser", keep=order.keep)
+            organiser = voter_accounts.prepared(
+                order.settings, name, 1, _step(order), role="organiser", keep=order.keep
+            )
             voter = held.enter_context(organiser)[0]
-            people.check_known(order.target, voter)
+            voter_accounts.check_known(order.target, voter)
             token = voter.token
         yield held.enter_context(contextlib.closing(Api(order.target, token)))
 
@@ -113,10 +115,10 @@ def _organising(order: Order, prefix: str) -> Iterator[Api]:
 def _voters(order: Order, prefix: str) -> contextlib.AbstractContextManager[list[Voter]]:
     step, count = _step(order), order.plan.users
     if order.register:
-        return people.registered(order.target, prefix, count, step, keep=order.keep)
+        return voter_accounts.registered(order.target, prefix, count, step, keep=order.keep)
     if order.settings is None:
         raise ConfigError("Without the settings of the deployment (DATABASE_URL, JWT_SECRET) voters must --register.")
-    return people.prepared(order.settings, prefix, count, step, keep=order.keep)
+    return voter_accounts.prepared(order.settings, prefix, count, step, keep=order.keep)
 
 
 @contextlib.contextmanager
@@ -158,12 +160,12 @@ def _settle(order: Order, api: Api, ids: Sequence[int], accepted: int) -> bool:
 
 def _books(order: Order, api: Api, voters: Sequence[Voter], ids: Sequence[int]) -> Books:
     if order.settings is not None and not order.register:
-        return books.read(api, order.settings, ids)
+        return reconcile.read(api, order.settings, ids)
     with _step(order)("Asking every voter", len(voters)) as done:
-        return books.ask(api, order.target, voters, ids, done)
+        return reconcile.ask(api, order.target, voters, ids, done)
 
 
-def _step(order: Order) -> people.Step:
+def _step(order: Order) -> voter_accounts.Step:
     @contextlib.contextmanager
     def step(label: str, total: int) -> Iterator[Callable[[int], None]]:
         with Bar(label, total, words=lambda n: f"{n:,}", quiet=order.quiet) as bar:

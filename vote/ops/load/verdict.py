@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from vote.ops.load.books import Books, Key
-from vote.ops.load.measured import ACCEPTED, NO_ANSWER
+from vote.ops.load.measurements import ACCEPTED, NO_ANSWER
+from vote.ops.load.reconcile import Books, Key
 
 UNSURE = 500  # and above: 503 and its like claim nothing, as no answer does
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from vote.ops.load import limits, plots, report, target
 from vote.ops.load.histogram import Histogram
 from vote.ops.load.limits import Limits
-from vote.ops.load.measured import Measured
+from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
 from vote.ops.load.run import Order, Result
 from vote.ops.load.verdict import Verdict

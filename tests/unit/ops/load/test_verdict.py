@@ -3,11 +3,11 @@
 import pytest
 
 from vote.ops.load import limits
-from vote.ops.load.books import Books
 from vote.ops.load.histogram import Histogram
 from vote.ops.load.limits import Limits
-from vote.ops.load.measured import Measured
+from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
+from vote.ops.load.reconcile import Books
 from vote.ops.load.verdict import Cast, Verdict, judge
 
 CAST = [Cast(1, 7, "a", 202), Cast(1, 8, "b", 200), Cast(1, 9, "a", 0), Cast(1, 10, "a", 409)]

@@ -7,7 +7,7 @@ const ANSWER_MS = 8_000;
 
 const GIVE_UP_AFTER = 60; // questions; a worker that is away so long is an operator's matter, the vote is safe meanwhile
 
-const SHAPE = /^(?:[A-Z0-9]{4}-){3}[A-Z0-9]{4}$/; // the server says the same: vote/web/receipts.py
+const SHAPE = /^(?:[A-Z0-9]{4}-){3}[A-Z0-9]{4}$/; // the server says the same: vote/web/api/receipts.py
 
 /** "accepted", "recorded", "missing", or "unknown" when nobody answers. */
 async function ask(code) {

@@ -1,0 +1,48 @@
+"""Asking a Redis that may be away: the deadline, the breaker, and whose errors are whose."""
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from vote.services.best_effort_redis import Spared
+
+
+def away() -> int:
+    raise RedisConnectionError
+
+
+def test_without_an_answer_it_is_not_asked_again_at_once() -> None:
+    spared, asked = Spared(), []
+
+    assert spared.ask(away) is None
+
+    assert spared.is_away
+    assert spared.ask(lambda: asked.append("again")) is None
+    assert asked == []
+
+
+def test_an_answer_is_handed_on() -> None:
+    spared = Spared()
+
+    assert spared.ask(lambda: 7) == 7
+    assert not spared.is_away
+
+
+def test_a_mistake_of_ours_is_no_outage() -> None:
+    spared = Spared()
+
+    with pytest.raises(ZeroDivisionError):
+        spared.ask(lambda: 1 // 0)
+    assert not spared.is_away
+
+
+def test_asyncio_waits_no_longer_than_it_is_told() -> None:
+    spared = Spared()
+
+    async def never() -> int:
+        await asyncio.Event().wait()
+        return 7
+
+    assert asyncio.run(spared.ask_within(0.01, never)) is None
+    assert spared.is_away

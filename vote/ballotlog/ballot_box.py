@@ -1,0 +1,263 @@
+"""The ballot box: takes ballots one by one and casts them in batches, as group commit does.
+
+Ballots that arrive while a call is under way form the next call: one ballot alone waits for nobody, a thousand share a
+round trip and an fsync. The log's function decides (`box.lua`). One call for one press of the button: nothing is sent
+a second time from here, and an unknown outcome is told only after the call's deadline, when it can no longer land (R3).
+
+What was acknowledged is remembered: per shard the newest ballot, its mark. A log that comes back without it is found out by
+the first call on a new connection, before any other ballot goes there (R6).
+
+A log that is frozen, or behind a connection that leads nowhere, costs each ballot ANSWER_WITHIN_S at most, from `put` until
+it is told: who stood behind a stuck call for too long is not sent any more, and nobody waits long for a new connection.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import structlog
+from redis.asyncio import Connection
+from redis.exceptions import ResponseError
+
+from vote import redis_client
+from vote.ballotlog.acknowledged_marks import compare
+from vote.ballotlog.batch_encoding import packed_cast
+from vote.ballotlog.box_connection import KeptConnection
+from vote.ballotlog.clock import LogClock
+from vote.ballotlog.pending_ballot import APPENDED, Outcome, PendingBallot, Tell, Word, refuse_late
+from vote.domain.ballot import shard_of
+from vote.domain.installation import Installation
+from vote.domain.mark import Mark
+from vote.errors import LogUnavailable
+from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
+
+ANSWER_WITHIN_S = 1.7  # of `put`: with the limit before it (0.3 s), a press is answered within 2 s
+CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
+LEAST_BUDGET_S = 0.4  # a ballot with less time left is not sent: 503 at once beats a call that can hardly succeed
+BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
+
+lines = structlog.get_logger()
+
+COLD = ("cold", "behind")  # nothing was done, and a worker makes the shard ready
+NO_MARK = Mark("", 0, "")
+NOT_READY = "Not confirmed: the ballot log is getting ready. Press again in a moment, it cannot count twice."
+
+
+class BallotBox:
+    """Casts ballots for one process, over one connection. Belongs to one event loop."""
+
+    def __init__(self, url: str, shards: int, installation: Installation, *, wait_replicas: int = 0) -> None:
+        """`wait_replicas`: how many replicas must have a ballot before it is called accepted (R1)."""
+        self.marks: dict[int, Mark] = {}  # by shard: the newest ballot that was acknowledged from here (R6)
+        self._shards = shards
+        self._installation = installation
+        self._wait_replicas = wait_replicas
+        self._clock = LogClock()
+        self._kept = KeptConnection(url, self._clock, check=self._compare)
+        self._queue: list[PendingBallot] = []
+        self._running: asyncio.Task[None] | None = None
+        self._told_later: set[asyncio.Task[None]] = set()
+        self._compare_next = False
+        self._broken = asyncio.Event()
+
+    def put(self, *, competition: int, voter: int, choice: str, ballot_id: str, tell: Tell) -> None:
+        """Cast one ballot; `tell` is called once with what the log decided, or with LogUnavailable when it is not
+        confirmed: then it may be stored or not. It is called from the event loop, after this returned, and raises nothing.
+
+        Raises ValueError for text that is not ASCII: it can be neither an option's key nor an id.
+        """
+        if not (choice.isascii() and ballot_id.isascii()):
+            raise ValueError("choice and ballot_id are ASCII")
+        shard = shard_of(competition, voter, self._shards)
+        self._queue.append(PendingBallot(competition, voter, choice, ballot_id, shard, tell, time.monotonic()))
+        self._go_on()
+
+    async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
+        """Cast one ballot and wait. Raises LogUnavailable when it is not confirmed, and what `put` raises."""
+        told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def tell(outcome: Outcome | LogUnavailable) -> None:
+            if told.done():
+                return  # the client has gone away
+            if isinstance(outcome, LogUnavailable):
+                told.set_exception(outcome)
+            else:
+                told.set_result(outcome)
+
+        self.put(competition=competition, voter=voter, choice=choice, ballot_id=ballot_id, tell=tell)
+        return await told
+
+    async def connect(self) -> None:
+        """Connect before the first ballot comes, which then waits for nothing. A log that is away is met by that ballot."""
+        with contextlib.suppress(*redis_client.LogError, TimeoutError):
+            await self._connected()
+
+    def compare_soon(self) -> None:
+        """Have the log compare what was acknowledged from here with what it holds (R6), before the next ballots."""
+        if self.marks:
+            self._compare_next = True
+            self._go_on()
+
+    async def until_broken(self, seconds: float) -> None:
+        """Return when the connection to the log breaks, or after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._broken.wait(), seconds)
+        self._broken.clear()
+
+    async def close(self) -> None:
+        """Let everybody be told, then disconnect."""
+        if self._running is not None:
+            await self._running
+        if self._told_later:
+            await asyncio.wait(self._told_later)
+        await self._kept.close()
+
+    def _go_on(self) -> None:
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._queue or self._compare_next:
+            if self._compare_next:
+                await self._compare_now()
+            batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
+            latest = time.monotonic() - ANSWER_WITHIN_S + LEAST_BUDGET_S
+            if batch and batch[0].since < latest:
+                batch = refuse_late(batch, latest)
+            if batch:
+                BATCH_BALLOTS.observe(len(batch))
+                await self._cast_batch(batch, batch[0].since + ANSWER_WITHIN_S)
+
+    async def _compare_now(self) -> None:
+        self._compare_next = False
+        try:
+            open_connection = await self._connected()  # a new one has compared
+            async with asyncio.timeout(CALL_BUDGET_S):
+                await self._compare(open_connection)
+        except Exception as error:  # noqa: BLE001  # whatever it is: the next look, or the next ballot, begins anew
+            _note(error)
+            await self._drop()
+
+    async def _compare(self, open_connection: Connection) -> None:
+        if self.marks:
+            await compare(open_connection, str(self._installation.id), self.marks)
+
+    async def _cast_batch(self, batch: list[PendingBallot], until: float) -> None:
+        """Cast what is in time before `until` (monotonic), when the first of them must have been told."""
+        try:
+            installation = self._installation.id
+            if installation is None:
+                raise ConnectionError
+            open_connection = await self._connected()
+        except Exception as error:  # noqa: BLE001  # whatever it is: nobody may wait for ever
+            _note(error)
+            await self._drop()
+            for ballot in batch:
+                ballot.fail()  # nothing was sent, so there is nothing to wait for
+            return
+        budget_s = min(CALL_BUDGET_S, until - time.monotonic())
+        deadline_ms, passed_at = self._clock.deadline(budget_s)
+        batch.sort(key=attrgetter("shard"))  # stable: ballots of one voter stay in order
+        by_shard = [list(group) for _, group in groupby(batch, key=attrgetter("shard"))]
+        try:
+            async with asyncio.timeout(budget_s):
+                answers = await self._exchange(
+                    open_connection,
+                    [self._packed(group, installation, deadline_ms) for group in by_shard],
+                    budget_s,
+                )
+        except Exception as error:  # noqa: BLE001  # as above
+            _note(error)
+            await self._drop()
+            self._tell_later(batch, passed_at)
+            return
+        for group, answer in zip(by_shard, answers, strict=True):
+            self._tell(group, answer)
+
+    def _packed(self, group: list[PendingBallot], installation: str, deadline_ms: int) -> bytes:
+        mark = self.marks.get(group[0].shard, NO_MARK)
+        waited = str(int(self._wait_replicas > 0))
+        return packed_cast(
+            group[0].shard, group, installation, str(deadline_ms), waited, mark.epoch, str(mark.position)
+        )
+
+    def _tell(self, group: list[PendingBallot], answer: Any) -> None:
+        if not isinstance(answer, list) or answer[1] != "ok":
+            # Nothing was done. An error of the server (full, read-only, no library) promises nothing.
+            is_cold = isinstance(answer, list) and answer[1] in COLD
+            for ballot in group:
+                ballot.fail(NOT_READY if is_cold else None)
+            return
+        epoch, position, words = answer[2], answer[3], answer[4:]
+        _count(words)
+        newest = max((i for i, word in enumerate(words) if word in APPENDED), default=None)
+        if newest is not None:  # R6: remembered before anybody is told
+            last = position + sum(word in APPENDED for word in words)
+            self.marks[group[0].shard] = Mark(epoch, last, group[newest].ballot_id)
+        for ballot, word in zip(group, words, strict=True):
+            appended = word in APPENDED
+            position += appended
+            ballot.settle(Outcome(word, ballot.shard, position if appended else None))
+
+    async def _exchange(self, open_connection: Connection, commands: list[bytes], budget_s: float) -> list[Any]:
+        began = time.monotonic()
+        await open_connection.send_packed_command(commands, check_health=False)
+        answers = [await _answer(open_connection) for _ in commands]
+        if self._wait_replicas:
+            await self._wait_for_replicas(open_connection, budget_s)
+        for answer in answers:
+            if isinstance(answer, list):
+                self._clock.learn(began, time.monotonic(), answer[0])
+        return answers
+
+    async def _wait_for_replicas(self, open_connection: Connection, budget_s: float) -> None:
+        """R1: the ballots of this call lie on the replicas too, or nobody is told that they are accepted."""
+        await open_connection.send_command("WAIT", self._wait_replicas, int(budget_s * 1000))
+        reached = await _answer(open_connection)
+        if not isinstance(reached, int) or reached < self._wait_replicas:
+            raise TimeoutError
+
+    async def _connected(self) -> Connection:
+        return await self._kept.get()
+
+    async def _drop(self) -> None:
+        if self._kept.is_open:
+            self._broken.set()
+        await self._kept.drop()
+
+    def _tell_later(self, batch: list[PendingBallot], passed_at: float) -> None:
+        """R3: a call stuck on the way may still land until its deadline; only then may its ballots be pressed again."""
+
+        async def tell() -> None:
+            await asyncio.sleep(max(0.0, passed_at - time.monotonic()))
+            for ballot in batch:
+                ballot.fail()
+
+        task = asyncio.create_task(tell())
+        self._told_later.add(task)
+        task.add_done_callback(self._told_later.discard)
+
+
+def _note(error: Exception) -> None:
+    """Tell of what nobody expected; that the log is away is told by its metrics."""
+    if not isinstance(error, (*redis_client.LogError, TimeoutError)):
+        lines.error("a call to the log failed", exc_info=error)
+
+
+async def _answer(open_connection: Connection) -> Any:
+    """The next answer; an error of the server is an answer too, and leaves the ones behind it to be read."""
+    try:
+        return await open_connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _count(words: list[Word]) -> None:
+    counts = Counter(words)
+    for word, count in counts.items():
+        BALLOTS.labels(word).inc(count)
+    ACCEPTED.inc(sum(counts[word] for word in APPENDED))

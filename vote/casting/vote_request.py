@@ -1,0 +1,74 @@
+"""One press of the button, and what can be said of it without asking anybody: who it is, from whose page, what they choose.
+
+Nothing that every other request passes is left out: identity, revocation, origin and CSRF come from `identity/`.
+"""
+
+import time
+from dataclasses import dataclass
+
+from vote.ballotlog.pending_ballot import Outcome
+from vote.casting.ballot_form import BallotForm
+from vote.errors import InvalidInput, NoSuchOption, VoteError
+from vote.identity import csrf
+from vote.identity.authenticator import Identifier, Identity
+from vote.identity.csrf import Header
+from vote.identity.sessions import Session, SessionCookie
+from vote.services.container import Parts
+
+CHOICE_MAX_CHARS = 1  # option keys are a … z
+RENEW_AFTER_S = 1.0  # a session's cookie tells the last request to the second
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A ballot on its way. `outcome` is what the log said, once it was asked, or why it was not."""
+
+    competition: int
+    who: Identity
+    choice: str | None
+    session: Session
+    outcome: Outcome | VoteError | None = None
+
+    def checked_choice(self) -> str:
+        """The choice, when it can be an option's key. Raises InvalidInput, NoSuchOption."""
+        if not self.choice:
+            raise InvalidInput({"vote": "Choose one of the options."}, "No option was chosen. Nothing was stored.")
+        if len(self.choice) > CHOICE_MAX_CHARS or not "a" <= self.choice <= "z":
+            raise NoSuchOption("This competition has no such option. Nothing was stored; choose one that is listed.")
+        return self.choice
+
+
+class Reader:
+    """Reads attempts for one process."""
+
+    def __init__(self, parts: Parts, identifier: Identifier, cookie: SessionCookie) -> None:
+        self._settings = parts.settings
+        self._identifier = identifier
+        self._cookie = cookie
+        self._csrf_keys = csrf.keys_of(parts.settings)
+
+    def read(self, competition: int, header: Header, form: BallotForm) -> Attempt:
+        """Who sends it, and that it is their own form. Raises NotLoggedIn, ForgedForm, Unavailable."""
+        now = time.time()
+        authorization = header("authorization")
+        if authorization is not None:
+            who = self._identifier.by_bearer(authorization.encode("latin-1"), now=now)
+            return Attempt(competition, who, form.vote, {})
+        session = self._cookie.read(header("cookie") or "")
+        who = self._identifier.by_session(session, now=now)
+        csrf.check_same_origin(header, allowed_hosts=csrf.allowed_hosts(self._settings, header("host")))
+        csrf.check_csrf(self._csrf_keys, session["sid"], form.csrf_token or header("x-csrf-token"))
+        return Attempt(competition, who, form.vote, session)
+
+    def renewed(self, attempt: Attempt) -> list[tuple[bytes, bytes]]:
+        """The header with the session's cookie that has the time of this request: voting is activity too."""
+        now, session = time.time(), attempt.session
+        if attempt.who.via != "session" or now - session["seen"] < RENEW_AFTER_S:
+            return []
+        session["seen"] = now
+        return [(b"set-cookie", self._cookie.write(session).encode("ascii"))]
+
+
+def wants_page(header: Header) -> bool:
+    """Whether it is a browser that shows what it gets, not a script or a client that reads JSON."""
+    return csrf.is_browser(header) and "application/json" not in (header("accept") or "")

@@ -1,0 +1,80 @@
+"""The cookie of a known device: a random token, signed, for half a year, kept also after logging out.
+
+It logs nobody in. It only says that somebody logged in here before, so that wrong passwords of others do not count here
+(`actions/login_throttle.py`). For which accounts it counts is listed in PostgreSQL, where its owner can take it away.
+"""
+
+import hashlib
+import re
+import secrets
+
+from itsdangerous import BadSignature, Signer
+from werkzeug.wrappers import Request, Response
+
+from vote.config import Settings
+from vote.db.devices import KEEP_DAYS
+from vote.identity import cookie_names
+
+TOKEN_BYTES = 16
+
+# Only what tells a person which of their devices it is; the first that fits. On an iPhone every browser says Safari too.
+BROWSERS = (
+    ("Edg", "Edge"),  # Edg, EdgA and EdgiOS
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("Chrom", "Chrome"),
+    ("CriOS", "Chrome"),
+    ("HeadlessChrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "an iPhone"),
+    ("iPad", "an iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "a Mac"),
+    ("CrOS", "a Chromebook"),
+    ("Linux", "Linux"),
+)
+
+
+def token_of(request: Request, settings: Settings) -> str | None:
+    """The token of the request's device; None when it has none, or one that was not signed by us."""
+    try:
+        return _signer(settings).unsign(request.cookies.get(_cookie_name(settings), "")).decode("ascii")
+    except (BadSignature, ValueError):
+        return None
+
+
+def new_token() -> str:
+    """A token for a device not seen before, 128 bits."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def set_cookie(response: Response, token: str, settings: Settings) -> None:
+    """Have the browser keep the token."""
+    response.set_cookie(
+        _cookie_name(settings),
+        _signer(settings).sign(token).decode("ascii"),
+        max_age=KEEP_DAYS * 24 * 3600,
+        secure=settings.vote_cookie_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def name_of(user_agent: str) -> str:
+    """What a person would call the device: "Firefox on Linux"."""
+    browser = next((name for mark, name in BROWSERS if re.search(rf"\b{mark}", user_agent)), "A browser")
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), None)
+    return f"{browser} on {system}" if system else browser
+
+
+def _cookie_name(settings: Settings) -> str:
+    return cookie_names.name_of("device", secure=settings.vote_cookie_secure)
+
+
+def _signer(settings: Settings) -> Signer:
+    keys = [key for key in (settings.flask_secret_key_previous, settings.flask_secret_key) if key]
+    return Signer(keys, salt="device", key_derivation="hmac", digest_method=hashlib.sha256)

@@ -1,0 +1,192 @@
+"""Limits on what a stranger may send, hold or make us do: one table, from which the code that enforces a limit takes it.
+
+A byte, a field or a piece of work that no line of this table counts is a hole. `docs/security.md` shows the table, and
+`tests/system/test_input_limits.py` sends to each limit as much as it allows, and one more.
+"""
+
+from typing import NamedTuple
+
+KIB = 1024
+
+HEAD_MAX_BYTES = 32 * KIB  # request line and fields; a token, cookies and what browsers add are some 3 KB
+HEADERS_MAX = 100  # browsers send some 20, proxies add a few
+URL_MAX_BYTES = 8_000  # what RFC 9110 §4.1 asks every server to take at least
+HANDSHAKE_LINE_MAX_BYTES = 8_000  # of a WebSocket's handshake; its library reads lines of 8 KiB
+FRAMING_MAX_BYTES = 32 * KIB  # sizes and extensions of chunks, and trailers, which nobody here reads
+FRAMING_SHARE = 16  # a long body may bring more: one byte of framing for so many of content
+
+BODY_MAX_BYTES = 64 * KIB  # forms and JSON; the largest of ours has some 10 KiB
+VOTE_MAX_BYTES = 16 * KIB  # a ballot is some 200 bytes
+FIELDS_MAX = 100  # of a form, of multipart, of each JSON object; 26 options are the most that a form of ours has
+VOTE_FIELDS_MAX = 20
+UNKNOWN_FIELDS_NAMED_MAX = 20  # in an answer
+FIELD_NAME_MAX_CHARS = 100  # in an answer
+
+SOCKET_MESSAGE_MAX_BYTES = 1024  # watchers have nothing to say; a keep-alive of some library fits
+SOCKET_MESSAGES_PER_S = 4
+SOCKET_FRAMES_PER_S = 20  # of any kind, fragments and pings too
+SOCKET_FRAGMENTS_MAX = 16  # of one message
+SOCKETS_MAX = 20_000  # of one process, some 20 KB each with its connection: 400 MB; beyond that it serves nobody well
+CONNECTIONS_MAX = 25_000  # of one process: all its sockets, and 5,000 who ask
+
+PAGE_WAIT_S = 10  # for a thread, while each waits for a database that is slow; then 503, never a line without an end
+LOGIN_WAIT_S = 10  # for a place before the hasher; a refusal is dear when it is asked for again at once
+
+PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never cut
+TOKEN_MAX_CHARS = 1_024  # ours have about 300; a longer one is not read at all
+MAILED_TOKEN_MAX_CHARS = 128  # ours have 43
+FREE_GUESSES = 4  # wrong passwords that cost no time; from the next one on each doubles the wait
+GUESSES_A_DAY = 100  # of one name, from all networks that are no known device (NIST: "no more than 100")
+MAILS_TO_ADDRESS_PER_HOUR = 3  # for one purpose
+LOGGED_PATH_MAX_CHARS = 200  # of a line in the log; ours are far shorter
+
+
+class StrangerLimit(NamedTuple):
+    """One line of the table. `enforced` names a module and what in it enforces the limit; `setting` its setting, if any."""
+
+    name: str
+    number: int
+    unit: str
+    enforced: str
+    answer: str
+    setting: str = ""
+
+
+_FRAMING = "vote.server.request_framing:FramingProtocol"
+_BODY = "vote.server.body_parsers"
+_SOCKET = "vote.live.protocol:WatcherProtocol"
+
+TABLE = (
+    StrangerLimit("head", HEAD_MAX_BYTES, "bytes of request line and fields", _FRAMING, "431"),
+    StrangerLimit("header fields", HEADERS_MAX, "fields of a head", _FRAMING, "431"),
+    StrangerLimit("address", URL_MAX_BYTES, "bytes of path and query", _FRAMING, "414"),
+    StrangerLimit("host", 1, "`Host` fields; none is too few for HTTP/1.1", _FRAMING, "400"),
+    StrangerLimit("framing", FRAMING_MAX_BYTES, "bytes of chunk sizes, extensions and trailers", _FRAMING, "431"),
+    StrangerLimit(
+        "requests ahead", 1, "request read at a time on a connection", _FRAMING, "the next is read afterwards"
+    ),
+    StrangerLimit(
+        "patience",
+        15,
+        "seconds for a head, a body, or reading an answer",
+        "vote.server.http_protocol:FrontDoorProtocol",
+        "408; for an answer an end",
+        "CLIENT_PATIENCE_S",
+    ),
+    StrangerLimit("connections", CONNECTIONS_MAX, "of one process", "vote.ops.gunicorn_conf:FrontDoorWorker", "503"),
+    StrangerLimit("body", BODY_MAX_BYTES, "bytes", "vote.server.request_body:wait_for", "413"),
+    StrangerLimit("ballot", VOTE_MAX_BYTES, "bytes of a body", "vote.casting.ballot_form:read_body", "413"),
+    StrangerLimit("fields", FIELDS_MAX, "of a form or JSON object", _BODY + ":json_object", "413"),
+    StrangerLimit(
+        "fields of a ballot", VOTE_FIELDS_MAX, "of a form or JSON object", "vote.casting.ballot_form:parse", "413"
+    ),
+    StrangerLimit(
+        "unknown fields named",
+        UNKNOWN_FIELDS_NAMED_MAX,
+        "in a 422",
+        "vote.web.validation:check",
+        "422 that names no more",
+    ),
+    StrangerLimit("name of a field", FIELD_NAME_MAX_CHARS, "characters in an answer", _BODY + ":named", "422, cut"),
+    StrangerLimit(
+        "password", PASSWORD_MAX_CHARS, "characters", "vote.web.api.account_models:NewPassword", "422; at a log-in 401"
+    ),
+    StrangerLimit("token", TOKEN_MAX_CHARS, "characters", "vote.identity.bearer_tokens:read_own_token", "401"),
+    StrangerLimit(
+        "token of a mail", MAILED_TOKEN_MAX_CHARS, "characters", "vote.web.api.account_models:MailedToken", "422"
+    ),
+    StrangerLimit(
+        "logged path", LOGGED_PATH_MAX_CHARS, "characters", "vote.server.access_log:RequestLog", "cut in the log"
+    ),
+    StrangerLimit(
+        "handshake's field", HANDSHAKE_LINE_MAX_BYTES, "bytes of a field in a WebSocket's handshake", _FRAMING, "431"
+    ),
+    StrangerLimit(
+        "socket message", SOCKET_MESSAGE_MAX_BYTES, "bytes", "vote.live.connection:Connection", "closed with 1009"
+    ),
+    StrangerLimit(
+        "socket messages", SOCKET_MESSAGES_PER_S, "a second", "vote.live.connection:Connection", "closed with 1008"
+    ),
+    StrangerLimit("socket frames", SOCKET_FRAMES_PER_S, "a second, pings too", _SOCKET, "closed with 1008"),
+    StrangerLimit("socket fragments", SOCKET_FRAGMENTS_MAX, "of one message", _SOCKET, "closed with 1009"),
+    StrangerLimit(
+        "sockets of an account",
+        50,
+        "of one process",
+        "vote.live.socket_quota:Places",
+        "429",
+        "LIMIT_SOCKETS_PER_ACCOUNT",
+    ),
+    StrangerLimit(
+        "sockets of a network",
+        10_000,
+        "of one process",
+        "vote.live.socket_quota:Places",
+        "429",
+        "LIMIT_SOCKETS_PER_NETWORK",
+    ),
+    StrangerLimit("sockets", SOCKETS_MAX, "of one process", "vote.live.endpoint:Live", "503"),
+    StrangerLimit(
+        "votes",
+        400,
+        "of an account at once, 20 a second",
+        "vote.casting.vote_limit:VoteLimit",
+        "429",
+        "LIMIT_VOTES_BURST",
+    ),
+    StrangerLimit(
+        "API calls",
+        300,
+        "a second of an account or network",
+        "vote.web.request_guards:check_limit",
+        "429",
+        "LIMIT_API_PER_S",
+    ),
+    StrangerLimit("page's wait", PAGE_WAIT_S, "seconds for a thread", "vote.asgi:FrontDoor", "503"),
+    StrangerLimit(
+        "log-in's wait", LOGIN_WAIT_S, "seconds for the hasher, networks in turn", "vote.asgi:FrontDoor", "503"
+    ),
+    StrangerLimit(
+        "wrong passwords at once", FREE_GUESSES + 1, "of a name and network", "vote.actions.login_throttle:Guard", "429"
+    ),
+    StrangerLimit("wrong passwords a day", GUESSES_A_DAY, "of a name", "vote.actions.login_throttle:Guard", "429"),
+    StrangerLimit(
+        "failed log-ins",
+        60,
+        "a minute of a network",
+        "vote.web.account.login:login",
+        "429",
+        "LIMIT_LOGIN_FAILURES_PER_MINUTE",
+    ),
+    StrangerLimit(
+        "right passwords",
+        30,
+        "a minute of an account",
+        "vote.web.request_context:password_counted",
+        "429",
+        "LIMIT_LOGINS_PER_MINUTE",
+    ),
+    StrangerLimit(
+        "registrations",
+        600,
+        "an hour of a network",
+        "vote.web.account.login:register",
+        "429",
+        "LIMIT_REGISTRATIONS_PER_HOUR",
+    ),
+    StrangerLimit(
+        "mails asked for",
+        120,
+        "an hour of an account or network",
+        "vote.web.request_context:check_mail_limit",
+        "429",
+        "LIMIT_MAILS_PER_HOUR",
+    ),
+    StrangerLimit(
+        "mails to an address",
+        MAILS_TO_ADDRESS_PER_HOUR,
+        "an hour, of a kind",
+        "vote.actions.mailed_links:ask_reset",
+        "429",
+    ),
+)

@@ -1,0 +1,220 @@
+"""`WS /live/<id>`: lets watchers in, gives them what changed, and ends sockets that may no longer be open.
+
+`?kind=state` sends what a page without figures knows, to whoever may see the competition; `?kind=page` the same with them.
+
+Whether a login still holds is looked at in memory several times a second, whether an organiser still is one twice a second
+in the database, while one watches. Codes: 4401 logged out, 4403 hidden from now on, 4404 gone, 1012 we restart (come back).
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Literal
+
+import structlog
+
+from vote.db import users
+from vote.domain import policy
+from vote.domain.person import Person
+from vote.errors import DatabaseUnavailable, Unavailable, VoteError
+from vote.identity.authenticator import Identifier
+from vote.identity.sessions import SessionCookie
+from vote.input_limits import LOGGED_PATH_MAX_CHARS, SOCKETS_MAX
+from vote.live.admission import Admission, Admitted, Viewer, person_of
+from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
+from vote.live.feed import Board, Feed
+from vote.live.hub import KINDS, Hub
+from vote.live.protocol import writer_of
+from vote.live.socket_quota import Places
+from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
+from vote.server import problems
+from vote.server.access_log import route_of
+from vote.server.raw_response import Receive, Scope, Send
+from vote.server.security_headers import security_headers
+from vote.services.container import Parts
+
+LOGIN_CHECK_S = 0.25  # with the reading of what is revoked (0.4 s) a log-out counts within a second
+CHECKED_AT_ONCE = 500  # some milliseconds of tokens; then others have their turn
+WOKEN_AT_ONCE = 200  # about a millisecond of writing; then others have their turn
+ROLE_CHECK_S = 0.5  # with the query, whoever runs a competition no more has lost its hidden results within a second
+CLOSING_S = 1.0  # what sockets have to say goodbye
+
+lines = structlog.get_logger()
+
+
+class Live:
+    """The endpoint of one process. Belongs to one event loop, between `start` and `stop`."""
+
+    def __init__(self, parts: Parts, identifier: Identifier, cookie: SessionCookie) -> None:
+        self._parts = parts
+        self._hub: Hub[Connection] = Hub()
+        self._feed = Feed(parts.reports, self._hub.watched, self._hear, parts.replica)
+        self._admission = Admission(parts, identifier, cookie, self._feed)
+        self._headers = security_headers(parts.settings)
+        self._open: dict[Connection, asyncio.Task[None] | None] = {}
+        self._places = Places(parts.settings)
+        self._arriving = 0
+        self._checks: list[asyncio.Task[None]] = []
+        self._is_stopping = True
+
+    async def start(self) -> None:
+        """Begin to follow tallies and logins."""
+        self._is_stopping = False
+        self._feed.start()
+        self._checks = [asyncio.create_task(check()) for check in (self._check_logins, self._check_roles)]
+
+    async def stop(self) -> None:
+        """Close every socket (1012: come back, to another process) and end what `start` began."""
+        self._is_stopping = True
+        for connection in list(self._open):
+            connection.end(RESTARTING)
+        tasks = [task for task in self._open.values() if task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING_S)
+        for check in self._checks:
+            check.cancel()
+        if self._checks:
+            await asyncio.wait(self._checks)
+        await self._feed.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One socket, from handshake to end."""
+        await receive()  # websocket.connect
+        began, request_id = time.perf_counter(), secrets.token_hex(16)
+        self._arriving += 1
+        try:
+            connection = self._join(await self._admit(scope), scope)
+        except VoteError as error:
+            _tell(scope, problems.status_of(error), request_id, began)
+            await self._refuse(scope, send, error, request_id)
+            return
+        finally:
+            self._arriving -= 1
+        _tell(scope, 101, request_id, began)
+        try:
+            await send({"type": "websocket.accept", "headers": [(b"x-request-id", request_id.encode("ascii"))]})
+            await connection.serve(receive, send, writer_of(scope))
+        except OSError:
+            pass  # gone before it was accepted
+        finally:
+            connection.end(None)
+            del self._open[connection]
+            self._places.give_back(connection.place)
+            WATCHERS.dec()
+
+    async def _admit(self, scope: Scope) -> Admitted:
+        if self._is_stopping or len(self._open) + self._arriving > SOCKETS_MAX:
+            raise Unavailable("Too many people watch at the moment. The results page shows the numbers too.")
+        return await self._admission.admit(scope)
+
+    def _join(self, admitted: Admitted, scope: Scope) -> Connection:
+        """Without waiting between the judgement and this, so that no change of the rules falls between them."""
+        if self._is_stopping:
+            raise Unavailable
+        place, news = self._places.take(admitted.viewer.account, scope), admitted.board.of_kind(admitted.kind)
+        connection = Connection(news.competition, admitted.viewer, self._hub, place, admitted.kind)
+        self._open[connection] = asyncio.current_task()
+        WATCHERS.inc()
+        self._hub.join(connection, news)
+        self._feed.wake()
+        return connection
+
+    def _hear(self, competition: int, what: Board | Literal["gone", "rewound"]) -> None:
+        """Something changed: end those who may not see it, give it to the others."""
+        if not isinstance(what, Board):
+            for connection in self._hub.watchers(competition):
+                connection.end(GONE if what == "gone" else RESTARTING)
+            return
+        if not Viewer().may_see(what.competition, "figures"):
+            for connection in self._hub.watchers(competition):
+                if not connection.viewer.may_see(what.competition, connection.kind):
+                    connection.end(GONE if what.competition.state in ("archived", "draft") else HIDDEN)
+        for kind in KINDS:
+            self._wake(iter(self._hub.publish(what.of_kind(kind))))
+
+    def _wake(self, connections: Iterator[Connection]) -> None:
+        some = list(islice(connections, WOKEN_AT_ONCE))
+        for connection in some:
+            connection.wake()
+        if some:
+            asyncio.get_running_loop().call_soon(self._wake, connections)
+
+    async def _check_logins(self) -> None:
+        while True:
+            await asyncio.sleep(LOGIN_CHECK_S)
+            logged_in = [one for one in self._open if one.viewer.check_login is not None]
+            for number, connection in enumerate(logged_in, 1):
+                if (why := _why_to_end(connection)) is not None:
+                    connection.end(why)
+                if number % CHECKED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    async def _check_roles(self) -> None:
+        while True:
+            await asyncio.sleep(ROLE_CHECK_S)
+            # Voters have no role to lose: among thousands who watch what they have voted in nobody is asked about.
+            by_role = {one: who.id for one in self._open if (who := one.viewer.person) and policy.can_organise(who)}
+            if not by_role:
+                continue
+            try:
+                people = await asyncio.to_thread(self._people, set(by_role.values()))
+            except DatabaseUnavailable:
+                continue  # nobody can have been given another role meanwhile
+            except Exception:  # noqa: BLE001  # whatever it is: roles are looked at again, for as long as this process lives
+                lines.exception("roles could not be read")
+                continue
+            for connection, user_id in by_role.items():
+                connection.viewer.person = people.get(user_id)
+                board = self._feed.known(connection.competition)
+                if board is not None and not connection.viewer.may_see(board.competition, connection.kind):
+                    connection.end(HIDDEN)
+
+    def _people(self, ids: set[int]) -> dict[int, Person | None]:
+        with self._parts.db.read() as tx:
+            return {account.id: person_of(account) for account in users.find_many(tx, ids)}
+
+    async def _refuse(self, scope: Scope, send: Send, error: VoteError, request_id: str) -> None:
+        """An HTTP answer where the server can give one, else a close before the handshake is done."""
+        status = problems.status_of(error)
+        try:
+            if "websocket.http.response" not in scope.get("extensions", {}):
+                await send({"type": "websocket.close", "code": 4000 + status, "reason": ""})
+                return
+            body = json.dumps(problems.problem_of(error, request_id=request_id)).encode("utf-8")
+            headers = [
+                (b"content-type", problems.CONTENT_TYPE.encode("ascii")),
+                (b"cache-control", b"no-store"),
+                (b"x-request-id", request_id.encode("ascii")),
+                *((name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)),
+                *self._headers,
+            ]
+            await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": body})
+        except OSError:
+            pass  # gone already
+
+
+def _why_to_end(connection: Connection) -> int | None:
+    """The code for a socket whose login does not hold any more, or of which this process cannot know it."""
+    try:
+        return None if connection.viewer.is_logged_in(time.time()) else LOGGED_OUT
+    except Unavailable:
+        return RESTARTING  # another process may know
+
+
+def _tell(scope: Scope, status: int, request_id: str, began: float) -> None:
+    """The line and the metrics of a handshake; `vote.server.middleware` does this for HTTP."""
+    seconds = time.perf_counter() - began
+    REQUESTS.labels(route_of(scope["path"]), "GET", str(status)).inc()
+    REQUEST_SECONDS.labels(route_of(scope["path"])).observe(seconds)
+    lines.info(
+        "request",
+        request_id=request_id,
+        method="GET",
+        path=scope["path"][:LOGGED_PATH_MAX_CHARS],
+        status=status,
+        ms=round(seconds * 1000, 2),
+    )

@@ -1,0 +1,64 @@
+"""Programs of PostgreSQL in the server's own major version, and how they are told where to connect.
+
+A client of another version refuses, or makes what cannot be restored (a newer dump, an older manifest).
+"""
+
+import contextlib
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from vote import tcp_keepalive
+from vote.errors import ConfigError
+from vote.ops.account import server_account
+from vote.ops.embedded import programs
+from vote.ops.embedded.programs import SYSTEM_POSTGRES, server_environ
+
+# What libpq takes beside the password that nobody else may know, and has no name for in the environment.
+SECRET_FIELDS = {"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
+
+
+def bin_of(major: int) -> Path:
+    """The folder of the programs of this major version. Raises ConfigError when there is none."""
+    for folder in _folders(major):
+        if (folder / "pg_basebackup").exists() and _major(folder / "pg_basebackup") == major:
+            return folder
+    raise ConfigError(
+        f"The server is PostgreSQL {major}, and its programs are not here: apt-get install postgresql-{major}."
+    )
+
+
+def connection(url: str, application: str, **settings: str) -> tuple[str, dict[str, str]]:
+    """(what `-d` is given, the environment): the password never stands on a command line, where everybody can read it.
+
+    `settings` are the server's, for this connection.
+    """
+    fields = conninfo_to_dict(url)
+    if shown := SECRET_FIELDS & fields.keys():
+        raise ConfigError(
+            f"{', '.join(sorted(shown))} in DATABASE_URL_BACKUP would stand on a command line, where everybody can read it."
+            " Use a password, or a key file without a passphrase that only its owner can read."
+        )
+    password = fields.pop("password", None)
+    fields["application_name"] = application
+    fields.setdefault("connect_timeout", "5")
+    fields |= tcp_keepalive.for_postgres(url)
+    if settings:
+        own = [f"-c {name}={value}" for name, value in settings.items()]
+        fields["options"] = " ".join([str(fields.get("options") or ""), *own]).strip()
+    environ = server_environ() | ({"PGPASSWORD": str(password)} if password else {})
+    return make_conninfo("", **fields), environ
+
+
+def _folders(major: int) -> Iterator[Path]:
+    with contextlib.suppress(ConfigError):
+        yield programs.find("embedded", server_account()).postgres_bin
+    yield SYSTEM_POSTGRES / str(major) / "bin"
+
+
+def _major(program: Path) -> int:
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, env=server_environ())
+    return int(re.findall(r"\d+", answer.stdout)[0])

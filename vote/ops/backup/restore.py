@@ -1,0 +1,194 @@
+"""Restores in earnest: everything is checked and recovered beside the present data, which is then set aside, not deleted."""
+
+import contextlib
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+from vote.config import Settings
+from vote.db import backups, replication
+from vote.db.pool import Tx
+from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
+from vote.ops.account import Account
+from vote.ops.backup import archive
+from vote.ops.backup import manifest as manifests
+from vote.ops.backup.encryption import identity_of, recipient_of
+from vote.ops.backup.folder import Folder
+from vote.ops.backup.manifest import Manifest
+from vote.ops.backup.recovery_server import Recovered, recovered
+from vote.ops.backup.replay_coverage import check_reach
+from vote.ops.backup.unpack import unpack
+from vote.ops.backup.verify import scratch
+from vote.ops.backup.wal_supply import Supply, supply
+from vote.ops.embedded.disk import sync_names
+from vote.ops.embedded.home import locked
+from vote.ops.embedded.stale_servers import end_servers_in
+from vote.ops.process import Part
+
+NAME = "vote restore"
+COMPLETE = "restored-by-vote"  # a file in a data folder that is ready to take the other's place
+
+
+class Restored(NamedTuple):
+    """What a restore did. `aside`: where the data before it is; None when there was none."""
+
+    manifest: Manifest
+    wal: Supply
+    data: Path
+    aside: Path | None
+
+
+def choose(settings: Settings, label: str | None, until: datetime | None) -> Manifest:
+    """The backup to restore: the one named, else the newest, or the newest before a time. Raises ConfigError."""
+    folder = Folder.of(settings)
+    wanted = folder.labels() if label is None else [label] if folder.backup(label).is_dir() else []
+    found = [manifests.read_plain(folder.backup(one)) for one in wanted]
+    if not found:
+        raise ConfigError(f"There is no backup{f' {label}' if label else ''} in {folder.path}.")
+    fit = [one for one in found if until is None or one.moment_at <= until]
+    if not fit:
+        raise ConfigError(
+            f"No backup is older than {until}: the oldest is of {found[-1].moment_at:%Y-%m-%d %H:%M:%S} UTC."
+        )
+    return fit[0]
+
+
+def restore(
+    settings: Settings,
+    manifest: Manifest,
+    data: Path,
+    account: Account | None,
+    *,
+    until: datetime | None = None,
+    timeline: int | None = None,
+    accept_loss: bool = False,
+    say: Callable[[str], None],
+    quiet: bool = False,
+) -> Restored:
+    """Bring `data` to where the WAL ends, or to a time. The caller holds the locks of the home, so no server runs.
+
+    Raises BackupUnusable with nothing changed unless key, backup and WAL are whole and the server recovers from them;
+    also when the ballot log may not reach back to `until` and votes would be lost, unless `accept_loss`.
+    """
+    folder, identity = Folder.of(settings), identity_of(settings)
+    manifest = manifests.read_sealed(folder.backup(manifest.label), identity)
+    settle(data)
+    new = data.with_name(data.name + ".restoring")
+    _clear(new)
+    stream = folder.stream(manifest.system)
+
+    def check(tx: Tx) -> None:
+        _check_content(tx, manifest)
+        if until is not None:
+            check_reach(tx, settings, manifest.system, until, accept_loss=accept_loss, say=say)
+
+    with contextlib.ExitStack() as held:
+        if stream.is_dir():
+            held.enter_context(locked(stream))  # nobody may stream into what is restored from
+        room, _ = held.enter_context(scratch(settings))
+        say("Checking the WAL …")
+        wal = supply(folder, manifest, identity, room / "wal", account, timeline=timeline, quiet=quiet)
+        say(f"Unpacking and checking backup {manifest.label} …")
+        unpack(folder.backup(manifest.label), manifest, identity, new, account, quiet=quiet)
+        say("All of it is whole. Recovering …")
+        try:
+            _recover(new, room, manifest, account, wal, until, check)
+        except (BackupUnusable, DatabaseUnavailable, psycopg.Error, OSError):
+            _clear(new)
+            raise
+        _leave_no_setting_behind(new)
+        archive.seal_rest(stream, folder.wal(manifest.system), recipient_of(settings))
+    (new / COMPLETE).write_text(manifest.label + "\n")
+    sync_names(new)
+    return Restored(manifest, wal, data, _swap(data))
+
+
+def settle(data: Path) -> None:
+    """Finish what a crash interrupted between the two renames of a restore: never may a new, empty cluster be made there."""
+    new = data.with_name(data.name + ".restoring")
+    if not data.exists() and (new / COMPLETE).exists():
+        _put(new, data)
+
+
+def guarded(part: Part, data: Path, settings: Settings) -> Part:
+    """The part of a database whose data is not made anew where there are backups of it: that would hide the loss."""
+
+    def prepare() -> None:
+        if not data.exists() and Folder.of(settings).labels():
+            raise ConfigError(f"{data} is gone, and there are backups: run `vote restore`, then start again.")
+        part.prepare()
+
+    return replace(part, prepare=prepare)
+
+
+def _recover(
+    new: Path,
+    room: Path,
+    manifest: Manifest,
+    account: Account | None,
+    wal: Supply,
+    until: datetime | None,
+    check: Callable[[Tx], None],
+) -> None:
+    goal = {"recovery_target_action": "promote"}
+    if until is not None:
+        goal["recovery_target_time"] = until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+    with recovered(new, room / "wal", manifest, account, room / "postgres.log", goal, wal.timeline) as server:
+        with replication.connected(server.target(_owner(server)), name=NAME) as tx:
+            check(tx)
+        with replication.connected(server.target(), name=NAME) as tx, contextlib.suppress(psycopg.Error):
+            # From here on the WAL is kept for the stream. Without it a new backup starts the next chain.
+            replication.ensure_slot(tx)
+        server.process.send(signal.SIGINT)
+        server.process.stop()
+        if server.process.exit_code != 0:
+            raise BackupUnusable("The restored server does not end cleanly; it was not put in place.")
+
+
+def _owner(server: Recovered) -> str:
+    with replication.connected(server.target(), name=NAME) as tx:
+        return backups.owner_of_database(tx)
+
+
+def _check_content(tx: Tx, manifest: Manifest) -> None:
+    """The journal of the backup's moment must be in the journal that was restored, link for link."""
+    missing = backups.missing_journal(tx, manifest.facts)
+    if missing:
+        raise BackupUnusable(f"The restored journal does not hold what the backup holds ({missing[0]}).")
+
+
+def _leave_no_setting_behind(data: Path) -> None:
+    """Settings of the moment of the backup that would make the restored server wait for a stream, or recover again."""
+    file = data / "postgresql.auto.conf"
+    if file.exists():
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        file.write_text(
+            "".join(line for line in lines if not line.startswith(("synchronous_standby_names", "recovery_")))
+        )
+
+
+def _swap(data: Path) -> Path | None:
+    aside = None
+    if data.exists():
+        aside = data.with_name(f"{data.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        data.rename(aside)
+    _put(data.with_name(data.name + ".restoring"), data)
+    return aside
+
+
+def _put(new: Path, data: Path) -> None:
+    new.rename(data)
+    sync_names(data.parent)
+    (data / COMPLETE).unlink(missing_ok=True)
+
+
+def _clear(new: Path) -> None:
+    if new.exists():
+        end_servers_in(new)
+        shutil.rmtree(new)

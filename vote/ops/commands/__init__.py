@@ -1,0 +1,1 @@
+"""The `vote` command, one module for each subcommand."""

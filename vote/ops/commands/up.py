@@ -1,0 +1,145 @@
+"""`vote up`: the whole stack on one machine, from nothing to ready, until Ctrl-C."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from vote import config
+from vote.config import Settings
+from vote.db import migrate
+from vote.errors import ConfigError
+from vote.ops import environment, first_start
+from vote.ops.account import server_account
+from vote.ops.backup import restore
+from vote.ops.backup.encryption import kept_recipient
+from vote.ops.backup.installed import allow_backups, prepare_server
+from vote.ops.embedded import programs
+from vote.ops.embedded.home import Home, ServerRoom, locked, make_room, prepare
+from vote.ops.embedded.postgres import OWNER, Postgres
+from vote.ops.embedded.programs import Services
+from vote.ops.embedded.valkey import Valkey
+from vote.ops.process import Part, die_with_parent
+from vote.ops.supervisor import Supervisor
+
+ROLES = ("vote_web", "vote_worker", "vote_reports", "vote_backup")
+GRACE_S = 15  # longer than gunicorn's own deadline
+
+
+@click.command()
+@click.option(
+    "--services",
+    type=click.Choice(["embedded", "system"]),
+    default="embedded",
+    show_default=True,
+    help="Run PostgreSQL and Valkey from the Python environment, or PostgreSQL and Redis installed on this machine.",
+)
+@click.option("--with-parent", is_flag=True, hidden=True, help="End as by Ctrl-C when the starting process dies.")
+def up(services: Services, with_parent: bool) -> None:
+    """Start everything: servers, database schema, a first admin, a demo competition, worker and web.
+
+    What already runs is used: with DATABASE_URL and REDIS_URL set, no server is started. Everything that is kept lies
+    in VOTE_HOME (./.vote). Ctrl-C stops it all and loses nothing.
+    """
+    if with_parent:  # `make run`: killing make must not leave a copy behind that keeps the next one out
+        die_with_parent(os.getppid(), signal.SIGINT)
+    environ = environment.read()
+    home = prepare(environment.home_path(environ))
+    with contextlib.ExitStack() as held:
+        held.enter_context(locked(home.path))
+        made = first_start.missing_secrets(home, environ)
+        if "BACKUP_RECIPIENT" not in environ:
+            made["BACKUP_RECIPIENT"] = kept_recipient(home)
+        settings = config.load(environ | made)
+        made |= first_start.public_key(settings)
+        _check_port(settings)
+        room = None
+        if settings.database_url is None or settings.redis_url is None:
+            room = make_room(home, server_account())
+            held.enter_context(locked(room.data))  # a copy of a home may lead to the same data
+        with contextlib.suppress(KeyboardInterrupt), Supervisor(_warn) as supervisor:
+            if room is not None:
+                made |= _start_servers(supervisor, room, services, settings)
+            else:
+                migrate.upgrade(settings.database("owner").url)
+            environment.note(home.path, made)
+            # A server of somebody else's has somebody else's backups, unless a folder for ours is named.
+            keeps_backups = settings.database_url is None or settings.backup_folder is not None
+            _start_parts(supervisor, home, environ | made, keeps_backups=keeps_backups)
+            supervisor.watch()
+
+
+def _start_servers(supervisor: Supervisor, room: ServerRoom, services: Services, settings: Settings) -> dict[str, str]:
+    """Start what the settings lack, with the schema in place. Returns the URLs."""
+    found = programs.find(services, room.account)
+    _say(f"Servers: {found.versions()}")
+    urls = {}
+    if settings.redis_url is None:
+        valkey = Valkey(room, found)
+        supervisor.start(valkey.part())
+        urls["REDIS_URL"] = valkey.url
+    if settings.database_url is not None:
+        migrate.upgrade(settings.database_url)
+        return urls
+    postgres = Postgres(room, found)
+    restore.settle(postgres.data)
+    supervisor.start(restore.guarded(postgres.part(), postgres.data, settings))
+    prepare_server(postgres)
+    postgres.provide()
+    migrate.upgrade(postgres.url(OWNER))
+    postgres.let_in(ROLES)  # made by the migrations
+    allow_backups(postgres)
+    own = {f"DATABASE_URL_{role.removeprefix('vote_').upper()}": postgres.url(role) for role in ROLES}
+    return urls | own | {"DATABASE_URL": postgres.url(OWNER)}
+
+
+def _start_parts(supervisor: Supervisor, home: Home, environ: dict[str, str], *, keeps_backups: bool) -> None:
+    settings = config.load(environ)
+    password_file = first_start.furnish(settings, home)
+    if keeps_backups:
+        # First, so that it ends last: commits wait for it (BACKUP_SYNC).
+        supervisor.start(_part("backup", environ, ["DATABASE_URL_BACKUP"], "keep"))
+    supervisor.start(_part("worker", environ, ["DATABASE_URL_WORKER"]))
+    # Said before the web starts, so that whoever waits for /ready has it by then.
+    _welcome(settings, password_file)
+    supervisor.start(_part("web", environ, ["DATABASE_URL_WEB", "DATABASE_URL_REPORTS"]))
+
+
+def _part(name: str, environ: dict[str, str], databases: list[str], *words: str) -> Part:
+    command = [sys.executable, str(Path(sys.argv[0]).absolute()), name, *words]  # the command that runs now, once more
+    own = environment.of_part(environ, databases, signs=name == "worker") | {"PYTHONUNBUFFERED": "1"}
+    return Part(name=name, command=command, environ=own, grace_s=GRACE_S)
+
+
+def _check_port(settings: Settings) -> None:
+    """Refuse at once, before anything is started, what the web would fail at again and again."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.host}:{settings.port} cannot be used ({error.strerror}). Choose another PORT or HOST."
+        ) from error
+
+
+def _welcome(settings: Settings, password_file: Path | None) -> None:
+    url = settings.site_url
+    _say(f"Voting: {url} (demo: {url}/vote/1)")
+    if password_file is not None:
+        _say(f"Admin: user {first_start.ADMIN}, first password in {password_file}; choose another at {url}/account")
+    _say("Ctrl-C stops everything; nothing is lost.")
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+def _warn(line: str) -> None:
+    click.echo(line, err=True)

@@ -1,0 +1,57 @@
+"""What a new installation is given once: its secrets, its first admin, a competition to try."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vote.actions import accounts, demo
+from vote.actions.checkpoints import Signer
+from vote.config import Settings
+from vote.db.pool import Database
+from vote.ops.embedded.home import Home
+from vote.ops.embedded.stored_secrets import kept_secret
+
+SECRETS = ("FLASK_SECRET_KEY", "JWT_SECRET")
+SIGNING_KEY = "CHECKPOINT_KEY"
+ADMIN = "admin"
+ADMIN_PASSWORD_BYTES = 15  # 20 characters
+BY = "vote up"
+
+
+def missing_secrets(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
+    """The secrets that the environment does not give, kept in the home from their first use on."""
+    missing = [name for name in (*SECRETS, SIGNING_KEY) if name not in environ and f"{name}_FILE" not in environ]
+    return {name: kept_secret(home.secrets / name) for name in missing}
+
+
+def public_key(settings: Settings) -> dict[str, str]:
+    """What `vote verify` checks signatures with, where the settings say nothing else."""
+    if settings.checkpoint_key is None or settings.checkpoint_public_key:
+        return {}
+    return {"CHECKPOINT_PUBLIC_KEY": Signer(settings.checkpoint_key).public}
+
+
+def furnish(settings: Settings, home: Home) -> Path | None:
+    """Create the first admin and the demo competition where there are none.
+
+    Returns the file that holds the first admin's password; None when that was changed, or when there are admins this home
+    knows nothing of.
+    """
+    db = Database(settings.database("owner"), size=1, name=BY)
+    try:
+        password_file = _first_admin(db, home)
+        demo.ensure_demo(db, by=BY)
+    finally:
+        db.close()
+    return password_file
+
+
+def _first_admin(db: Database, home: Home) -> Path | None:
+    file = home.path / "admin-password"
+    is_new = not file.exists()
+    # The password is on disk before the admin is in the database: a crash between the two repeats both.
+    password = kept_secret(file, size=ADMIN_PASSWORD_BYTES)
+    created = accounts.ensure_admin(db, username=ADMIN, password=password, by=BY)
+    if is_new and not created:
+        file.unlink()
+        return None
+    return file if accounts.has_first_password(db, username=ADMIN) else None

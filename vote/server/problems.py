@@ -1,0 +1,92 @@
+"""The one table from error class to HTTP status, and the body that API clients get (RFC 9457)."""
+
+from typing import Any
+
+from vote import errors
+from vote.errors import VoteError
+
+CONTENT_TYPE = "application/problem+json"
+
+STATUS: dict[type[VoteError], int] = {
+    errors.VoteError: 500,
+    errors.ConfigError: 500,
+    errors.InvalidInput: 422,
+    errors.NotFound: 404,
+    errors.NoSuchCompetition: 404,
+    errors.NotLoggedIn: 401,
+    errors.NotAllowed: 403,
+    errors.TooManyRequests: 429,
+    errors.NotConfirmed: 403,
+    errors.TooManyGuesses: 429,
+    errors.ForgedForm: 403,
+    errors.NoCookie: 403,
+    errors.AlreadyAnswered: 409,
+    errors.Conflict: 409,
+    errors.NameTaken: 409,
+    errors.AlreadyVoted: 409,
+    errors.AddressHasVoted: 409,
+    errors.VotingNotOpen: 403,
+    errors.NoSuchOption: 422,
+    errors.TooLarge: 413,
+    errors.WrongMediaType: 415,
+    errors.StaleVersion: 412,
+    errors.UnreadableVersion: 400,
+    errors.VersionRequired: 428,
+    errors.BackupUnusable: 500,
+    errors.Unavailable: 503,
+    errors.LogUnavailable: 503,
+    errors.ForeignLog: 503,
+    errors.DatabaseUnavailable: 503,
+    errors.DatabaseBusy: 503,
+    errors.HasherBusy: 503,
+}
+
+TITLES = {
+    400: "The request cannot be read",
+    401: "Log in first",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    412: "Changed in the meantime",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Some fields need another look",
+    428: "If-Match is missing",
+    429: "Too many requests",
+    500: "Something went wrong here",
+    503: "Not available at the moment",
+}
+
+
+def status_of(error: VoteError) -> int:
+    """The status of an error: that of its class. A test checks that every class is in the table."""
+    return STATUS[type(error)]
+
+
+def headers_of(error: VoteError) -> list[tuple[str, str]]:
+    """Headers that belong to an error's answer."""
+    if isinstance(error, errors.Unavailable | errors.TooManyRequests):
+        return [("Retry-After", str(error.retry_after_s))]
+    if isinstance(error, errors.NotLoggedIn):
+        return [("WWW-Authenticate", 'Bearer realm="vote-app"')]
+    return []
+
+
+def problem(status: int, detail: str, *, request_id: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
+    """The body of an error for API clients. `errors` has a sentence per wrong field, where there are any."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": TITLES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+    }
+    if fields:
+        body["errors"] = fields
+    return body
+
+
+def problem_of(error: VoteError, *, request_id: str) -> dict[str, Any]:
+    """The body for an error of the tree."""
+    return problem(status_of(error), error.detail, request_id=request_id, fields=getattr(error, "fields", None))

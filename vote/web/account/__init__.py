@@ -1,0 +1,1 @@
+"""Registering, logging in, and a person's own account."""

@@ -1,0 +1,112 @@
+"""The page of one's own account, and its forms: another password, out everywhere, gone for good."""
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from vote.actions import accounts as actions
+from vote.errors import Conflict, HasherBusy, InvalidInput, TooManyRequests
+from vote.web import idempotency, request_context, tokens, validation
+from vote.web.access import LOGGED_IN, rule
+from vote.web.account import page_context
+from vote.web.api.account_models import Deletion, Nothing, PasswordChange
+from vote.web.api.me import erase_account
+from vote.web.api.operations import Operation, describe, nothing
+
+account_page = Blueprint("account", __name__, url_prefix="/account")
+
+MESSAGES = {
+    "password": "Your password is changed. Everywhere else you are logged out.",
+    "device": "The device is taken away, and logged out.",
+    "email": "Your e-mail address is changed.",
+    "mail": "A mail is on its way. Open the link in it to confirm the address.",
+    "confirmed": "Your e-mail address is confirmed.",
+}
+
+
+@account_page.get("")
+@rule(LOGGED_IN)
+def show() -> AnyResponse:
+    """The page."""
+    return page_context.page(message=MESSAGES.get(request.args.get("done", "")))
+
+
+@account_page.post("/password")
+@rule(LOGGED_IN)
+@describe(
+    Operation(
+        summary="Change my password",
+        tag="accounts",
+        body=PasswordChange,
+        answers={204: None},
+        problems=(429,),
+        description=(
+            "Every token and session of the account is dead afterwards, except the browser's own one, and no other device "
+            "is known any more. The owner is told by mail."
+        ),
+    )
+)
+def change_password() -> AnyResponse:
+    """Another password; everything that was logged in before is out, but the browser that asked."""
+    account, parts = request_context.me(), request_context.parts()
+    once, device = idempotency.claim("/account?done=password", about=account.id), request_context.own_device(account)
+    try:
+        given = validation.read(PasswordChange)
+        with once.hold(parts.db):
+            page_context.check_password(given.current_password, field="current_password")
+            actions.change_password(
+                parts.db, parts.hasher, by=account, new=given.new_password, keep_device=device, once=once
+            )
+    except (InvalidInput, TooManyRequests, HasherBusy) as error:
+        return page_context.refused(error)
+    tokens.know_ended(parts, account.id)
+    if not request_context.wants_page():
+        return nothing()
+    request_context.log_in(account, began=request_context.now_by_database(), sid=idempotency.names_given(once)[0])
+    return redirect(once.address, 303)
+
+
+@account_page.post("/logout-everywhere")
+@rule(LOGGED_IN)
+@describe(
+    Operation(
+        summary="Log out everywhere",
+        tag="accounts",
+        body=Nothing,
+        body_optional=True,
+        answers={204: None},
+        description="Every token and session of the account is dead within a second, the one that asks too.",
+    )
+)
+def logout_everywhere() -> AnyResponse:
+    """Every token and session of the account is dead within a second; of its devices only this one is known still."""
+    account, parts = request_context.me(), request_context.parts()
+    once = idempotency.claim("/login", about=account.id)
+    actions.log_out_everywhere(parts.db, by=account.id, keep_device=request_context.own_device(account), once=once)
+    tokens.know_ended(parts, account.id)
+    request_context.log_out()
+    return redirect(once.address, 303) if request_context.wants_page() else nothing()
+
+
+@account_page.post("/delete")
+@rule(LOGGED_IN)
+@describe(
+    Operation(
+        summary="Erase me, with the password",
+        tag="accounts",
+        body=Deletion,
+        answers={204: None},
+        problems=(409, 429),
+        description="As DELETE /api/me, for a form.",
+    )
+)
+def delete() -> AnyResponse:
+    """The account is blank; its votes stay and carry only a number."""
+    account = request_context.me()
+    once = idempotency.claim("/login?done=deleted", about=account.id)
+    try:
+        with once.hold(request_context.parts().db):
+            page_context.check_password(validation.read(Deletion).password, field="password")
+            erase_account(account.id, once=once)
+    except (Conflict, InvalidInput, TooManyRequests, HasherBusy) as error:
+        return page_context.refused(error)
+    return redirect(once.address, 303) if request_context.wants_page() else nothing()

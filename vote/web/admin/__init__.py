@@ -1,0 +1,1 @@
+"""Pages for admins: accounts, locked accounts, gaps in the ballot log."""

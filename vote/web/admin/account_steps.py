@@ -1,0 +1,125 @@
+"""What an admin can do to somebody's account, in plain words: used by the people's pages and by the admin API alike."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vote.actions import account_administration as actions
+from vote.actions import logins
+from vote.db import account_search
+from vote.db.account_search import PersonRow
+from vote.db.idempotency_keys import Claim
+from vote.domain import policy
+from vote.errors import NotFound
+from vote.services.container import Parts
+from vote.web import tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonStep:
+    """One step. `button` is what the button says; `will` what happens then, one sentence each."""
+
+    name: str
+    button: str
+    title: str
+    will: Sequence[str]
+    done: str
+    fits: Callable[[PersonRow], bool]
+    take: Callable[[Parts, int, int, Claim | None], PersonRow]  # of whom, by whom, and for which press
+    is_grave: bool = False
+    is_repeatable: bool = False  # makes sense again right after it was taken
+    is_for_others: bool = False  # refused on oneself, by the action as well
+
+    def check(self, user_id: int, by: int) -> None:
+        """Raises Conflict when somebody may not take this step on this account: before they are asked to be sure."""
+        if self.is_for_others:
+            policy.check_not_oneself(user_id, by)
+
+    def is_still_done(self, person: PersonRow) -> bool:
+        """Whether what the step does is still so."""
+        return self.is_repeatable or not self.fits(person)
+
+
+def _disable(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    person = actions.disable(parts.db, user_id, by=by, once=once)
+    tokens.know_ended(parts, user_id)
+    return person
+
+
+def _enable(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    return actions.enable(parts.db, user_id, by=by, once=once)
+
+
+def _log_out(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    person = actions.log_out(parts.db, user_id, by=by, once=once)
+    tokens.know_ended(parts, user_id)
+    return person
+
+
+def _unlock(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    logins.unlock(parts.db, parts.guard, user_id, by=by, once=once)
+    with parts.db.read() as tx:
+        person = account_search.find(tx, user_id)
+    if person is None:
+        raise NotFound("There is nobody with this number.")
+    return person
+
+
+STEPS = {
+    step.name: step
+    for step in (
+        PersonStep(
+            name="disable",
+            button="Disable",
+            title="Disable this account?",
+            will=(
+                "Every login and every token of theirs ends within a second, on every device.",
+                "They cannot log in until an admin enables the account again.",
+                "Votes they have cast stay counted.",
+            ),
+            done="The account is disabled, and everything that was logged in with it is out.",
+            fits=lambda person: person.disabled_at is None,
+            take=_disable,
+            is_grave=True,
+            is_for_others=True,
+        ),
+        PersonStep(
+            name="enable",
+            button="Enable again",
+            title="Enable this account again?",
+            will=("They can log in again with their password.", "What was ended stays ended: old tokens stay dead."),
+            done="They can log in again.",
+            fits=lambda person: person.disabled_at is not None,
+            take=_enable,
+        ),
+        PersonStep(
+            name="logout",
+            button="Log out everywhere",
+            title="Log this person out everywhere?",
+            will=(
+                "Every login and every token of theirs ends within a second, on every device.",
+                "They can log in again at once with their password.",
+            ),
+            done="Everything that was logged in with the account is out.",
+            fits=lambda person: person.disabled_at is None,
+            take=_log_out,
+            is_repeatable=True,
+        ),
+        PersonStep(
+            name="unlock",
+            button="Unlock",
+            title="Unlock this account?",
+            will=(
+                "Wrong passwords of today are forgotten: from every network it can be tried again.",
+                "Whoever was guessing can go on, up to a hundred times a day. They are told by mail that you unlocked it.",
+            ),
+            done="The account is unlocked.",
+            fits=lambda person: person.locked_until is not None,
+            take=_unlock,
+        ),
+    )
+}
+
+
+def steps_of(person: PersonRow) -> list[PersonStep]:
+    """The steps that make sense now."""
+    return [step for step in STEPS.values() if step.fits(person)]

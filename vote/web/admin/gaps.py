@@ -1,0 +1,79 @@
+"""The admins' page of what may be missing: breaks in the ballot log, to be decided on, and what is set aside."""
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from vote.actions import closing
+from vote.db import competitions, gaps, quarantine
+from vote.db.gaps import GapRow
+from vote.db.pool import Tx
+from vote.domain.competition import Competition
+from vote.errors import InvalidInput
+from vote.web import idempotency, request_context, validation
+from vote.web.access import ADMIN, rule
+from vote.web.api import paging
+from vote.web.api.gap_models import Decision
+
+desk_gaps = Blueprint("desk_gaps", __name__, url_prefix="/admin/gaps")
+
+LATEST = 20
+DONE = "It is written down. Results that waited for nothing else become final by themselves within a second."
+CHOOSE = "Choose at least one break."
+
+
+@desk_gaps.get("")
+@rule(ADMIN)
+def show() -> str:
+    """What may be missing, since when, what waits for it, and what was decided."""
+    return _page({}, [], "")
+
+
+@desk_gaps.post("")
+@rule(ADMIN)
+def decide() -> AnyResponse:
+    """Decide on some of the gaps: first it is asked about, with the reason, then it is done."""
+    parts, reason, chosen = request_context.parts(), request.form.get("reason", ""), set(request.form.getlist("gap"))
+    with parts.db.read() as tx:
+        wanted = [gap for gap in gaps.listed(tx).gaps if gap.decided_at is None and str(gap.id) in chosen]
+        waiting = _waiting(tx)
+    try:
+        reason = validation.check(Decision, {"reason": reason}).reason
+        if not wanted:
+            raise InvalidInput({"gap": CHOOSE})
+    except InvalidInput as error:
+        missing = {} if wanted else {"gap": CHOOSE}
+        return Response(_page({**missing, **error.fields}, wanted, reason), 422)
+    if "sure" not in request.form:
+        return Response(render_template("desk-gaps-decide.html", wanted=wanted, waiting=waiting, reason=reason))
+    once = idempotency.claim("/admin/gaps?done=decided")
+    closing.decide_gaps(parts.db, [gap.id for gap in wanted], by=request_context.me().person, reason=reason, once=once)
+    return redirect(once.address, 303)
+
+
+def _page(errors: dict[str, str], chosen: Sequence[GapRow], reason: str) -> str:
+    after = paging.after()
+    with request_context.parts().db.read() as tx:
+        found, following = gaps.listed(tx, after=after)
+        return render_template(
+            "desk-gaps.html",
+            waiting_gaps=[gap for gap in found if gap.decided_at is None],
+            decided=[gap for gap in found if gap.decided_at is not None],
+            after=after,
+            next=following,
+            waiting=_waiting(tx),
+            counts=quarantine.counts(tx),
+            unmatched=quarantine.latest_unmatched(tx, limit=LATEST),
+            rejected=quarantine.latest_rejected(tx, limit=LATEST),
+            errors=errors,
+            chosen={gap.id for gap in chosen},
+            reason=reason,
+            done=DONE if request.args.get("done") == "decided" else None,
+        )
+
+
+def _waiting(tx: Tx) -> list[Competition]:
+    """Closing competitions that only an admin's word can make final."""
+    found = competitions.find_many(tx, competitions.in_state(tx, "closing"))
+    return [one for one in found if closing.hindrance(tx, one).needs_a_word]

@@ -1,0 +1,220 @@
+"""What is sent to the accounts API and what it answers. Input models check JSON, urlencoded and multipart bodies alike.
+
+The OpenAPI document is built from these models. What a body is made of is read in `body.py`; the models of competitions
+are in `competition_models.py`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+import email_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from vote.auth import TOKEN_HOURS
+from vote.db.users import Account
+from vote.domain.folding import password_key, trimmed
+from vote.domain.passwords import weakness
+from vote.domain.person import Role
+from vote.input_limits import MAILED_TOKEN_MAX_CHARS, PASSWORD_MAX_CHARS
+
+PASSWORD_MIN_CHARS = 8
+EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3, as errata 1690 reads it
+
+# By syntax only: a school that runs `.local` or `.test` knows its own addresses. This list is the library's
+# documented switch; it is read at each call.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+def _email(value: str) -> str:
+    try:
+        return email_validator.validate_email(value, check_deliverability=False).normalized
+    except email_validator.EmailNotValidError:
+        raise ValueError("Write an e-mail address, as in name@example.org.") from None
+
+
+def _trimmed(value: object) -> object:
+    """Drop blanks and invisible characters at both ends: keyboards of phones add them, and no name or address has any."""
+    return trimmed(value) if isinstance(value, str) else value
+
+
+def _hard_to_guess(value: str) -> str:
+    if (why := weakness(value)) is not None:
+        raise ValueError(why)
+    return value
+
+
+Username = Annotated[
+    str,
+    Field(
+        min_length=3,
+        max_length=40,
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="3 to 40 letters A to Z, digits, dots, dashes or underscores. Upper and lower case are the same name.",
+    ),
+    BeforeValidator(_trimmed),
+]
+Email = Annotated[
+    str,
+    Field(max_length=EMAIL_MAX_CHARS, description="Checked by its syntax only.", json_schema_extra={"format": "email"}),
+    AfterValidator(_email),
+    BeforeValidator(_trimmed),
+]
+NewPassword = Annotated[
+    str,
+    Field(
+        min_length=PASSWORD_MIN_CHARS,
+        max_length=PASSWORD_MAX_CHARS,
+        repr=False,
+        description="Any characters; never cut. Common passwords and the words of this site are refused.",
+        json_schema_extra={"format": "password"},
+    ),
+    AfterValidator(_hard_to_guess),
+]
+Password = Annotated[str, Field(repr=False, json_schema_extra={"format": "password"})]
+
+
+class Input(BaseModel):
+    """What somebody sends. A field that is not in the model is refused, so that a slip of the pen is not silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Output(BaseModel):
+    """What we answer. Times are in UTC, ISO 8601."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
+
+
+class Registration(Input):
+    """A new account."""
+
+    username: Username
+    email: Email
+    password: NewPassword
+    confirm_password: Password
+
+    @field_validator("password")
+    @classmethod
+    def _is_not_the_name(cls, value: str, info: ValidationInfo) -> str:
+        if (why := weakness(value, own=[info.data.get("username", ""), info.data.get("email", "")])) is not None:
+            raise ValueError(why)
+        return value
+
+    @field_validator("confirm_password")
+    @classmethod
+    def _is_the_same(cls, value: str, info: ValidationInfo) -> str:
+        return _same(value, info.data.get("password"))
+
+
+class Login(Input):
+    """Name and password."""
+
+    username: Annotated[str, BeforeValidator(_trimmed)]
+    password: Password
+
+
+class PasswordChange(Input):
+    """One's own password, old and new."""
+
+    current_password: Password
+    new_password: NewPassword
+    confirm_password: Password
+    username: str | None = Field(default=None, description="Not looked at: it is there for password managers.")
+
+    @field_validator("confirm_password")
+    @classmethod
+    def _is_the_same(cls, value: str, info: ValidationInfo) -> str:
+        return _same(value, info.data.get("new_password"))
+
+
+class EmailChange(Input):
+    """Another e-mail address, and the password to be sure who asks."""
+
+    email: Email
+    password: Password
+
+
+class Forgotten(Input):
+    """The address that a link for a new password is sent to."""
+
+    email: Email
+
+
+class MailedToken(Input):
+    """What a link in a mail carries after its #."""
+
+    token: Annotated[str, Field(min_length=1, max_length=MAILED_TOKEN_MAX_CHARS, repr=False), AfterValidator(str.strip)]
+
+
+class PasswordReset(MailedToken):
+    """A new password, by a link in a mail."""
+
+    new_password: NewPassword
+    confirm_password: Password
+
+    @field_validator("confirm_password")
+    @classmethod
+    def _is_the_same(cls, value: str, info: ValidationInfo) -> str:
+        return _same(value, info.data.get("new_password"))
+
+
+class Deletion(Input):
+    """The password, to be sure who it is."""
+
+    password: Password
+
+
+class Nothing(Input):
+    """A body without fields."""
+
+
+class Sparse(Output):
+    """An answer whose fields with a default are only there when they say something."""
+
+    model_config = ConfigDict(json_schema_mode_override="validation")
+
+
+class User(Output):
+    """An account, as its owner sees it."""
+
+    id: int
+    username: str
+    email: str
+    role: Role
+    created_at: datetime
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        """From the row."""
+        return cls.model_validate(account)
+
+
+class Token(Output):
+    """A token to send as `Authorization: Bearer <token>`."""
+
+    token: str = Field(repr=False)
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the name of a scheme
+    expires_in: Literal[86400] = Field(default=86400, description=f"Seconds: {TOKEN_HOURS} hours.")
+
+
+class Registered(Token):
+    """A new account and its first token."""
+
+    user: User
+
+
+class Problem(Sparse):
+    """An error (RFC 9457). `detail` says what to do next, `errors` has a sentence per field that needs another look."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: dict[str, str] | None = None
+
+
+def _same(value: str, password: str | None) -> str:
+    if password is not None and password_key(value) != password_key(password):
+        raise ValueError("This is not the same password.")
+    return value

@@ -1,0 +1,272 @@
+"""Competitions, results and receipts as the API takes and gives them. The desk's forms may use the same models."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from vote.domain import folding
+from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, Correction, State, Visibility
+from vote.web.api.account_models import Input, Output
+
+NAME_MAX_CHARS = 200
+DESCRIPTION_MAX_CHARS = 2000
+LABEL_MAX_CHARS = 200
+FIRST_YEAR, LAST_YEAR = 2000, 2199  # beyond these a time is a slip of the pen, and every store can hold what is between
+NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+NOTHING_TO_SEE = "This has nothing that anybody could see. Write some text."
+LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+LETTERED = tuple(f"option_{key}" for key in OPTION_KEYS)
+TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
+
+
+def _one_line(value: str) -> str:
+    if LINE_BREAKS.search(value):
+        raise ValueError("Write this in one line, without control characters.")
+    if folding.BIDI_CONTROLS.search(value):
+        raise ValueError(
+            "This has characters that turn the direction of writing. Take them out: pages find it by themselves."
+        )
+    return visible(value)
+
+
+def visible(value: str) -> str:
+    """The text. Raises ValueError when there is nothing to see in it; an empty one is for the least length to refuse."""
+    if value and not folding.is_visible(value):
+        raise ValueError(NOTHING_TO_SEE)
+    return value
+
+
+def readable(value: str) -> str:
+    """The text, with its line breaks as they are everywhere. Raises ValueError for characters that nobody could see."""
+    if NOT_SHOWN.search(value):
+        raise ValueError("This has control characters that nobody could see. Take them out.")
+    return one_kind_of_line_break(value)
+
+
+def one_kind_of_line_break(value: str) -> str:
+    """Return the text with the line breaks that every browser would send for it."""
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _time_text(value: object) -> object:
+    if value == "" or value is None:
+        return None
+    if not isinstance(value, str | datetime) or (
+        isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value)
+    ):
+        raise ValueError(TIME)
+    return value
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"Choose a time between {FIRST_YEAR} and {LAST_YEAR}.")
+    return value.astimezone(UTC)
+
+
+def _different(labels: list[str]) -> list[str]:
+    if len({folding.text_key(label) for label in labels}) < len(labels):
+        raise ValueError("Two options have the same text. Give each its own.")
+    return labels
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_MAX_CHARS),
+    AfterValidator(_one_line),
+]
+Description = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_MAX_CHARS), AfterValidator(readable)
+]
+Label = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_MAX_CHARS),
+    AfterValidator(_one_line),
+]
+Labels = Annotated[list[Label], Field(min_length=MIN_OPTIONS, max_length=MAX_OPTIONS), AfterValidator(_different)]
+Time = Annotated[AwareDatetime | None, BeforeValidator(_time_text), AfterValidator(_in_utc)]
+
+
+def _gather_options(given: Any) -> Any:
+    """`option_a`, `option_b`, … become `options`. Empty ones at the end are left out, as a form sends them."""
+    if not isinstance(given, Mapping) or not any(name in given for name in LETTERED):
+        return given
+    if "options" in given:
+        raise ValueError("Send either options or option_a, option_b and so on, not both.")
+    labels = [given.get(name) for name in LETTERED]
+    while len(labels) > MIN_OPTIONS and labels[-1] in (None, ""):
+        labels.pop()
+    return {
+        **{name: value for name, value in given.items() if name not in LETTERED},
+        "options": ["" if label is None else label for label in labels],
+    }
+
+
+def _say_lettered(schema: dict[str, Any]) -> None:
+    for number, name in enumerate(LETTERED):
+        least = {"minLength": 1} if number < MIN_OPTIONS else {}  # an empty one at the end is left out
+        schema["properties"][name] = {"type": "string", **least, "maxLength": LABEL_MAX_CHARS}
+    if "options" in schema.get("required", []):
+        schema["required"].remove("options")
+        schema["anyOf"] = [{"required": ["options"]}, {"required": list(LETTERED[:MIN_OPTIONS])}]
+
+
+class NewCompetition(Input):
+    """A competition to be made. Options are given as `options`, or as `option_a`, `option_b`, … up to `option_z`."""
+
+    model_config = ConfigDict(json_schema_extra=_say_lettered)
+
+    name: Name
+    options: Labels
+    description: Description = ""
+    opens_at: Time = Field(default=None, description="Opens at once when not given.")
+    closes_at: Time = Field(default=None, description="Closes when somebody closes it, when not given.")
+    allow_change: bool = Field(default=False, description="Whether voters may change their vote while it is open.")
+    results_visibility: Visibility = "live"
+    draft: bool = Field(default=False, description="Keep it to yourself until it is opened.")
+
+    _gather = model_validator(mode="before")(_gather_options)
+
+
+class CompetitionChange(Input):
+    """What should change; everything else stays."""
+
+    model_config = ConfigDict(json_schema_extra=_say_lettered)
+
+    name: Name = Field(default_factory=str)  # never seen: `changes` gives only what was sent
+    options: Labels = Field(default_factory=list)
+    description: Description = ""
+    opens_at: Time = None
+    closes_at: Time = None
+    allow_change: bool = False
+    results_visibility: Visibility = "live"
+    correction: bool = Field(
+        default=False,
+        description="This corrects words while people vote: name, description or labels. Everybody sees old and new.",
+    )
+
+    _gather = model_validator(mode="before")(_gather_options)
+
+    def changes(self) -> dict[str, Any]:
+        """Only what was sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"correction"}}
+
+
+def with_other_labels(given: dict[str, Any], competition: Competition) -> dict[str, Any]:
+    """A correction may name one label alone, as `option_b`: the others are filled in as they are stored."""
+    if not given.get("correction") or not any(name in given for name in LETTERED):
+        return given
+    stored = {f"option_{option.key}": option.label for option in competition.options}
+    return {**stored, **given}
+
+
+class OptionOut(Output):
+    """One answer."""
+
+    key: str
+    label: str
+    description: str
+
+
+class CorrectionOut(Output):
+    """Words that were corrected while people voted."""
+
+    at: datetime
+    by: str | None = Field(description="The username; null when the account was deleted.")
+    field: str = Field(description="`name`, `description`, or `option_a` and so on.")
+    before: str
+    after: str
+
+    @classmethod
+    def all_of(cls, corrections: Iterable[Correction], names: Mapping[int, str]) -> list[Self]:
+        """From the domain's ones; `names`: how those who corrected are called."""
+        return [
+            cls(at=one.at, by=names.get(one.by or 0), field=one.field, before=one.before, after=one.after)
+            for one in corrections
+        ]
+
+
+class CompetitionOut(Output):
+    """A competition as everybody sees it."""
+
+    id: int
+    name: str
+    description: str
+    state: State
+    options: list[OptionOut]
+    opens_at: datetime | None
+    closes_at: datetime | None
+    allow_change: bool
+    results_visibility: Visibility
+    revision: int = Field(description="Grows with every change. A message on the socket has it too.")
+    final: bool = Field(description="Whether the result is final.")
+    reopened_at: datetime | None = Field(description="When voting was opened again last, after it had been closed.")
+    previous_final_at: datetime | None = Field(
+        description="Since when a result had been final that this reopening took back."
+    )
+    corrections: list[CorrectionOut] = Field(description="What was corrected while people voted, oldest first.")
+
+    @classmethod
+    def of(cls, competition: Competition, names: Mapping[int, str]) -> Self:
+        """From the domain's one; `names`: how those who corrected it are called."""
+        return cls(**_fields_of(cls, competition, names))
+
+
+def _fields_of(model: type[Output], competition: Competition, names: Mapping[int, str]) -> dict[str, Any]:
+    made = {
+        "options": [OptionOut.model_validate(option) for option in competition.options],
+        "final": competition.is_final,
+        "corrections": CorrectionOut.all_of(competition.corrections, names),
+    }
+    return {name: made[name] if name in made else getattr(competition, name) for name in model.model_fields}
+
+
+class ManagedCompetition(CompetitionOut):
+    """A competition as those who run it see it."""
+
+    organiser_id: int | None
+    created_at: datetime
+    opened_at: datetime | None
+    closed_at: datetime | None
+
+
+NextId = Annotated[
+    int | None, Field(description="Ask again with it as `after` for those that follow; null on the last page.")
+]
+
+
+class CompetitionList(Output):
+    """A page of what is there, newest first."""
+
+    competitions: list[CompetitionOut]
+    next: NextId
+
+
+class ManagedList(Output):
+    """A page of what somebody runs, newest first."""
+
+    competitions: list[ManagedCompetition]
+    next: NextId
+
+
+class Results(Output):
+    """A tally. Every option is present; the version only grows."""
+
+    competition: int
+    version: int
+    state: State
+    total: int
+    options: dict[str, int]

@@ -1,0 +1,88 @@
+"""What the front door answers itself, for the OpenAPI document: voting, probes. The code is in `casting/` and `asgi.py`."""
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field
+
+from vote.web.access import LOGGED_IN, UNASKED, Rule
+from vote.web.api.account_models import Input, Output, Sparse
+from vote.web.api.operations import Operation
+
+
+class Ballot(Input):
+    """A choice. What else stands in the body is not looked at."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    vote: Annotated[str, Field(pattern="^[a-z]$", description="The key of an option: a, b, …")]
+
+
+class Cast(Sparse):
+    """A vote that is stored. Accepted: on disk in the ballot log. Recorded: committed in the database."""
+
+    status: Literal["accepted", "recorded"]
+    competition: int
+    receipt: str = Field(pattern="^([A-Z2-7]{4}-){3}[A-Z2-7]{4}$", description="The same on every retry.")
+    changed: bool = Field(default=False, description="Only there when an earlier choice was replaced.")
+
+
+class Health(Output):
+    """The process is alive."""
+
+    status: Literal["ok"]
+
+
+class Readiness(Sparse):
+    """Whether a vote could be acknowledged now, and if not, why. Only METRICS_NETWORKS are told why."""
+
+    status: Literal["ready", "not ready"]
+    reasons: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+
+
+class Route(NamedTuple):
+    """A call of the front door."""
+
+    method: str
+    path: str
+    rule: Rule
+    operation: Operation
+
+
+ROUTES = (
+    Route(
+        "post",
+        "/vote/<id:competition_id>",
+        LOGGED_IN,
+        Operation(
+            summary="Vote",
+            tag="voting",
+            body=Ballot,
+            answers={202: Cast, 200: Cast},
+            problems=(409, 429),
+            description=(
+                "202: the vote is on disk and will be counted. 200: the same choice was stored before; nothing changed. "
+                "403: voting is not open. 409: another choice is stored and may not be changed. 429: too many at once. "
+                "503: not confirmed; send it again, it cannot count twice."
+            ),
+        ),
+    ),
+    Route("get", "/health", UNASKED, Operation(summary="Is the process alive", tag="service", answers={200: Health})),
+    Route(
+        "get",
+        "/ready",
+        UNASKED,
+        Operation(summary="Could a vote be acknowledged now", tag="service", answers={200: Readiness, 503: Readiness}),
+    ),
+    Route(
+        "get",
+        "/metrics",
+        UNASKED,
+        Operation(
+            summary="Figures in Prometheus' text format, for METRICS_NETWORKS",
+            tag="service",
+            answers={200: None},
+            problems=(403,),
+        ),
+    ),
+)

@@ -1,0 +1,99 @@
+"""What the API tells people about themselves: the account, everything that is kept about them, and the end of it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response
+
+from vote.actions import accounts as actions
+from vote.db import account_export, devices
+from vote.db.idempotency_keys import Claim
+from vote.db.pool import Tx
+from vote.web import request_context, tokens, validation
+from vote.web.access import LOGGED_IN, rule
+from vote.web.account import page_context
+from vote.web.account.votes import own_votes
+from vote.web.api.account_models import Deletion, User
+from vote.web.api.me_models import AuditLine, CastBallot, Export, KnownDevice, OrganisedCompetition
+from vote.web.api.operations import Operation, answer, describe, nothing
+
+me = Blueprint("me", __name__, url_prefix="/api/me")
+
+
+@me.get("")
+@rule(LOGGED_IN)
+@describe(Operation(summary="Who am I", tag="accounts", answers={200: User}))
+def show() -> Response:
+    """The account."""
+    return answer(User.of(request_context.me()))
+
+
+@me.get("/export")
+@rule(LOGGED_IN)
+@describe(
+    Operation(
+        summary="Everything that is kept about me",
+        tag="accounts",
+        answers={200: Export},
+        description="The account, votes with their receipts, every ballot cast, competitions run, devices, what was done."
+        " Complete as of `as_of`, but for votes that are accepted and not recorded yet.",
+    )
+)
+def export() -> Response:
+    """All data of the person, as a file (GDPR Article 20)."""
+    account, parts, as_of = request_context.me(), request_context.parts(), datetime.now(UTC)
+    with parts.db.read() as tx:
+        # The long part from the replica, when it holds all of it; what names people is the primary's.
+        cast = parts.replica.ask_up_to_now(lambda there: _cast(there, account.id), tx) or _cast(tx, account.id)
+        everything = Export(
+            as_of=as_of,
+            user=User.of(account),
+            first_password=account.first_password,
+            last_login_on=account_export.last_login_of(tx, account.id),
+            devices=[KnownDevice.model_validate(one) for one in devices.of_person(tx, account.id)],
+            audit=[AuditLine.model_validate(one) for one in account_export.audit_of(tx, account.id)],
+            **cast,
+        )
+    return answer(everything, headers={"Content-Disposition": 'attachment; filename="vote-my-data.json"'})
+
+
+def _cast(tx: Tx, person: int) -> dict[str, Any]:
+    votes = own_votes(tx, person)
+    ballots = account_export.ballots_of(tx, person, [vote.receipt for vote in votes])
+    return {
+        "votes": votes,
+        "ballots": [CastBallot.model_validate(one) for one in ballots],
+        "competitions": [
+            OrganisedCompetition.model_validate(one) for one in account_export.competitions_of(tx, person)
+        ],
+    }
+
+
+@me.delete("")
+@rule(LOGGED_IN)
+@describe(
+    Operation(
+        summary="Erase me",
+        tag="accounts",
+        body=Deletion,
+        answers={204: None},
+        problems=(409, 429),
+        description=(
+            "Name, e-mail and password are erased for good. Votes stay in the count and carry only a number. The password is"
+            " asked for, whoever is logged in. 409: the last admin stays."
+        ),
+    )
+)
+def erase() -> Response:
+    """Blank the account and end everything of it, for who knows the password."""
+    page_context.check_password(validation.read(Deletion).password, field="password")
+    erase_account(request_context.me().id)
+    return nothing()
+
+
+def erase_account(user_id: int, *, once: Claim | None = None) -> None:
+    """Erase who is asking; this process knows it at once, every other within a second."""
+    parts = request_context.parts()
+    actions.erase(parts.db, parts.log, by=user_id, once=once)
+    tokens.know_ended(parts, user_id)
+    request_context.log_out()

@@ -1,0 +1,107 @@
+"""Does this receipt belong to a vote that is stored? Anybody may ask; the answer never shows the choice.
+
+Recorded is what the journal holds. Accepted is what lies in the ballot log behind the recorded positions, where receipts
+are computed anew: they are not in the log.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from flask import Blueprint, Response
+
+from vote.ballotlog.log import BallotLog
+from vote.db import competitions, positions, votes
+from vote.db.pool import Database
+from vote.domain.ballot import Ballot, group_receipt, receipt_code
+from vote.errors import NotFound, Unavailable
+from vote.services.container import Parts
+from vote.web import request_context
+from vote.web.access import PUBLIC, rule
+from vote.web.api.account_models import Output
+from vote.web.api.operations import Operation, answer, describe
+
+receipts = Blueprint("receipts", __name__, url_prefix="/api/receipts")
+
+RECEIPT = re.compile(r"(?:[A-Z2-7]{4}-){3}[A-Z2-7]{4}")
+SHAPE = re.compile(r"(?:[A-Z0-9]{4}-){3}[A-Z0-9]{4}")  # of what somebody may have read wrongly: 0 for O, 1 for I
+TYPED_MAX_CHARS = 100
+LOOK_THROUGH = 10_000  # entries at most; computing their receipts takes some 50 ms
+CHUNK = 1_000
+
+Status = Literal["accepted", "recorded"]
+
+
+class ReceiptStatus(Output):
+    """Whether the vote is accepted (on disk in the ballot log) or recorded (committed in the database)."""
+
+    status: Status
+
+
+@receipts.get("/<code>")
+@rule(PUBLIC)
+@describe(
+    Operation(
+        summary="Check a receipt",
+        tag="voting",
+        answers={200: ReceiptStatus},
+        problems=(404,),
+        description="Upper and lower case, spaces and dashes do not matter. The choice is never shown.",
+    )
+)
+def show(code: str) -> Response:
+    """Accepted or recorded."""
+    return answer(ReceiptStatus(status=status_of(request_context.parts(), code)))
+
+
+def status_of(parts: Parts, typed: str) -> Status:
+    """Where the vote with this receipt is. Raises NotFound; Unavailable when it cannot be said at the moment."""
+    receipt = group_receipt(typed[:TYPED_MAX_CHARS])
+    if not RECEIPT.fullmatch(receipt):
+        raise NotFound("No stored vote has this receipt. Compare it letter by letter: it has 16 letters and digits.")
+    if _is_recorded(parts.db, receipt):
+        return "recorded"
+    if _is_in_log(parts.db, parts.log, receipt):
+        return "accepted"
+    if _is_recorded(parts.db, receipt):  # it was recorded between the two questions
+        return "recorded"
+    raise NotFound("No stored vote has this receipt. Compare it letter by letter.")
+
+
+def _is_recorded(db: Database, receipt: str) -> bool:
+    with db.read() as tx:
+        return votes.is_recorded(tx, receipt)
+
+
+def _is_in_log(db: Database, log: BallotLog, receipt: str) -> bool:
+    keys: dict[int, bytes] = {}
+    for ballots in _unrecorded(db, log):
+        unknown = {ballot.competition for ballot in ballots} - keys.keys()
+        if unknown:
+            with db.read() as tx:
+                keys.update((one.id, one.receipt_key) for one in competitions.find_many(tx, unknown))
+        for ballot in ballots:
+            key = keys.get(ballot.competition)
+            if key is not None and receipt_code(key, ballot.voter) == receipt:
+                return True
+    return False
+
+
+def _unrecorded(db: Database, log: BallotLog) -> Iterator[list[Ballot]]:
+    """Ballots of the log that are not recorded yet, in chunks."""
+    with db.read() as tx:
+        recorded = positions.all_positions(tx)
+    left = LOOK_THROUGH
+    for shard in log.describe_all():
+        at = recorded.get(shard.number)
+        # In another life of the shard the position means nothing: all of it is unrecorded (R5).
+        after = at.position if at is not None and at.epoch == shard.epoch else 0
+        while after < shard.last:
+            entries = log.read_after(shard.number, after, CHUNK)
+            left -= len(entries)
+            if left < 0:
+                raise Unavailable("Many votes are being recorded just now. Ask again in a moment.")
+            if not entries:
+                break
+            after = entries[-1].position
+            yield [entry.content for entry in entries if isinstance(entry.content, Ballot)]

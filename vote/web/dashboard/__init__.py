@@ -1,0 +1,1 @@
+"""The organisers' dashboard: create a competition, edit it, open and close it."""

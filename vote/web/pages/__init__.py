@@ -1,0 +1,1 @@
+"""Pages for voters and everybody else: competitions, ballots, results, receipts."""

@@ -1,0 +1,160 @@
+"""Pages anybody may read: the list, a ballot, results, receipts, and how it all counts. Nothing here writes.
+
+`POST /vote/<id>` and the live figures are the front door's; these pages hold the forms and the first figures.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from flask import Blueprint, render_template, request
+
+from vote.db import competitions, gaps, votes
+from vote.db.gaps import Overcome
+from vote.domain import policy
+from vote.domain.ballot import group_receipt
+from vote.domain.competition import Competition
+from vote.domain.person import Person
+from vote.domain.tally import Tally
+from vote.errors import NotFound, Unavailable
+from vote.services.container import Parts
+from vote.web import access, request_context, template_filters
+from vote.web.access import PUBLIC
+from vote.web.api import paging
+from vote.web.api import receipts as receipt_checks
+from vote.web.pages import corrections, pending_ballots, voter_status
+from vote.web.pages.pending_ballots import Waiting
+from vote.web.pages.voter_status import Standing
+
+pages = Blueprint("pages", __name__)
+pages.record_once(lambda state: template_filters.register(state.app))
+
+LATEST = datetime.max.replace(tzinfo=UTC)
+RECEIPT_MAX_CHARS = 64
+
+
+@pages.get("/")
+@access.rule(PUBLIC)
+def listing() -> str:
+    """The competitions: open ones by when they close, coming ones by when they open, then what is over, in pages."""
+    person, parts, after = request_context.person(), request_context.parts(), paging.after()
+    found, totals, following = parts.catalogue.listing(after)
+    voted: set[int] = set()
+    if person is not None:
+        with parts.db.read() as tx:
+            voted = {vote.competition for vote in votes.of_person(tx, person.id)}
+    return render_template(
+        "competitions.html",
+        open_now=sorted(_in_state(found, "open"), key=lambda one: one.closes_at or LATEST),
+        coming=sorted(_in_state(found, "scheduled"), key=lambda one: one.opens_at or LATEST),
+        over=[*_in_state(found, "closing"), *_in_state(found, "closed")],
+        voted=voted,
+        totals=totals,
+        after=after,
+        next=following,
+    )
+
+
+@pages.get("/vote/<id:competition_id>")
+@access.rule(PUBLIC)
+def ballot(competition_id: int) -> str:
+    """The ballot paper, or what became of it: one address for choosing and for being certain."""
+    return _page_of("vote.html", competition_id)
+
+
+@pages.get("/results/<id:competition_id>")
+@access.rule(PUBLIC)
+def results(competition_id: int) -> str:
+    """The figures, or when they will be shown."""
+    return _page_of("results.html", competition_id)
+
+
+@pages.get("/receipts")
+@access.rule(PUBLIC)
+def receipts() -> str:
+    """Check a receipt. The script asks the API and needs no page for it; this is the way without one."""
+    code = group_receipt(request.args.get("code", "")[:RECEIPT_MAX_CHARS])
+    return render_template("receipts.html", code=code, told=_receipt(code) if code else None)
+
+
+@pages.get("/how-it-counts")
+@access.rule(PUBLIC)
+def how_it_counts() -> str:
+    """What happens to a vote, in plain words."""
+    return render_template("how-it-counts.html")
+
+
+@pages.get("/privacy")
+@access.rule(PUBLIC)
+def privacy() -> str:
+    """What is stored about people, who sees it, and for how long."""
+    return render_template("privacy.html")
+
+
+def _page_of(template: str, competition_id: int) -> str:
+    person, parts = request_context.person(), request_context.parts()
+    competition = policy.check_see(person, parts.catalogue.competition(competition_id))
+    mine = voter_status.of(parts, person, competition)
+    figures = NO_FIGURES
+    if template == "results.html" or mine.has_voted or competition.state in ("closing", "closed", "archived"):
+        competition, figures = _figures(parts, person, competition, mine)
+    return render_template(
+        template,
+        competition=competition,
+        mine=mine,
+        may_see=policy.can_see_results(person, competition, has_voted=mine.has_voted),
+        **figures._asdict(),
+        wanted=_wanted(competition) or mine.choice,
+        manages=policy.can_manage(person, competition),
+        names=corrections.names_of([competition]),
+        now=datetime.now(UTC),
+    )
+
+
+class Figures(NamedTuple):
+    """What there is to show of a result. `over` says what it is final over."""
+
+    tally: Tally | None
+    waiting: Waiting | None
+    over: Overcome | None
+
+
+NO_FIGURES = Figures(None, None, None)
+
+
+def _figures(
+    parts: Parts, person: Person | None, competition: Competition, mine: Standing
+) -> tuple[Competition, Figures]:
+    """The figures this person may see, and the rules that say so: both of this moment, unless they are final."""
+    final = parts.catalogue.final(competition) if competition.state == "closed" else None
+    if final is not None:
+        parts.replica.has_shown(final.tally)
+        return competition, Figures(final.tally, None, final.over)
+    with parts.db.read() as tx:
+        competition = policy.check_see(person, competitions.find(tx, competition.id))
+        may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)
+        tally = parts.replica.tally(competition, tx) if may_see else None
+        waiting = pending_ballots.waiting(parts, tx, competition)
+        over = gaps.overcome(tx, competition) if competition.state in ("closing", "closed", "archived") else None
+    return competition, Figures(tally, waiting, over)
+
+
+def _receipt(code: str) -> str:
+    if not receipt_checks.SHAPE.fullmatch(code):
+        return "misshapen"
+    try:
+        return receipt_checks.status_of(request_context.parts(), code)
+    except NotFound:
+        return "missing"
+    except Unavailable:
+        return "unknown"
+
+
+def _wanted(competition: Competition) -> str | None:
+    """The option that the address already names: the choice a voter made before logging in."""
+    key = request.args.get("choice", "")
+    return key if any(option.key == key for option in competition.options) else None
+
+
+def _in_state(found: Iterable[Competition], state: str) -> list[Competition]:
+    return [one for one in found if one.state == state]

@@ -1,0 +1,43 @@
+"""How moments and numbers are written in pages. UTC and English here; the script puts the reader's zone and locale."""
+
+from datetime import UTC, datetime
+
+from flask.sansio.app import App
+
+from vote.domain.folding import isolated
+from vote.web.admin.audit_text import person_deed
+from vote.web.dashboard.audit_text import deed, part
+
+HUES = 8  # colours in the stylesheet, told apart by colour-blind people too; the ninth option begins again
+
+
+def register(app: App) -> None:
+    """Give the templates of this app their filters."""
+    for written in (iso, utc, number, share, hue, deed, part, person_deed, isolated):
+        app.add_template_filter(written, written.__name__)
+
+
+def iso(at: datetime) -> str:
+    """`2026-11-24T22:00:00Z` (RFC 3339), for machines and for the script."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def utc(at: datetime) -> str:
+    """`24 November 2026, 22:00 UTC`."""
+    moment = at.astimezone(UTC)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def number(value: int) -> str:
+    """`1,234`."""
+    return f"{value:,}"
+
+
+def share(votes: int, total: int) -> str:
+    """`58.3`: the part of the total in per cent, one decimal; `0.0` where nobody has voted."""
+    return f"{100 * votes / total:.1f}" if total else "0.0"
+
+
+def hue(key: str) -> int:
+    """The colour of an option, 1 … HUES: the same on every page."""
+    return (ord(key) - ord("a")) % HUES + 1

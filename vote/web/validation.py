@@ -1,0 +1,116 @@
+"""Reads the body of a request into a model, whatever its form; what does not fit becomes a sentence per field."""
+
+from typing import Any, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import BadRequest
+
+from vote.domain.competition import OPTION_KEYS
+from vote.errors import InvalidInput, WrongMediaType
+from vote.identity import csrf, idempotency_keys
+from vote.input_limits import FIELDS_MAX, UNKNOWN_FIELDS_NAMED_MAX
+from vote.server import body_parsers
+
+Model = TypeVar("Model", bound=BaseModel)
+
+FORMS = (body_parsers.FORM, body_parsers.MULTIPART)
+LISTS = {"options"}  # fields that a form may name more than once
+OF_PAGES = (csrf.FIELD, idempotency_keys.FIELD, "next")  # fields that pages add to every form
+TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
+SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
+    "missing": "This is needed.",
+    "extra_forbidden": "There is no such field here. Take it out, or check how it is written.",
+    "string_type": "Write this as text.",
+    "string_unicode": body_parsers.NO_TEXT,
+    "string_too_short": "At least {min_length} characters.",
+    "string_too_long": "At most {max_length} characters.",
+    "too_short": "Give at least {min_length}.",
+    "too_long": "Give at most {max_length}.",
+    "bool_type": "Say true or false.",
+    "bool_parsing": "Say true or false.",
+    "list_type": "Write this as a list.",
+    "literal_error": "Say one of {expected}.",
+    "datetime_parsing": TIME,
+    "datetime_from_date_parsing": TIME,
+    "timezone_aware": TIME,
+}
+NOT_JSON = "The body is not JSON, or names a field twice. Check quotes and commas, and send it as UTF-8."
+OTHERWISE = "This cannot be used as it is written."
+
+
+def read(model: type[Model]) -> Model:
+    """The body as this model. Raises InvalidInput with a sentence per field; BadRequest, TooLarge, WrongMediaType before."""
+    return check(model, fields(model))
+
+
+def check(model: type[Model], given: dict[str, Any]) -> Model:
+    """These fields as this model. Raises InvalidInput with a sentence per field."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInput(_sentences(model, error)) from None
+
+
+def fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The body's fields as they were sent, before any check."""
+    if request.is_json:
+        return _json(model)
+    if request.mimetype in FORMS or (not request.mimetype and not request.content_length):
+        return _form(model)
+    raise WrongMediaType
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    text = request.get_data()
+    if not text and not model.model_fields:
+        return {}  # some clients name a type although they send nothing
+    try:
+        return body_parsers.json_object(text, FIELDS_MAX)
+    except TypeError:
+        raise BadRequest("The JSON must be an object with named fields.") from None
+    except (ValueError, RecursionError):
+        raise BadRequest(NOT_JSON) from None
+
+
+def _form(model: type[BaseModel]) -> dict[str, Any]:
+    if twice := {name for name, values in request.form.lists() if len(values) > 1} - LISTS:
+        named = map(body_parsers.named, sorted(twice)[:UNKNOWN_FIELDS_NAMED_MAX])
+        raise InvalidInput(dict.fromkeys(named, "This was sent more than once."))
+    given: dict[str, Any] = {name: value for name, value in request.form.items() if name not in OF_PAGES}
+    for name in given.keys() & LISTS & model.model_fields.keys():
+        given[name] = request.form.getlist(name)
+    return given
+
+
+def _sentences(model: type[BaseModel], error: ValidationError) -> dict[str, str]:
+    """A sentence per field; of those nobody asked for only some, so that an answer is not many times what was sent."""
+    sentences: dict[str, str] = {}
+    unknown = 0
+    for problem in error.errors(include_url=False, include_input=False):
+        unknown += problem["type"] == "extra_forbidden"
+        if problem["type"] != "extra_forbidden" or unknown <= UNKNOWN_FIELDS_NAMED_MAX:
+            sentences.setdefault(body_parsers.named(_field(problem)), _sentence(model, problem))
+    return sentences
+
+
+def _field(problem: ErrorDetails) -> str:
+    match problem["loc"]:
+        case ("options", int(index), *_) if index < len(OPTION_KEYS):
+            return f"option_{OPTION_KEYS[index]}"
+        case (str(name), *_):
+            return name
+        case _:
+            return "options"  # the only check over several fields (`competition_models.py`)
+
+
+def _sentence(model: type[BaseModel], problem: ErrorDetails) -> str:
+    context, kind = problem.get("ctx", {}), problem["type"]
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch":
+        return model.model_fields[str(problem["loc"][0])].description or OTHERWISE
+    if kind == "string_too_short" and context["min_length"] == 1:
+        return SENTENCES["missing"]
+    return SENTENCES.get(kind, OTHERWISE).format_map(context)

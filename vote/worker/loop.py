@@ -1,0 +1,67 @@
+"""The worker's loop: prepare, then step and wait until told to stop. What goes wrong is told and tried again."""
+
+import signal
+import threading
+from types import FrameType
+
+import structlog
+
+from vote import logs
+from vote.ballotlog.heartbeats import Heartbeats
+from vote.config import Settings
+from vote.domain.installation import Installation
+from vote.errors import DatabaseUnavailable, ForeignLog, Unavailable
+from vote.worker.liveness import Pulse
+from vote.worker.mailer import Postman
+from vote.worker.watchdog import Watchdog
+from vote.worker.worker import Worker
+
+RETRY_S = 0.2  # after a store did not answer
+FOREIGN_RETRY_S = 2.0  # after the log turned out to be another installation's: only a person can mend that
+
+lines = structlog.get_logger()
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; the batch under way is finished. Raises ConfigError when the settings do not fit."""
+    logs.configure("worker")
+    stop = threading.Event()
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    installation = Installation()
+    watchdog, heartbeats = Watchdog(), Heartbeats(settings.log_url, installation)
+    pulse = Pulse(watchdog, heartbeats)
+    worker, postman = Worker.of(settings, installation=installation, progressed=pulse.progressed), Postman(settings)
+    lines.info("started", shards=settings.vote_shards)
+    watchdog.start()
+    postman.start()
+    try:
+        _work(worker, pulse, stop)
+    finally:
+        watchdog.close()
+        worker.close()
+        postman.close()
+        heartbeats.close()
+        lines.info("stopped")
+
+
+def _work(worker: Worker, pulse: Pulse, stop: threading.Event) -> None:
+    prepared = False
+    while not stop.is_set():
+        try:
+            if not prepared:
+                worker.prepare()
+                prepared = True
+            worker.step()
+            pulse.progressed()
+            worker.wait()
+        except Unavailable as error:
+            # The log may have come back without its functions; loading them again costs nothing.
+            pulse.failed()
+            prepared = prepared and isinstance(error, DatabaseUnavailable)
+            lines.warning("waiting", reason=str(error))
+            stop.wait(FOREIGN_RETRY_S if isinstance(error, ForeignLog) else RETRY_S)

@@ -1,0 +1,143 @@
+"""Sends what is in the outbox, one mail after the other, in a thread of its own: ballots never wait for a mail server.
+
+A mail is taken by a row lock and a lease, sent, and crossed off. A worker that dies in between has it sent again after
+the lease: twice is possible, never is not. Links get their token here, so that it is nowhere but in the mail.
+"""
+
+import secrets
+import smtplib
+import threading
+
+import structlog
+
+from vote.actions.mailed_links import hash_of
+from vote.config import Settings
+from vote.db import mail_links, outbox
+from vote.db.outbox import Mail
+from vote.db.pool import Database
+from vote.domain.folding import needs_smtputf8
+from vote.errors import Unavailable
+from vote.worker import mail_templates
+from vote.worker.mail_templates import CONFIRM_MINUTES, RESET_MINUTES, Text
+from vote.worker.smtp_client import Smtp
+
+EVERY_S = 0.5
+AFTER_FAILURE_S = 5.0  # doubling with each try of a mail
+LONGEST_WAIT_S = 3_600.0
+MOST_TRIES = 16  # about half a day
+TOKEN_BYTES = 32
+ACTOR = "postman"
+MINUTES = {"reset": RESET_MINUTES, "confirm": CONFIRM_MINUTES}
+
+lines = structlog.get_logger()
+
+
+class Postman:
+    """The sender of one worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._smtp = None if settings.smtp_url is None else Smtp(settings.smtp_url, sender=str(settings.mail_from))
+        self._db = Database(settings.database("worker"), size=1, name="vote worker mail")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="mail", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send in a thread; say so where nothing can be sent."""
+        if not self._settings.can_mail:
+            lines.warning("no mail", reason="SMTP_URL is not set: nobody gets a new password, or is warned, by mail")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the mail under way and let everything go."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._db.close()
+
+    def send_next(self) -> bool:
+        """Send the next mail that is due. False when there is none. Raises DatabaseUnavailable."""
+        with self._db.transaction(by=ACTOR) as tx:
+            mail = outbox.take(tx)
+        if mail is None:
+            return False
+        if not self._settings.can_mail:
+            self._finish(mail, "not sent: there is no SMTP_URL")
+        else:
+            self._deliver(mail, mail.recipient)
+        return True
+
+    def cross_off_nobodies(self) -> None:
+        """Be done with mails to addresses that nobody has, however many were asked for. Raises DatabaseUnavailable."""
+        with self._db.transaction(by=ACTOR) as tx:
+            number = outbox.finish_to_nobody(tx, "nobody has this address")
+        if number:
+            lines.info("mails to nobody", number=number)
+
+    def _deliver(self, mail: Mail, recipient: str) -> None:
+        text = self._write(mail, recipient)
+        if self._smtp is None:
+            with self._db.transaction(by=ACTOR) as tx:
+                outbox.keep_to_read(tx, mail.id, f"{text.subject}\n\n{text.body}")
+            return
+        try:
+            self._smtp.send(recipient, text.subject, text.body)
+        except (OSError, smtplib.SMTPException) as error:
+            self._failed(mail, recipient, error)
+        else:
+            self._finish(mail, "sent")
+
+    def _write(self, mail: Mail, recipient: str) -> Text:
+        token = None
+        if mail.kind in ("reset", "confirm") and mail.user_id is not None:
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            with self._db.transaction(by=ACTOR) as tx:
+                mail_links.replace(
+                    tx,
+                    token_hash=hash_of(token),
+                    user_id=mail.user_id,
+                    purpose=mail.kind,
+                    email=recipient,
+                    minutes=MINUTES[mail.kind],
+                )
+        return mail_templates.write(mail.kind, username=mail.username or "", site=self._settings.site_url, token=token)
+
+    def _failed(self, mail: Mail, recipient: str, error: Exception) -> None:
+        # Only the kind of trouble: what a server says repeats the address.
+        outcome = f"failed: {type(error).__name__}"
+        if mail.tries >= MOST_TRIES or _is_final(error, recipient):
+            self._finish(mail, outcome)
+            return
+        wait_s = min(AFTER_FAILURE_S * 2 ** (mail.tries - 1), LONGEST_WAIT_S)
+        lines.warning("mail not sent", mail=mail.id, kind=mail.kind, reason=outcome, again_in_s=wait_s)
+        with self._db.transaction(by=ACTOR) as tx:
+            outbox.again_later(tx, mail.id, wait_s=wait_s, outcome=outcome)
+
+    def _finish(self, mail: Mail, outcome: str) -> None:
+        with self._db.transaction(by=ACTOR) as tx:
+            outbox.finish(tx, mail.id, outcome)
+        tell = lines.error if outcome.startswith("failed") else lines.info
+        tell("mail", mail=mail.id, kind=mail.kind, outcome=outcome, tries=mail.tries)
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            try:
+                sent = self.send_next()
+                if not sent:
+                    self.cross_off_nobodies()
+            except Unavailable:
+                sent = False  # the loop of the worker tells of the database
+            except Exception:  # noqa: BLE001  # one mail that cannot be written must not end all others
+                lines.exception("mail failed")
+                sent = False
+            if not sent:
+                self._stop.wait(EVERY_S)
+
+
+def _is_final(error: Exception, recipient: str) -> bool:
+    """Whether the server refused this recipient or mail for good (RFC 5321 §4.2.1: 5yz), or cannot write to it at all."""
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return needs_smtputf8(recipient)  # another one is a server without STARTTLS, which its operator can mend
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500

@@ -1,0 +1,96 @@
+"""Makes a cold shard ready (R5): compare (R6), drain to the end, push rules and voters, mark. All under its row lock.
+
+A shard is cold after the first start, a restart, a promotion or a loss of the log; until it is ready it takes no ballot.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+
+from vote.ballotlog.entries import Rules
+from vote.ballotlog.log import BallotLog
+from vote.ballotlog.shard import Shard
+from vote.db import acknowledged_marks, competitions, positions, votes
+from vote.db.pool import Database, Tx
+from vote.domain.ballot import shard_of
+from vote.worker.drain import ACTOR, has_lost_its_tail, unread
+
+Progressed = Callable[[], None]
+
+
+def no_matter() -> None:
+    """For whoever is not watched."""
+
+
+class Step(Enum):
+    """What making ready came to."""
+
+    BUSY = "another worker holds the shard"
+    AGAIN = "something changed on the way; look again"
+    NEW_EPOCH = "a new epoch began"
+    DRAIN = "the shard must be drained first"
+    READY = "the shard takes ballots"
+
+
+def make_ready(
+    db: Database,
+    log: BallotLog,
+    shard: int,
+    *,
+    may_lack_a_tail: bool = False,
+    progressed: Progressed = no_matter,
+) -> Step:
+    """Take the next step towards a ready shard. Call it, and drain, until it says READY.
+
+    `progressed` is called after each part of a long push. `may_lack_a_tail`: another server may have taken this one's
+    place, and acknowledgements did not wait for it (R6).
+    """
+    with db.transaction(by=ACTOR) as tx:
+        at = positions.claim(tx, shard)
+        if at is None:
+            return Step.BUSY
+        state = log.describe(shard)
+        if state.ready:
+            return Step.READY
+        was_promoted = may_lack_a_tail and state.ready_for not in ("", state.instance)
+        if not state.epoch or was_promoted or has_lost_its_tail(log, at, state) or _is_behind(tx, log, state):
+            word = log.begin_epoch(state)
+            return Step.NEW_EPOCH if word == "ok" else Step.AGAIN
+        if at.epoch != state.epoch or unread(log, at, state):
+            # The position of a new epoch and its gap row are committed before anything is pushed:
+            # whoever still holds a batch of the old one can no longer commit it.
+            return Step.DRAIN
+        return _push_and_mark(tx, log, state, progressed)
+
+
+def _is_behind(tx: Tx, log: BallotLog, state: Shard) -> bool:
+    """R6: whether the shard lacks what was acknowledged, as a web process has found or as it was written down."""
+    if state.is_set_back:
+        return True
+    mark = acknowledged_marks.of_epoch(tx, state.number, state.epoch)
+    return mark is not None and log.compare(state.number, mark) == "behind"
+
+
+def _push_and_mark(tx: Tx, log: BallotLog, state: Shard, progressed: Progressed) -> Step:
+    known = competitions.known_to_log(tx)
+    if positions.is_new_epoch(tx, state.number, state.epoch):
+        for competition in known:
+            if not _push_voters(tx, log, state, competition.id, progressed):
+                return Step.AGAIN
+    if log.push_rules(log.renewed(state), [Rules.of(one) for one in known], warming=True) != "ok":
+        return Step.AGAIN
+    # What was forgotten keeps its version also in a new life of the shard: older rules that come late are refused (R7).
+    if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":
+        return Step.AGAIN
+    word = log.make_ready(log.renewed(state))
+    return Step.READY if word == "ok" else Step.AGAIN
+
+
+def _push_voters(tx: Tx, log: BallotLog, state: Shard, competition: int, progressed: Progressed) -> bool:
+    for chunk in votes.all_choices(tx, competition):
+        progressed()
+        mine = {
+            voter: choice for voter, choice in chunk.items() if shard_of(competition, voter, log.shards) == state.number
+        }
+        if mine and log.push_voters(state, competition, mine) != "ok":
+            return False
+    return True
