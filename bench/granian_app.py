@@ -10,7 +10,7 @@ from typing import Any
 from vote.asgi import create_asgi_app
 from vote.config import load
 from vote.server import middleware
-from vote.server.raw_response import Answer
+from vote.server.raw_response import RawResponse
 from vote.server.security_headers import security_headers
 
 TEXT = [("content-type", "text/plain")]
@@ -36,8 +36,8 @@ class Votes:
         """One vote; what is not plain is refused, for a measurement must not hide it."""
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in scope.headers.items()]
         asked = {"type": "http", "method": scope.method, "path": scope.path, "headers": headers}
-        request_id = middleware.taken_up(asked)
-        answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        request_id = middleware.ensure_request_id(asked)
+        answered: asyncio.Future[RawResponse | None] = asyncio.get_running_loop().create_future()
         if scope.path == "/health":
             protocol.response_str(200, TEXT, "ok")
             return

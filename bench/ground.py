@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from bench.voters import Crowd
-from tests.services import Pair, start_pair
+from tests.servers import Pair, start_pair
 from vote import config
 from vote.actions import competitions
 from vote.ballotlog.log import BallotLog

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bench.ground import ROOT, WEB_PROCESSES, Ground
 from bench.voters import HOST
-from vote.ops.process import Part, Process
+from vote.ops.process import Process, ProcessSpec
 from vote.ops.server_start import start_ready
 
 VOTE = str(Path(sys.executable).with_name("vote"))
@@ -118,7 +118,7 @@ def running(
     ground: Ground, name: str, command: list[str], environment: dict[str, str], *, path: str | None
 ) -> Iterator[Process]:
     """A process that has answered 200 at the URL `path`, and is ended afterwards."""
-    part = Part(
+    part = ProcessSpec(
         name=name,
         command=command,
         environ=environment,

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from vote.ops.account import Account
+from vote.ops.account import SystemUser
 
 
 class Certificate(NamedTuple):
@@ -37,7 +37,7 @@ class Authority:
         self.ca.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
         self.ca.chmod(0o644)
 
-    def issue(self, file: str, *hosts: str, owner: Account | None = None, expired: bool = False) -> Certificate:
+    def issue(self, file: str, *hosts: str, owner: SystemUser | None = None, expired: bool = False) -> Certificate:
         """A server's certificate for these host names and addresses; `owner` may read the key."""
         key = ec.generate_private_key(ec.SECP256R1())
         end = datetime.now(UTC) + (timedelta(hours=-1) if expired else timedelta(days=1))

@@ -22,7 +22,7 @@ import structlog
 
 from tests import in_memory, pooler
 from tests.casting import installation_of
-from tests.services import Pair, start_pair
+from tests.servers import Pair, start_pair
 from tests.stack import Stack, running
 from vote import config
 from vote.actions import competitions
@@ -36,8 +36,8 @@ from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.errors import ConfigError
 from vote.ops.embedded import programs
-from vote.services.competition_cache import Changes
-from vote.services.container import Parts
+from vote.services.competition_cache import CacheInvalidator
+from vote.services.container import Services
 from vote.worker.worker import Worker
 
 FLASK_SECRET = "tests-flask-8Jq2vX0zLr5mWc7Nk1Yd4Hs6Bt9P"
@@ -113,16 +113,16 @@ def _logs_as_they_were() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def services(request: pytest.FixtureRequest) -> Literal["embedded", "system"]:
+def server_source(request: pytest.FixtureRequest) -> Literal["embedded", "system"]:
     """Which kind of servers this run uses."""
     kind: Literal["embedded", "system"] = request.config.getoption("--services")
     return kind
 
 
 @pytest.fixture(scope="session")
-def servers(services: Literal["embedded", "system"], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def servers(server_source: Literal["embedded", "system"], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """PostgreSQL and Valkey (or Redis) of this test process."""
-    pair = start_pair(services, tmp_path_factory.mktemp("servers"), durable=True)
+    pair = start_pair(server_source, tmp_path_factory.mktemp("servers"), durable=True)
     yield pair
     pair.stop()
 
@@ -211,9 +211,9 @@ def settings(environment: dict[str, str]) -> Settings:
 
 
 @pytest.fixture
-def parts(settings: Settings) -> Iterator[Parts]:
+def services(settings: Settings) -> Iterator[Services]:
     """What the web needs, opened."""
-    opened = Parts.of(settings)
+    opened = Services.of(settings)
     opened.start()
     yield opened
     opened.close()
@@ -222,8 +222,8 @@ def parts(settings: Settings) -> Iterator[Parts]:
 @pytest.fixture
 def owner(settings: Settings) -> Iterator[Database]:
     """The database as its owner sees it."""
-    changes = Changes.of(settings, installation_of(settings))
-    db = Database(settings.database("owner"), size=4, name="vote tests", when_changed=changes)
+    changes = CacheInvalidator.of(settings, installation_of(settings))
+    db = Database(settings.database("owner"), size=4, name="vote tests", on_change=changes)
     yield db
     db.close()
     changes.close()

@@ -193,6 +193,6 @@ def only(statuses: set[int]) -> int:
     return status
 
 
-def row(name: str) -> limits.StrangerLimit:
+def row(name: str) -> limits.InputLimit:
     """A line of the table."""
     return next(one for one in limits.TABLE if one.name == name)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import copy_of, emptied_log, environment_of
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import Stack, running
 
 

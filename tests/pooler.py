@@ -7,12 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import free_port
 from vote.ops.account import server_account
 from vote.ops.embedded.home import make_room, prepare
 from vote.ops.embedded.programs import server_environ
-from vote.ops.process import Part, Process
+from vote.ops.process import Process, ProcessSpec
 from vote.ops.server_start import start_ready
 
 SHIPPED = Path(__file__).parents[1] / "deploy" / "pgbouncer" / "pgbouncer.ini"
@@ -72,8 +72,8 @@ class Pooler:
             self._room.account.give(path)
         return path
 
-    def _part(self, configuration: Path) -> Part:
-        return Part(
+    def _part(self, configuration: Path) -> ProcessSpec:
+        return ProcessSpec(
             name="pgbouncer",
             command=[program() or "pgbouncer", "--quiet", str(configuration)],
             environ=server_environ(),

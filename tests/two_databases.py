@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 
 from tests.integration.db.standby import Standby
-from tests.services import Pair, start_pair
+from tests.servers import Pair, start_pair
 from tests.stack import wait_until
 from vote.db import migrate
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 
 
 class TwoDatabases:
@@ -50,9 +50,9 @@ def _place(query: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def two_databases(services: Services, folder: Path) -> Iterator[TwoDatabases]:
+def two_databases(server_source: ServerSource, folder: Path) -> Iterator[TwoDatabases]:
     """Migrated and following; ended afterwards."""
-    pair = start_pair(services, folder / "primary", durable=True)
+    pair = start_pair(server_source, folder / "primary", durable=True)
     try:
         migrate.upgrade(pair.owner_url)
         pair.let_in("vote_backup")

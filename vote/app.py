@@ -17,14 +17,14 @@ from werkzeug.routing import MapAdapter
 from vote import config
 from vote.identity.sessions import ABSOLUTE_S, SessionInterface, cookie_name
 from vote.input_limits import BODY_MAX_BYTES
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web import assets, compression, errors, idempotency, request_context, request_guards, template_context
 from vote.web.account.email_and_devices import own_login
 from vote.web.account.login import accounts
 from vote.web.account.mailed_links import recovery
 from vote.web.account.page import account_page
-from vote.web.admin.accounts import desk_people
-from vote.web.admin.gaps import desk_gaps
+from vote.web.admin.accounts import admin_accounts
+from vote.web.admin.gaps import admin_gaps
 from vote.web.admin.locks import locks
 from vote.web.admin.outbox import outbox
 from vote.web.api.accounts import people_api
@@ -34,16 +34,20 @@ from vote.web.api.managed_competitions import admin_api
 from vote.web.api.me import me
 from vote.web.api.openapi import openapi
 from vote.web.api.receipts import receipts
-from vote.web.dashboard.competition import desk
+from vote.web.dashboard.competition import competition_dashboard
+from vote.web.dashboard.home import dashboard_home
+from vote.web.dashboard.lifecycle_forms import lifecycle_forms
 from vote.web.id_converter import IdConverter
 from vote.web.pages.competitions import pages
 from vote.web.request import Request
 
 BLUEPRINTS = (
     pages,
-    desk,
-    desk_gaps,
-    desk_people,
+    dashboard_home,
+    competition_dashboard,
+    lifecycle_forms,
+    admin_gaps,
+    admin_accounts,
     accounts,
     account_page,
     me,
@@ -85,12 +89,12 @@ class Templates(Environment):
         return super().make_globals(d) if d else self.globals
 
 
-def create_app(parts: Parts | None = None) -> Flask:
+def create_app(services: Services | None = None) -> Flask:
     """A Flask app on these parts; without any, on its own, made from the environment and started."""
-    if parts is None:
-        parts = Parts.of(config.load())
-        parts.start()
-    settings = parts.settings
+    if services is None:
+        services = Services.of(config.load())
+        services.start()
+    settings = services.settings
     app = App("vote.web", static_folder=None)  # the front door serves those files
     app.request_class = Request
     app.jinja_environment = Templates
@@ -105,7 +109,7 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.config["PREFERRED_URL_SCHEME"] = "https"
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of their models
-    app.extensions[request_context.EXTENSION] = parts
+    app.extensions[request_context.EXTENSION] = services
     app.url_map.converters["id"] = IdConverter
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

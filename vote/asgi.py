@@ -16,24 +16,24 @@ from a2wsgi import WSGIMiddleware
 from vote import config, logs
 from vote.app import create_app
 from vote.ballotlog.ballot_box import BallotBox
-from vote.casting.acknowledged_marks import Acknowledged
-from vote.casting.endpoint import Casting
+from vote.casting.acknowledged_marks import AcknowledgedMarks
+from vote.casting.endpoint import VoteEndpoint
 from vote.casting.express import Express
 from vote.config import Settings
 from vote.domain.ids import is_id
 from vote.errors import HasherBusy, NoSuchCompetition, NotAllowed, Unavailable, VoteError
 from vote.identity import csrf
-from vote.identity.authenticator import Identifier
+from vote.identity.authenticator import Authenticator
 from vote.identity.sessions import SessionCookie
 from vote.input_limits import BODY_MAX_BYTES, LOGIN_WAIT_S, PAGE_WAIT_S
-from vote.live.endpoint import Live
+from vote.live.endpoint import LiveEndpoint
 from vote.server import client_address, probes, problems, request_body
-from vote.server.buffered_response import Collected
-from vote.server.concurrency_limit import Turns
+from vote.server.buffered_response import BufferedResponse
+from vote.server.concurrency_limit import ConcurrencyLimit
 from vote.server.cors import Cors
-from vote.server.middleware import REQUEST_ID, Envelope, Told
-from vote.server.raw_response import App, Receive, Scope, Send, answer
-from vote.services.container import Parts
+from vote.server.middleware import REQUEST_ID, OnResponse, RequestMiddleware
+from vote.server.raw_response import App, Receive, Scope, Send, send_response
+from vote.services.container import Services
 from vote.web.errors import render_error_page
 from vote.web.static_files import StaticFiles
 
@@ -54,25 +54,25 @@ class FrontDoor:
     """The ASGI application of one process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._parts = Parts.of(settings)
-        self._flask = create_app(self._parts)
+        self._services = Services.of(settings)
+        self._flask = create_app(self._services)
         # a2wsgi spells the types of WSGI and ASGI out in its own way.
         self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
-        self._turns = Turns(settings.vote_page_threads, wait_s=PAGE_WAIT_S)
+        self._turns = ConcurrencyLimit(settings.vote_page_threads, wait_s=PAGE_WAIT_S)
         # As many as may wait for the hasher: whoever comes next waits here, where it costs neither a thread nor a page.
-        self._login_turns = Turns(self._parts.hasher.places, wait_s=LOGIN_WAIT_S, refusal=HasherBusy)
+        self._login_turns = ConcurrencyLimit(self._services.hasher.places, wait_s=LOGIN_WAIT_S, refusal=HasherBusy)
         self._static = StaticFiles()
-        cookie, identifier = SessionCookie(settings), Identifier(settings, self._parts.revoked)
+        cookie, identifier = SessionCookie(settings), Authenticator(settings, self._services.revocations)
         self._box = BallotBox(
             settings.log_url,
             settings.vote_shards,
-            self._parts.installation,
+            self._services.installation,
             wait_replicas=settings.ballot_log_wait,
         )
-        self._acknowledged = Acknowledged(self._box, self._parts.db)
-        self._casting = Casting(self._parts, self._box, identifier, cookie, self._error_page)
-        self._express = Express(self._parts, self._casting)
-        self._live = Live(self._parts, identifier, cookie)
+        self._acknowledged = AcknowledgedMarks(self._box, self._services.db)
+        self._casting = VoteEndpoint(self._services, self._box, identifier, cookie, self._error_page)
+        self._express = Express(self._services, self._casting)
+        self._live = LiveEndpoint(self._services, identifier, cookie)
         self._following: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +90,7 @@ class FrontDoor:
         else:
             await self._page(scope, receive, send)
 
-    def shortcut(self, scope: Scope, body: bytes, told: Told) -> bool:
+    def shortcut(self, scope: Scope, body: bytes, told: OnResponse) -> bool:
         """Take a ballot the short way; False when it is none, or has to go through `__call__`."""
         match = VOTE_PATH.fullmatch(scope["path"])
         if match is None or scope["method"] != "POST":
@@ -100,10 +100,10 @@ class FrontDoor:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Flask's answer. A thread of its pool is taken when the body is here, not for as long as a client sends."""
         try:
-            receive = await request_body.wait_for(scope, receive, BODY_MAX_BYTES)
+            receive = await request_body.buffer(scope, receive, BODY_MAX_BYTES)
         except ConnectionError:
             return  # the client went away before it had sent its request: nobody is there to be told
-        made = Collected()
+        made = BufferedResponse()
         try:
             hashing = self._login_turns.one(_network_of(scope)) if _costs_a_hash(scope) else nullcontext()
             async with hashing, self._turns.one():
@@ -117,10 +117,10 @@ class FrontDoor:
         told = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
         if csrf.is_browser(csrf.header_of(scope)) and not scope["path"].startswith("/api/"):
             body = await self._error_page(error, scope, voted=False)
-            await answer(send, 503, body, content_type="text/html; charset=utf-8", headers=told)
+            await send_response(send, 503, body, content_type="text/html; charset=utf-8", headers=told)
             return
         body = json.dumps(problems.problem_of(error, request_id=scope[REQUEST_ID])).encode("utf-8")
-        await answer(send, 503, body, content_type=problems.CONTENT_TYPE, headers=told)
+        await send_response(send, 503, body, content_type=problems.CONTENT_TYPE, headers=told)
 
     async def _file(self, scope: Scope, send: Send) -> None:
         if scope["method"] in READING:
@@ -141,40 +141,40 @@ class FrontDoor:
             await self._casting(scope, receive, send, competition)
             return
         body = json.dumps(problems.problem_of(NoSuchCompetition(), request_id=scope[REQUEST_ID]))
-        await answer(send, 404, body.encode("utf-8"), content_type=problems.CONTENT_TYPE)
+        await send_response(send, 404, body.encode("utf-8"), content_type=problems.CONTENT_TYPE)
 
     async def _probe(self, scope: Scope, send: Send) -> None:
         path = scope["path"]
         if scope["method"] not in READING:
             await _refuse_method(scope, send, READING)
         elif path == "/health":  # touches no dependency: a restart would not mend one
-            await answer(send, 200, b'{"status":"ok"}', content_type="application/json")
+            await send_response(send, 200, b'{"status":"ok"}', content_type="application/json")
         elif path == "/metrics" and not self._is_operator(scope):
             detail = "Figures are given only to the networks in METRICS_NETWORKS."
             told = problems.problem_of(NotAllowed(detail), request_id=scope[REQUEST_ID])
-            await answer(send, 403, json.dumps(told).encode("ascii"), content_type=problems.CONTENT_TYPE)
+            await send_response(send, 403, json.dumps(told).encode("ascii"), content_type=problems.CONTENT_TYPE)
         elif path == "/metrics":
-            body = await asyncio.to_thread(probes.metrics_text, self._parts)
-            await answer(send, 200, body, content_type=probes.METRICS_TYPE)
+            body = await asyncio.to_thread(probes.metrics_text, self._services)
+            await send_response(send, 200, body, content_type=probes.METRICS_TYPE)
         else:
             reasons, warnings = await self._readiness()
             said: dict[str, Any] = {"status": "not ready" if reasons else "ready"}
             if self._is_operator(scope):
                 said |= {"reasons": reasons, "warnings": warnings}
             body = json.dumps(said).encode("utf-8")
-            await answer(send, 503 if reasons else 200, body, content_type="application/json")
+            await send_response(send, 503 if reasons else 200, body, content_type="application/json")
 
     def _is_operator(self, scope: Scope) -> bool:
         """Whether this is for who runs it: reasons and figures tell strangers too much."""
         client = scope.get("client")
         address = client_address.parse(client[0]) if client else None
         names = [name.decode("latin-1") for name, _ in scope["headers"]]
-        return client_address.stands_within(address, self._parts.settings.metrics_networks, names)
+        return client_address.is_in_networks(address, self._services.settings.metrics_networks, names)
 
     async def _readiness(self) -> probes.Readiness:
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
-                return await asyncio.to_thread(probes.readiness, self._parts)
+                return await asyncio.to_thread(probes.readiness, self._services)
         except TimeoutError:
             return probes.Readiness([f"log and database did not answer within {READY_TIMEOUT_S:g} s"], [])
 
@@ -204,7 +204,7 @@ class FrontDoor:
                 return
 
     async def _start(self) -> None:
-        await asyncio.to_thread(self._parts.start)
+        await asyncio.to_thread(self._services.start)
         await self._casting.receipt_keys.refresh()
         await self._box.connect()
         follow = self._casting.receipt_keys.follow, self._acknowledged.follow
@@ -218,7 +218,7 @@ class FrontDoor:
         await self._box.close()
         await self._acknowledged.finish()
         await self._casting.limit.close()
-        await asyncio.to_thread(self._parts.close)
+        await asyncio.to_thread(self._services.close)
 
 
 def _costs_a_hash(scope: Scope) -> bool:
@@ -234,10 +234,10 @@ async def _refuse_method(scope: Scope, send: Send, allowed: Sequence[str]) -> No
     """405, or what OPTIONS asks for: which methods there are (RFC 9110 §9.3.7)."""
     allow = [(b"allow", ", ".join((*allowed, "OPTIONS")).encode("ascii"))]
     if scope["method"] == "OPTIONS":
-        await answer(send, 200, b"", content_type="text/plain; charset=utf-8", headers=allow)
+        await send_response(send, 200, b"", content_type="text/plain; charset=utf-8", headers=allow)
         return
     told = problems.problem(405, "This address does not answer to this method.", request_id=scope[REQUEST_ID])
-    await answer(send, 405, json.dumps(told).encode("utf-8"), content_type=problems.CONTENT_TYPE, headers=allow)
+    await send_response(send, 405, json.dumps(told).encode("utf-8"), content_type=problems.CONTENT_TYPE, headers=allow)
 
 
 def create_asgi_app(settings: Settings) -> App:
@@ -245,7 +245,7 @@ def create_asgi_app(settings: Settings) -> App:
     logs.configure("web")
     front_door = FrontDoor(settings)
     door: App = Cors(front_door, settings.cors_origins) if settings.cors_origins else front_door
-    return Envelope(door, settings, shortcut=front_door.shortcut)
+    return RequestMiddleware(door, settings, shortcut=front_door.shortcut)
 
 
 def __getattr__(name: str) -> App:

@@ -55,7 +55,7 @@ class PasswordMatch(IntEnum):
     AS_TYPED = 2
 
 
-class Token(NamedTuple):
+class TokenClaims(NamedTuple):
     """What a valid token says."""
 
     user_id: int
@@ -83,7 +83,7 @@ def create_jwt_token(user_id: int, *, secret: str, now: float | None = None, con
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
 
 
-def read_jwt_token(token: str, *, secrets_: Sequence[str], now: float | None = None) -> Token:
+def read_jwt_token(token: str, *, secrets_: Sequence[str], now: float | None = None) -> TokenClaims:
     """What the token says, when one of the secrets (newest first) signed it. Raises NotLoggedIn for every other cause.
 
     Whether it was revoked is not looked at. There is no leeway: the second `exp` names is already too late.
@@ -117,7 +117,7 @@ def _encoded(claims: dict[str, object]) -> str:
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode("ascii")
 
 
-def check_claims(claims: dict[str, object], *, now: float) -> Token:
+def check_claims(claims: dict[str, object], *, now: float) -> TokenClaims:
     """The claims of a token whose signature was right, or NotLoggedIn. Used by both readers of tokens."""
     sub, jti = claims.get("sub"), claims.get("jti")
     issued, begins, expires = claims.get("iat"), claims.get("nbf"), claims.get("exp")
@@ -137,7 +137,7 @@ def check_claims(claims: dict[str, object], *, now: float) -> Token:
         and issued <= now
         and expires - issued <= TOKEN_HOURS * 3600
     ):
-        return Token(number, jti, issued, expires)
+        return TokenClaims(number, jti, issued, expires)
     raise NotLoggedIn("This token is not valid or no longer valid. Log in again.")
 
 

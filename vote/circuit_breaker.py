@@ -7,7 +7,7 @@ from collections.abc import Callable
 PROBE_EVERY_S = 0.2  # so that a store that is back is used again within this and one connect
 
 
-class Breaker:
+class CircuitBreaker:
     """Open after a failure. Then `may_try` lets one caller through every PROBE_EVERY_S, until one succeeds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,7 +21,7 @@ class Breaker:
         """Whether the last thing heard was a failure."""
         return self._is_open
 
-    def may_try(self) -> bool:
+    def allows_call(self) -> bool:
         """Whether this caller may ask the store."""
         if not self._is_open:
             return True

@@ -41,7 +41,7 @@ MAILS_TO_ADDRESS_PER_HOUR = 3  # for one purpose
 LOGGED_PATH_MAX_CHARS = 200  # of a line in the log; ours are far shorter
 
 
-class StrangerLimit(NamedTuple):
+class InputLimit(NamedTuple):
     """One line of the table. `enforced` names a module and what in it enforces the limit; `setting` its setting, if any."""
 
     name: str
@@ -57,15 +57,13 @@ _BODY = "vote.server.body_parsers"
 _SOCKET = "vote.live.protocol:WatcherProtocol"
 
 TABLE = (
-    StrangerLimit("head", HEAD_MAX_BYTES, "bytes of request line and fields", _FRAMING, "431"),
-    StrangerLimit("header fields", HEADERS_MAX, "fields of a head", _FRAMING, "431"),
-    StrangerLimit("address", URL_MAX_BYTES, "bytes of path and query", _FRAMING, "414"),
-    StrangerLimit("host", 1, "`Host` fields; none is too few for HTTP/1.1", _FRAMING, "400"),
-    StrangerLimit("framing", FRAMING_MAX_BYTES, "bytes of chunk sizes, extensions and trailers", _FRAMING, "431"),
-    StrangerLimit(
-        "requests ahead", 1, "request read at a time on a connection", _FRAMING, "the next is read afterwards"
-    ),
-    StrangerLimit(
+    InputLimit("head", HEAD_MAX_BYTES, "bytes of request line and fields", _FRAMING, "431"),
+    InputLimit("header fields", HEADERS_MAX, "fields of a head", _FRAMING, "431"),
+    InputLimit("address", URL_MAX_BYTES, "bytes of path and query", _FRAMING, "414"),
+    InputLimit("host", 1, "`Host` fields; none is too few for HTTP/1.1", _FRAMING, "400"),
+    InputLimit("framing", FRAMING_MAX_BYTES, "bytes of chunk sizes, extensions and trailers", _FRAMING, "431"),
+    InputLimit("requests ahead", 1, "request read at a time on a connection", _FRAMING, "the next is read afterwards"),
+    InputLimit(
         "patience",
         15,
         "seconds for a head, a body, or reading an answer",
@@ -73,60 +71,60 @@ TABLE = (
         "408; for an answer an end",
         "CLIENT_PATIENCE_S",
     ),
-    StrangerLimit("connections", CONNECTIONS_MAX, "of one process", "vote.ops.gunicorn_conf:FrontDoorWorker", "503"),
-    StrangerLimit("body", BODY_MAX_BYTES, "bytes", "vote.server.request_body:wait_for", "413"),
-    StrangerLimit("ballot", VOTE_MAX_BYTES, "bytes of a body", "vote.casting.ballot_form:read_body", "413"),
-    StrangerLimit("fields", FIELDS_MAX, "of a form or JSON object", _BODY + ":json_object", "413"),
-    StrangerLimit(
+    InputLimit("connections", CONNECTIONS_MAX, "of one process", "vote.ops.gunicorn_conf:FrontDoorWorker", "503"),
+    InputLimit("body", BODY_MAX_BYTES, "bytes", "vote.server.request_body:buffer", "413"),
+    InputLimit("ballot", VOTE_MAX_BYTES, "bytes of a body", "vote.casting.ballot_form:read_body", "413"),
+    InputLimit("fields", FIELDS_MAX, "of a form or JSON object", _BODY + ":json_object", "413"),
+    InputLimit(
         "fields of a ballot", VOTE_FIELDS_MAX, "of a form or JSON object", "vote.casting.ballot_form:parse", "413"
     ),
-    StrangerLimit(
+    InputLimit(
         "unknown fields named",
         UNKNOWN_FIELDS_NAMED_MAX,
         "in a 422",
         "vote.web.validation:check",
         "422 that names no more",
     ),
-    StrangerLimit("name of a field", FIELD_NAME_MAX_CHARS, "characters in an answer", _BODY + ":named", "422, cut"),
-    StrangerLimit(
+    InputLimit("name of a field", FIELD_NAME_MAX_CHARS, "characters in an answer", _BODY + ":named", "422, cut"),
+    InputLimit(
         "password", PASSWORD_MAX_CHARS, "characters", "vote.web.api.account_models:NewPassword", "422; at a log-in 401"
     ),
-    StrangerLimit("token", TOKEN_MAX_CHARS, "characters", "vote.identity.bearer_tokens:read_own_token", "401"),
-    StrangerLimit(
+    InputLimit("token", TOKEN_MAX_CHARS, "characters", "vote.identity.bearer_tokens:read_own_token", "401"),
+    InputLimit(
         "token of a mail", MAILED_TOKEN_MAX_CHARS, "characters", "vote.web.api.account_models:MailedToken", "422"
     ),
-    StrangerLimit(
-        "logged path", LOGGED_PATH_MAX_CHARS, "characters", "vote.server.access_log:RequestLog", "cut in the log"
+    InputLimit(
+        "logged path", LOGGED_PATH_MAX_CHARS, "characters", "vote.server.access_log:AccessLog", "cut in the log"
     ),
-    StrangerLimit(
+    InputLimit(
         "handshake's field", HANDSHAKE_LINE_MAX_BYTES, "bytes of a field in a WebSocket's handshake", _FRAMING, "431"
     ),
-    StrangerLimit(
+    InputLimit(
         "socket message", SOCKET_MESSAGE_MAX_BYTES, "bytes", "vote.live.connection:Connection", "closed with 1009"
     ),
-    StrangerLimit(
+    InputLimit(
         "socket messages", SOCKET_MESSAGES_PER_S, "a second", "vote.live.connection:Connection", "closed with 1008"
     ),
-    StrangerLimit("socket frames", SOCKET_FRAMES_PER_S, "a second, pings too", _SOCKET, "closed with 1008"),
-    StrangerLimit("socket fragments", SOCKET_FRAGMENTS_MAX, "of one message", _SOCKET, "closed with 1009"),
-    StrangerLimit(
+    InputLimit("socket frames", SOCKET_FRAMES_PER_S, "a second, pings too", _SOCKET, "closed with 1008"),
+    InputLimit("socket fragments", SOCKET_FRAGMENTS_MAX, "of one message", _SOCKET, "closed with 1009"),
+    InputLimit(
         "sockets of an account",
         50,
         "of one process",
-        "vote.live.socket_quota:Places",
+        "vote.live.socket_quota:SocketQuota",
         "429",
         "LIMIT_SOCKETS_PER_ACCOUNT",
     ),
-    StrangerLimit(
+    InputLimit(
         "sockets of a network",
         10_000,
         "of one process",
-        "vote.live.socket_quota:Places",
+        "vote.live.socket_quota:SocketQuota",
         "429",
         "LIMIT_SOCKETS_PER_NETWORK",
     ),
-    StrangerLimit("sockets", SOCKETS_MAX, "of one process", "vote.live.endpoint:Live", "503"),
-    StrangerLimit(
+    InputLimit("sockets", SOCKETS_MAX, "of one process", "vote.live.endpoint:LiveEndpoint", "503"),
+    InputLimit(
         "votes",
         400,
         "of an account at once, 20 a second",
@@ -134,7 +132,7 @@ TABLE = (
         "429",
         "LIMIT_VOTES_BURST",
     ),
-    StrangerLimit(
+    InputLimit(
         "API calls",
         300,
         "a second of an account or network",
@@ -142,15 +140,17 @@ TABLE = (
         "429",
         "LIMIT_API_PER_S",
     ),
-    StrangerLimit("page's wait", PAGE_WAIT_S, "seconds for a thread", "vote.asgi:FrontDoor", "503"),
-    StrangerLimit(
-        "log-in's wait", LOGIN_WAIT_S, "seconds for the hasher, networks in turn", "vote.asgi:FrontDoor", "503"
+    InputLimit("page's wait", PAGE_WAIT_S, "seconds for a thread", "vote.asgi:FrontDoor", "503"),
+    InputLimit("log-in's wait", LOGIN_WAIT_S, "seconds for the hasher, networks in turn", "vote.asgi:FrontDoor", "503"),
+    InputLimit(
+        "wrong passwords at once",
+        FREE_GUESSES + 1,
+        "of a name and network",
+        "vote.actions.login_throttle:LoginThrottle",
+        "429",
     ),
-    StrangerLimit(
-        "wrong passwords at once", FREE_GUESSES + 1, "of a name and network", "vote.actions.login_throttle:Guard", "429"
-    ),
-    StrangerLimit("wrong passwords a day", GUESSES_A_DAY, "of a name", "vote.actions.login_throttle:Guard", "429"),
-    StrangerLimit(
+    InputLimit("wrong passwords a day", GUESSES_A_DAY, "of a name", "vote.actions.login_throttle:LoginThrottle", "429"),
+    InputLimit(
         "failed log-ins",
         60,
         "a minute of a network",
@@ -158,7 +158,7 @@ TABLE = (
         "429",
         "LIMIT_LOGIN_FAILURES_PER_MINUTE",
     ),
-    StrangerLimit(
+    InputLimit(
         "right passwords",
         30,
         "a minute of an account",
@@ -166,7 +166,7 @@ TABLE = (
         "429",
         "LIMIT_LOGINS_PER_MINUTE",
     ),
-    StrangerLimit(
+    InputLimit(
         "registrations",
         600,
         "an hour of a network",
@@ -174,7 +174,7 @@ TABLE = (
         "429",
         "LIMIT_REGISTRATIONS_PER_HOUR",
     ),
-    StrangerLimit(
+    InputLimit(
         "mails asked for",
         120,
         "an hour of an account or network",
@@ -182,7 +182,7 @@ TABLE = (
         "429",
         "LIMIT_MAILS_PER_HOUR",
     ),
-    StrangerLimit(
+    InputLimit(
         "mails to an address",
         MAILS_TO_ADDRESS_PER_HOUR,
         "an hour, of a kind",

@@ -17,7 +17,7 @@ import structlog
 LIBRARIES = ("uvicorn.error", "gunicorn.error", "py.warnings")
 ACCESS = ("uvicorn.access", "gunicorn.access")  # off: they would write whole addresses, and the app has its own line
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def render(line: object, **how: Any) -> str:
@@ -81,7 +81,7 @@ def _log_uncaught(
 ) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return  # somebody pressed Ctrl-C: that is no error
-    lines.critical("uncaught", exc_info=(kind, error, trace), **more)
+    logger.critical("uncaught", exc_info=(kind, error, trace), **more)
 
 
 def _named(part: str) -> Any:

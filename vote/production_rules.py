@@ -85,7 +85,7 @@ class Given(Protocol):
         """METRICS_NETWORKS."""
 
 
-class Rule(NamedTuple):
+class ProductionRule(NamedTuple):
     """One row: which settings it is about, and the reasons it has against them."""
 
     settings: tuple[str, ...]
@@ -179,16 +179,16 @@ def _debugging(_: Given, environ: Environ) -> Iterator[str]:
 
 
 RULES = (
-    Rule(("VOTE_COOKIE_SECURE",), _cookies),
-    Rule(("PUBLIC_URL", "STATIC_URL", "CORS_ORIGINS"), _addresses),
-    Rule(("EMAIL_CONFIRMATION",), _mail),
-    Rule(SIGNING_SECRETS, _secrets),
-    Rule(SECRET_FILES, _secret_files),
-    Rule(POSTGRES_URLS, _postgres),
-    Rule(REDIS_URLS, _redis),
-    Rule(("TRUSTED_PROXIES",), _proxies),
-    Rule(("ADMIN_NETWORKS", "METRICS_NETWORKS"), _networks),
-    Rule(DEBUG_NAMES, _debugging),
+    ProductionRule(("VOTE_COOKIE_SECURE",), _cookies),
+    ProductionRule(("PUBLIC_URL", "STATIC_URL", "CORS_ORIGINS"), _addresses),
+    ProductionRule(("EMAIL_CONFIRMATION",), _mail),
+    ProductionRule(SIGNING_SECRETS, _secrets),
+    ProductionRule(SECRET_FILES, _secret_files),
+    ProductionRule(POSTGRES_URLS, _postgres),
+    ProductionRule(REDIS_URLS, _redis),
+    ProductionRule(("TRUSTED_PROXIES",), _proxies),
+    ProductionRule(("ADMIN_NETWORKS", "METRICS_NETWORKS"), _networks),
+    ProductionRule(DEBUG_NAMES, _debugging),
 )
 
 

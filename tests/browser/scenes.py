@@ -34,8 +34,8 @@ LONG_NAME = "m" * 40  # as long as a user name may be
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A page as somebody sees it: nobody, mara (a voter), noor (an organiser), ines (her desk is empty), olga (an admin)
-    or LONG_NAME.
+    """A page as somebody sees it: nobody, mara (a voter), noor (an organiser), ines (her dashboard is empty), olga (an
+    admin) or LONG_NAME.
     """
 
     name: str
@@ -159,20 +159,20 @@ class House:
             Scene("confirm", "/confirm"),
             Scene("outbox", "/outbox"),
             Scene("account", "/account", "mara"),
-            Scene("desk", "/admin", "noor"),
-            Scene("desk-empty", "/admin", "ines"),
-            Scene("desk-new", "/admin/competitions/new", "noor"),
-            Scene("desk-competition", f"/admin/competitions/{at['stages']}", "noor"),
-            Scene("desk-correct", f"/admin/competitions/{at['dish']}", "noor"),
-            Scene("desk-archive", f"/admin/competitions/{at['logo']}/archive", "noor"),
-            Scene("desk-draft", f"/admin/competitions/{at['draft']}", "noor"),
-            Scene("desk-close", f"/admin/competitions/{at['stages']}/close", "noor"),
-            Scene("desk-reopen", f"/admin/competitions/{at['logo']}/reopen", "noor"),
-            Scene("desk-delete", f"/admin/competitions/{at['draft']}/delete", "noor"),
+            Scene("dashboard", "/admin", "noor"),
+            Scene("dashboard-empty", "/admin", "ines"),
+            Scene("dashboard-new", "/admin/competitions/new", "noor"),
+            Scene("dashboard-competition", f"/admin/competitions/{at['stages']}", "noor"),
+            Scene("dashboard-correct", f"/admin/competitions/{at['dish']}", "noor"),
+            Scene("dashboard-archive", f"/admin/competitions/{at['logo']}/archive", "noor"),
+            Scene("dashboard-draft", f"/admin/competitions/{at['draft']}", "noor"),
+            Scene("dashboard-close", f"/admin/competitions/{at['stages']}/close", "noor"),
+            Scene("dashboard-reopen", f"/admin/competitions/{at['logo']}/reopen", "noor"),
+            Scene("dashboard-delete", f"/admin/competitions/{at['draft']}/delete", "noor"),
             Scene("results-operator", f"/results/{at['stalls']}"),
-            Scene("desk-admin", "/admin", "olga"),
-            Scene("desk-waits", f"/admin/competitions/{at['stalls']}", "olga"),
-            Scene("desk-waits-organiser", f"/admin/competitions/{at['stalls']}", "noor"),
+            Scene("dashboard-admin", "/admin", "olga"),
+            Scene("dashboard-waits", f"/admin/competitions/{at['stalls']}", "olga"),
+            Scene("dashboard-waits-organiser", f"/admin/competitions/{at['stalls']}", "noor"),
             Scene("gaps", "/admin/gaps", "olga"),
             Scene("locks", "/admin/locks", "olga"),
             Scene("people", "/admin/people", "olga"),
@@ -192,8 +192,8 @@ class House:
             Scene("competitions-long-words", "/", LONG_NAME),
             Scene("vote-long-words", f"/vote/{at['long']}", LONG_NAME),
             Scene("results-long-words", f"/results/{at['long']}", LONG_NAME),
-            Scene("desk-long-words", "/admin", LONG_NAME),
-            Scene("desk-competition-long-words", f"/admin/competitions/{at['long']}", LONG_NAME),
+            Scene("dashboard-long-words", "/admin", LONG_NAME),
+            Scene("dashboard-competition-long-words", f"/admin/competitions/{at['long']}", LONG_NAME),
             Scene("account-long-words", "/account", LONG_NAME),
             Scene("people-long-words", "/admin/people", LONG_NAME),
             Scene("person-long-words", f"/admin/people/{self.people[LONG_NAME].id}", "olga"),
@@ -288,7 +288,7 @@ class House:
     def _waits_for_a_word(self, key: str) -> bool:
         with self._db.read() as tx:
             found = stored.find(tx, self.ids[key])
-            return found is not None and closing.hindrance(tx, found).needs_a_word
+            return found is not None and closing.close_blockers(tx, found).needs_admin_decision
 
     def _vote(self, key: str, who: str, choice: str) -> None:
         with self._db.transaction(by="tests") as tx:

@@ -17,7 +17,7 @@ from tests.browser.chromium import PHONE, WIDE, chromium, log_in, window
 from tests.browser.scenes import House, Scene
 from tests.browser.small_png import small
 from tests.casting import installation_of
-from tests.services import Pair, start_pair
+from tests.servers import Pair, start_pair
 from tests.stack import Stack, running
 from vote import config
 from vote.actions import competitions
@@ -60,7 +60,7 @@ def main(wanted: list[str]) -> None:
             last = [
                 Scene("accepted", f"/vote/{house.ids['empty']}", "mara"),
                 Scene("results-closing", f"/results/{house.ids['poster']}"),
-                Scene("desk-closing", f"/admin/competitions/{house.ids['poster']}", "noor"),
+                Scene("dashboard-closing", f"/admin/competitions/{house.ids['poster']}", "noor"),
             ]
             for scene in last:
                 studio.take(scene)
@@ -105,9 +105,9 @@ def _acted(house: House) -> Iterator[tuple[Scene, Callable[[Page], None]]]:
     yield Scene("vote-sending", f"{stages}?choice=a", "mara"), _press_and_wait
     yield Scene("register-wrong", "/register"), _register_wrongly
     yield Scene("login-wrong", "/login"), _log_in_wrongly
-    yield Scene("desk-new-wrong", "/admin/competitions/new", "noor"), _make_wrongly
-    yield Scene("desk-waits-wrong", f"/admin/competitions/{house.ids['stalls']}", "olga"), _give_no_reason
-    yield Scene("desk-finish", f"/admin/competitions/{house.ids['stalls']}", "olga"), _give_a_reason
+    yield Scene("dashboard-new-wrong", "/admin/competitions/new", "noor"), _make_wrongly
+    yield Scene("dashboard-waits-wrong", f"/admin/competitions/{house.ids['stalls']}", "olga"), _give_no_reason
+    yield Scene("dashboard-finish", f"/admin/competitions/{house.ids['stalls']}", "olga"), _give_a_reason
     yield Scene("gaps-decide", "/admin/gaps", "olga"), _choose_gaps
     yield Scene("results-reconnecting", f"/results/{house.ids['stages']}"), _lose_connection
     yield Scene("recorded-change", f"/vote/{house.ids['poster']}", "mara"), lambda page: page.click("summary")

@@ -1,4 +1,4 @@
-"""An organiser runs a night from the desk: make, edit, open, close, open again, delete."""
+"""An organiser runs a night from the dashboard: make, edit, open, close, open again, delete."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 MakeCompetition = Callable[..., Competition]
 
 
-def test_a_night_at_the_desk(open_window: OpenWindow, organiser: Person) -> None:
+def test_a_night_at_the_dashboard(open_window: OpenWindow, organiser: Person) -> None:
     page = open_window(organiser)
     page.goto("/admin")
     page.get_by_role("link", name="New competition").click()

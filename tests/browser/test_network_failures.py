@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenWindow
-from tests.services import Pair
+from tests.servers import Pair
 from vote.db.users import Account
 from vote.domain.competition import Competition
 

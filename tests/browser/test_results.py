@@ -79,14 +79,14 @@ def test_closing_is_told_live_and_ends_as_final(
     open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person
 ) -> None:
     competition = make_competition()
-    watching, desk = open_window(), open_window(organiser)
+    watching, dashboard = open_window(), open_window(organiser)
     watching.goto(f"/results/{competition.id}")
     expect(watching.locator('[data-when="live"]')).to_be_visible()
 
-    desk.goto(f"/admin/competitions/{competition.id}")
-    desk.get_by_role("link", name="Close now").click()
-    expect(desk.get_by_text("no more ballots are taken")).to_be_visible()
-    desk.get_by_role("button", name="Close now").click()
+    dashboard.goto(f"/admin/competitions/{competition.id}")
+    dashboard.get_by_role("link", name="Close now").click()
+    expect(dashboard.get_by_text("no more ballots are taken")).to_be_visible()
+    dashboard.get_by_role("button", name="Close now").click()
 
     expect(watching.locator("main > .state")).to_contain_text("Closed")
     expect(watching.get_by_text("Nobody voted.")).to_be_visible()

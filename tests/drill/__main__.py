@@ -19,10 +19,10 @@ def main() -> int:
     """The drill."""
     votes = int(os.environ.get("DRILL_VOTES", str(DEFAULT_VOTES)))
     rate = float(os.environ.get("DRILL_RATE", "400"))
-    services = "system" if os.environ.get("SERVICES") == "system" else "embedded"
+    server_source = "system" if os.environ.get("SERVICES") == "system" else "embedded"
     print(f"Drill: {votes:,} ballots at {rate:g}/s; the database is destroyed on the way", flush=True)
     with tempfile.TemporaryDirectory(prefix="drill-") as folder:
-        found = Drill(services, Path(folder), votes, rate=rate, say=lambda line: print(line, flush=True)).run()
+        found = Drill(server_source, Path(folder), votes, rate=rate, say=lambda line: print(line, flush=True)).run()
     print("\n" + found.line(), flush=True)
     if report := os.environ.get("DRILL_REPORT"):
         lines = "\n".join(f"- {line}" for line in found.story)

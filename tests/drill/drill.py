@@ -16,7 +16,7 @@ from tests.integration.ops.backed_up import Installation
 from tests.stack import VOTE, Stack, running, wait_until
 from tests.synthetic_voters import Ballot, Told
 from vote.db.pool import Database
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 
 CHUNK = 100  # ballots pressed at once, over 64 connections
 BACKUP_AT, DESTROY_AT = 0.25, 0.55  # shares of the ballots
@@ -110,11 +110,11 @@ class Drill:
     """One run."""
 
     def __init__(
-        self, services: Services, folder: Path, votes: int, *, rate: float, say: Callable[[str], None]
+        self, server_source: ServerSource, folder: Path, votes: int, *, rate: float, say: Callable[[str], None]
     ) -> None:
         self.found = Found()
         self._folder, self._votes, self._rate, self._say = folder, votes, rate, say
-        self.one = Installation(services, folder / "installation")
+        self.one = Installation(server_source, folder / "installation")
         self.one.environ |= {
             "DATABASE_URL_WEB": self.one.pair.url("vote_web"),
             "DATABASE_URL_WORKER": self.one.pair.url("vote_worker"),

@@ -36,8 +36,8 @@ ACCESS_FAULTS = (
         "a token counts from after the hashing",
         "what is ended during a login has ended it too",
         "vote/web/tokens.py",
-        "    began, ended = request_context.began(), parts.revoked.ended_at(user_id)\n",
-        "    began, ended = request_context.now_by_database(), parts.revoked.ended_at(user_id)\n",
+        "    began, ended = request_context.began(), services.revocations.ended_at(user_id)\n",
+        "    began, ended = request_context.now_by_database(), services.revocations.ended_at(user_id)\n",
         (f"{SESSIONS}::test_what_is_ended_while_a_password_is_looked_at_stays_ended",),
     ),
     Fault(
@@ -181,9 +181,9 @@ ACCESS_FAULTS = (
         "asking disables",
         "reading changes nothing",
         "vote/web/admin/accounts.py",
-        '    return Response(render_template("desk-person-step.html", who=who, step=STEPS[name]))',
-        "    STEPS[name].take(request_context.parts(), user_id, request_context.me().id)\n"
-        '    return Response(render_template("desk-person-step.html", who=who, step=STEPS[name]))',
+        '    return Response(render_template("admin-account-step.html", who=who, step=STEPS[name]))',
+        "    STEPS[name].take(request_context.services(), user_id, request_context.me().id)\n"
+        '    return Response(render_template("admin-account-step.html", who=who, step=STEPS[name]))',
         (f"{HEADERS}::test_reading_changes_nothing",),
     ),
     Fault(
@@ -197,9 +197,9 @@ ACCESS_FAULTS = (
     Fault(
         "one rule is looser than the table",
         "access: every cell of the table",
-        "vote/web/dashboard/competition.py",
-        '@desk.get("/competitions/<id:competition_id>/finish")\n@access.rule(ADMIN)\n',
-        '@desk.get("/competitions/<id:competition_id>/finish")\n@access.rule(ORGANISER)\n',
+        "vote/web/dashboard/lifecycle_forms.py",
+        '@lifecycle_forms.get("/finish")\n@access.rule(ADMIN)\n',
+        '@lifecycle_forms.get("/finish")\n@access.rule(ORGANISER)\n',
         (TABLE,),
     ),
     Fault(

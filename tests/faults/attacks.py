@@ -32,8 +32,8 @@ ATTACK_FAULTS = (
         "registering writes the address down",
         "privacy: what people type is in no log",
         "vote/web/account/login.py",
-        '    log.info("registered", user_id=account.id)\n',
-        '    log.info("registered", user_id=account.id, contact=account.email)\n',
+        '    logger.info("registered", user_id=account.id)\n',
+        '    logger.info("registered", user_id=account.id, contact=account.email)\n',
         ("tests/system/test_private_log.py",),
     ),
 )

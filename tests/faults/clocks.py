@@ -24,16 +24,16 @@ CLOCK_FAULTS = (
         "the end of all is told by the web host's clock",
         "what was ended is told apart by one clock",
         "vote/web/tokens.py",
-        "        parts.revoked.refresh()\n    except DatabaseUnavailable:",
-        "        parts.revoked.add(f'user:{user_id}')\n    except DatabaseUnavailable:",
+        "        services.revocations.refresh()\n    except DatabaseUnavailable:",
+        "        services.revocations.add(f'user:{user_id}')\n    except DatabaseUnavailable:",
         (f"{CLOCKS}::test_who_logs_in_again_at_once_is_in",),
     ),
     Fault(
         "a confirmed address ends logins by the web host's clock",
         "what was ended is told apart by one clock",
         "vote/web/account/mailed_links.py",
-        "        tokens.know_ended(request_context.parts(), confirmed.user_id)\n",
-        "        request_context.parts().revoked.add(f'user:{confirmed.user_id}')\n",
+        "        tokens.know_ended(request_context.services(), confirmed.user_id)\n",
+        "        request_context.services().revocations.add(f'user:{confirmed.user_id}')\n",
         (
             "tests/integration/actions/test_one_mailbox_one_vote.py"
             "::test_who_logs_in_right_after_confirming_is_in_wherever_the_clock_is_ahead",

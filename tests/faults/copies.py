@@ -17,7 +17,7 @@ COPY_FAULTS = (
         "the worker tells nobody of its changes",
         "a copy is forgotten when what it shows has changed",
         "vote/worker/worker.py",
-        ", when_changed=changes)",
+        ", on_change=changes)",
         ")",
         (f"{PAGES}::test_a_change_is_seen_at_once",),
     ),

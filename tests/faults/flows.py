@@ -111,7 +111,7 @@ FLOW_FAULTS = (
         "a process that is cut off says that it is ready",
         "/ready names the fault",
         "vote/server/probes.py",
-        "    if not parts.revoked.is_cut_off:\n",
+        "    if not services.revocations.is_cut_off:\n",
         "    if True:\n",
         (f"{SYSTEM}::test_a_process_that_is_cut_off_from_postgresql_says_so_and_trusts_no_login_from_before",),
     ),

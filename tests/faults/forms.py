@@ -111,7 +111,7 @@ FORM_FAULTS = (
         "a double press is two guesses",
         "a password is looked at once",
         "vote/web/account/login.py",
-        "        with once.hold(request_context.parts().db):\n            account = _check_login(once)\n",
+        "        with once.hold(request_context.services().db):\n            account = _check_login(once)\n",
         "        account = _check_login(once)\n",
         (f"{ONE_CHANGE}[log in]",),
     ),

@@ -135,7 +135,7 @@ LIMIT_FAULTS = (
         "a body on its way holds a thread",
         "slow clients take nothing from others",
         "vote/asgi.py",
-        "            receive = await request_body.wait_for(scope, receive, BODY_MAX_BYTES)\n",
+        "            receive = await request_body.buffer(scope, receive, BODY_MAX_BYTES)\n",
         "            pass\n",
         (SLOW,),
     ),

@@ -4,29 +4,29 @@ from tests.faults.fault import Fault
 
 FILES = "tests/integration/web/test_static_files.py"
 ASSETS = "tests/unit/web/test_assets.py"
-DESK = "tests/integration/web/dashboard/test_competition.py"
+DASHBOARD = "tests/integration/web/dashboard/test_competition.py"
 FORM = "tests/integration/web/dashboard/test_competition_form.py"
 PAGE_FAULTS = (
     Fault(
         "a part of the system is written like a user name",
-        "the desk tells people from parts of the system, whatever they call themselves",
+        "the dashboard tells people from parts of the system, whatever they call themselves",
         "vote/web/dashboard/audit_text.py",
         'BY_ITSELF = "by itself"',
         'BY_ITSELF = "schedule"',
-        ("tests/unit/web/dashboard/test_audit_text.py", DESK),
+        ("tests/unit/web/dashboard/test_audit_text.py", DASHBOARD),
     ),
     Fault(
-        "a step at the desk is told after it was undone",
-        "the desk says of a step only what is still so",
-        "vote/web/dashboard/competition.py",
+        "a step on the dashboard is told after it was undone",
+        "the dashboard says of a step only what is still so",
+        "vote/web/dashboard/competition_page.py",
         "DONE_IN.get(name, {}).get(state)",
         "next(iter(DONE_IN.get(name, {}).values()), None)",
-        (f"{DESK}::test_what_a_step_did_is_said_as_long_as_it_is_so",),
+        (f"{DASHBOARD}::test_what_a_step_did_is_said_as_long_as_it_is_so",),
     ),
     Fault(
         "what is fixed is shown as it was sent",
-        "a form of the desk that is shown again says what is stored of fixed fields",
-        "vote/web/dashboard/competition.py",
+        "a form of the dashboard that is shown again says what is stored of fixed fields",
+        "vote/web/dashboard/competition_page.py",
         "typed=competition_form.with_fixed(typed, competition)",
         "typed=typed",
         (FORM,),

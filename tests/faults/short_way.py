@@ -26,7 +26,7 @@ SHORT_WAY_FAULTS = (
         "on the short way nobody needs to be confirmed",
         "with EMAIL_CONFIRMATION a vote needs a confirmed address",
         "vote/casting/express.py",
-        " or self._confirmed.must_be_asked(attempt.who)",
+        " or self._confirmed.needs_lookup(attempt.who)",
         "",
         (EXPRESS,),
     ),

@@ -65,7 +65,7 @@ STARTING_FAULTS = (
         "the debugger may be open in production",
         "production: FLASK_DEBUG is refused",
         "vote/production_rules.py",
-        "    Rule(DEBUG_NAMES, _debugging),\n",
+        "    ProductionRule(DEBUG_NAMES, _debugging),\n",
         "",
         (REFUSED,),
     ),

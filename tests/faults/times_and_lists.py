@@ -71,14 +71,14 @@ TIME_FAULTS = (
         "and name not in fixed and not typed.is_untouched(name)]",
         "and name not in fixed]",
         (
-            f"{SENT_BACK}::test_a_form_of_the_desk_that_nobody_touched",
+            f"{SENT_BACK}::test_a_form_of_the_dashboard_that_nobody_touched",
             f"{SENT_BACK}::test_another_field_that_changes_leaves_the_times",
         ),
     ),
     Fault(
         "the script does not say what it showed",
         "a time that is shown and sent back unchanged does not change",
-        "vote/web/static/js/desk.js",
+        "vote/web/static/js/dashboard.js",
         "    if (shown && input.value) shown.value",
         "    if (false) shown.value",
         ("tests/browser/test_dashboard.py::test_who_mends_a_word_does_not_move_the_closing_time",),

@@ -18,7 +18,7 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.hash_process import HashProcess
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.worker.worker import Worker
 
 CHEAPER = 1_000  # times
@@ -42,9 +42,9 @@ def _cheap_passwords() -> Iterator[None]:
 
 
 @pytest.fixture
-def app(parts: Parts) -> Flask:
+def app(services: Services) -> Flask:
     """The app, which tells unexpected errors as it does in production."""
-    return create_app(parts)
+    return create_app(services)
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def browser(app: Flask) -> Browser:
 
 
 @pytest.fixture
-def as_user(app: Flask, parts: Parts) -> Callable[[Account], ApiClient]:
+def as_user(app: Flask, services: Services) -> Callable[[Account], ApiClient]:
     """A client with a token of this account."""
 
     def client(account: Account) -> ApiClient:
-        return ApiClient(app, create_jwt_token(account.id, secret=parts.settings.jwt_secret))
+        return ApiClient(app, create_jwt_token(account.id, secret=services.settings.jwt_secret))
 
     return client
 

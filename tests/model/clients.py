@@ -12,7 +12,7 @@ from vote.ballotlog import keys
 from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.entries import Entry
 from vote.ballotlog.log import BallotLog
-from vote.ballotlog.shard import Pushed, Shard, Word
+from vote.ballotlog.shard import Pushed, PushStatus, Shard
 from vote.domain.installation import Installation
 
 SHARDS = 2
@@ -66,19 +66,19 @@ class HeldLog(BallotLog):
         self._maybe_hold("describe")
         return super().describe(shard)
 
-    def begin_epoch(self, *arguments: Any) -> Word:
+    def begin_epoch(self, *arguments: Any) -> PushStatus:
         self._maybe_hold("begin_epoch")
         return super().begin_epoch(*arguments)
 
-    def push_rules(self, *arguments: Any, **named: Any) -> Word:
+    def push_rules(self, *arguments: Any, **named: Any) -> PushStatus:
         self._maybe_hold("push_rules")
         return super().push_rules(*arguments, **named)
 
-    def push_voters(self, *arguments: Any) -> Word:
+    def push_voters(self, *arguments: Any) -> PushStatus:
         self._maybe_hold("push_voters")
         return super().push_voters(*arguments)
 
-    def make_ready(self, *arguments: Any) -> Word:
+    def make_ready(self, *arguments: Any) -> PushStatus:
         self._maybe_hold("make_ready")
         return super().make_ready(*arguments)
 

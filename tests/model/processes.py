@@ -10,13 +10,13 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from tests.model.clients import HeldLog, HinderedBox
 from tests.model.facts import Cast
 from tests.model.world import World
-from vote.casting.acknowledged_marks import Acknowledged
-from vote.casting.endpoint import Casting
-from vote.casting.vote_request import Attempt
+from vote.casting.acknowledged_marks import AcknowledgedMarks
+from vote.casting.endpoint import VoteEndpoint
+from vote.casting.vote_request import VoteRequest
 from vote.errors import NotFound, Unavailable, VoteError
 from vote.server.middleware import LINE, REQUEST_ID
 from vote.server.problems import status_of
-from vote.services.rate_limits import Limits
+from vote.services.rate_limits import RateLimits
 from vote.worker.drain import drain
 from vote.worker.make_ready import make_ready
 
@@ -27,16 +27,16 @@ class Web:
     def __init__(self, world: World) -> None:
         self.box = HinderedBox(world.settings.log_url, world.installation)
         confirmed = SimpleNamespace(must_be_asked=lambda _: False)
-        parts: Any = SimpleNamespace(
+        services: Any = SimpleNamespace(
             settings=world.settings,
             db=world.db,
             installation=world.installation,
-            limits=Limits.of(world.settings),
+            limits=RateLimits.of(world.settings),
             confirmed=confirmed,
         )
-        self._acknowledged = Acknowledged(self.box, world.db)
+        self._acknowledged = AcknowledgedMarks(self.box, world.db)
         unused: Any = None
-        self._casting = Casting(parts, self.box, unused, unused, unused)
+        self._casting = VoteEndpoint(services, self.box, unused, unused, unused)
         self._casting.limit.number = lambda _: 0  # type: ignore[method-assign]  # the limit on votes is not the model's
 
     async def knows(self, competition: int) -> bool:
@@ -62,7 +62,7 @@ class Web:
         """Status and receipt, as a voter is told them."""
         scope = {REQUEST_ID: ballot, LINE: {}}
         who: Any = SimpleNamespace(user_id=cast.key[1])
-        attempt = Attempt(cast.key[0], who, cast.choice, session={})
+        attempt = VoteRequest(cast.key[0], who, cast.choice, session={})
         try:
             told = await self._casting._told(scope, attempt)
         except VoteError as error:

@@ -16,7 +16,7 @@ from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
 from vote.domain.installation import Installation
-from vote.domain.mark import Mark
+from vote.domain.mark import AcknowledgedMark
 from vote.errors import ForeignLog, LogUnavailable
 
 STRANGER = Installation("5" * 32)
@@ -32,7 +32,7 @@ ACTS: dict[str, Act] = {
     "make ready": lambda log, shard, _: log.make_ready(shard),
     "trim": lambda log, shard, _: log.trim(shard, shard.last),
     "forget": lambda log, shard, competition: log.forget(shard, {competition: HIGH}),
-    "compare": lambda log, shard, _: log.compare(shard.number, Mark(shard.epoch, HIGH, "0")),
+    "compare": lambda log, shard, _: log.compare(shard.number, AcknowledgedMark(shard.epoch, HIGH, "0")),
     "claim": lambda log, shard, _: log.claim(shard.number, shard.epoch),
 }
 

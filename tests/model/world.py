@@ -10,7 +10,7 @@ from tests.casting import installation_of
 from tests.conftest import in_database
 from tests.model.clients import SilencedLog
 from tests.model.facts import Books, Gap, Line, Status
-from tests.services import Pair
+from tests.servers import Pair
 from vote.ballotlog import keys
 from vote.config import Settings
 from vote.db.pool import Database

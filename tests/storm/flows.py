@@ -14,7 +14,7 @@ from tests.casting import installation_of
 from tests.conftest import environment_of
 from tests.flows import FLOWS, People, Pressed
 from tests.proxy import Proxy
-from tests.services import start_pair
+from tests.servers import start_pair
 from tests.stack import Stack, wait_until
 from tests.synthetic_voters import make_voters
 from vote import config
@@ -23,7 +23,7 @@ from vote.ballotlog.log import BallotLog
 from vote.db import migrate, votes
 from vote.db.pool import Database
 from vote.domain.person import Person
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 
 VOTERS, AT_ONCE = 8_000, 1_000  # more than press in all the time this may take; made by so many
 GIVEN_UP_S = 60.0  # recording that has not gone on by then does not go on by itself
@@ -53,9 +53,9 @@ class HalfOpen(NamedTuple):
         )
 
 
-def run(services: Services, folder: Path) -> HalfOpen:
+def run(server_source: ServerSource, folder: Path) -> HalfOpen:
     """Silence each flow in turn. Everything it starts is ended."""
-    pair = start_pair(services, folder / "servers", durable=True)
+    pair = start_pair(server_source, folder / "servers", durable=True)
     try:
         migrate.upgrade(pair.owner_url)
         environment = environment_of(pair.owner_url, pair.redis_url, folder)

@@ -150,10 +150,10 @@ def press(stack: Stack, make_user: MakeUser, make_competition: MakeCompetition, 
     return press
 
 
-def answers(stack: Stack, parts: list[bytes]) -> list[tuple[int, bool]]:
+def answers(stack: Stack, services: list[bytes]) -> list[tuple[int, bool]]:
     """What comes for these bytes, sent in these pieces: statuses, and whether the connection is said to end with it."""
     with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as one:
-        for part in parts:
+        for part in services:
             one.sendall(part)
         return list(_read(one))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import Pair, start_log
+from tests.servers import Pair, start_log
 from tests.tracing import Answer, traced
 from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.entries import Rules
@@ -20,7 +20,7 @@ from vote.ballotlog.log import BallotLog
 from vote.domain.ballot import Ballot
 from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 
 ACKS = 10_000
 SHARDS = 8
@@ -30,9 +30,9 @@ pytestmark = [pytest.mark.system, pytest.mark.strace]
 
 
 @pytest.fixture
-def pair(services: Services, tmp_path: Path) -> Iterator[Pair]:
+def pair(server_source: ServerSource, tmp_path: Path) -> Iterator[Pair]:
     """A log of this test's own: its disk is going to be cut."""
-    one = start_log(services, tmp_path / "pair")
+    one = start_log(server_source, tmp_path / "pair")
     yield one
     one.stop()
 

@@ -9,7 +9,7 @@ import pytest
 from tests import synthetic_voters as crowd
 from tests.casting import installation_of
 from tests.sentinel import ReplicatedLog, replicated_log
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import Stack, running, wait_until
 from tests.synthetic_voters import Ballot
 from vote.actions import competitions as change

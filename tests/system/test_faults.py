@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import synthetic_voters as crowd
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import Stack, running, wait_until
 from tests.synthetic_voters import Ballot
 from vote.db import positions, tallies

@@ -14,7 +14,7 @@ from tests.conftest import PASSWORD
 from tests.flows import FLOWS, People, Pressed, press
 from tests.module_wide import database_url, environment, redis_url
 from tests.proxy import Proxy
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import Stack, wait_until
 from vote.db import users
 from vote.db.pool import Database

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import JWT_SECRET
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import Stack
 from vote.auth import create_jwt_token
 from vote.db.pool import Database
@@ -18,7 +18,7 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.ops.cli import cli
 from vote.ops.load import run, target
-from vote.ops.load.generator import fire, requests
+from vote.ops.load.generator import requests, send_votes
 from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
 
@@ -43,7 +43,7 @@ def people_left(owner: Database) -> list[str]:
 
 
 def fire_and_be_interrupted(*arguments: Any) -> Measured:
-    fire(*arguments)
+    send_votes(*arguments)
     raise KeyboardInterrupt
 
 
@@ -134,7 +134,7 @@ def test_a_stall_costs_every_vote_that_was_due_meanwhile(
             servers.thaw_log()
 
     try:
-        measured = fire(wanted, aim, request, freeze_for_a_while)
+        measured = send_votes(wanted, aim, request, freeze_for_a_while)
     finally:
         servers.thaw_log()
 

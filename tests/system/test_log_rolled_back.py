@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import synthetic_voters as crowd
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import Stack, wait_until
 from tests.synthetic_voters import Ballot
 from vote.actions import closing
@@ -99,7 +99,7 @@ def test_a_log_that_was_set_back_is_noticed(
     stack.thaw_worker()
     stack.wait_ready()
     change.close_voting(owner, log, one.id, by=organiser)
-    wait_until(lambda: needs_a_word(owner, one.id))
+    wait_until(lambda: needs_admin_decision(owner, one.id))
 
     lost = told - crowd.recorded(owner).keys()
     assert lost >= {(one.id, voter) for voter in then}, "the copy is older than these"
@@ -117,7 +117,7 @@ def test_a_log_that_was_set_back_is_noticed(
     closing.finish_over(owner, one.id, by=admin, reason="Looked into.")
 
 
-def needs_a_word(owner: Database, competition: int) -> bool:
+def needs_admin_decision(owner: Database, competition: int) -> bool:
     with owner.read() as tx:
         found = competitions.find(tx, competition)
-        return found is not None and found.state == "closing" and closing.hindrance(tx, found).needs_a_word
+        return found is not None and found.state == "closing" and closing.close_blockers(tx, found).needs_admin_decision

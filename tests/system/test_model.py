@@ -19,7 +19,7 @@ from tests.conftest import FLASK_SECRET, JWT_SECRET
 from tests.model.clients import SHARDS
 from tests.model.machine import Machine
 from tests.model.world import World
-from tests.services import start_pair
+from tests.servers import start_pair
 from vote import config
 from vote.db import migrate
 from vote.worker import schedule
@@ -32,9 +32,9 @@ SEED = os.environ.get("MODEL_SEED")
 
 
 @pytest.fixture
-def world(services: Any, tmp_path: Path) -> Iterator[World]:
+def world(server_source: Any, tmp_path: Path) -> Iterator[World]:
     """Servers of its own: this PostgreSQL is never killed, so it need not wait for its disk."""
-    pair = start_pair(services, tmp_path, durable=False)
+    pair = start_pair(server_source, tmp_path, durable=False)
     migrate.upgrade(pair.owner_url)
     environment = {
         "FLASK_SECRET_KEY": FLASK_SECRET,

@@ -13,7 +13,7 @@ from tests import synthetic_voters as crowd
 from tests.conftest import PASSWORD
 from tests.module_wide import database_url, environment, redis_url
 from tests.pooler import Pooler
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import Answer, Stack, running, wait_until
 from tests.synthetic_voters import Ballot
 from vote.db.pool import STATEMENT_TIMEOUT_MS, Database

@@ -15,7 +15,7 @@ from vote.config import Settings
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.identity.sessions import Session, SessionCookie, begin
-from vote.server.concurrency_limit import Turns
+from vote.server.concurrency_limit import ConcurrencyLimit
 
 POOL, ASKED = 2, 6  # connections of the web process, and requests of each kind at once
 FEW = {"WEB_CONCURRENCY": "1", "VOTE_DB_POOL": str(POOL), "VOTE_DB_WAIT_S": "0.5"}
@@ -92,7 +92,7 @@ def test_an_exhausted_pool_is_503_on_pages_and_api_and_votes_go_on(
 def test_when_no_thread_is_free_for_a_page_everybody_is_told_and_probes_answer(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vote.asgi.Turns", lambda _places, wait_s, **_: Turns(0, wait_s=wait_s))
+    monkeypatch.setattr("vote.asgi.ConcurrencyLimit", lambda _places, wait_s, **_: ConcurrencyLimit(0, wait_s=wait_s))
     monkeypatch.setattr("vote.asgi.PAGE_WAIT_S", 0.01)
     same_origin = {"Sec-Fetch-Site": "same-origin", "Cookie": f"session={secrets.token_hex(4)}"}
 

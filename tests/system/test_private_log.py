@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from tests.browsing import Browser, csrf_token
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import Stack, wait_until
 from vote.domain.competition import Competition
 

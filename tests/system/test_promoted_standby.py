@@ -21,7 +21,7 @@ from tests.conftest import JWT_SECRET, PASSWORD_HASH, environment_of
 from tests.stack import DEADLINE_S, VOTE, Answer, Stack, running, wait_until
 from tests.two_databases import TwoDatabases, two_databases
 from vote.auth import create_jwt_token
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 
 pytestmark = pytest.mark.slow
 
@@ -93,10 +93,10 @@ def people(databases: TwoDatabases, name: str, count: int, role: str = "voter") 
 
 
 @pytest.fixture(scope="module")
-def story(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(server_source: ServerSource, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Everything that happens, once; the tests look at what is left."""
     folder = tmp_path_factory.mktemp("lost-rows")
-    with two_databases(services, folder) as databases:
+    with two_databases(server_source, folder) as databases:
         environment = environment_of(databases.url, databases.pair.redis_url, folder)
         with running(environment, folder / "stack") as stack:
             admin = next(iter(people(databases, "admin", 1, "admin").values()))

@@ -10,7 +10,7 @@ import pytest
 from tests.drill.drill import Drill
 from tests.stack import wait_until
 from tests.system.up import Start, start, vote
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 from vote.ops.embedded.stale_servers import servers_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
@@ -48,9 +48,9 @@ def test_a_lost_database_is_not_made_anew_but_restored(start: Start, tmp_path: P
     assert second.end(signal.SIGTERM) == 0
 
 
-def test_a_small_drill_loses_nothing(services: Services, tmp_path: Path) -> None:
+def test_a_small_drill_loses_nothing(server_source: ServerSource, tmp_path: Path) -> None:
     found = Drill(
-        services, tmp_path, 1_500, rate=float(os.environ.get("DRILL_RATE", "150")), say=lambda _line: None
+        server_source, tmp_path, 1_500, rate=float(os.environ.get("DRILL_RATE", "150")), say=lambda _line: None
     ).run()
 
     assert found.is_clean, found.line()

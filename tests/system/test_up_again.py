@@ -14,7 +14,7 @@ import pytest
 
 from tests.stack import VOTE, wait_until
 from tests.system.up import Start, descendants, parents, start
-from vote.ops.account import Account, credentials
+from vote.ops.account import SystemUser, credentials
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 __all__ = ["start"]  # the fixture
@@ -89,12 +89,12 @@ def test_an_ordinary_user_runs_it_from_a_folder_nobody_else_can_enter(start: Sta
         assert one.end() == 0
 
 
-def ordinary_user() -> tuple[Account | None, list[str], dict[str, str]]:
+def ordinary_user() -> tuple[SystemUser | None, list[str], dict[str, str]]:
     """Who is a user without rights, how that user runs `vote`, and with what in the environment."""
     if os.geteuid() != 0:
         return None, VOTE, {}
     entry = pwd.getpwnam("nobody")
-    nobody = Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    nobody = SystemUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
     # This Python may lie in root's home; the system's own, in the same version, takes the same packages.
     system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     packages = ":".join([str(Path(psycopg.__file__).parents[1]), str(Path(__file__).parents[2])])

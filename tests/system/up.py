@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.stack import VOTE, Answer, Stack, free_port, wait_until
-from vote.ops.account import Account, credentials
-from vote.ops.embedded.programs import Services
+from vote.ops.account import SystemUser, credentials
+from vote.ops.embedded.programs import ServerSource
 
 START_S = 120.0  # five Python processes and an initdb, on a machine that may be busy with other tests
 PASSED_ON = ("PATH", "LANG", "TMPDIR")
@@ -23,7 +23,7 @@ class Up(Stack):
     """A running `vote up`, asked as any stack is."""
 
     def __init__(
-        self, home: Path, *, command: list[str], account: Account | None, services: Services, **environ: str
+        self, home: Path, *, command: list[str], account: SystemUser | None, server_source: ServerSource, **environ: str
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -37,7 +37,7 @@ class Up(Stack):
         }
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [*command, "up", "--services", services],
+                [*command, "up", "--services", server_source],
                 env=self.environment,
                 stdout=output,
                 stderr=output,
@@ -138,12 +138,12 @@ Start = Callable[..., Up]
 
 
 @pytest.fixture(scope="module")
-def start(services: Services) -> Iterator[Start]:
+def start(server_source: ServerSource) -> Iterator[Start]:
     """Starts `vote up`; all of them are ended, and what they left outside their homes is removed."""
     running: list[Up] = []
 
-    def one(home: Path, *, command: list[str] = VOTE, account: Account | None = None, **environ: str) -> Up:
-        running.append(Up(home, command=command, account=account, services=services, **environ))
+    def one(home: Path, *, command: list[str] = VOTE, account: SystemUser | None = None, **environ: str) -> Up:
+        running.append(Up(home, command=command, account=account, server_source=server_source, **environ))
         return running[-1]
 
     yield one

@@ -14,7 +14,7 @@ import pytest
 
 from tests.stack import wait_until
 from vote import auth
-from vote.auth import Token, create_jwt_token, read_jwt_token
+from vote.auth import TokenClaims, create_jwt_token, read_jwt_token
 from vote.errors import HasherBusy, NotLoggedIn
 from vote.identity.bearer_tokens import read_own_token
 
@@ -23,14 +23,14 @@ STRANGERS = "a-strangers-secret-0123456789abcdefgh"
 OLD = "the-previous-secret-0123456789abcdefg"
 NOW = 1_800_000_000.0
 
-Reader = Callable[..., Token]
+Reader = Callable[..., TokenClaims]
 
 
-def slow(token: str, *, now: float = NOW) -> Token:
+def slow(token: str, *, now: float = NOW) -> TokenClaims:
     return read_jwt_token(token, secrets_=[SECRET, OLD], now=now)
 
 
-def fast(token: str, *, now: float = NOW) -> Token:
+def fast(token: str, *, now: float = NOW) -> TokenClaims:
     return read_own_token(token.encode("utf-8", "surrogateescape"), secrets=[SECRET.encode(), OLD.encode()], now=now)
 
 

@@ -1,6 +1,6 @@
 """The circuit breaker, by a clock that the test sets."""
 
-from vote.circuit_breaker import PROBE_EVERY_S, Breaker
+from vote.circuit_breaker import PROBE_EVERY_S, CircuitBreaker
 
 
 class Clock:
@@ -11,29 +11,29 @@ class Clock:
 
 
 def test_everybody_may_try_while_the_store_answers() -> None:
-    breaker = Breaker(Clock())
+    breaker = CircuitBreaker(Clock())
 
-    assert all(breaker.may_try() for _ in range(10))
+    assert all(breaker.allows_call() for _ in range(10))
 
 
 def test_one_caller_at_a_time_finds_out_whether_it_is_back() -> None:
     clock = Clock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     breaker.failed()
 
-    assert [breaker.may_try() for _ in range(3)] == [False, False, False]
+    assert [breaker.allows_call() for _ in range(3)] == [False, False, False]
     clock.now += PROBE_EVERY_S
-    assert [breaker.may_try() for _ in range(3)] == [True, False, False]
+    assert [breaker.allows_call() for _ in range(3)] == [True, False, False]
     assert breaker.is_open
 
 
 def test_one_success_lets_everybody_in_again() -> None:
     clock = Clock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     breaker.failed()
     clock.now += PROBE_EVERY_S
-    breaker.may_try()
+    breaker.allows_call()
     breaker.succeeded()
 
-    assert all(breaker.may_try() for _ in range(3))
+    assert all(breaker.allows_call() for _ in range(3))
     assert not breaker.is_open

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from tests.unit.tree import ROOT, modules, named, pyproject, read, tracked
-from vote.ballotlog.pending_ballot import Word
+from vote.ballotlog.pending_ballot import CastResult
 from vote.domain.competition import State, Visibility
 from vote.domain.person import Role
 from vote.ops.cli import COMMANDS
@@ -59,7 +59,7 @@ def test_the_glossary_has_every_word_of_the_code() -> None:
         for cell in re.findall(r"^\| \*\*(.+?)\*\*", read("docs/glossary.md"), re.MULTILINE)
         for word in cell.split("**, **")
     }
-    in_code = {*get_args(State), *get_args(Visibility), *get_args(Role), *get_args(Word)}
+    in_code = {*get_args(State), *get_args(Visibility), *get_args(Role), *get_args(CastResult)}
     tables_and_log = {"competition", "ballot", "vote", "tally", "receipt", "snapshot", "journal", "revision", "revoked"}
     tables_and_log |= {
         "ballot log",

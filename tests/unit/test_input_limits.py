@@ -6,12 +6,12 @@ import pytest
 
 from tests.unit.tree import read
 from vote.config import Settings
-from vote.input_limits import TABLE, StrangerLimit
+from vote.input_limits import TABLE, InputLimit
 
 HEAD = "| limit | number | of what | where | one more |\n|---|---:|---|---|---|\n"
 
 
-def written(limit: StrangerLimit) -> str:
+def written(limit: InputLimit) -> str:
     """A line of the table in `docs/security.md`."""
     number = f"{limit.number:,}" + (f" (`{limit.setting}`)" if limit.setting else "")
     module, _, name = limit.enforced.partition(":")
@@ -27,7 +27,7 @@ def test_names_are_different() -> None:
 
 
 @pytest.mark.parametrize("limit", TABLE, ids=lambda limit: limit.name)
-def test_a_limit_is_enforced_where_it_says_by_the_number_it_says(limit: StrangerLimit) -> None:
+def test_a_limit_is_enforced_where_it_says_by_the_number_it_says(limit: InputLimit) -> None:
     module, _, name = limit.enforced.partition(":")
 
     assert hasattr(importlib.import_module(module), name)

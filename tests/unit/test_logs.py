@@ -11,7 +11,7 @@ import logging, sys, threading, warnings
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from vote import logs
-from vote.server.access_log import RequestLog
+from vote.server.access_log import AccessLog
 
 plain = logging.StreamHandler(sys.stderr)
 for name in ("uvicorn.error", "gunicorn.error"):
@@ -30,7 +30,7 @@ for name in ("uvicorn.error", "asyncio", "anybody"):
         raise ValueError(HOSTILE)
     except ValueError:
         logging.getLogger(name).exception("with a trace")
-        logs.lines.exception("with a trace", said=HOSTILE)
+        logs.logger.exception("with a trace", said=HOSTILE)
 warnings.warn(HOSTILE)
 def fail(): raise ValueError(HOSTILE)
 thread = threading.Thread(target=fail); thread.start(); thread.join()
@@ -40,7 +40,7 @@ Broken()
 import asyncio
 async def main():
     for path in (HOSTILE, "/\u2028", "/\x7f"):
-        RequestLog().tell(request_id="1", method="GET", path=path, status=200, seconds=0, more={})
+        AccessLog().tell(request_id="1", method="GET", path=path, status=200, seconds=0, more={})
     asyncio.get_running_loop().call_soon(fail)
     await asyncio.sleep(0)
 asyncio.run(main())

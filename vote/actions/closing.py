@@ -6,7 +6,7 @@ from typing import NamedTuple
 from vote.db import competitions, gaps, positions
 from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx
-from vote.db.positions import Gap
+from vote.db.positions import OpenGap
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.folding import is_visible
@@ -16,15 +16,15 @@ from vote.errors import Conflict, InvalidInput, NoSuchCompetition, NotAllowed, N
 REASON_MAX_CHARS = 2_000
 
 
-class Hindrance(NamedTuple):
+class CloseBlockers(NamedTuple):
     """What keeps a closing competition from being final by itself."""
 
     undrained: tuple[int, ...]
-    gaps: tuple[Gap, ...]
+    gaps: tuple[OpenGap, ...]
     unmatched: int
 
     @property
-    def needs_a_word(self) -> bool:
+    def needs_admin_decision(self) -> bool:
         """Drained, but something may be missing: only an operator can say that the tally stands."""
         return not self.undrained and bool(self.gaps or self.unmatched)
 
@@ -34,13 +34,13 @@ class Hindrance(NamedTuple):
         return not (self.undrained or self.gaps or self.unmatched)
 
 
-def hindrance(tx: Tx, competition: Competition) -> Hindrance:
+def close_blockers(tx: Tx, competition: Competition) -> CloseBlockers:
     """What stands between a closing competition and its final tally.
 
     Only gaps noticed since it opened count: what fell into an older one cannot have been its ballots.
     """
     markers, shards = positions.markers(tx, competition.id), positions.all_positions(tx)
-    return Hindrance(
+    return CloseBlockers(
         tuple(shard for shard in shards if markers.get(shard) != competition.rules_version),
         tuple(positions.open_gaps(tx, since=competition.opened_at)),
         positions.count_unmatched(tx, competition.id),
@@ -51,7 +51,7 @@ def finish_closing(db: Database, competition_id: int, *, by: str) -> bool:
     """Make the tally final when nothing stands in the way. True when it is closed now."""
     with db.transaction(by=by) as tx:
         closing = competitions.lock(tx, competition_id)
-        if closing is None or closing.state != "closing" or not hindrance(tx, closing).is_none:
+        if closing is None or closing.state != "closing" or not close_blockers(tx, closing).is_none:
             return False
         _close(tx, closing)
         return True
@@ -72,8 +72,8 @@ def finish_over(
         if closing is None:
             raise NoSuchCompetition
         policy.check_become(closing, "closed")
-        found = hindrance(tx, closing)
-        if not found.needs_a_word:
+        found = close_blockers(tx, closing)
+        if not found.needs_admin_decision:
             raise Conflict("Nothing is to be decided: the tally becomes final by itself once all ballots are recorded.")
         gaps.insert_decision(
             tx, competition_id, by=by.id, reason=reason, gaps=[gap.id for gap in found.gaps], unmatched=found.unmatched

@@ -21,14 +21,14 @@ KEY_BYTES = 16
 ACTOR = "login"
 
 
-class Origin(NamedTuple):
+class LoginSource(NamedTuple):
     """Where a login comes from: its network, and the token of its device when it has one (None: no cookie of ours)."""
 
     network: str
     device: str | None
 
 
-class Guess(NamedTuple):
+class LoginAttempt(NamedTuple):
     """One attempt at a name: what it is counted under. `everywhere`: also among those of all networks; `by_device`: the
     source is a known device and no network.
     """
@@ -44,31 +44,33 @@ class Guess(NamedTuple):
         return [self.source, attempts.EVERYWHERE] if self.everywhere else [self.source]
 
 
-class Guard:
+class LoginThrottle:
     """Counts guesses. `number` of the last one allowed is told, so that somebody can be told that it was the last."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
         self._db = db
         self._key = hmac.digest(settings.flask_secret_key.encode("utf-8"), b"attempts", "sha256")
 
-    def at_login(self, username: str, origin: Origin) -> Guess:
+    def at_login(self, username: str, origin: LoginSource) -> LoginAttempt:
         """The guess that somebody at `origin` makes about a name.
 
         All that cannot be a user name counts as one name, per network alone: it opens nothing, so there is no hundred of it.
         """
         subject = self.name_subject(username)
         if username_key(username) == NO_USERNAME:
-            return Guess(subject, self.subject("network", origin.network), everywhere=False)
+            return LoginAttempt(subject, self.subject("network", origin.network), everywhere=False)
         if origin.device is not None:
             token_hash = self.device_hash(origin.device, username)
             with self._db.read() as tx:
                 if devices.is_known(tx, token_hash):
-                    return Guess(subject, self.subject("device", token_hash.hex()), everywhere=False, by_device=True)
-        return Guess(subject, self.subject("network", origin.network), everywhere=True)
+                    return LoginAttempt(
+                        subject, self.subject("device", token_hash.hex()), everywhere=False, by_device=True
+                    )
+        return LoginAttempt(subject, self.subject("network", origin.network), everywhere=True)
 
-    def at_own_password(self, username: str) -> Guess:
+    def at_own_password(self, username: str) -> LoginAttempt:
         """The guess of who is logged in already and is asked for the password once more."""
-        return Guess(self.name_subject(username), self.subject("asked again", ""), everywhere=False)
+        return LoginAttempt(self.name_subject(username), self.subject("asked again", ""), everywhere=False)
 
     def subject(self, kind: str, what: str) -> bytes:
         """What is counted, without saying what it is. `what` is folded before (`domain/folding.py`)."""
@@ -85,7 +87,7 @@ class Guard:
         """
         return hashlib.sha256(f"{token}\0{username_key(username)}".encode("utf-8", "surrogatepass")).digest()
 
-    def admit(self, guess: Guess) -> int:
+    def admit(self, guess: LoginAttempt) -> int:
         """Count a guess; its number among those of all networks (0: not counted there). Raises TooManyGuesses."""
         with self._db.read() as tx:
             wait_s = attempts.wait_s(tx, guess.subject, guess.sources)
@@ -101,13 +103,13 @@ class Guard:
                 raise TooManyGuesses(attempts.FIRST_WAIT_S)
             return number
 
-    def release(self, guess: Guess) -> None:
+    def release(self, guess: LoginAttempt) -> None:
         """Take back a guess that was not looked at after all."""
         with self._db.transaction(by=ACTOR) as tx:
             for source in guess.sources:
                 attempts.give_back(tx, guess.subject, source)
 
-    def was_right(self, guess: Guess) -> None:
+    def reset(self, guess: LoginAttempt) -> None:
         """Take back a guess that was right; its own source begins anew, what others tried stays counted."""
         with self._db.transaction(by=ACTOR) as tx:
             attempts.forget(tx, guess.subject, guess.source)

@@ -1,6 +1,6 @@
 """Checking passwords: at a login, and once more where something grave is asked. What guessing costs is in `guard.py`."""
 
-from vote.actions.login_throttle import ACTOR, Guard, Guess
+from vote.actions.login_throttle import ACTOR, LoginAttempt, LoginThrottle
 from vote.auth import TOKEN_HOURS, PasswordHasher, PasswordMatch, needs_rehash
 from vote.db import account_locks, attempts, devices, outbox, users
 from vote.db.idempotency_keys import Claim
@@ -13,8 +13,8 @@ from vote.input_limits import GUESSES_A_DAY
 def check_login(
     db: Database,
     hasher: PasswordHasher,
-    guard: Guard,
-    guess: Guess,
+    guard: LoginThrottle,
+    guess: LoginAttempt,
     *,
     username: str,
     password: str,
@@ -31,7 +31,7 @@ def check_login(
         if number == GUESSES_A_DAY:
             _lock(db, guess, username)
         raise NotLoggedIn("User name or password is wrong.")
-    guard.was_right(guess)
+    guard.reset(guess)
     is_old = match is PasswordMatch.AS_TYPED or needs_rehash(account.password_hash)
     rehashed = hasher.hash(password) if is_old else None
     if once is not None:
@@ -44,18 +44,18 @@ def check_login(
 
 
 def check_password(
-    db: Database, hasher: PasswordHasher, guard: Guard, *, by: Account, password: str, field: str
+    db: Database, hasher: PasswordHasher, guard: LoginThrottle, *, by: Account, password: str, field: str
 ) -> None:
     """Raises InvalidInput, naming the field, unless this is one's own password; TooManyGuesses as at a login."""
     guess = guard.at_own_password(by.username)
     guard.admit(guess)
     if _verified(db, hasher, guard, guess, username=by.username, password=password)[0] is None:
         raise InvalidInput({field: "This is not your password."})
-    guard.was_right(guess)
+    guard.reset(guess)
 
 
 def _verified(
-    db: Database, hasher: PasswordHasher, guard: Guard, guess: Guess, *, username: str, password: str
+    db: Database, hasher: PasswordHasher, guard: LoginThrottle, guess: LoginAttempt, *, username: str, password: str
 ) -> tuple[Account | None, PasswordMatch]:
     try:
         with db.read() as tx:
@@ -67,7 +67,7 @@ def _verified(
     return (account if account is not None and match and account.disabled_at is None else None), match
 
 
-def _lock(db: Database, guess: Guess, username: str) -> None:
+def _lock(db: Database, guess: LoginAttempt, username: str) -> None:
     """The last guess of the day was wrong: admins see it, and the owner gets a mail."""
     with db.transaction(by=ACTOR) as tx:
         account = users.find_by_username(tx, username)
@@ -75,7 +75,7 @@ def _lock(db: Database, guess: Guess, username: str) -> None:
             outbox.put(tx, "locked", user_id=account.id, recipient=account.email, username=account.username)
 
 
-def unlock(db: Database, guard: Guard, user_id: int, *, by: int | str, once: Claim | None = None) -> None:
+def unlock(db: Database, guard: LoginThrottle, user_id: int, *, by: int | str, once: Claim | None = None) -> None:
     """Forget every wrong password of an account, from everywhere. Asked twice it changes nothing. Raises NotFound."""
     with db.transaction(by=by, once=once) as tx:
         account = users.find(tx, user_id)
@@ -86,7 +86,9 @@ def unlock(db: Database, guard: Guard, user_id: int, *, by: int | str, once: Cla
             outbox.put(tx, "unlocked", user_id=user_id, recipient=account.email, username=account.username)
 
 
-def remember_device(db: Database, guard: Guard, account: Account, *, token: str, device: str, session: str) -> None:
+def remember_device(
+    db: Database, guard: LoginThrottle, account: Account, *, token: str, device: str, session: str
+) -> None:
     """Note that a person has logged in on a device, whose wrong passwords count for itself from now on."""
     token_hash = guard.device_hash(token, account.username)
     with db.transaction(by=account.id) as tx:

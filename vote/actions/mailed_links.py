@@ -8,7 +8,7 @@ import hashlib
 from typing import NamedTuple
 
 from vote import transport_security
-from vote.actions.login_throttle import Guard
+from vote.actions.login_throttle import LoginThrottle
 from vote.auth import TOKEN_HOURS, PasswordHasher
 from vote.db import account_locks, attempts, devices, left_addresses, mail_links, outbox, users
 from vote.db.idempotency_keys import Claim
@@ -31,7 +31,7 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def ask_reset(db: Database, guard: Guard, *, email: str, once: Claim | None = None) -> None:
+def ask_reset(db: Database, guard: LoginThrottle, *, email: str, once: Claim | None = None) -> None:
     """Have a link for a new password sent to this address, when somebody here has it. Raises TooManyGuesses for any."""
     _count_mail(db, guard, "reset", email)
     with db.transaction(by="forgotten password", once=once) as tx:
@@ -47,7 +47,7 @@ def ask_reset(db: Database, guard: Guard, *, email: str, once: Claim | None = No
 
 
 def reset_password(
-    db: Database, hasher: PasswordHasher, guard: Guard, *, token: str, password: str, once: Claim | None = None
+    db: Database, hasher: PasswordHasher, guard: LoginThrottle, *, token: str, password: str, once: Claim | None = None
 ) -> int:
     """Set another password by a link, once; everything logged in is out, and no device is known. The account's id.
 
@@ -98,7 +98,7 @@ def check_mailable(email: str, smtp_url: str | None) -> None:
         raise InvalidInput({"email": NOT_MAILABLE})
 
 
-def ask_confirmation(db: Database, guard: Guard, account: Account, *, once: Claim | None = None) -> None:
+def ask_confirmation(db: Database, guard: LoginThrottle, account: Account, *, once: Claim | None = None) -> None:
     """Have the link sent (again) that confirms the address of an account. Raises Conflict, or TooManyGuesses."""
     if account.confirmed_at is not None:
         raise Conflict("Your address is confirmed already.")
@@ -108,7 +108,7 @@ def ask_confirmation(db: Database, guard: Guard, account: Account, *, once: Clai
 
 
 def change_email(
-    db: Database, guard: Guard, account: Account, *, email: str, confirm_first: bool, once: Claim | None = None
+    db: Database, guard: LoginThrottle, account: Account, *, email: str, confirm_first: bool, once: Claim | None = None
 ) -> None:
     """Another address: at once, or with `confirm_first` when the link sent to it is followed. The old one is told.
 
@@ -123,14 +123,14 @@ def change_email(
             _move(tx, account, email, confirmed=False)
 
 
-class Confirmation(NamedTuple):
+class ConfirmedEmail(NamedTuple):
     """Whose address is confirmed now. `ends_logins`: from the next login on each of their votes is looked up."""
 
     user_id: int
     ends_logins: bool
 
 
-def confirm_email(db: Database, *, token: str, once: Claim | None = None) -> Confirmation:
+def confirm_email(db: Database, *, token: str, once: Claim | None = None) -> ConfirmedEmail:
     """Confirm the address a link was sent to, and make it the account's when it is another.
 
     Where somebody left this address while voting was open, every login of the account ends: those that follow are
@@ -148,7 +148,7 @@ def confirm_email(db: Database, *, token: str, once: Claim | None = None) -> Con
         was_left = left_addresses.is_of(tx, account.id)
         if was_left:
             users.revoke(tx, f"user:{account.id}", keep_hours=TOKEN_HOURS)
-    return Confirmation(account.id, ends_logins=was_left)
+    return ConfirmedEmail(account.id, ends_logins=was_left)
 
 
 def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
@@ -157,7 +157,7 @@ def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
     outbox.put(tx, "address", user_id=account.id, recipient=account.email, username=account.username)
 
 
-def _count_mail(db: Database, guard: Guard, kind: str, email: str) -> None:
+def _count_mail(db: Database, guard: LoginThrottle, kind: str, email: str) -> None:
     subject = guard.subject(f"mail {kind}", email_key(email))
     with db.transaction(by="mail") as tx:
         if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_TO_ADDRESS_PER_HOUR, hours=1) is None:

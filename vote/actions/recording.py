@@ -12,12 +12,12 @@ from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from vote.ballotlog.entries import Entry, Erasure, Rules, Unreadable
 from vote.db import ballots, competitions, positions, tallies, users
-from vote.db.ballots import Placed, Vote
+from vote.db.ballots import JournalEntry, Vote
 from vote.db.pool import Tx
 from vote.db.positions import Position
 from vote.domain import chain
 from vote.domain.ballot import Ballot, receipt_code
-from vote.domain.chain import Link, ballot_digest
+from vote.domain.chain import ChainLink, ballot_digest
 from vote.domain.competition import Competition
 
 
@@ -60,13 +60,13 @@ def record_entries(
     last = entries[-1] if entries else None
     if last or at.epoch != epoch:
         position, last_entry = (last.position, last.id) if last else (0, None)
-        positions.move(tx, Position(at.shard, epoch, position, last_entry, head.seq, head.chain))
+        positions.advance(tx, Position(at.shard, epoch, position, last_entry, head.seq, head.chain))
     return done
 
 
-def _record_ballots(tx: Tx, at: Position, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded) -> Link:
+def _record_ballots(tx: Tx, at: Position, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded) -> ChainLink:
     """Journal, votes and tally of the ballots of a batch. Returns the head of the shard's journal afterwards."""
-    head = Link(at.recorded, b"", at.chain)
+    head = ChainLink(at.recorded, b"", at.chain)
     if not batch:
         return head
     known = {one.id: one for one in competitions.find_many(tx, {ballot.competition for _, ballot in batch})}
@@ -77,7 +77,7 @@ def _record_ballots(tx: Tx, at: Position, epoch: str, batch: list[tuple[int, Bal
         with tx.transaction():  # a savepoint: one ballot that does not fit must not cost the others their vote
             head = append(tx, at, epoch, placed)
     except (UniqueViolation, ForeignKeyViolation):
-        placed, strangers = _sift(tx, placed)
+        placed, strangers = _drop_duplicates(tx, placed)
         unmatched += strangers
         head = append(tx, at, epoch, placed)
     ballots.insert_unmatched(tx, at.shard, epoch, unmatched)
@@ -87,20 +87,24 @@ def _record_ballots(tx: Tx, at: Position, epoch: str, batch: list[tuple[int, Bal
     return head
 
 
-def _match(batch: list[tuple[int, Ballot]], known: dict[int, Competition]) -> tuple[list[Placed], list[Placed]]:
+def _match(
+    batch: list[tuple[int, Ballot]], known: dict[int, Competition]
+) -> tuple[list[JournalEntry], list[JournalEntry]]:
     """Ballots with their receipts, and those whose competition or option is not known here."""
     keys = {one.id: {option.key for option in one.options} for one in known.values()}
     placed, unmatched = [], []
     for position, ballot in batch:
         if ballot.choice in keys.get(ballot.competition, ()):
             receipt = receipt_code(known[ballot.competition].receipt_key, ballot.voter)
-            placed.append(Placed(ballot, position, receipt))
+            placed.append(JournalEntry(ballot, position, receipt))
         else:
-            unmatched.append(Placed(ballot, position, ""))
+            unmatched.append(JournalEntry(ballot, position, ""))
     return placed, unmatched
 
 
-def _of_final(tx: Tx, placed: list[Placed], known: dict[int, Competition]) -> tuple[list[Placed], list[Placed]]:
+def _of_final(
+    tx: Tx, placed: list[JournalEntry], known: dict[int, Competition]
+) -> tuple[list[JournalEntry], list[JournalEntry]]:
     """Ballots that may count, and new ones of competitions that are final (R8): what comes late counts by an admin's word.
 
     A competition is final when all that was accepted is recorded. What comes all the same was lost in a gap once, or is no
@@ -113,7 +117,9 @@ def _of_final(tx: Tx, placed: list[Placed], known: dict[int, Competition]) -> tu
     return [one for one in placed if one.ballot.id not in late], [one for one in placed if one.ballot.id in late]
 
 
-def append(tx: Tx, at: Position, epoch: str, placed: Sequence[Placed], *, reinstatement: int | None = None) -> Link:
+def append(
+    tx: Tx, at: Position, epoch: str, placed: Sequence[JournalEntry], *, reinstatement: int | None = None
+) -> ChainLink:
     """Append to the journal and its chain. Returns the new head. Raises UniqueViolation, ForeignKeyViolation."""
     digests = (
         ballot_digest(one.ballot, shard=at.shard, epoch=epoch, position=one.position, receipt=one.receipt)
@@ -121,10 +127,10 @@ def append(tx: Tx, at: Position, epoch: str, placed: Sequence[Placed], *, reinst
     )
     links = list(chain.links(at.recorded, at.chain, digests))
     ballots.insert_journal(tx, at.shard, epoch, placed, links, reinstatement=reinstatement)
-    return links[-1] if links else Link(at.recorded, b"", at.chain)
+    return links[-1] if links else ChainLink(at.recorded, b"", at.chain)
 
 
-def _sift(tx: Tx, placed: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
+def _drop_duplicates(tx: Tx, placed: Sequence[JournalEntry]) -> tuple[list[JournalEntry], list[JournalEntry]]:
     """What the journal does not have yet (R4: only that counts), and ballots of voters not known here (R9)."""
     seen = ballots.in_journal(tx, [one.ballot.id for one in placed])
     fresh = list({one.ballot.id: one for one in placed if one.ballot.id not in seen}.values())

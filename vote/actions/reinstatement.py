@@ -11,7 +11,7 @@ from vote.actions.recording import append, count
 from vote.db import competitions, positions, reinstatements
 from vote.db.pool import Database, Tx
 from vote.db.positions import Position
-from vote.db.reinstatements import Pending
+from vote.db.reinstatements import Reinstatement
 from vote.domain.ballot import receipt_code
 from vote.domain.person import Person
 from vote.errors import Conflict, NoSuchCompetition, NotAllowed
@@ -54,18 +54,18 @@ def run_pending(db: Database, *, by: str) -> dict[int, int]:
     return done
 
 
-def _reinstate_shard(db: Database, pending: Pending, shard: int, *, by: str) -> bool:
+def _reinstate_shard(db: Database, pending: Reinstatement, shard: int, *, by: str) -> bool:
     """True when nothing of the shard is left to do; False when it could not be locked."""
     while True:
         with db.transaction(by=by) as tx:
-            at = positions.claim(tx, shard)
+            at = positions.lock_shard(tx, shard)
             if at is None:
                 return False
             if not _reinstate_some(tx, pending, at):
                 return True
 
 
-def _reinstate_some(tx: Tx, pending: Pending, at: Position) -> bool:
+def _reinstate_some(tx: Tx, pending: Reinstatement, at: Position) -> bool:
     competition = competitions.lock(tx, pending.competition)
     assert competition is not None, "competitions are never deleted"
     found = reinstatements.matching(tx, pending.competition, at.shard)
@@ -78,7 +78,7 @@ def _reinstate_some(tx: Tx, pending: Pending, at: Position) -> bool:
     count(tx, at.shard, [one.placed.ballot for one in found], {competition.id: competition})
     reinstatements.forget_recorded(tx, pending.competition, at.shard)
     if found:
-        positions.move(tx, at)
+        positions.advance(tx, at)
         if competition.state in ("closed", "archived"):
             competitions.count_up(tx, competition.id)
     return bool(found)

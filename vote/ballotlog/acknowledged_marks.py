@@ -6,12 +6,12 @@ import structlog
 from redis.asyncio import Connection
 
 from vote.ballotlog import keys
-from vote.domain.mark import Mark
+from vote.domain.mark import AcknowledgedMark
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-async def compare(open_connection: Connection, installation: str, marks: Mapping[int, Mark]) -> None:
+async def compare(open_connection: Connection, installation: str, marks: Mapping[int, AcknowledgedMark]) -> None:
     """Have each shard compare the mark that was acknowledged there; one that lacks it takes no ballots from then on.
 
     Raises when the log does not say so of every mark: then nothing may be cast over this connection.
@@ -22,4 +22,4 @@ async def compare(open_connection: Connection, installation: str, marks: Mapping
         await open_connection.send_command("FCALL", "vote_compare", *names, installation, *mark)
     for shard, mark in asked:
         if (await open_connection.read_response())[1] == "behind":
-            lines.error("set back", shard=shard, epoch=mark.epoch, acknowledged=mark.position)
+            logger.error("set back", shard=shard, epoch=mark.epoch, acknowledged=mark.position)

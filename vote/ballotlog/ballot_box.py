@@ -26,12 +26,12 @@ from redis.exceptions import ResponseError
 from vote import redis_client
 from vote.ballotlog.acknowledged_marks import compare
 from vote.ballotlog.batch_encoding import packed_cast
-from vote.ballotlog.box_connection import KeptConnection
+from vote.ballotlog.box_connection import BoxConnection
 from vote.ballotlog.clock import LogClock
-from vote.ballotlog.pending_ballot import APPENDED, Outcome, PendingBallot, Tell, Word, refuse_late
+from vote.ballotlog.pending_ballot import APPENDED, CastResult, OnResult, Outcome, PendingBallot, refuse_late
 from vote.domain.ballot import shard_of
 from vote.domain.installation import Installation
-from vote.domain.mark import Mark
+from vote.domain.mark import AcknowledgedMark
 from vote.errors import LogUnavailable
 from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
 
@@ -40,10 +40,10 @@ CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays
 LEAST_BUDGET_S = 0.4  # a ballot with less time left is not sent: 503 at once beats a call that can hardly succeed
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 COLD = ("cold", "behind")  # nothing was done, and a worker makes the shard ready
-NO_MARK = Mark("", 0, "")
+NO_MARK = AcknowledgedMark("", 0, "")
 NOT_READY = "Not confirmed: the ballot log is getting ready. Press again in a moment, it cannot count twice."
 
 
@@ -52,19 +52,19 @@ class BallotBox:
 
     def __init__(self, url: str, shards: int, installation: Installation, *, wait_replicas: int = 0) -> None:
         """`wait_replicas`: how many replicas must have a ballot before it is called accepted (R1)."""
-        self.marks: dict[int, Mark] = {}  # by shard: the newest ballot that was acknowledged from here (R6)
+        self.marks: dict[int, AcknowledgedMark] = {}  # by shard: the newest ballot that was acknowledged from here (R6)
         self._shards = shards
         self._installation = installation
         self._wait_replicas = wait_replicas
         self._clock = LogClock()
-        self._kept = KeptConnection(url, self._clock, check=self._compare)
+        self._kept = BoxConnection(url, self._clock, check=self._compare)
         self._queue: list[PendingBallot] = []
         self._running: asyncio.Task[None] | None = None
         self._told_later: set[asyncio.Task[None]] = set()
         self._compare_next = False
         self._broken = asyncio.Event()
 
-    def put(self, *, competition: int, voter: int, choice: str, ballot_id: str, tell: Tell) -> None:
+    def put(self, *, competition: int, voter: int, choice: str, ballot_id: str, tell: OnResult) -> None:
         """Cast one ballot; `tell` is called once with what the log decided, or with LogUnavailable when it is not
         confirmed: then it may be stored or not. It is called from the event loop, after this returned, and raises nothing.
 
@@ -197,7 +197,7 @@ class BallotBox:
         newest = max((i for i, word in enumerate(words) if word in APPENDED), default=None)
         if newest is not None:  # R6: remembered before anybody is told
             last = position + sum(word in APPENDED for word in words)
-            self.marks[group[0].shard] = Mark(epoch, last, group[newest].ballot_id)
+            self.marks[group[0].shard] = AcknowledgedMark(epoch, last, group[newest].ballot_id)
         for ballot, word in zip(group, words, strict=True):
             appended = word in APPENDED
             position += appended
@@ -245,7 +245,7 @@ class BallotBox:
 def _note(error: Exception) -> None:
     """Tell of what nobody expected; that the log is away is told by its metrics."""
     if not isinstance(error, (*redis_client.LogError, TimeoutError)):
-        lines.error("a call to the log failed", exc_info=error)
+        logger.error("a call to the log failed", exc_info=error)
 
 
 async def _answer(open_connection: Connection) -> Any:
@@ -256,7 +256,7 @@ async def _answer(open_connection: Connection) -> Any:
         return error
 
 
-def _count(words: list[Word]) -> None:
+def _count(words: list[CastResult]) -> None:
     counts = Counter(words)
     for word, count in counts.items():
         BALLOTS.labels(word).inc(count)

@@ -19,7 +19,7 @@ CLOCK_WITHIN_S = 0.2  # an answer that took longer says too little of the clock:
 RETRY_S = 0.1  # a log that is down is asked at most this often; everybody between is told at once
 
 
-class KeptConnection:
+class BoxConnection:
     """A connection that is made when it is needed, and again after `drop`. Belongs to one event loop."""
 
     def __init__(self, url: str, clock: LogClock, *, check: Callable[[Connection], Awaitable[None]]) -> None:

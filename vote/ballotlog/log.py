@@ -15,10 +15,10 @@ from redis.exceptions import ResponseError
 from vote import redis_client
 from vote.ballotlog import keys
 from vote.ballotlog.entries import Entry, Rules, parse
-from vote.ballotlog.shard import PUSH_BUDGET_MS, Pushed, Shard, Word
+from vote.ballotlog.shard import PUSH_BUDGET_MS, Pushed, PushStatus, Shard
 from vote.domain.ballot import shard_of
 from vote.domain.installation import Installation
-from vote.domain.mark import Mark
+from vote.domain.mark import AcknowledgedMark
 from vote.errors import ForeignLog, LogUnavailable
 
 LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
@@ -141,7 +141,7 @@ class BallotLog:
         """Load `box.lua`, in place of any older one."""
         self._call("FUNCTION LOAD", "REPLACE", LIBRARY)
 
-    def push_rules(self, shard: Shard, rules: Iterable[Rules], *, warming: bool = False) -> Word:
+    def push_rules(self, shard: Shard, rules: Iterable[Rules], *, warming: bool = False) -> PushStatus:
         """Tell a shard the rules of competitions; those it has in this or a higher version stay as they are (R7).
 
         So does what it has forgotten (`forget`): that needs its voters first (`remember`).
@@ -152,7 +152,7 @@ class BallotLog:
         """The same, and which of it the shard has forgotten."""
         return self._push_rules(shard, rules, _READY)
 
-    def push_remembered(self, shard: Shard, rules: Rules) -> Word:
+    def push_remembered(self, shard: Shard, rules: Rules) -> PushStatus:
         """Tell a shard new rules of what it had forgotten, when its voters are back."""
         return self._push_rules(shard, [rules], _REMEMBERED).word
 
@@ -164,7 +164,7 @@ class BallotLog:
         answer = self._fcall("vote_push_rules", names, *shard.for_push(), how, *arguments)
         return Pushed(answer[1], frozenset(answer[3:]))
 
-    def push_voters(self, shard: Shard, competition: int, choices: Mapping[int, str]) -> Word:
+    def push_voters(self, shard: Shard, competition: int, choices: Mapping[int, str]) -> PushStatus:
         """Tell a shard of a new epoch whose votes PostgreSQL has (R5)."""
         names = [keys.state(shard.number), keys.voters(shard.number, competition)]
         pairs = list(choices.items())
@@ -175,7 +175,7 @@ class BallotLog:
                 return word
         return "ok"
 
-    def begin_epoch(self, shard: Shard, new_epoch: str | None = None) -> Word:
+    def begin_epoch(self, shard: Shard, new_epoch: str | None = None) -> PushStatus:
         """Give a shard a new life, under a random name unless one is given (R5, R6)."""
         deadline = shard.now_ms + PUSH_BUDGET_MS
         names, epoch = [keys.state(shard.number)], new_epoch or secrets.token_hex(EPOCH_BYTES)
@@ -191,11 +191,11 @@ class BallotLog:
         epoch, prefix = secrets.token_hex(EPOCH_BYTES), keys.voters(shard, 0).removesuffix("0")
         self._word("vote_adopt", names, former, epoch, prefix)
 
-    def compare(self, shard: int, mark: Mark) -> Word:
+    def compare(self, shard: int, mark: AcknowledgedMark) -> PushStatus:
         """Compare a mark with the shard; one that lacks the ballot takes none until a new epoch has begun: `behind` (R6)."""
         return self._word("vote_compare", [keys.log(shard), keys.state(shard)], *mark)
 
-    def make_ready(self, shard: Shard) -> Word:
+    def make_ready(self, shard: Shard) -> PushStatus:
         """Let a shard take ballots, under this epoch and instance (R5)."""
         return self._push("vote_make_ready", [keys.state(shard.number)], shard)
 
@@ -208,11 +208,11 @@ class BallotLog:
         except LogUnavailable:
             return False
 
-    def trim(self, shard: Shard, position: int) -> Word:
+    def trim(self, shard: Shard, position: int) -> PushStatus:
         """Trim a shard strictly below a position (R9)."""
         return self._push("vote_trim", [keys.log(shard.number), keys.state(shard.number)], shard, position)
 
-    def forget(self, shard: Shard, versions: Mapping[int, int], *, warming: bool = False) -> Word:
+    def forget(self, shard: Shard, versions: Mapping[int, int], *, warming: bool = False) -> PushStatus:
         """Let a shard forget the voters of competitions ({competition: version of its rules}) that are final."""
         pairs = list(versions.items())
         for start in range(0, len(pairs), FORGOTTEN_PER_PUSH):
@@ -224,7 +224,7 @@ class BallotLog:
                 return word
         return "ok"
 
-    def remember(self, shard: Shard, rules: Rules, choices: Mapping[int, str]) -> Word:
+    def remember(self, shard: Shard, rules: Rules, choices: Mapping[int, str]) -> PushStatus:
         """Bring voters of a forgotten competition back to a shard, before these rules are pushed to it."""
         names = [keys.state(shard.number), keys.rules(shard.number), keys.voters(shard.number, rules.competition)]
         pairs = list(choices.items())
@@ -247,11 +247,11 @@ class BallotLog:
         """Let the connections go."""
         self._redis.close()
 
-    def _push(self, function: str, names: list[str], shard: Shard, *arguments: Any) -> Word:
+    def _push(self, function: str, names: list[str], shard: Shard, *arguments: Any) -> PushStatus:
         return self._word(function, names, *shard.for_push(), *arguments)
 
-    def _word(self, function: str, names: list[str], *arguments: Any) -> Word:
-        word: Word = self._fcall(function, names, *arguments)[1]
+    def _word(self, function: str, names: list[str], *arguments: Any) -> PushStatus:
+        word: PushStatus = self._fcall(function, names, *arguments)[1]
         return word
 
     def _fcall(self, function: str, names: list[str], *arguments: Any) -> list[Any]:

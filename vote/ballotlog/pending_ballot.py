@@ -7,21 +7,21 @@ import structlog
 
 from vote.errors import LogUnavailable
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
-Word = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
-APPENDED: tuple[Word, ...] = ("accepted", "changed")
+CastResult = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
+APPENDED: tuple[CastResult, ...] = ("accepted", "changed")
 
 
 class Outcome(NamedTuple):
     """What the log decided. `position` is the ballot's place when it was appended."""
 
-    word: Word
+    word: CastResult
     shard: int
     position: int | None
 
 
-Tell = Callable[["Outcome | LogUnavailable"], None]
+OnResult = Callable[["Outcome | LogUnavailable"], None]
 
 
 class PendingBallot(NamedTuple):
@@ -32,7 +32,7 @@ class PendingBallot(NamedTuple):
     choice: str
     ballot_id: str
     shard: int
-    tell: Tell
+    tell: OnResult
     since: float  # monotonic: when it was put
 
     def fail(self, detail: str | None = None) -> None:
@@ -43,8 +43,8 @@ class PendingBallot(NamedTuple):
         """Tell what was decided."""
         try:
             self.tell(outcome)
-        except Exception:  # noqa: BLE001  # whatever happens to one voter's answer, the others of the call get theirs
-            lines.exception("an outcome was not told")
+        except Exception:  # whatever happens to one voter's answer, the others of the call get theirs
+            logger.exception("an outcome was not told")
 
 
 def refuse_late(batch: list[PendingBallot], latest: float) -> list[PendingBallot]:

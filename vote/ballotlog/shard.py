@@ -4,13 +4,13 @@ from typing import Any, Literal, NamedTuple
 
 PUSH_BUDGET_MS = 2_000  # a push that takes longer than this does nothing (R7)
 
-Word = Literal["ok", "expired", "foreign", "cold", "behind"]
+PushStatus = Literal["ok", "expired", "foreign", "cold", "behind"]
 
 
 class Pushed(NamedTuple):
     """What a push of rules came to. `forgotten`: competitions with news that wait for their voters."""
 
-    word: Word
+    word: PushStatus
     forgotten: frozenset[int] = frozenset()
 
 

@@ -13,22 +13,22 @@ import structlog
 from vote.ballotlog.ballot_box import BallotBox
 from vote.db import acknowledged_marks
 from vote.db.pool import Database
-from vote.domain.mark import Mark
+from vote.domain.mark import AcknowledgedMark
 from vote.errors import DatabaseUnavailable
 
 EVERY_S = 1.0
 ALL_AGAIN_S = 10.0  # PostgreSQL may have gone back to an older state, and with it the marks
 BY = "marks"
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-class Acknowledged:
+class AcknowledgedMarks:
     """The marks of one process. Belongs to the event loop of its ballot box."""
 
     def __init__(self, box: BallotBox, db: Database) -> None:
         self._box, self._db = box, db
-        self._written: dict[int, Mark] = {}
+        self._written: dict[int, AcknowledgedMark] = {}
         self._next_all = 0.0
         self._writing: asyncio.Task[None] | None = None
 
@@ -58,11 +58,11 @@ class Acknowledged:
             await asyncio.to_thread(self._write, due)
         except DatabaseUnavailable:
             return
-        except Exception:  # noqa: BLE001  # whatever it is: who has ended writes nothing any more
-            lines.exception("marks could not be written")
+        except Exception:  # whatever it is: who has ended writes nothing any more
+            logger.exception("marks could not be written")
             return
         self._written |= due
 
-    def _write(self, due: dict[int, Mark]) -> None:
+    def _write(self, due: dict[int, AcknowledgedMark]) -> None:
         with self._db.transaction(by=BY) as tx:
             acknowledged_marks.raise_to(tx, due)

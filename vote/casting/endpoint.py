@@ -13,7 +13,7 @@ from vote.casting import vote_response
 from vote.casting.ballot_form import BallotForm, parse, read_body
 from vote.casting.receipt_keys import ReceiptKeys
 from vote.casting.vote_limit import VoteLimit
-from vote.casting.vote_request import Attempt, Reader, wants_page
+from vote.casting.vote_request import VoteRequest, VoteRequestReader, wants_page
 from vote.db import competitions, votes
 from vote.domain.ballot import receipt_code
 from vote.errors import (
@@ -25,36 +25,41 @@ from vote.errors import (
     VoteError,
     VotingNotOpen,
 )
-from vote.identity.authenticator import Identifier
+from vote.identity.authenticator import Authenticator
 from vote.identity.csrf import header_of
 from vote.identity.sessions import SessionCookie
 from vote.server import problems
 from vote.server.middleware import LINE, REQUEST_ID
-from vote.server.raw_response import Receive, Scope, Send, answer
-from vote.services.container import Parts
+from vote.server.raw_response import Receive, Scope, Send, send_response
+from vote.services.container import Services
 
 Page = Callable[[VoteError, Scope], Awaitable[bytes]]
 ATTEMPT = "attempt"  # in the scope: what the short way has done of it
 
 
-class Casting:
+class VoteEndpoint:
     """The endpoint of one process. `page` renders an error for a browser that cannot show JSON."""
 
-    def __init__(self, parts: Parts, box: BallotBox, identifier: Identifier, cookie: SessionCookie, page: Page) -> None:
-        self._parts = parts
+    def __init__(
+        self, services: Services, box: BallotBox, identifier: Authenticator, cookie: SessionCookie, page: Page
+    ) -> None:
+        self._services = services
         self._page = page
         self.box = box
-        self.reader = Reader(parts, identifier, cookie)
+        self.reader = VoteRequestReader(services, identifier, cookie)
         self.limit = VoteLimit(
-            parts.settings.cache_url, parts.limits.votes, parts.installation, processes=parts.settings.web_concurrency
+            services.settings.cache_url,
+            services.rate_limits.votes,
+            services.installation,
+            processes=services.settings.web_concurrency,
         )
-        self.receipt_keys = ReceiptKeys(parts.db)
+        self.receipt_keys = ReceiptKeys(services.db)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
         """Answer one ballot for this competition."""
         header = header_of(scope)
         as_page, form = wants_page(header), BallotForm(None, None)
-        attempt: Attempt | None = scope.get(ATTEMPT)  # begun on the short way (`express.py`)
+        attempt: VoteRequest | None = scope.get(ATTEMPT)  # begun on the short way (`express.py`)
         try:
             if attempt is None:
                 form = parse(await read_body(receive, header("content-length")), header("content-type") or "")
@@ -70,7 +75,7 @@ class Casting:
         final = vote_response.as_page(competition) if as_page else vote_response.as_json(told)
         await final.plus(self.reader.renewed(attempt)).send(send)
 
-    async def _told(self, scope: Scope, attempt: Attempt) -> vote_response.Told:
+    async def _told(self, scope: Scope, attempt: VoteRequest) -> vote_response.VoteResponse:
         """What the voter is told. Raises VoteError when the ballot is not, or not known to be, stored."""
         competition, voter = attempt.competition, attempt.who.user_id
         if attempt.outcome is None:
@@ -92,12 +97,12 @@ class Casting:
         receipt = receipt_code(await self.receipt_keys.key_of(competition), voter)
         return vote_response.confirmed(outcome, competition=competition, receipt=receipt, is_recorded=is_recorded)
 
-    async def _cast(self, scope: Scope, attempt: Attempt) -> None:
+    async def _cast(self, scope: Scope, attempt: VoteRequest) -> None:
         """Ask the limit, then the log. The form's token was looked at: what a stranger's page sends counts nowhere."""
         who = attempt.who
         await self.limit.take(who.user_id, self.limit.number(who.user_id))
-        if self._parts.confirmed.must_be_asked(who):
-            await asyncio.to_thread(self._parts.confirmed.check, who, attempt.competition)
+        if self._services.email_confirmation.needs_lookup(who):
+            await asyncio.to_thread(self._services.email_confirmation.check, who, attempt.competition)
         choice = attempt.checked_choice()
         await self.receipt_keys.key_of(attempt.competition)
         attempt.outcome = await self.box.cast(
@@ -106,14 +111,14 @@ class Casting:
 
     def _is_recorded(self, competition: int, voter: int, choice: str | None) -> bool:
         try:
-            with self._parts.db.read() as tx:
+            with self._services.db.read() as tx:
                 return votes.choice_of(tx, competition, voter) == choice
         except DatabaseUnavailable:
             return False  # it is accepted in any case; only whether it is recorded too cannot be said
 
     def _why_unknown(self, competition: int) -> VoteError:
         """Why the log has no rules for a competition that PostgreSQL has."""
-        with self._parts.db.read() as tx:
+        with self._services.db.read() as tx:
             found = competitions.find(tx, competition)
         if found is None or found.state in ("draft", "archived"):
             return NoSuchCompetition()
@@ -129,10 +134,12 @@ class Casting:
             scope[LINE]["limited"] = "votes"
         headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
         if as_page and isinstance(error, NotLoggedIn):
-            await answer(send, 303, b"", content_type="text/plain", headers=[(b"location", login.encode("ascii"))])
+            await send_response(
+                send, 303, b"", content_type="text/plain", headers=[(b"location", login.encode("ascii"))]
+            )
         elif as_page:
             body = await self._page(error, scope)
-            await answer(send, status, body, content_type="text/html; charset=utf-8", headers=headers)
+            await send_response(send, status, body, content_type="text/html; charset=utf-8", headers=headers)
         else:
             body = json.dumps(problems.problem_of(error, request_id=scope[REQUEST_ID])).encode("utf-8")
-            await answer(send, status, body, content_type=problems.CONTENT_TYPE, headers=headers)
+            await send_response(send, status, body, content_type=problems.CONTENT_TYPE, headers=headers)

@@ -9,24 +9,24 @@ log was asked, goes on in the endpoint with what was done so far; nothing is ask
 from vote.ballotlog.pending_ballot import APPENDED, Outcome
 from vote.casting import vote_response
 from vote.casting.ballot_form import parse
-from vote.casting.endpoint import ATTEMPT, Casting
-from vote.casting.vote_request import Attempt, wants_page
+from vote.casting.endpoint import ATTEMPT, VoteEndpoint
+from vote.casting.vote_request import VoteRequest, wants_page
 from vote.domain.ballot import receipt_code
 from vote.errors import LogUnavailable, TooManyRequests, VoteError
 from vote.identity.csrf import Header, header_of
-from vote.server.middleware import LINE, REQUEST_ID, Told
-from vote.server.raw_response import Answer, Scope
-from vote.services.container import Parts
+from vote.server.middleware import LINE, REQUEST_ID, OnResponse
+from vote.server.raw_response import RawResponse, Scope
+from vote.services.container import Services
 
 
 class Express:
     """The short way of one process, beside its endpoint."""
 
-    def __init__(self, parts: Parts, casting: Casting) -> None:
-        self._confirmed = parts.confirmed
+    def __init__(self, services: Services, casting: VoteEndpoint) -> None:
+        self._confirmed = services.email_confirmation
         self._casting = casting
 
-    def __call__(self, scope: Scope, competition: int, body: bytes, told: Told) -> bool:
+    def __call__(self, scope: Scope, competition: int, body: bytes, told: OnResponse) -> bool:
         """Whether the ballot is on its way; if not, nothing was begun. `told(None)`: the endpoint has to go on."""
         header = header_of(scope)
         key = self._casting.receipt_keys.known(competition)
@@ -35,7 +35,7 @@ class Express:
             choice = attempt.checked_choice()
         except VoteError:
             return False  # the endpoint finds the same, and says it
-        if key is None or self._confirmed.must_be_asked(attempt.who):
+        if key is None or self._confirmed.needs_lookup(attempt.who):
             return False
         voter = attempt.who.user_id
         scope[ATTEMPT] = attempt
@@ -64,7 +64,7 @@ class Express:
             counted(None)
         return True
 
-    def _answer(self, header: Header, attempt: Attempt, outcome: Outcome, receipt: str) -> Answer:
+    def _answer(self, header: Header, attempt: VoteRequest, outcome: Outcome, receipt: str) -> RawResponse:
         if wants_page(header):
             answer = vote_response.as_page(attempt.competition)
         else:

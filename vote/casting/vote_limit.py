@@ -14,37 +14,37 @@ import structlog
 from vote import redis_client
 from vote.domain.installation import Installation
 from vote.errors import TooManyRequests
-from vote.services.best_effort_redis import Spared
-from vote.services.deferred_counter import FirstInSpan
-from vote.services.rate_limiter import Alone, key_of, refuse, script
-from vote.services.rate_limits import Limit
+from vote.services.best_effort_redis import BestEffortRedis
+from vote.services.deferred_counter import DeferredCounter
+from vote.services.rate_limiter import LocalRateLimiter, key_of, refuse, script
+from vote.services.rate_limits import RateLimit
 
 BATCH_MAX = 1_000  # accounts in one call: about a millisecond of the server's time
 ASK_WITHIN_S = 0.3  # a healthy Redis answers in 1 ms; what is waited here is not there for the ballot box (box.py)
 
-Tell = Callable[[TooManyRequests | None], None]
+OnResult = Callable[[TooManyRequests | None], None]
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class VoteLimit:
     """The limit in one process. Belongs to one event loop."""
 
-    def __init__(self, url: str, limit: Limit, installation: Installation, *, processes: int) -> None:
+    def __init__(self, url: str, limit: RateLimit, installation: Installation, *, processes: int) -> None:
         self._limit = limit
         self._installation = installation
         self._script = redis_client.connect_async(url).register_script(script())
-        self._alone = Alone(processes)
-        self._spared = Spared()
-        self._firsts = FirstInSpan(limit.span_s)
-        self._waiting: list[tuple[str, int, Tell]] = []
+        self._alone = LocalRateLimiter(processes)
+        self._spared = BestEffortRedis()
+        self._firsts = DeferredCounter(limit.span_s)
+        self._waiting: list[tuple[str, int, OnResult]] = []
         self._running: asyncio.Task[None] | None = None
 
     def number(self, account: int) -> int:
         """How many ballots `ask` or `take` has to count for this one; none for an account's first in a while."""
         return self._firsts.number(_subject(account), time.monotonic())
 
-    def ask(self, account: int, number: int, tell: Tell) -> None:
+    def ask(self, account: int, number: int, tell: OnResult) -> None:
         """Count so many ballots, at least one; `tell` is called once, with the refusal when the account has no room: then
         nothing was counted. It is called from the event loop, after this returned, and raises nothing.
         """
@@ -74,8 +74,8 @@ class VoteLimit:
             for (_, _, tell), wait_us in zip(batch, waits, strict=True):
                 try:
                     tell(refuse(self._limit, wait_us) if wait_us > 0 else None)
-                except Exception:  # noqa: BLE001  # whatever happens to one voter's answer, the others of the call get theirs
-                    lines.exception("a limit was not told")
+                except Exception:  # whatever happens to one voter's answer, the others of the call get theirs
+                    logger.exception("a limit was not told")
 
     async def _ask(self, keys: list[str], numbers: list[int]) -> list[float]:
         bucket, waits = [self._limit.interval_us, self._limit.burst], None
@@ -84,8 +84,8 @@ class VoteLimit:
                 waits = await self._spared.ask_within(
                     ASK_WITHIN_S, lambda: self._script(keys=keys, args=[*bucket, *numbers])
                 )
-        except Exception:  # noqa: BLE001  # whatever it is: nobody may wait for ever
-            lines.exception("the limit on votes could not be asked")
+        except Exception:  # whatever it is: nobody may wait for ever
+            logger.exception("the limit on votes could not be asked")
         return self._alone.put(self._limit, keys, numbers) if waits is None else waits
 
 

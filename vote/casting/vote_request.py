@@ -10,17 +10,17 @@ from vote.ballotlog.pending_ballot import Outcome
 from vote.casting.ballot_form import BallotForm
 from vote.errors import InvalidInput, NoSuchOption, VoteError
 from vote.identity import csrf
-from vote.identity.authenticator import Identifier, Identity
+from vote.identity.authenticator import Authenticator, Identity
 from vote.identity.csrf import Header
 from vote.identity.sessions import Session, SessionCookie
-from vote.services.container import Parts
+from vote.services.container import Services
 
 CHOICE_MAX_CHARS = 1  # option keys are a … z
 RENEW_AFTER_S = 1.0  # a session's cookie tells the last request to the second
 
 
 @dataclass(slots=True)
-class Attempt:
+class VoteRequest:
     """A ballot on its way. `outcome` is what the log said, once it was asked, or why it was not."""
 
     competition: int
@@ -38,29 +38,29 @@ class Attempt:
         return self.choice
 
 
-class Reader:
+class VoteRequestReader:
     """Reads attempts for one process."""
 
-    def __init__(self, parts: Parts, identifier: Identifier, cookie: SessionCookie) -> None:
-        self._settings = parts.settings
+    def __init__(self, services: Services, identifier: Authenticator, cookie: SessionCookie) -> None:
+        self._settings = services.settings
         self._identifier = identifier
         self._cookie = cookie
-        self._csrf_keys = csrf.keys_of(parts.settings)
+        self._csrf_keys = csrf.keys_of(services.settings)
 
-    def read(self, competition: int, header: Header, form: BallotForm) -> Attempt:
+    def read(self, competition: int, header: Header, form: BallotForm) -> VoteRequest:
         """Who sends it, and that it is their own form. Raises NotLoggedIn, ForgedForm, Unavailable."""
         now = time.time()
         authorization = header("authorization")
         if authorization is not None:
             who = self._identifier.by_bearer(authorization.encode("latin-1"), now=now)
-            return Attempt(competition, who, form.vote, {})
+            return VoteRequest(competition, who, form.vote, {})
         session = self._cookie.read(header("cookie") or "")
         who = self._identifier.by_session(session, now=now)
         csrf.check_same_origin(header, allowed_hosts=csrf.allowed_hosts(self._settings, header("host")))
         csrf.check_csrf(self._csrf_keys, session["sid"], form.csrf_token or header("x-csrf-token"))
-        return Attempt(competition, who, form.vote, session)
+        return VoteRequest(competition, who, form.vote, session)
 
-    def renewed(self, attempt: Attempt) -> list[tuple[bytes, bytes]]:
+    def renewed(self, attempt: VoteRequest) -> list[tuple[bytes, bytes]]:
         """The header with the session's cookie that has the time of this request: voting is activity too."""
         now, session = time.time(), attempt.session
         if attempt.who.via != "session" or now - session["seen"] < RENEW_AFTER_S:

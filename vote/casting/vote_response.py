@@ -10,34 +10,34 @@ import orjson
 
 from vote.ballotlog.pending_ballot import Outcome
 from vote.errors import AlreadyVoted, NoSuchOption, VoteError, VotingNotOpen
-from vote.server.raw_response import Answer
+from vote.server.raw_response import RawResponse
 
 
-class Told(NamedTuple):
+class VoteResponse(NamedTuple):
     """A confirmed ballot: status and body of the answer."""
 
     status: int
     body: dict[str, object]
 
 
-def confirmed(outcome: Outcome, *, competition: int, receipt: str, is_recorded: bool) -> Told:
+def confirmed(outcome: Outcome, *, competition: int, receipt: str, is_recorded: bool) -> VoteResponse:
     """The answer for a ballot that is stored: accepted, changed, or there already."""
     body: dict[str, object] = {"status": "accepted", "competition": competition, "receipt": receipt}
     if outcome.word == "again":
-        return Told(200, {**body, "status": "recorded" if is_recorded else "accepted"})
+        return VoteResponse(200, {**body, "status": "recorded" if is_recorded else "accepted"})
     if outcome.word == "changed":
         body["changed"] = True
-    return Told(202, body)
+    return VoteResponse(202, body)
 
 
-def as_json(told: Told) -> Answer:
+def as_json(told: VoteResponse) -> RawResponse:
     """The answer for a script, and for a client of the API."""
-    return Answer(told.status, b"application/json", orjson.dumps(told.body), [])
+    return RawResponse(told.status, b"application/json", orjson.dumps(told.body), [])
 
 
-def as_page(competition: int) -> Answer:
+def as_page(competition: int) -> RawResponse:
     """The answer for a browser that shows what it gets: the page of the competition, which shows the receipt."""
-    return Answer(303, b"text/plain", b"", [(b"location", b"/vote/%d" % competition)])
+    return RawResponse(303, b"text/plain", b"", [(b"location", b"/vote/%d" % competition)])
 
 
 def line_of(outcome: Outcome, competition: int) -> dict[str, object]:

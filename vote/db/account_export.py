@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from vote.db.pool import Tx
 
 
-class Cast(NamedTuple):
+class JournalledBallot(NamedTuple):
     """A ballot of the journal: one for each time the person voted or changed the vote."""
 
     competition: int
@@ -16,7 +16,7 @@ class Cast(NamedTuple):
     receipt: str
 
 
-class Organised(NamedTuple):
+class OrganisedRow(NamedTuple):
     """A competition the person runs."""
 
     id: int
@@ -24,7 +24,7 @@ class Organised(NamedTuple):
     created_at: datetime
 
 
-class Deed(NamedTuple):
+class AuditedChange(NamedTuple):
     """A line of the audit log about the person, or about what they did."""
 
     at: datetime
@@ -36,7 +36,7 @@ class Deed(NamedTuple):
     after: dict[str, Any] | None
 
 
-def ballots_of(tx: Tx, person: int, receipts: list[str]) -> list[Cast]:
+def ballots_of(tx: Tx, person: int, receipts: list[str]) -> list[JournalledBallot]:
     """Every ballot of the person in the journal, oldest first.
 
     Found by the receipts of their votes, one per competition (R1): an index by voter would cost every ballot recorded.
@@ -48,7 +48,7 @@ def ballots_of(tx: Tx, person: int, receipts: list[str]) -> list[Cast]:
         """,
         (receipts, person),
     )
-    return [Cast(*row) for row in rows]
+    return [JournalledBallot(*row) for row in rows]
 
 
 def last_login_of(tx: Tx, person: int) -> date | None:
@@ -57,13 +57,13 @@ def last_login_of(tx: Tx, person: int) -> date | None:
     return row[0] if row else None
 
 
-def competitions_of(tx: Tx, person: int) -> list[Organised]:
+def competitions_of(tx: Tx, person: int) -> list[OrganisedRow]:
     """Every competition the person made, oldest first."""
     rows = tx.execute("SELECT id, name, created_at FROM competitions WHERE organiser_id = %s ORDER BY id", (person,))
-    return [Organised(*row) for row in rows]
+    return [OrganisedRow(*row) for row in rows]
 
 
-def audit_of(tx: Tx, person: int) -> list[Deed]:
+def audit_of(tx: Tx, person: int) -> list[AuditedChange]:
     """Audit lines that name the person, as the one who acts or as the one it was done to, oldest first."""
     rows = tx.execute(
         """
@@ -72,4 +72,4 @@ def audit_of(tx: Tx, person: int) -> list[Deed]:
         """,
         {"id": person},
     )
-    return [Deed(*row) for row in rows]
+    return [AuditedChange(*row) for row in rows]

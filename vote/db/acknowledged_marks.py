@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from vote.db.pool import Tx
-from vote.domain.mark import Mark
+from vote.domain.mark import AcknowledgedMark
 
 
-def raise_to(tx: Tx, marks: Mapping[int, Mark]) -> None:
+def raise_to(tx: Tx, marks: Mapping[int, AcknowledgedMark]) -> None:
     """Write marks down, by shard; a higher one of the same epoch stays. Shards in order, so that no two writers wait for
     each other."""
     for shard, mark in sorted(marks.items()):
@@ -21,15 +21,15 @@ def raise_to(tx: Tx, marks: Mapping[int, Mark]) -> None:
         )
 
 
-def of_epoch(tx: Tx, shard: int, epoch: str) -> Mark | None:
+def of_epoch(tx: Tx, shard: int, epoch: str) -> AcknowledgedMark | None:
     """The mark of one epoch of a shard; None when nothing of it was acknowledged, as far as anybody has written."""
     row = tx.execute(
         "SELECT epoch, position, entry_id FROM log_marks WHERE shard = %s AND epoch = %s", (shard, epoch)
     ).fetchone()
-    return None if row is None else Mark(*row)
+    return None if row is None else AcknowledgedMark(*row)
 
 
-def all_marks(tx: Tx) -> dict[tuple[int, str], Mark]:
+def all_marks(tx: Tx) -> dict[tuple[int, str], AcknowledgedMark]:
     """Every mark, by shard and epoch."""
     rows = tx.execute("SELECT shard, epoch, position, entry_id FROM log_marks")
-    return {(row[0], row[1]): Mark(*row[1:]) for row in rows}
+    return {(row[0], row[1]): AcknowledgedMark(*row[1:]) for row in rows}

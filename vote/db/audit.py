@@ -6,7 +6,7 @@ from typing import Any, LiteralString, NamedTuple
 from vote.db.pool import Tx
 
 
-class AuditRow(NamedTuple):
+class AuditEntry(NamedTuple):
     """One change. `actor` is as it was written: `user:<id>`, or the name of a part, a command or a database role.
 
     `username` is how the person is called now, None for an erased one and for what is no person. It says nothing about
@@ -30,10 +30,10 @@ class AuditRow(NamedTuple):
         return int(number) if kind == "user" and colon and number.isdecimal() else None
 
 
-class Page(NamedTuple):
+class AuditPage(NamedTuple):
     """What was done, newest first, and what to ask for what was done earlier with; None where that is all."""
 
-    rows: list[AuditRow]
+    rows: list[AuditEntry]
     next: int | None
 
 
@@ -48,7 +48,7 @@ _ROWS: LiteralString = """
 """
 
 
-def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> Page:
+def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> AuditPage:
     """Return what was done to a competition and its options, and what was decided about its tally."""
     rows = tx.execute(
         f"""
@@ -65,10 +65,10 @@ def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> 
         """,  # noqa: S608  # nosec B608: both parts are literals
         {"id": competition_id, "after": after or NEWEST, "limit": PAGE_SIZE + 1},
     )
-    return _page([AuditRow(*row) for row in rows])
+    return _page([AuditEntry(*row) for row in rows])
 
 
-def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> Page:
+def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> AuditPage:
     """Return what was done to an account."""
     rows = tx.execute(
         f"""
@@ -78,8 +78,8 @@ def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> Page:
         """,
         (user_id, after or NEWEST, PAGE_SIZE + 1),
     )
-    return _page([AuditRow(*row) for row in rows])
+    return _page([AuditEntry(*row) for row in rows])
 
 
-def _page(found: list[AuditRow]) -> Page:
-    return Page(found[:PAGE_SIZE], found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None)
+def _page(found: list[AuditEntry]) -> AuditPage:
+    return AuditPage(found[:PAGE_SIZE], found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None)

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from vote.db.pool import Tx
 from vote.domain.ballot import Ballot
-from vote.domain.chain import Link
+from vote.domain.chain import ChainLink
 
 
-class Placed(NamedTuple):
+class JournalEntry(NamedTuple):
     """A ballot at its place in a shard, with its receipt."""
 
     ballot: Ballot
@@ -31,8 +31,8 @@ def insert_journal(
     tx: Tx,
     shard: int,
     epoch: str,
-    placed: Sequence[Placed],
-    links: Sequence[Link],
+    placed: Sequence[JournalEntry],
+    links: Sequence[ChainLink],
     *,
     reinstatement: int | None = None,
 ) -> None:
@@ -108,7 +108,7 @@ def upsert_last_votes(tx: Tx, votes: Iterable[Vote]) -> None:
     )
 
 
-def insert_unmatched(tx: Tx, shard: int, epoch: str, placed: Iterable[Placed]) -> None:
+def insert_unmatched(tx: Tx, shard: int, epoch: str, placed: Iterable[JournalEntry]) -> None:
     """Keep ballots aside whose voter, competition or option is not known here (R9)."""
     for ballot, position, _ in placed:
         tx.execute(

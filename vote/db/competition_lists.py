@@ -10,7 +10,7 @@ PAGE_SIZE = 100  # closed ones on one page of a list
 NEWEST = 2**62  # above every id
 
 
-class Page(NamedTuple):
+class CompetitionPage(NamedTuple):
     """One page of a list, newest first. `next` is what to ask for what follows with, as `after`; None on the last page.
 
     The first page has everything that lies ahead or goes on, however much it is: nobody misses an open vote because others
@@ -22,7 +22,7 @@ class Page(NamedTuple):
     next: int | None
 
 
-def listed(tx: Tx, *, after: int | None = None) -> Page:
+def listed(tx: Tx, *, after: int | None = None) -> CompetitionPage:
     """Return what anybody may find: all that is scheduled, open or closing, then what is closed."""
     live = []
     if after is None:
@@ -35,7 +35,7 @@ def listed(tx: Tx, *, after: int | None = None) -> Page:
     return _page(live, closed)
 
 
-def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> Page:
+def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> CompetitionPage:
     """Return what somebody runs, their own, or all when no organiser is named: drafts too, and what is archived."""
     live = []
     if organiser_id is None:
@@ -62,7 +62,7 @@ def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> Pa
     return _page(live, closed)
 
 
-def _page(live: list[Competition], closed: list[Competition]) -> Page:
+def _page(live: list[Competition], closed: list[Competition]) -> CompetitionPage:
     """`closed` holds one more than a page where others follow."""
     following = closed[PAGE_SIZE - 1].id if len(closed) > PAGE_SIZE else None
-    return Page(sorted([*live, *closed[:PAGE_SIZE]], key=lambda one: -one.id), following)
+    return CompetitionPage(sorted([*live, *closed[:PAGE_SIZE]], key=lambda one: -one.id), following)

@@ -8,14 +8,14 @@ SAFE = {"fsync": "on", "full_page_writes": "on"}
 SAFE_COMMITS = frozenset(("on", "local", "remote_write", "remote_apply"))  # all wait for the local disk
 
 
-class Guards(NamedTuple):
+class DurabilityReport(NamedTuple):
     """What must not be, and what should not be."""
 
     unsafe: list[str]
     warnings: list[str]
 
 
-def check(tx: Tx) -> Guards:
+def check(tx: Tx) -> DurabilityReport:
     """Why this server may lose a committed vote; empty lists when it is as it should be."""
     names = [*SAFE, "synchronous_commit", "data_checksums", "statement_timeout"]
     rows = tx.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (names,)).fetchall()
@@ -30,4 +30,4 @@ def check(tx: Tx) -> Guards:
     warnings = [] if found.get("data_checksums") == "on" else ["PostgreSQL runs without data checksums"]
     if found.get("statement_timeout") == "0":  # only where a pooler sets it, or should (docs/adr/0027)
         warnings.append("the connections of DATABASE_URL_WEB have no statement_timeout: set it with connect_query")
-    return Guards(unsafe, warnings)
+    return DurabilityReport(unsafe, warnings)

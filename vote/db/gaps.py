@@ -25,7 +25,7 @@ class GapRow(NamedTuple):
     decider: str | None
 
 
-class Page(NamedTuple):
+class GapPage(NamedTuple):
     """Gaps, and what to ask for those that follow with, as `after`; None on the last page."""
 
     gaps: list[GapRow]
@@ -43,14 +43,14 @@ _GAPS: LiteralString = """
 _NEWEST_FIRST: LiteralString = "ORDER BY g.noticed_at DESC, g.id DESC"
 
 
-class Overcome(NamedTuple):
+class GapSummary(NamedTuple):
     """What a tally is final over, or will be: breaks noticed while the competition lived, ballots kept aside."""
 
     gaps: int
     unmatched: int
 
 
-def listed(tx: Tx, *, after: int | None = None) -> Page:
+def listed(tx: Tx, *, after: int | None = None) -> GapPage:
     """Return a page of gaps, newest first: all that wait for a decision on the first one, then decided ones."""
     waiting = tx.execute(f"{_GAPS} WHERE g.decided_at IS NULL {_NEWEST_FIRST}") if after is None else ()
     # Numbers of gaps are random: what follows another one is told by when both were noticed.
@@ -62,7 +62,7 @@ def listed(tx: Tx, *, after: int | None = None) -> Page:
         {"after": after, "limit": PAGE_SIZE + 1},
     ).fetchall()
     following = decided[PAGE_SIZE - 1][0] if len(decided) > PAGE_SIZE else None
-    return Page([GapRow(*row) for row in (*waiting, *decided[:PAGE_SIZE])], following)
+    return GapPage([GapRow(*row) for row in (*waiting, *decided[:PAGE_SIZE])], following)
 
 
 def count_open(tx: Tx) -> int:
@@ -78,7 +78,7 @@ def were_there(tx: Tx) -> bool:
     return row is not None and bool(row[0])
 
 
-def overcome(tx: Tx, competition: Competition) -> Overcome:
+def summary_of(tx: Tx, competition: Competition) -> GapSummary:
     """Decided or not: gaps from its opening to its closing, and its ballots that are kept aside."""
     row = tx.execute(
         """
@@ -88,7 +88,7 @@ def overcome(tx: Tx, competition: Competition) -> Overcome:
         (competition.opened_at, competition.closed_at, competition.closed_at, competition.id),
     ).fetchone()
     assert row is not None
-    return Overcome(int(row[0]), int(row[1]))
+    return GapSummary(int(row[0]), int(row[1]))
 
 
 def insert_decision(tx: Tx, competition_id: int, *, by: int, reason: str, gaps: list[int], unmatched: int) -> None:

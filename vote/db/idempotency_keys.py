@@ -28,7 +28,7 @@ STILL_UNDER_WAY = (
 ACTOR = "idempotency"
 
 
-class Answer(NamedTuple):
+class StoredAnswer(NamedTuple):
     """What the first press got: where it was led, and the number of the account or competition it was about."""
 
     began: datetime
@@ -123,7 +123,7 @@ class Claim:
         return self._is_held
 
 
-def find(db: Database, key_hash: bytes) -> Answer | None:
+def find(db: Database, key_hash: bytes) -> StoredAnswer | None:
     """The answer that was given under this key; None when there was none, or it is not known yet."""
     with db.read() as tx:
         row = tx.execute(
@@ -131,7 +131,7 @@ def find(db: Database, key_hash: bytes) -> Answer | None:
             " WHERE key_hash = %s AND answered_at IS NOT NULL AND began_at > now() - make_interval(mins => %s)",
             (key_hash, KEEP_MINUTES),
         ).fetchone()
-    return None if row is None else Answer(row[0].astimezone(UTC), *row[1:])
+    return None if row is None else StoredAnswer(row[0].astimezone(UTC), *row[1:])
 
 
 def forget(db: Database, key_hash: bytes) -> None:

@@ -38,7 +38,7 @@ class JournalRow(NamedTuple):
     is_reinstated: bool
 
 
-class AuditRow(NamedTuple):
+class AuditChainRow(NamedTuple):
     """A row of the audit log: its content as the text that its chain value was made from."""
 
     id: int
@@ -124,7 +124,7 @@ def journal(tx: Tx) -> Iterator[JournalRow]:
         yield JournalRow(*row)
 
 
-def audit_log(tx: Tx) -> Iterator[AuditRow]:
+def audit_log(tx: Tx) -> Iterator[AuditChainRow]:
     """The whole audit log, in order. The text is what `audit_chain()` of the schema hashes, made here by itself."""
     query: LiteralString = """
         SELECT id, jsonb_build_array(extract(epoch FROM at), actor, action, subject, subject_id, before, after)::text,
@@ -132,7 +132,7 @@ def audit_log(tx: Tx) -> Iterator[AuditRow]:
         FROM audit_log ORDER BY id
     """
     for row in _stream(tx, query):
-        yield AuditRow(*row)
+        yield AuditChainRow(*row)
 
 
 def checkpoints(tx: Tx) -> Iterator[Covered]:

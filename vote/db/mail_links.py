@@ -7,7 +7,7 @@ from vote.db.pool import Tx
 Purpose = Literal["reset", "confirm"]
 
 
-class Link(NamedTuple):
+class MailLink(NamedTuple):
     """Whom a link is for, and the address it was sent to."""
 
     user_id: int
@@ -27,22 +27,22 @@ def replace(tx: Tx, *, token_hash: bytes, user_id: int, purpose: Purpose, email:
     )
 
 
-def find(tx: Tx, purpose: Purpose, token_hash: bytes) -> Link | None:
+def find(tx: Tx, purpose: Purpose, token_hash: bytes) -> MailLink | None:
     """What a link would do; it can still be used."""
     row = tx.execute(
         "SELECT user_id, email FROM mail_links WHERE token_hash = %s AND purpose = %s AND expires_at > now()",
         (token_hash, purpose),
     ).fetchone()
-    return None if row is None else Link(*row)
+    return None if row is None else MailLink(*row)
 
 
-def use(tx: Tx, purpose: Purpose, token_hash: bytes) -> Link | None:
+def use(tx: Tx, purpose: Purpose, token_hash: bytes) -> MailLink | None:
     """Use a link up: of many at the same moment one gets it. None when it is used, too old, or was never made."""
     row = tx.execute(
         "DELETE FROM mail_links WHERE token_hash = %s AND purpose = %s AND expires_at > now() RETURNING user_id, email",
         (token_hash, purpose),
     ).fetchone()
-    return None if row is None else Link(*row)
+    return None if row is None else MailLink(*row)
 
 
 def waiting_address(tx: Tx, user_id: int) -> str | None:

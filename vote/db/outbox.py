@@ -22,7 +22,7 @@ class Mail(NamedTuple):
     tries: int
 
 
-class Letter(NamedTuple):
+class KeptMail(NamedTuple):
     """What would have been sent, in development without a mail server."""
 
     written_at: datetime
@@ -90,13 +90,13 @@ def again_later(tx: Tx, mail_id: int, *, wait_s: float, outcome: str) -> None:
     )
 
 
-def to_read(tx: Tx, *, limit: int) -> list[Letter]:
+def to_read(tx: Tx, *, limit: int) -> list[KeptMail]:
     """What would have been sent, newest first."""
     rows = tx.execute(
         "SELECT written_at, recipient, letter FROM outbox WHERE letter IS NOT NULL ORDER BY written_at DESC, id LIMIT %s",
         (limit,),
     )
-    return [Letter(*row) for row in rows]
+    return [KeptMail(*row) for row in rows]
 
 
 def forget_done(tx: Tx) -> int:

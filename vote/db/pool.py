@@ -22,7 +22,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from vote import metrics, tcp_keepalive
-from vote.circuit_breaker import Breaker
+from vote.circuit_breaker import CircuitBreaker
 from vote.config import DatabaseTarget
 from vote.errors import DatabaseBusy, DatabaseUnavailable
 
@@ -80,13 +80,13 @@ class Once(Protocol):
         """Note, with the change itself, that it happens."""
 
 
-WhenChanged = Callable[[Iterable[int]], None]
+OnChange = Callable[[Iterable[int]], None]
 
 
 class Database:
     """A pool of at most `size` connections to `target`. Opening it does no work; the first use connects.
 
-    Who finds none free waits `wait_s` for one, and is then told DatabaseBusy. `when_changed` is told after each commit which
+    Who finds none free waits `wait_s` for one, and is then told DatabaseBusy. `on_change` is told after each commit which
     competitions are not what they were, for those who keep copies.
     """
 
@@ -97,11 +97,11 @@ class Database:
         size: int,
         name: str,
         wait_s: float = WAIT_FOR_CONNECTION_S,
-        when_changed: WhenChanged | None = None,
+        on_change: OnChange | None = None,
     ) -> None:
         self._target, self._name = target, name
-        self._when_changed = when_changed
-        self._breaker = Breaker()
+        self._when_changed = on_change
+        self._breaker = CircuitBreaker()
         self._renew_at, self._silent = 0.0, 0
         self._in_use, self._waiting = metrics.DATABASE_IN_USE.labels(name), metrics.DATABASE_WAITING.labels(name)
         self._seconds = metrics.DATABASE_SECONDS.labels(name)
@@ -186,7 +186,7 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[Tx]:
-        if not self._breaker.may_try():
+        if not self._breaker.allows_call():
             self._count("away")
             raise DatabaseUnavailable
         try:

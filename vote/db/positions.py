@@ -21,7 +21,7 @@ class Position(NamedTuple):
     chain: bytes
 
 
-class Gap(NamedTuple):
+class OpenGap(NamedTuple):
     """A break between two lives of a shard, not yet decided on."""
 
     id: int
@@ -46,7 +46,7 @@ def ensure_shards(tx: Tx, shards: int) -> int:
     return int(row[0])
 
 
-def claim(tx: Tx, shard: int) -> Position | None:
+def lock_shard(tx: Tx, shard: int) -> Position | None:
     """Lock the shard for this transaction; None when another worker holds it."""
     row = tx.execute(_POSITION + " WHERE shard = %s FOR UPDATE SKIP LOCKED", (shard,)).fetchone()
     return None if row is None else Position(*row)
@@ -64,7 +64,7 @@ def seconds_since_moved(tx: Tx) -> dict[int, float]:
     return {row[0]: row[1] for row in rows}
 
 
-def move(tx: Tx, to: Position) -> None:
+def advance(tx: Tx, to: Position) -> None:
     """Move a claimed shard, in the transaction that records what lies before the new position."""
     tx.execute(
         """
@@ -100,7 +100,7 @@ def is_new_epoch(tx: Tx, shard: int, epoch: str) -> bool:
     return row is not None
 
 
-def open_gaps(tx: Tx, since: datetime | None = None) -> list[Gap]:
+def open_gaps(tx: Tx, since: datetime | None = None) -> list[OpenGap]:
     """Gaps that no operator has decided on; only those noticed since then, when a time is given."""
     rows = tx.execute(
         """
@@ -109,7 +109,7 @@ def open_gaps(tx: Tx, since: datetime | None = None) -> list[Gap]:
         """,
         (since, since),
     )
-    return [Gap(*row) for row in rows]
+    return [OpenGap(*row) for row in rows]
 
 
 def decide_gap(tx: Tx, gap_id: int, *, by: int, reason: str) -> bool:

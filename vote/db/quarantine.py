@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vote.db.pool import Tx
 
 
-class Unmatched(NamedTuple):
+class UnmatchedBallot(NamedTuple):
     """A ballot whose voter, competition or option is not known here (R9). `name` is the competition's, when it is."""
 
     competition: int
@@ -23,7 +23,7 @@ class Unmatched(NamedTuple):
     name: str | None
 
 
-class Rejected(NamedTuple):
+class RejectedEntry(NamedTuple):
     """An entry that cannot be read."""
 
     shard: int
@@ -33,7 +33,7 @@ class Rejected(NamedTuple):
     rejected_at: datetime
 
 
-class Counts(NamedTuple):
+class QuarantineCounts(NamedTuple):
     """How many there are."""
 
     unmatched: int
@@ -45,16 +45,16 @@ class Counts(NamedTuple):
         return self.unmatched + self.rejected
 
 
-def counts(tx: Tx) -> Counts:
+def counts(tx: Tx) -> QuarantineCounts:
     """How many there are of each."""
     row = tx.execute(
         "SELECT (SELECT count(*) FROM unmatched_ballots), (SELECT count(*) FROM rejected_ballots)"
     ).fetchone()
     assert row is not None
-    return Counts(int(row[0]), int(row[1]))
+    return QuarantineCounts(int(row[0]), int(row[1]))
 
 
-def latest_unmatched(tx: Tx, *, limit: int) -> list[Unmatched]:
+def latest_unmatched(tx: Tx, *, limit: int) -> list[UnmatchedBallot]:
     """The newest ones first."""
     rows = tx.execute(
         """
@@ -65,10 +65,10 @@ def latest_unmatched(tx: Tx, *, limit: int) -> list[Unmatched]:
         """,
         (limit,),
     )
-    return [Unmatched(*row) for row in rows]
+    return [UnmatchedBallot(*row) for row in rows]
 
 
-def latest_rejected(tx: Tx, *, limit: int) -> list[Rejected]:
+def latest_rejected(tx: Tx, *, limit: int) -> list[RejectedEntry]:
     """The newest ones first."""
     rows = tx.execute(
         """
@@ -77,4 +77,4 @@ def latest_rejected(tx: Tx, *, limit: int) -> list[Rejected]:
         """,
         (limit,),
     )
-    return [Rejected(*row) for row in rows]
+    return [RejectedEntry(*row) for row in rows]

@@ -2,25 +2,25 @@
 
 from typing import LiteralString, NamedTuple
 
-from vote.db.ballots import Placed
+from vote.db.ballots import JournalEntry
 from vote.db.pool import Tx
 from vote.domain.ballot import Ballot
 
 VOTERS_AT_ONCE = 1_000  # all ballots of a voter in one transaction: which of them counts is decided together
 
 
-class Pending(NamedTuple):
+class Reinstatement(NamedTuple):
     """A reinstatement that is asked for and not done."""
 
     id: int
     competition: int
 
 
-class Unmatched(NamedTuple):
+class ReinstatableBallot(NamedTuple):
     """A ballot that can be taken up, with the epoch of its place in the log. Its receipt is not made yet."""
 
     epoch: str
-    placed: Placed
+    placed: JournalEntry
 
 
 # Voter and option are there, and the voter has no vote: one that is recorded is never replaced by what came before it.
@@ -39,10 +39,10 @@ def insert(tx: Tx, competition: int, *, by: int, reason: str) -> None:
     )
 
 
-def pending(tx: Tx) -> list[Pending]:
+def pending(tx: Tx) -> list[Reinstatement]:
     """Those that are not done, oldest first."""
     rows = tx.execute("SELECT id, competition_id FROM reinstatements WHERE done_at IS NULL ORDER BY asked_at")
-    return [Pending(*row) for row in rows]
+    return [Reinstatement(*row) for row in rows]
 
 
 def count_matching(tx: Tx, competition: int) -> int:
@@ -55,7 +55,7 @@ def count_matching(tx: Tx, competition: int) -> int:
     return int(row[0])
 
 
-def matching(tx: Tx, competition: int, shard: int) -> list[Unmatched]:
+def matching(tx: Tx, competition: int, shard: int) -> list[ReinstatableBallot]:
     """Unmatched ballots of a shard that match now, of at most VOTERS_AT_ONCE voters, in the order they were cast."""
     rows = tx.execute(
         f"""
@@ -69,7 +69,7 @@ def matching(tx: Tx, competition: int, shard: int) -> list[Unmatched]:
         """,  # noqa: S608  # nosec B608: a literal
         {"competition": competition, "shard": shard, "voters": VOTERS_AT_ONCE},
     )
-    return [Unmatched(row[0], Placed(Ballot(*row[1:6]), row[6], "")) for row in rows]
+    return [ReinstatableBallot(row[0], JournalEntry(Ballot(*row[1:6]), row[6], "")) for row in rows]
 
 
 def forget_recorded(tx: Tx, competition: int, shard: int) -> int:

@@ -38,7 +38,7 @@ REPLICA_IS_AT: LiteralString = "SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(),
 
 T = TypeVar("T")
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class NotUsable(Exception):
@@ -218,9 +218,9 @@ class Replica:
         with self._lock:
             changed, self._is_used = is_used != self._is_used, is_used
         if changed and is_used:
-            lines.info("results are read from the replica")
+            logger.info("results are read from the replica")
         elif changed:
-            lines.warning("results are read from the primary", reason=why)
+            logger.warning("results are read from the primary", reason=why)
 
 
 def _reaches(there: Tx, wanted: int) -> bool:

@@ -32,7 +32,7 @@ class Server(NamedTuple):
     bytes: int
 
 
-class Progress(NamedTuple):
+class StreamProgress(NamedTuple):
     """Up to where the server has written, and up to where the stream has it on its disk (None: nobody streams)."""
 
     written: str
@@ -109,7 +109,7 @@ def drop_slot(tx: Tx) -> None:
     )
 
 
-def progress(tx: Tx) -> Progress:
+def progress(tx: Tx) -> StreamProgress:
     """How far server and stream are."""
     row = tx.execute(
         """
@@ -120,7 +120,7 @@ def progress(tx: Tx) -> Progress:
         (STREAM,),
     ).fetchone()
     assert row is not None
-    return Progress(*row)
+    return StreamProgress(*row)
 
 
 def wait_for_stream(tx: Tx, wait: bool) -> None:

@@ -10,7 +10,7 @@ MARK_EVERY_HOURS = 1
 MARKS_KEPT_HOURS = 168
 
 
-class Mark(NamedTuple):
+class PositionSample(NamedTuple):
     """Where a shard stood at a time."""
 
     epoch: str
@@ -40,7 +40,7 @@ def delete_old_marks(tx: Tx, *, keep_hours: int) -> int:
     ).rowcount
 
 
-def newest_marks(tx: Tx, *, older_than_hours: int) -> dict[int, Mark]:
+def newest_marks(tx: Tx, *, older_than_hours: int) -> dict[int, PositionSample]:
     """Per shard, where it stood that long ago at the latest."""
     rows = tx.execute(
         """
@@ -49,7 +49,7 @@ def newest_marks(tx: Tx, *, older_than_hours: int) -> dict[int, Mark]:
         """,
         (older_than_hours,),
     )
-    return {row[0]: Mark(row[1], row[2]) for row in rows}
+    return {row[0]: PositionSample(row[1], row[2]) for row in rows}
 
 
 def to_forget(tx: Tx, *, keep_hours: int) -> dict[int, int]:

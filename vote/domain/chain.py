@@ -14,7 +14,7 @@ from vote.domain.ballot import Ballot
 BEGINNING = bytes(32)  # the chain before the first row
 
 
-class Link(NamedTuple):
+class ChainLink(NamedTuple):
     """A row's place in its chain."""
 
     seq: int
@@ -40,11 +40,11 @@ def ballot_digest(ballot: Ballot, *, shard: int, epoch: str, position: int, rece
     return sha256(text.encode("utf-8")).digest()
 
 
-def links(after: int, chain: bytes, digests: Iterable[bytes]) -> Iterator[Link]:
+def links(after: int, chain: bytes, digests: Iterable[bytes]) -> Iterator[ChainLink]:
     """The links of rows that follow row `after`, whose chain value is `chain`."""
     for seq, digest in enumerate(digests, after + 1):
         chain = sha256(chain + digest).digest()
-        yield Link(seq, digest, chain)
+        yield ChainLink(seq, digest, chain)
 
 
 def milliseconds(moment: datetime) -> int:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Mark(NamedTuple):
+class AcknowledgedMark(NamedTuple):
     """A place in one epoch of a shard, and the id of the ballot there: a log that lost it may have grown past it again."""
 
     epoch: str

@@ -6,7 +6,7 @@ from vote.auth import UNCONFIRMED
 from vote.config import Settings
 from vote.errors import NotLoggedIn
 from vote.identity import bearer_tokens, sessions
-from vote.identity.revocations import Revoked
+from vote.identity.revocations import RevocationList
 from vote.identity.sessions import Session
 
 
@@ -21,10 +21,10 @@ class Identity(NamedTuple):
     confirmed: bool = True
 
 
-class Identifier:
+class Authenticator:
     """Reads identities for one process."""
 
-    def __init__(self, settings: Settings, revoked: Revoked) -> None:
+    def __init__(self, settings: Settings, revoked: RevocationList) -> None:
         previous = settings.jwt_secret_previous
         self._secrets = [secret.encode("utf-8") for secret in (settings.jwt_secret, previous) if secret]
         self._revoked = revoked

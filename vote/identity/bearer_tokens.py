@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from vote.auth import Token, check_claims
+from vote.auth import TokenClaims, check_claims
 from vote.errors import NotLoggedIn
 from vote.input_limits import TOKEN_MAX_CHARS
 from vote.mac import mac
@@ -20,7 +20,7 @@ HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 INVALID = "This token is not valid. Log in again."
 
 
-def read_own_token(token: bytes, *, secrets: Sequence[bytes], now: float) -> Token:
+def read_own_token(token: bytes, *, secrets: Sequence[bytes], now: float) -> TokenClaims:
     """What the token says, when one of the secrets (newest first) signed it. Raises NotLoggedIn for every other cause."""
     signed, _, signature = token.rpartition(b".")
     header, _, payload = signed.partition(b".")

@@ -12,7 +12,7 @@ from vote.errors import AddressHasVoted, NotConfirmed
 from vote.identity.authenticator import Identity
 
 
-class Confirmed:
+class EmailConfirmation:
     """What one process knows."""
 
     def __init__(self, db: Database, log: BallotLog) -> None:
@@ -21,13 +21,13 @@ class Confirmed:
         # Logins, not people: who moves to an address that was left is logged out, and asked about with the next login.
         self._known: set[str] = set()
 
-    def must_be_asked(self, who: Identity) -> bool:
+    def needs_lookup(self, who: Identity) -> bool:
         """Whether `check` would have to ask the database about this login."""
         return not who.confirmed and who.subject not in self._known
 
     def check(self, who: Identity, competition: int) -> None:
         """Raises NotConfirmed or AddressHasVoted; Unavailable when it has to be asked and cannot be."""
-        if not self.must_be_asked(who):
+        if not self.needs_lookup(who):
             return
         with self._db.read() as tx:
             if not users.is_confirmed(tx, who.user_id):

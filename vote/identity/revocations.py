@@ -35,10 +35,10 @@ KEEP_S = 25 * 3600  # a bit longer than any token or session lives
 NEVER = float("-inf")
 NOT_KNOWN = "It is not known at the moment who has logged out. Try again in a moment."
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-class Revoked:
+class RevocationList:
     """The list of one process."""
 
     def __init__(
@@ -149,8 +149,8 @@ class Revoked:
             self.refresh()
         except DatabaseUnavailable:
             return  # the list stays as it was; /ready and the metrics tell of the database
-        except Exception:  # noqa: BLE001  # whatever it is: a thread that has ended hears of no log-out any more
-            lines.exception("log-outs could not be read")
+        except Exception:  # whatever it is: a thread that has ended hears of no log-out any more
+            logger.exception("log-outs could not be read")
 
     def _read_on(self) -> None:
         while not self._stop.wait(REFRESH_S):
@@ -167,7 +167,7 @@ class Revoked:
             self._leave_sign_or_look()
             if self.is_cut_off != was_cut_off:
                 was_cut_off = not was_cut_off
-                tell = lines.error if was_cut_off else lines.info
+                tell = logger.error if was_cut_off else logger.info
                 tell("log-outs", heard=not was_cut_off, age_s=round(self.age_s, 1))
 
     def _leave_sign_or_look(self) -> None:
@@ -180,8 +180,8 @@ class Revoked:
                 self._outage_at = self._clock()
         except LogUnavailable:
             return  # it is not known, and then nobody is let in for long
-        except Exception:  # noqa: BLE001  # as above
-            lines.exception("whether others reach PostgreSQL could not be seen")
+        except Exception:  # as above
+            logger.exception("whether others reach PostgreSQL could not be seen")
 
     def _forget(self, before: float) -> None:
         """Let go of what no token or session can be older than. Others add meanwhile, so a copy is walked through."""

@@ -23,7 +23,7 @@ SIGNED_BEFORE_S = 2  # two web hosts may each be a second off PostgreSQL's clock
 PLAIN = (str, int, float, bool)
 
 
-class PlainSession:
+class SessionCodec:
     """Reads what any of the keys signed (newest first), signs with the first."""
 
     def __init__(self, keys: Sequence[str], *, max_age_s: int) -> None:

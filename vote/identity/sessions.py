@@ -19,7 +19,7 @@ from itsdangerous.encoding import base64_encode, int_to_bytes, want_bytes
 
 from vote.config import Settings
 from vote.identity import cookie_names
-from vote.identity.session_codec import SIGNED_BEFORE_S, PlainSession
+from vote.identity.session_codec import SIGNED_BEFORE_S, SessionCodec
 
 IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
@@ -30,7 +30,7 @@ BEFORE = "before"  # the sid this browser had until it logged in: a form of then
 Session = MutableMapping[str, Any]
 
 
-class EarlySigner(TimestampSigner):
+class BackdatedSigner(TimestampSigner):
     """itsdangerous' own, but that it signs SIGNED_BEFORE_S ago.
 
     It refuses what was signed in the future: another web host whose clock is a little behind would take a fresh cookie for
@@ -50,10 +50,10 @@ class SessionInterface(SecureCookieSessionInterface):
     digest_method = staticmethod(hashlib.sha256)
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Flask's, which signs as `EarlySigner` does."""
+        """Flask's, which signs as `BackdatedSigner` does."""
         serializer = super().get_signing_serializer(app)
         if serializer is not None:
-            serializer.signer = EarlySigner
+            serializer.signer = BackdatedSigner
         return serializer
 
 
@@ -64,7 +64,7 @@ def signer(settings: Settings) -> URLSafeTimedSerializer:
         keys,
         salt="cookie-session",
         serializer=TaggedJSONSerializer(),
-        signer=EarlySigner,
+        signer=BackdatedSigner,
         signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
     )
 
@@ -75,7 +75,7 @@ class SessionCookie:
     def __init__(self, settings: Settings) -> None:
         self._signer = signer(settings)
         keys = [key for key in (settings.flask_secret_key, settings.flask_secret_key_previous) if key]
-        self._plain = PlainSession(keys, max_age_s=ABSOLUTE_S)
+        self._plain = SessionCodec(keys, max_age_s=ABSOLUTE_S)
         self._flags = f"{'Secure; ' if settings.vote_cookie_secure else ''}HttpOnly; Path=/; SameSite=Lax"
         self.name = cookie_name(settings)
 

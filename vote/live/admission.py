@@ -18,13 +18,13 @@ from vote.domain.ids import MAX_ID
 from vote.domain.person import Person
 from vote.errors import LogUnavailable, NoSuchCompetition, NotAllowed, NotLoggedIn, Unavailable
 from vote.identity import csrf, sessions
-from vote.identity.authenticator import Identifier, Identity
+from vote.identity.authenticator import Authenticator, Identity
 from vote.identity.csrf import Header, header_of
 from vote.identity.sessions import SessionCookie
-from vote.live.feed import Board, Feed
+from vote.live.feed import CompetitionView, Feed
 from vote.live.hub import KINDS, Kind
 from vote.server.raw_response import Scope
-from vote.services.container import Parts
+from vote.services.container import Services
 
 PREFIX = "/live/"
 LOOKUPS_AT_ONCE = 3  # the threads are few and the feed needs one; people who come back after an outage come all at once
@@ -60,15 +60,15 @@ class Admitted(NamedTuple):
     """Somebody who may watch, and what they see first."""
 
     viewer: Viewer
-    board: Board
+    board: CompetitionView
     kind: Kind
 
 
 class Admission:
     """Judges handshakes for one process."""
 
-    def __init__(self, parts: Parts, identifier: Identifier, cookie: SessionCookie, feed: Feed) -> None:
-        self._parts = parts
+    def __init__(self, services: Services, identifier: Authenticator, cookie: SessionCookie, feed: Feed) -> None:
+        self._services = services
         self._identifier = identifier
         self._cookie = cookie
         self._feed = feed
@@ -93,7 +93,7 @@ class Admission:
             policy.check_see_results(viewer.person, board.competition, has_voted=viewer.has_voted)
         return Admitted(viewer, board, kind)
 
-    async def _board(self, competition: int) -> Board:
+    async def _board(self, competition: int) -> CompetitionView:
         board = await self._feed.board(competition)
         if board is None:
             raise NoSuchCompetition
@@ -107,8 +107,8 @@ class Admission:
         # A page cannot set this header, and whoever can needs no forged Origin: it is safe to believe here.
         forwarded = (header("x-forwarded-proto") or "").partition(",")[0].strip().lower()
         is_secure = scope.get("scheme") == "wss" or forwarded in ("https", "wss")
-        host, public_url = header("host"), self._parts.settings.public_url
-        hosts = csrf.allowed_hosts(self._parts.settings, host)
+        host, public_url = header("host"), self._services.settings.public_url
+        hosts = csrf.allowed_hosts(self._services.settings, host)
         if len(given) > 1 or not is_own_page(given[0].decode("latin-1"), hosts, is_secure, public_url):
             raise NotAllowed("This page may not open live results of another site.")
         return True
@@ -132,17 +132,17 @@ class Admission:
 
     def _check_account(self, user_id: int) -> None:
         """Raises NotLoggedIn for a token whose account is not there: a database may have lost it."""
-        with self._parts.db.read() as tx:
+        with self._services.db.read() as tx:
             if person_of(users.find(tx, user_id)) is None:
                 raise NotLoggedIn
 
     def _look_up(self, user_id: int, competition: Competition) -> tuple[Person | None, bool]:
-        with self._parts.db.read() as tx:
+        with self._services.db.read() as tx:
             account = users.find(tx, user_id)
             has_voted = votes.choice_of(tx, competition.id, user_id) is not None
         if not has_voted and competition.results_visibility == "after_vote":
             try:
-                has_voted = self._parts.log.stored_choice(competition.id, user_id) is not None
+                has_voted = self._services.log.stored_choice(competition.id, user_id) is not None
             except LogUnavailable:
                 raise Unavailable("Whether you have voted cannot be seen at the moment. Try again.") from None
         return person_of(account), has_voted

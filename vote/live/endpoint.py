@@ -20,21 +20,21 @@ from vote.db import users
 from vote.domain import policy
 from vote.domain.person import Person
 from vote.errors import DatabaseUnavailable, Unavailable, VoteError
-from vote.identity.authenticator import Identifier
+from vote.identity.authenticator import Authenticator
 from vote.identity.sessions import SessionCookie
 from vote.input_limits import LOGGED_PATH_MAX_CHARS, SOCKETS_MAX
 from vote.live.admission import Admission, Admitted, Viewer, person_of
 from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
-from vote.live.feed import Board, Feed
+from vote.live.feed import CompetitionView, Feed
 from vote.live.hub import KINDS, Hub
 from vote.live.protocol import writer_of
-from vote.live.socket_quota import Places
+from vote.live.socket_quota import SocketQuota
 from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
 from vote.server import problems
 from vote.server.access_log import route_of
 from vote.server.raw_response import Receive, Scope, Send
 from vote.server.security_headers import security_headers
-from vote.services.container import Parts
+from vote.services.container import Services
 
 LOGIN_CHECK_S = 0.25  # with the reading of what is revoked (0.4 s) a log-out counts within a second
 CHECKED_AT_ONCE = 500  # some milliseconds of tokens; then others have their turn
@@ -42,20 +42,20 @@ WOKEN_AT_ONCE = 200  # about a millisecond of writing; then others have their tu
 ROLE_CHECK_S = 0.5  # with the query, whoever runs a competition no more has lost its hidden results within a second
 CLOSING_S = 1.0  # what sockets have to say goodbye
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-class Live:
+class LiveEndpoint:
     """The endpoint of one process. Belongs to one event loop, between `start` and `stop`."""
 
-    def __init__(self, parts: Parts, identifier: Identifier, cookie: SessionCookie) -> None:
-        self._parts = parts
+    def __init__(self, services: Services, identifier: Authenticator, cookie: SessionCookie) -> None:
+        self._services = services
         self._hub: Hub[Connection] = Hub()
-        self._feed = Feed(parts.reports, self._hub.watched, self._hear, parts.replica)
-        self._admission = Admission(parts, identifier, cookie, self._feed)
-        self._headers = security_headers(parts.settings)
+        self._feed = Feed(services.reports, self._hub.watched, self._hear, services.replica)
+        self._admission = Admission(services, identifier, cookie, self._feed)
+        self._headers = security_headers(services.settings)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}
-        self._places = Places(parts.settings)
+        self._places = SocketQuota(services.settings)
         self._arriving = 0
         self._checks: list[asyncio.Task[None]] = []
         self._is_stopping = True
@@ -122,9 +122,9 @@ class Live:
         self._feed.wake()
         return connection
 
-    def _hear(self, competition: int, what: Board | Literal["gone", "rewound"]) -> None:
+    def _hear(self, competition: int, what: CompetitionView | Literal["gone", "rewound"]) -> None:
         """Something changed: end those who may not see it, give it to the others."""
-        if not isinstance(what, Board):
+        if not isinstance(what, CompetitionView):
             for connection in self._hub.watchers(competition):
                 connection.end(GONE if what == "gone" else RESTARTING)
             return
@@ -163,8 +163,8 @@ class Live:
                 people = await asyncio.to_thread(self._people, set(by_role.values()))
             except DatabaseUnavailable:
                 continue  # nobody can have been given another role meanwhile
-            except Exception:  # noqa: BLE001  # whatever it is: roles are looked at again, for as long as this process lives
-                lines.exception("roles could not be read")
+            except Exception:  # whatever it is: roles are looked at again, for as long as this process lives
+                logger.exception("roles could not be read")
                 continue
             for connection, user_id in by_role.items():
                 connection.viewer.person = people.get(user_id)
@@ -173,7 +173,7 @@ class Live:
                     connection.end(HIDDEN)
 
     def _people(self, ids: set[int]) -> dict[int, Person | None]:
-        with self._parts.db.read() as tx:
+        with self._services.db.read() as tx:
             return {account.id: person_of(account) for account in users.find_many(tx, ids)}
 
     async def _refuse(self, scope: Scope, send: Send, error: VoteError, request_id: str) -> None:
@@ -210,7 +210,7 @@ def _tell(scope: Scope, status: int, request_id: str, began: float) -> None:
     seconds = time.perf_counter() - began
     REQUESTS.labels(route_of(scope["path"]), "GET", str(status)).inc()
     REQUEST_SECONDS.labels(route_of(scope["path"])).observe(seconds)
-    lines.info(
+    logger.info(
         "request",
         request_id=request_id,
         method="GET",

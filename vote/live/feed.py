@@ -22,7 +22,7 @@ from vote.domain.competition import Competition
 from vote.domain.page_state import page_state
 from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
-from vote.live.hub import Kind, News
+from vote.live.hub import Kind, SnapshotMessage
 
 INTERVAL_S = 0.25  # between the beginnings of two readings: faster than eyes follow a bar, and one query
 REST_S = 0.05  # after a reading that took longer than that: a slow database is not asked without a pause
@@ -30,22 +30,22 @@ WAIT_S = 3.0  # the longest somebody who opens a socket waits for a database tha
 RESTART_S = 1.0  # after an error nobody expected
 REWOUND_S = 5.0  # longer than any replica lags: the database was taken back in time (a restore)
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 Reading = tuple[dict[int, Tally], dict[int, Competition]]
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class CompetitionView:
     """A competition as it is shown: its rules, never older than its numbers, and each kind of message, ready to be sent."""
 
     competition: Competition
-    news: News
-    state: News
-    page: News
+    news: SnapshotMessage
+    state: SnapshotMessage
+    page: SnapshotMessage
 
-    def of_kind(self, kind: Kind) -> News:
+    def of_kind(self, kind: Kind) -> SnapshotMessage:
         """The message of this kind."""
         return self.news if kind == "figures" else self.state if kind == "state" else self.page
 
@@ -61,15 +61,15 @@ class Feed:
         self,
         db: Database,
         watched: Callable[[], Collection[int]],
-        tell: Callable[[int, Board | Literal["gone", "rewound"]], None],
+        tell: Callable[[int, CompetitionView | Literal["gone", "rewound"]], None],
         replica: Replica | None = None,
     ) -> None:
         self._db = db
         self._replica = replica
         self._watched = watched
         self._tell = tell
-        self._boards: dict[int, Board] = {}
-        self._asked: dict[int, asyncio.Future[Board | None]] = {}
+        self._boards: dict[int, CompetitionView] = {}
+        self._asked: dict[int, asyncio.Future[CompetitionView | None]] = {}
         self._behind_since: dict[int, float] = {}
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -92,11 +92,11 @@ class Feed:
         """Somebody has begun to watch."""
         self._wanted.set()
 
-    def known(self, competition: int) -> Board | None:
+    def known(self, competition: int) -> CompetitionView | None:
         """What was read last of a competition that is watched."""
         return self._boards.get(competition)
 
-    async def board(self, competition: int) -> Board | None:
+    async def board(self, competition: int) -> CompetitionView | None:
         """The present board, None when there is no such competition. Raises DatabaseUnavailable.
 
         At once when somebody watches it already, else with the next reading.
@@ -189,20 +189,20 @@ class Feed:
         if self._boards.pop(competition, None) is not None:
             self._tell(competition, why)
 
-    def _take_asked(self) -> "dict[int, asyncio.Future[Board | None]]":
+    def _take_asked(self) -> "dict[int, asyncio.Future[CompetitionView | None]]":
         asked, self._asked = self._asked, {}
         return asked
 
     def _note_away(self, error: DatabaseUnavailable | psycopg.Error) -> None:
         if not self._is_away:  # one line for an outage, not four a second
-            lines.warning("live results wait for the database", reason=str(error.__cause__ or error).strip())
+            logger.warning("live results wait for the database", reason=str(error.__cause__ or error).strip())
         self._is_away = True
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """The loop never ends by itself; should it fail all the same, watchers must not wait for ever."""
         if task.cancelled() or self._task is not task:
             return
-        lines.error("live results failed", exc_info=task.exception())
+        logger.error("live results failed", exc_info=task.exception())
         _refuse(self._take_asked())
         asyncio.get_running_loop().call_later(RESTART_S, self._start_again)
 
@@ -211,7 +211,7 @@ class Feed:
             self.start()
 
 
-def _refuse(asked: "dict[int, asyncio.Future[Board | None]]") -> None:
+def _refuse(asked: "dict[int, asyncio.Future[CompetitionView | None]]") -> None:
     """Tell those who were not answered that it cannot be known now."""
     for future in asked.values():
         if not future.done():
@@ -219,15 +219,17 @@ def _refuse(asked: "dict[int, asyncio.Future[Board | None]]") -> None:
             future.exception()  # looked at, so that nothing complains when all who asked have gone away
 
 
-def _board(tally: Tally, rules: Competition) -> Board:
+def _board(tally: Tally, rules: Competition) -> CompetitionView:
     # The state is the tally's: whether numbers may be seen is judged by the state they were counted in.
     competition = replace(rules, state=tally.state)
     number, snapshot, known = tally.competition, tally.snapshot(), page_state(competition)
-    return Board(
+    return CompetitionView(
         competition,
-        News(number, tally.version, _json(snapshot)),
-        News(number, known["revision"], _json({"competition": number, "version": known["revision"], **known}), "state"),
-        News(number, tally.version, _json({**snapshot, "page": known}), "page"),
+        SnapshotMessage(number, tally.version, _json(snapshot)),
+        SnapshotMessage(
+            number, known["revision"], _json({"competition": number, "version": known["revision"], **known}), "state"
+        ),
+        SnapshotMessage(number, tally.version, _json({**snapshot, "page": known}), "page"),
     )
 
 

@@ -17,7 +17,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class SnapshotMessage:
     """One message as it is sent. `frame`: as it goes over the wire (RFC 6455), made once for all watchers."""
 
     competition: int
@@ -39,7 +39,7 @@ class Watcher:
         self.competition = competition
         self.kind: Kind = kind
         self.given = NOTHING
-        self.unsent: News | None = None
+        self.unsent: SnapshotMessage | None = None
 
 
 W = TypeVar("W", bound=Watcher)
@@ -53,7 +53,7 @@ class Hub(Generic[W]):
         # Of each room, what everybody in it was offered: news of votes costs nothing to who is shown no figures.
         self._published: dict[tuple[int, Kind], int] = {}
 
-    def join(self, watcher: W, present: News) -> None:
+    def join(self, watcher: W, present: SnapshotMessage) -> None:
         """Let it watch from now on; the present message of its kind is what it is given first."""
         where = (watcher.competition, watcher.kind)
         self._rooms.setdefault(where, set()).add(watcher)
@@ -77,7 +77,7 @@ class Hub(Generic[W]):
         """Those who watch this competition, as a copy: they may leave meanwhile."""
         return [watcher for kind in KINDS for watcher in self._rooms.get((competition, kind), ())]
 
-    def publish(self, news: News) -> list[W]:
+    def publish(self, news: SnapshotMessage) -> list[W]:
         """Keep the message for everybody who watches its kind and was not given it or a newer one.
 
         Returns those who had nothing waiting before and have now: the others are busy and will find it by themselves.
@@ -89,7 +89,7 @@ class Hub(Generic[W]):
         self._published[where] = news.version
         return [watcher for watcher in room if _offer(watcher, news)]
 
-    def take(self, watcher: W) -> News | None:
+    def take(self, watcher: W) -> SnapshotMessage | None:
         """What to send to it now; None when it has been given everything."""
         news, watcher.unsent = watcher.unsent, None
         if news is not None:
@@ -97,7 +97,7 @@ class Hub(Generic[W]):
         return news
 
 
-def _offer(watcher: Watcher, news: News) -> bool:
+def _offer(watcher: Watcher, news: SnapshotMessage) -> bool:
     """Let the message wait for the watcher unless it knows a newer one; True when nothing was waiting."""
     waiting = watcher.unsent
     if news.version <= (watcher.given if waiting is None else waiting.version):

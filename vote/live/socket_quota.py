@@ -14,7 +14,7 @@ COME_BACK_S = 10.0
 ENOUGH = "You watch in too many places at once. Close some; the results page shows the numbers too."
 
 
-class Places:
+class SocketQuota:
     """The open sockets of one process by who has them."""
 
     def __init__(self, settings: Settings) -> None:

@@ -18,7 +18,7 @@ class Credentials(TypedDict):
     extra_groups: list[int] | None
 
 
-class Account(NamedTuple):
+class SystemUser(NamedTuple):
     """Somebody without privileges."""
 
     name: str
@@ -30,24 +30,24 @@ class Account(NamedTuple):
         os.chown(path, self.uid, self.gid)
 
 
-def credentials(account: Account | None) -> Credentials:
+def credentials(account: SystemUser | None) -> Credentials:
     """The arguments of `subprocess` that make a child this account's; without an account it stays ours."""
     if account is None:
         return {"user": None, "group": None, "extra_groups": None}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
-def owner_of(path: Path) -> Account:
+def owner_of(path: Path) -> SystemUser:
     """Whose `path` is. Raises ConfigError when that account is gone."""
     uid = path.stat().st_uid
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
         raise ConfigError(f"{path} belongs to user {uid}, who is not there any more.") from None
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return SystemUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def server_account() -> Account | None:
+def server_account() -> SystemUser | None:
     """The account for new servers when we are root; None otherwise: then they run as we do."""
     if os.geteuid() != 0:
         return None
@@ -56,5 +56,5 @@ def server_account() -> Account | None:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(name, entry.pw_uid, entry.pw_gid)
+        return SystemUser(name, entry.pw_uid, entry.pw_gid)
     raise ConfigError(f"PostgreSQL does not run as root, and there is no user {' or '.join(CANDIDATES)} to run it.")

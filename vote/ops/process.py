@@ -1,5 +1,5 @@
 """One child process: started in a group of its own, tied to our life, ended completely. Who restarts it lives in
-`supervisor.py`; what is started is said by whoever builds the `Part`.
+`supervisor.py`; what is started is said by whoever builds the `ProcessSpec`.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from vote.ops.account import Account, credentials
+from vote.ops.account import SystemUser, credentials
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -30,7 +30,7 @@ def no_waiting() -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ProcessSpec:
     """How to run one part of the stack.
 
     `stop_signal` asks it to finish, and after `grace_s` it is killed. `orphan_signal` is what the kernel sends it when
@@ -44,7 +44,7 @@ class Part:
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
     grace_s: float = 10
-    account: Account | None = None
+    account: SystemUser | None = None
     folder: Path | None = None
     log: Path | None = None
     prepare: Callable[[], None] = no_preparation
@@ -63,7 +63,7 @@ def die_with_parent(parent: int, orphan_signal: signal.Signals) -> None:
 class Process:
     """A part that can be started again and again; at most one life at a time."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: ProcessSpec) -> None:
         self.part = part
         self._child: subprocess.Popen[bytes] | None = None
         self._started = 0.0

@@ -10,7 +10,7 @@ from typing import NoReturn, Self
 
 from vote.errors import VoteError
 from vote.ops.backoff import Backoff
-from vote.ops.process import Part, Process
+from vote.ops.process import Process, ProcessSpec
 from vote.ops.server_start import start_ready
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,7 +33,7 @@ class Supervisor:
         self._before = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
         return self
 
-    def start(self, part: Part) -> Process:
+    def start(self, part: ProcessSpec) -> Process:
         """Start a part, wait until it is ready and keep it running from then on. Raises ConfigError when it does not."""
         life = _Life(Process(part), self._report)
         self._lives.append(life)  # before the start: an interrupted start is stopped too

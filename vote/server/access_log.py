@@ -40,7 +40,7 @@ ROUTES = frozenset(
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
-class RequestLog:
+class AccessLog:
     """Lines and figures of one process. Belongs to one event loop."""
 
     def __init__(self, stream: TextIO | None = None) -> None:

@@ -7,7 +7,7 @@ Everything Flask answers is whole before it is sent, so this keeps no more in me
 from vote.server.raw_response import Message, Send
 
 
-class Collected:
+class BufferedResponse:
     """The ASGI messages of one answer."""
 
     def __init__(self) -> None:

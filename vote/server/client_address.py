@@ -58,7 +58,7 @@ def client_of(scope: Mapping[str, Any], trusted: Sequence[Network]) -> Address |
     return address_of(peer[0] if peer else None, forwarded, trusted)
 
 
-def settle(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> None:
+def apply_trusted_proxies(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> None:
     """Let the app see as `client` who is behind our own proxies. What they said of it is believed now, and taken out."""
     if not trusted:
         return
@@ -69,7 +69,7 @@ def settle(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> None:
         scope["headers"] = [header for header in scope["headers"] if header[0].decode("latin-1") not in FORWARDING]
 
 
-def stands_within(address: Address | None, networks: Iterable[Network], headers: Iterable[str]) -> bool:
+def is_in_networks(address: Address | None, networks: Iterable[Network], headers: Iterable[str]) -> bool:
     """Whether a client may have what is only for these networks. `headers` are the names of all it sent.
 
     A forwarding header that is left was written by nobody of TRUSTED_PROXIES: by a client, who gains nothing, or by a proxy

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from vote.errors import Unavailable
 
 
-class Turns:
+class ConcurrencyLimit:
     """`places` at a time (a fair semaphore: round-robin over whose turn it is, first come first served within each).
 
     However many wait in one's name, somebody else's first one waits for no more than one of them. Belongs to one event loop.

@@ -16,7 +16,7 @@ from vote.server.http_protocol import FrontDoorProtocol
 from vote.server.middleware import Write
 from vote.server.raw_response import Headers, Scope
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class HasShortWay(Protocol):
@@ -70,8 +70,8 @@ class ExpressProtocol(FrontDoorProtocol):
 
         try:
             is_begun = cast(HasShortWay, app).express(cast(Scope, cycle.scope), bytes(cycle.body), write, go_on)
-        except Exception:  # noqa: BLE001  # the parser would call it a bad request; the app says what it is
-            lines.exception("the short way failed")
+        except Exception:  # the parser would call it a bad request; the app says what it is
+            logger.exception("the short way failed")
             is_begun = False
         if not is_begun:
             go_on()

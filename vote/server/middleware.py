@@ -14,23 +14,23 @@ import structlog
 
 from vote.config import Settings
 from vote.server import client_address, problems
-from vote.server.access_log import RequestLog
+from vote.server.access_log import AccessLog
 from vote.server.body_parsers import is_text
-from vote.server.raw_response import Answer, App, Message, Receive, Scope, Send, answer
+from vote.server.raw_response import App, Message, RawResponse, Receive, Scope, Send, send_response
 from vote.server.security_headers import security_headers, static_headers
 
 REQUEST_ID = "request_id"
 LINE = "line"  # fields that an endpoint adds to the request's log line
-BEGAN = "began"  # when the request was taken up, by time.perf_counter
+STARTED_AT = "began"  # when the request was taken up, by time.perf_counter
 
-Told = Callable[[Answer | None], None]
-Shortcut = Callable[[Scope, bytes, Told], bool]
+OnResponse = Callable[[RawResponse | None], None]
+Shortcut = Callable[[Scope, bytes, OnResponse], bool]
 Write = Callable[[bytes, bytes], None]
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-class Envelope:
+class RequestMiddleware:
     """Wraps an ASGI app; passes everything but HTTP through."""
 
     def __init__(self, app: App, settings: Settings, *, shortcut: Shortcut | None = None) -> None:
@@ -40,16 +40,16 @@ class Envelope:
         self._headers, self._static_headers = security_headers(settings), static_headers(settings)
         self._written = b"".join([b"%b: %b\r\n" % header for header in self._headers])
         self._proxies = settings.trusted_proxies
-        self._log = RequestLog()
+        self._log = AccessLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: answer it, then tell of it. What is inside sees as `client` who is behind our own proxies."""
         if scope["type"] != "lifespan":
-            client_address.settle(scope, self._proxies)
+            client_address.apply_trusted_proxies(scope, self._proxies)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = taken_up(scope)
+        request_id = ensure_request_id(scope)
         # WSGI cannot tell `X_Request_Id` from `X-Request-Id`: names with an underscore go, as nginx drops them too.
         own = [header for header in scope["headers"] if header[0] != b"x-request-id" and b"_" not in header[0]]
         scope["headers"] = [*own, (b"x-request-id", request_id.encode("ascii"))]
@@ -69,8 +69,8 @@ class Envelope:
                 await self._app(scope, receive, send_with_headers)
             else:
                 await _refuse_address(send_with_headers, request_id)
-        except Exception:  # noqa: BLE001  # the last place where an error can be told; it must not end the process
-            lines.exception("failed", request_id=request_id)
+        except Exception:  # the last place where an error can be told; it must not end the process
+            logger.exception("failed", request_id=request_id)
             if status == 0:
                 await _answer_500(send_with_headers, request_id)
         finally:
@@ -84,9 +84,9 @@ class Envelope:
         """
         if self.shortcut is None or not _is_text(scope):
             return False
-        request_id = taken_up(scope)
+        request_id = ensure_request_id(scope)
 
-        def told(given: Answer | None) -> None:
+        def told(given: RawResponse | None) -> None:
             if given is None:
                 go_on()
                 return
@@ -102,7 +102,7 @@ class Envelope:
             method=scope["method"],
             path=scope["path"],
             status=status,
-            seconds=time.perf_counter() - scope[BEGAN],
+            seconds=time.perf_counter() - scope[STARTED_AT],
             more=scope[LINE],
         )
 
@@ -113,13 +113,13 @@ def _is_text(scope: Scope) -> bool:
 
 async def _refuse_address(send: Send, request_id: str) -> None:
     body = json.dumps(problems.problem(400, "This address is no text. Write it in UTF-8.", request_id=request_id))
-    await answer(send, 400, body.encode("ascii"), content_type=problems.CONTENT_TYPE)
+    await send_response(send, 400, body.encode("ascii"), content_type=problems.CONTENT_TYPE)
 
 
-def taken_up(scope: Scope) -> str:
+def ensure_request_id(scope: Scope) -> str:
     """The request's id; made here once, and the time with it: what came by `express` has one already."""
     if REQUEST_ID not in scope:
-        scope[REQUEST_ID], scope[LINE], scope[BEGAN] = secrets.token_hex(16), {}, time.perf_counter()
+        scope[REQUEST_ID], scope[LINE], scope[STARTED_AT] = secrets.token_hex(16), {}, time.perf_counter()
     request_id: str = scope[REQUEST_ID]
     return request_id
 
@@ -127,4 +127,4 @@ def taken_up(scope: Scope) -> str:
 async def _answer_500(send: Send, request_id: str) -> None:
     detail = "Something went wrong here. If you were voting: press again, it cannot count twice."
     body = json.dumps(problems.problem(500, detail, request_id=request_id)).encode("utf-8")
-    await answer(send, 500, body, content_type=problems.CONTENT_TYPE)
+    await send_response(send, 500, body, content_type=problems.CONTENT_TYPE)

@@ -14,7 +14,7 @@ from vote.db import backups, clock, durability_settings, positions
 from vote.db.positions import Position
 from vote.errors import DatabaseUnavailable, LogUnavailable, foreign_log
 from vote.services import recording_lag
-from vote.services.container import Parts
+from vote.services.container import Services
 
 QUIET_S = 10.0  # of a worker, or of the recording of what is pending, before somebody is told
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,13 +27,13 @@ class Readiness(NamedTuple):
     warnings: list[str]
 
 
-def readiness(parts: Parts) -> Readiness:
+def readiness(services: Services) -> Readiness:
     """Ask log and database. PostgreSQL may be away, but where it answers it must keep what it commits."""
-    log_reasons, shards = _ask_log(parts)
+    log_reasons, shards = _ask_log(services)
     found = Readiness(log_reasons, [])
-    found.reasons.extend(_why_not_trusted(parts))
+    found.reasons.extend(_why_not_trusted(services))
     try:
-        with parts.db.read() as tx:
+        with services.db.read() as tx:
             unsafe, warnings = durability_settings.check(tx)
             ahead_s = clock.ahead_s(tx)
             at, moved_s = positions.all_positions(tx), positions.seconds_since_moved(tx)
@@ -44,22 +44,22 @@ def readiness(parts: Parts) -> Readiness:
                 f"the clock of this machine is {abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} PostgreSQL's,"
                 " and who is logged in depends on what came first: let both follow the same time server"
             )
-        found.warnings.extend(_what_stands_still(parts, shards, at, moved_s))
+        found.warnings.extend(_what_stands_still(services, shards, at, moved_s))
     except DatabaseUnavailable:
         found.warnings.append("PostgreSQL does not answer: votes are accepted and wait to be recorded")
     return found
 
 
-def _ask_log(parts: Parts) -> tuple[list[str], list[Shard]]:
+def _ask_log(services: Services) -> tuple[list[str], list[Shard]]:
     """Why the log takes no ballots, and its shards; none when it does not answer or is not ours."""
-    ours = parts.installation.id
+    ours = services.installation.id
     if ours is None:
         return ["it was not read from PostgreSQL yet which installation this is"], []
     try:
-        foreign = sorted({owner for owner, epoch in parts.log.owners() if owner != ours and (owner or epoch)})
+        foreign = sorted({owner for owner, epoch in services.log.owners() if owner != ours and (owner or epoch)})
         if foreign:
             return [foreign_log(ours, owner) for owner in foreign], []
-        reasons, shards = parts.log.unsafe_settings(), parts.log.describe_all()
+        reasons, shards = services.log.unsafe_settings(), services.log.describe_all()
     except LogUnavailable as error:
         return [f"the ballot log does not answer: {error.__cause__ or error}"], []
     if cold := [str(shard.number) for shard in shards if not shard.ready]:
@@ -67,27 +67,30 @@ def _ask_log(parts: Parts) -> tuple[list[str], list[Shard]]:
     return reasons, shards
 
 
-def _why_not_trusted(parts: Parts) -> list[str]:
+def _why_not_trusted(services: Services) -> list[str]:
     """Why logins that were let in until now are let in no more."""
-    if not parts.revoked.is_loaded:
+    if not services.revocations.is_loaded:
         return ["it was not read from PostgreSQL yet who is logged out"]
-    if not parts.revoked.is_cut_off:
+    if not services.revocations.is_cut_off:
         return []
-    who = "only later logins are" if parts.settings.logins_when_cut_off == "newer" else "nobody is"
+    who = "only later logins are" if services.settings.logins_when_cut_off == "newer" else "nobody is"
     return [
-        f"this process is cut off from PostgreSQL: {parts.revoked.age_s:.0f} s ago it heard last who has logged out,"
+        f"this process is cut off from PostgreSQL: {services.revocations.age_s:.0f} s ago it heard last who has logged out,"
         f" and {who} let in"
     ]
 
 
 def _what_stands_still(
-    parts: Parts, shards: list[Shard], at: dict[int, Position], moved_s: dict[int, float]
+    services: Services, shards: list[Shard], at: dict[int, Position], moved_s: dict[int, float]
 ) -> list[str]:
     """Whether workers work and ballots are recorded, as far as somebody should be told."""
     if not shards:
         return []
     try:
-        turn_s, waiting = parts.heartbeats.seconds_since_turn(), recording_lag.of(parts.log, shards, at, moved_s)
+        turn_s, waiting = (
+            services.heartbeats.seconds_since_turn(),
+            recording_lag.measure(services.log, shards, at, moved_s),
+        )
     except LogUnavailable:
         return []
     told = []
@@ -99,10 +102,10 @@ def _what_stands_still(
     return told
 
 
-def metrics_text(parts: Parts) -> bytes:
+def metrics_text(services: Services) -> bytes:
     """Every metric in the text format: the sums of all web processes, and what log and journal say at this moment."""
     registry = CollectorRegistry()
-    registry.register(_LogAndJournal(parts))
+    registry.register(_LogAndJournal(services))
     figures = generate_latest(registry)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         summed = CollectorRegistry()
@@ -114,12 +117,12 @@ def metrics_text(parts: Parts) -> bytes:
 class _LogAndJournal(Collector):
     """Read when somebody asks, so the figures are true even when no worker runs; left out when a store is away."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def collect(self) -> Iterable[Metric]:
         try:
-            with self._parts.db.read() as tx:
+            with self._services.db.read() as tx:
                 at, recorded = positions.all_positions(tx), positions.count_recorded(tx)
                 moved_s = positions.seconds_since_moved(tx)
                 backed_up, proved = backups.last_proof(tx)
@@ -131,8 +134,8 @@ class _LogAndJournal(Collector):
         yield _time("vote_backup_verified", "When the newest backup that a restore has verified was made.", backed_up)
         yield _time("vote_restore_drill", "When a backup was last restored and compared, with success.", proved)
         try:
-            waiting = recording_lag.of(self._parts.log, self._parts.log.describe_all(), at, moved_s)
-            turn_s = self._parts.heartbeats.seconds_since_turn()
+            waiting = recording_lag.measure(self._services.log, self._services.log.describe_all(), at, moved_s)
+            turn_s = self._services.heartbeats.seconds_since_turn()
         except LogUnavailable:
             yield _up("vote_log_up", "Whether the ballot log answers.", False)
             return

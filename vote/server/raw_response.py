@@ -14,7 +14,7 @@ Headers = list[tuple[bytes, bytes]]
 _STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode("ascii") for one in HTTPStatus}
 
 
-class Answer(NamedTuple):
+class RawResponse(NamedTuple):
     """Status, type and body; nobody keeps it. Headers are made by us alone: nothing a client sent is in them."""
 
     status: int
@@ -22,13 +22,15 @@ class Answer(NamedTuple):
     body: bytes
     headers: Headers
 
-    def plus(self, headers: Headers) -> "Answer":
+    def plus(self, headers: Headers) -> "RawResponse":
         """The same with more headers."""
         return self._replace(headers=[*self.headers, *headers]) if headers else self
 
     async def send(self, send: Send) -> None:
         """Send it as ASGI wants it."""
-        await answer(send, self.status, self.body, content_type=self.content_type.decode("ascii"), headers=self.headers)
+        await send_response(
+            send, self.status, self.body, content_type=self.content_type.decode("ascii"), headers=self.headers
+        )
 
     def head(self, more: bytes) -> bytes:
         """Status line and headers as they go over the wire, `more` among them; the empty line that ends them is left out."""
@@ -42,7 +44,7 @@ class Answer(NamedTuple):
         )
 
 
-async def answer(
+async def send_response(
     send: Send,
     status: int,
     body: bytes,

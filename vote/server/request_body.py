@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from vote.server.raw_response import Message, Receive, Scope
 
 
-async def wait_for(scope: Scope, receive: Receive, limit: int) -> Receive:
+async def buffer(scope: Scope, receive: Receive, limit: int) -> Receive:
     """A `receive` that has the body already, or a little more than `limit` bytes of it: the app refuses that.
 
     Of a body whose length is said to be beyond the limit nothing is read. Raises ConnectionError when the client goes away.

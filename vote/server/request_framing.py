@@ -32,7 +32,7 @@ URL_TOO_LONG: Refusal = b"414 URI Too Long", b"The address of this request is lo
 NO_HOST: Refusal = b"400 Bad Request", b"Send one valid `Host` header (RFC 9112, section 3.2).\n"
 UNREADABLE: Refusal = b"400 Bad Request", b"This is not a request in HTTP/1.1.\n"
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class FramingProtocol(HttpToolsProtocol):
@@ -115,7 +115,7 @@ class FramingProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
         """Refuse what the parser did not take, also because we told it to."""
         status, text = self._refusal or UNREADABLE
-        log.warning("request refused", status=int(status[:3]), reason=text.decode("ascii").strip())
+        logger.warning("request refused", status=int(status[:3]), reason=text.decode("ascii").strip())
         self._turn_away(status, text)
 
     def _read(self, data: bytes, at: int) -> None:

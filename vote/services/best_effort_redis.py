@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from vote import redis_client
-from vote.circuit_breaker import Breaker
+from vote.circuit_breaker import CircuitBreaker
 
 T = TypeVar("T")
 
 
-class Spared:
+class BestEffortRedis:
     """One such Redis, as one part of a process sees it. Safe in threads; raises nothing because of Redis."""
 
     def __init__(self) -> None:
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
 
     @property
     def is_away(self) -> bool:
@@ -28,14 +28,14 @@ class Spared:
 
     def ask(self, call: Callable[[], T]) -> T | None:
         """What `call` answers, by a client whose own timeout is the deadline; None without an answer."""
-        if self._breaker.may_try():
+        if self._breaker.allows_call():
             with self._heard():
                 return call()
         return None
 
     async def ask_within(self, seconds: float, call: Callable[[], Awaitable[T]]) -> T | None:
         """The same for asyncio, whose clients leave the deadline to the caller."""
-        if self._breaker.may_try():
+        if self._breaker.allows_call():
             with self._heard():
                 async with asyncio.timeout(seconds):
                     return await call()

@@ -25,7 +25,7 @@ from redis import Redis
 
 from vote import redis_client
 from vote.domain.installation import Installation
-from vote.services.best_effort_redis import Spared
+from vote.services.best_effort_redis import BestEffortRedis
 
 KEEP_S = 10  # the longest a copy may be old when a change could not be told, because Redis was away at that moment
 LEASE_S = 5  # longer than a statement may take
@@ -48,7 +48,7 @@ class Cache:
         self._installation = installation
         self._redis = redis_client.connect(url, timeout_s=TIMEOUT_S)
         self._patient = redis_client.connect(url, timeout_s=FORGET_TIMEOUT_S)
-        self._spared = Spared()
+        self._spared = BestEffortRedis()
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[str | None]] = {}
         self._owed: dict[str, object] = {}  # names that are not forgotten yet, each with the change it is owed to

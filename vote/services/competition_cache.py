@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from vote.config import Settings
 from vote.db import competition_lists, competitions, gaps, tallies
-from vote.db.gaps import Overcome
+from vote.db.gaps import GapSummary
 from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.installation import Installation
@@ -38,13 +38,13 @@ class Final(NamedTuple):
     """A tally that is final, and what it is final over."""
 
     tally: Tally
-    over: Overcome
+    over: GapSummary
 
 
 _COMPETITION, _LISTING, _FINAL = TypeAdapter(Competition), TypeAdapter(Listing), TypeAdapter(Final)
 
 
-class Catalogue:
+class CompetitionCache:
     """Reads for one process. Every method raises DatabaseUnavailable when neither cache nor database answer."""
 
     def __init__(self, cache: Cache, db: Database) -> None:
@@ -93,17 +93,17 @@ class Catalogue:
             tally = tallies.read(tx, [competition_id]).get(competition_id)
             if competition is None or tally is None or not competition.state == tally.state == "closed":
                 return None
-            return _text(_FINAL.dump_json(Final(tally, gaps.overcome(tx, competition))))
+            return _text(_FINAL.dump_json(Final(tally, gaps.summary_of(tx, competition))))
 
 
-class Changes:
+class CacheInvalidator:
     """Told of every change of competitions after its commit, by `Database`."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
     @classmethod
-    def of(cls, settings: Settings, installation: Installation) -> "Changes":
+    def of(cls, settings: Settings, installation: Installation) -> "CacheInvalidator":
         """With a client of its own, for processes that only change things."""
         return cls(Cache(settings.cache_url, installation))
 

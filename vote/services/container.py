@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vote.actions.login_throttle import Guard
+from vote.actions.login_throttle import LoginThrottle
 from vote.auth import PasswordHasher
 from vote.ballotlog.heartbeats import Heartbeats
 from vote.ballotlog.log import BallotLog
@@ -11,17 +11,17 @@ from vote.db.dedicated_connection import DedicatedConnection
 from vote.db.pool import Database
 from vote.db.replica import Replica
 from vote.domain.installation import Installation
-from vote.identity.email_confirmation import Confirmed
-from vote.identity.revocations import Revoked
+from vote.identity.email_confirmation import EmailConfirmation
+from vote.identity.revocations import RevocationList
 from vote.services.cache import Cache
-from vote.services.competition_cache import Catalogue, Changes
-from vote.services.installation_loader import KnownInstallation
-from vote.services.rate_limiter import Limiter
-from vote.services.rate_limits import Limits
+from vote.services.competition_cache import CacheInvalidator, CompetitionCache
+from vote.services.installation_loader import InstallationLoader
+from vote.services.rate_limiter import RateLimiter
+from vote.services.rate_limits import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Services:
     """Settings, pools and clients. Making it connects to nothing; `start` begins to follow things."""
 
     settings: Settings
@@ -29,25 +29,27 @@ class Parts:
     reports: Database
     replica: Replica
     installation: Installation
-    known_installation: KnownInstallation
+    installation_loader: InstallationLoader
     log: BallotLog
     heartbeats: Heartbeats
     hasher: PasswordHasher
-    guard: Guard
-    confirmed: Confirmed
-    revoked: Revoked
+    login_throttle: LoginThrottle
+    email_confirmation: EmailConfirmation
+    revocations: RevocationList
     cache: Cache
-    catalogue: Catalogue
-    limits: Limits
-    limiter: Limiter
+    competition_cache: CompetitionCache
+    rate_limits: RateLimits
+    rate_limiter: RateLimiter
 
     @classmethod
-    def of(cls, settings: Settings) -> "Parts":
+    def of(cls, settings: Settings) -> "Services":
         """The parts for these settings."""
         size, wait_s = settings.vote_db_pool, settings.vote_db_wait_s
         installation = Installation()
         cache = Cache(settings.cache_url, installation)
-        db = Database(settings.database("web"), size=size, wait_s=wait_s, name="vote web", when_changed=Changes(cache))
+        db = Database(
+            settings.database("web"), size=size, wait_s=wait_s, name="vote web", on_change=CacheInvalidator(cache)
+        )
         log = BallotLog(settings.log_url, settings.vote_shards, installation)
         heartbeats = Heartbeats(settings.log_url, installation)
         reports = Database(settings.database("reports"), size=size, wait_s=wait_s, name="vote reports")
@@ -57,37 +59,37 @@ class Parts:
             reports=reports,
             replica=Replica(settings.replica(), reports, size=size, max_lag_s=settings.database_replica_max_lag_s),
             installation=installation,
-            known_installation=KnownInstallation(db, installation),
+            installation_loader=InstallationLoader(db, installation),
             log=log,
             heartbeats=heartbeats,
             # Who waits for a hash holds a thread of the pages: half of them stay for everybody else.
             hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
-            guard=Guard(db, settings),
-            confirmed=Confirmed(db, log),
-            revoked=Revoked(
+            login_throttle=LoginThrottle(db, settings),
+            email_confirmation=EmailConfirmation(db, log),
+            revocations=RevocationList(
                 DedicatedConnection(settings.database("web"), name="vote web revocations"),
                 heartbeats,
                 stale_logins=settings.logins_when_cut_off,
             ),
             cache=cache,
-            catalogue=Catalogue(cache, db),
-            limits=Limits.of(settings),
-            limiter=Limiter(settings.cache_url, installation, processes=settings.web_concurrency),
+            competition_cache=CompetitionCache(cache, db),
+            rate_limits=RateLimits.of(settings),
+            rate_limiter=RateLimiter(settings.cache_url, installation, processes=settings.web_concurrency),
         )
 
     def start(self) -> None:
         """Learn whose data this is, and begin to follow what is revoked, and how fresh the replica is."""
-        self.known_installation.start()
-        self.revoked.start()
+        self.installation_loader.start()
+        self.revocations.start()
         self.replica.start()
 
     def close(self) -> None:
         """Let everything go."""
-        self.known_installation.stop()
-        self.revoked.stop()
+        self.installation_loader.stop()
+        self.revocations.stop()
         self.replica.close()
         self.hasher.close()
-        self.limiter.close()
+        self.rate_limiter.close()
         self.cache.close()
         self.log.close()
         self.heartbeats.close()

@@ -8,7 +8,7 @@ says, in a span; none more where every process has seen it twice. Pure: `now` is
 import threading
 
 
-class FirstInSpan:
+class DeferredCounter:
     """What one process remembers. A span is as long as a used-up limit takes to fill again. Safe between threads."""
 
     def __init__(self, span_s: float) -> None:

@@ -14,10 +14,10 @@ from vote.errors import DatabaseUnavailable
 
 RETRY_S = 0.4
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-class KnownInstallation:
+class InstallationLoader:
     """Reads the id into the holder that all parts of the process share."""
 
     def __init__(self, db: Database, installation: Installation) -> None:
@@ -41,8 +41,8 @@ class KnownInstallation:
             installations.learn(self._db, self._installation)
         except DatabaseUnavailable:
             return False  # /ready tells of it
-        except Exception:  # noqa: BLE001  # whatever it is: a thread that has ended never learns it
-            lines.exception("the id of the installation could not be read")
+        except Exception:  # whatever it is: a thread that has ended never learns it
+            logger.exception("the id of the installation could not be read")
             return False
         return True
 

@@ -15,15 +15,15 @@ from vote import redis_client
 from vote.domain.installation import Installation
 from vote.errors import TooManyRequests
 from vote.metrics import LIMITED
-from vote.services.best_effort_redis import Spared
-from vote.services.deferred_counter import FirstInSpan
-from vote.services.rate_limits import MICROSECONDS, Limit
+from vote.services.best_effort_redis import BestEffortRedis
+from vote.services.deferred_counter import DeferredCounter
+from vote.services.rate_limits import MICROSECONDS, RateLimit
 
 TIMEOUT_S = 0.5  # a healthy Redis answers in 1 ms; a busy process may need longer to read it
 SUBJECTS_MAX = 50_000  # that one process counts alone: some 10 MB
 PREFIX = "vote:limit"
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def script() -> str:
@@ -31,43 +31,43 @@ def script() -> str:
     return (files("vote.services") / "rate_limiter.lua").read_text("utf-8")
 
 
-def key_of(installation: str | None, limit: Limit, subject: str) -> str:
+def key_of(installation: str | None, limit: RateLimit, subject: str) -> str:
     """The bucket of a subject of an installation, such as `user:7` or a network."""
     return f"{PREFIX}:{installation}:{{{limit.name}}}:{subject}"
 
 
-def refuse(limit: Limit, wait_us: float) -> TooManyRequests:
+def refuse(limit: RateLimit, wait_us: float) -> TooManyRequests:
     """The error for somebody who has to wait, counted and told."""
     LIMITED.labels(limit.name).inc()
     return TooManyRequests(wait_us / MICROSECONDS)
 
 
-class Limiter:
+class RateLimiter:
     """For code that waits. Safe in threads."""
 
     def __init__(self, url: str, installation: Installation, *, processes: int) -> None:
         """`processes` is how many count alone when Redis is away, or the installation not known."""
         self._installation = installation
         self._script = redis_client.connect(url, timeout_s=TIMEOUT_S).register_script(script())
-        self._alone = Alone(processes)
-        self._spared = Spared()
-        self._firsts: dict[str, FirstInSpan] = {}
+        self._alone = LocalRateLimiter(processes)
+        self._spared = BestEffortRedis()
+        self._firsts: dict[str, DeferredCounter] = {}
 
-    def take(self, limit: Limit, subject: str, number: int = 1) -> None:
+    def take(self, limit: RateLimit, subject: str, number: int = 1) -> None:
         """Count one, or more. Raises TooManyRequests, and counts nothing, when there is no room."""
         wait_us = self._put(limit, subject, number)
         if wait_us > 0:
-            log.warning("limited", limit=limit.name)
+            logger.warning("limited", limit=limit.name)
             raise refuse(limit, wait_us)
 
-    def take_after_first(self, limit: Limit, subject: str) -> None:
+    def take_after_first(self, limit: RateLimit, subject: str) -> None:
         """The same, but the first one in a while asks nobody and is counted with the second one (`first_in_span.py`)."""
-        firsts = self._firsts.get(limit.name) or self._firsts.setdefault(limit.name, FirstInSpan(limit.span_s))
+        firsts = self._firsts.get(limit.name) or self._firsts.setdefault(limit.name, DeferredCounter(limit.span_s))
         number = firsts.number(subject, time.monotonic())
         if number:
             self.take(limit, subject, number)
 
-    def give_back(self, limit: Limit, subject: str) -> None:
+    def give_back(self, limit: RateLimit, subject: str) -> None:
         """Take one out again: it was no failure."""
         self._put(limit, subject, -1)
 
@@ -75,7 +75,7 @@ class Limiter:
         """Let the connections go."""
         self._script.registered_client.close()
 
-    def _put(self, limit: Limit, subject: str, cost: int) -> float:
+    def _put(self, limit: RateLimit, subject: str, cost: int) -> float:
         owner, waits = self._installation.id, None
         key = key_of(owner, limit, subject)
         if owner is not None:
@@ -83,7 +83,7 @@ class Limiter:
         return self._alone.put(limit, [key], [cost])[0] if waits is None else float(waits[0])
 
 
-class Alone:
+class LocalRateLimiter:
     """The buckets of one process, by its own clock: the same rule as `rate_limiter.lua`."""
 
     def __init__(self, processes: int) -> None:
@@ -91,14 +91,14 @@ class Alone:
         self._empty_at: dict[str, float] = {}  # oldest first
         self._lock = threading.Lock()
 
-    def put(self, limit: Limit, keys: Sequence[str], costs: Sequence[int]) -> list[float]:
+    def put(self, limit: RateLimit, keys: Sequence[str], costs: Sequence[int]) -> list[float]:
         """Microseconds to wait for each key, 0 where they went in."""
         share = limit.shared_by(self._processes)
         now = time.monotonic() * MICROSECONDS
         with self._lock:
             return [self._put(share, key, cost, now) for key, cost in zip(keys, costs, strict=True)]
 
-    def _put(self, share: Limit, key: str, cost: int, now: float) -> float:
+    def _put(self, share: RateLimit, key: str, cost: int, now: float) -> float:
         empty = max(now, self._empty_at.pop(key, now)) + share.interval_us * cost
         over = empty - now - share.interval_us * share.burst
         if cost > 0 and over > 0:

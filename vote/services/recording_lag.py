@@ -11,7 +11,7 @@ from vote.domain.ballot import Ballot
 LOOKED_AT = 100  # entries: rules and markers, which have no time, may stand before the oldest ballot
 
 
-class Backlog(NamedTuple):
+class RecordingLag(NamedTuple):
     """Entries that are not recorded; the age of the oldest ballot among them; for how long a shard that has some has not
     moved, the longest of all. Seconds.
     """
@@ -21,7 +21,9 @@ class Backlog(NamedTuple):
     still_s: float
 
 
-def of(log: BallotLog, shards: Iterable[Shard], at: Mapping[int, Position], moved_s: Mapping[int, float]) -> Backlog:
+def measure(
+    log: BallotLog, shards: Iterable[Shard], at: Mapping[int, Position], moved_s: Mapping[int, float]
+) -> RecordingLag:
     """Compare the log with how far it is recorded. `moved_s`: how long ago each shard's position moved.
 
     Raises LogUnavailable.
@@ -36,7 +38,7 @@ def of(log: BallotLog, shards: Iterable[Shard], at: Mapping[int, Position], move
         if age_s is not None:
             lag_s = max(lag_s, age_s)
             still_s = max(still_s, min(age_s, moved_s.get(shard.number, age_s)))
-    return Backlog(pending, lag_s, still_s)
+    return RecordingLag(pending, lag_s, still_s)
 
 
 def _oldest_s(log: BallotLog, shard: Shard, position: int) -> float | None:

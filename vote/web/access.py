@@ -20,7 +20,7 @@ from vote.errors import NotAllowed, NotLoggedIn
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-class Rule(Enum):
+class AccessRule(Enum):
     """What somebody must be to get past the door of a route."""
 
     UNASKED = "anybody; a token or session is not even looked at, so that a dead one is no obstacle"
@@ -30,12 +30,12 @@ class Rule(Enum):
     ADMIN = "an admin"
 
 
-UNASKED, PUBLIC, LOGGED_IN, ORGANISER, ADMIN = Rule
+UNASKED, PUBLIC, LOGGED_IN, ORGANISER, ADMIN = AccessRule
 
 _ATTRIBUTE = "access_rule"
 
 
-def rule(wanted: Rule) -> Callable[[View], View]:
+def rule(wanted: AccessRule) -> Callable[[View], View]:
     """Declare the rule of a view. It stands under the route's decorator."""
 
     def declare(view: View) -> View:
@@ -45,7 +45,7 @@ def rule(wanted: Rule) -> Callable[[View], View]:
     return declare
 
 
-def table_of(app: Flask) -> dict[str, Rule]:
+def table_of(app: Flask) -> dict[str, AccessRule]:
     """Endpoint → rule, for all routes of the app. Raises RuntimeError naming the routes that have none."""
     table = {endpoint: getattr(view, _ATTRIBUTE, None) for endpoint, view in app.view_functions.items()}
     forgotten = sorted(endpoint for endpoint, wanted in table.items() if wanted is None)
@@ -54,7 +54,7 @@ def table_of(app: Flask) -> dict[str, Rule]:
     return {endpoint: wanted for endpoint, wanted in table.items() if wanted is not None}
 
 
-def check(wanted: Rule, person: Person | None) -> None:
+def check(wanted: AccessRule, person: Person | None) -> None:
     """Raises NotLoggedIn or NotAllowed unless this person may pass."""
     if wanted in (UNASKED, PUBLIC):
         return

@@ -18,7 +18,7 @@ from vote.server import problems
 from vote.web import idempotency, request_context
 from vote.web.safe_redirect import local_path
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 SENTENCES = {
     400: "The request cannot be read. Load the page again and send it once more.",
@@ -66,7 +66,7 @@ def answer_http_error(error: HTTPException) -> Response:
 
 def answer_unexpected(error: Exception) -> Response:
     """What nobody foresaw. The trace is text without local variables: those may hold a password."""
-    log.error(
+    logger.error(
         "unexpected",
         request_id=request_context.request_id(),
         endpoint=request.endpoint,

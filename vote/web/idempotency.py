@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.db import idempotency_keys as stored
 from vote.db import users
-from vote.db.idempotency_keys import Answer, Claim
+from vote.db.idempotency_keys import Claim, StoredAnswer
 from vote.errors import AlreadyAnswered, ForgedForm, Unavailable
 from vote.identity import csrf, devices, idempotency_keys
 from vote.web import request_context
@@ -53,7 +53,7 @@ def check(sid: str, *, may_change: bool) -> None:
     """
     given = _given()
     if given is not None:
-        idempotency_keys.check(idempotency_keys.keys_of(request_context.parts().settings), sid, given)
+        idempotency_keys.check(idempotency_keys.keys_of(request_context.services().settings), sid, given)
         _look_up(given)
     if not may_change:
         raise ForgedForm
@@ -93,7 +93,7 @@ def names_given(claimed: Claim) -> tuple[str | None, str | None]:
 
 def answer_again() -> AnyResponse | None:
     """The answer of the first press; None when it is known no more."""
-    answer: Answer | None = g.get("answer") or _find(g.key_hash)
+    answer: StoredAnswer | None = g.get("answer") or _find(g.key_hash)
     if answer is None:
         return None
     g.answer = answer
@@ -111,24 +111,24 @@ def answer_again() -> AnyResponse | None:
     return response
 
 
-def _find(key_hash: bytes) -> Answer | None:
+def _find(key_hash: bytes) -> StoredAnswer | None:
     """The answer under a key. A log-in that has been ended since is no answer any more: the form counts as a new one."""
-    parts = request_context.parts()
-    answer = stored.find(parts.db, key_hash)
+    services = request_context.services()
+    answer = stored.find(services.db, key_hash)
     if answer is not None and request.endpoint in LOG_IN and _has_ended(answer, answer.began):
-        stored.forget(parts.db, key_hash)
+        stored.forget(services.db, key_hash)
         return None
     return answer
 
 
-def _log_in(answer: Answer, response: AnyResponse) -> None:
+def _log_in(answer: StoredAnswer, response: AnyResponse) -> None:
     """The session that the first press began, unless it is here already, was ended, or another person's is."""
-    sid, parts = _name("session", g.key_hash, answer.began), request_context.parts()
+    sid, services = _name("session", g.key_hash, answer.began), request_context.services()
     is_first = request.endpoint in LOG_IN
     who = request_context.identity()
     if session.get("sid") == sid or (who is not None and who.user_id != answer.object_id):
         return
-    with parts.db.read() as tx:
+    with services.db.read() as tx:
         account = users.find(tx, answer.object_id or 0)
     if account is None or account.disabled_at is not None:
         return
@@ -139,18 +139,18 @@ def _log_in(answer: Answer, response: AnyResponse) -> None:
         account, began=request_context.began() if is_first else request_context.now_by_database(), sid=sid, token=token
     )
     if token is not None:
-        devices.set_cookie(response, token, parts.settings)
+        devices.set_cookie(response, token, services.settings)
 
 
-def _has_ended(answer: Answer, since: datetime) -> bool:
+def _has_ended(answer: StoredAnswer, since: datetime) -> bool:
     """Whether what the first press began was ended since: by a log-out there, or everything of the person."""
     subjects = [f"user:{answer.object_id}", f"sid:{_name('session', g.key_hash, answer.began)}"]
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         return users.is_revoked_since(tx, subjects, since)
 
 
 def _name(purpose: str, key_hash: bytes, began: datetime) -> str:
-    signing_key = idempotency_keys.keys_of(request_context.parts().settings)[0]
+    signing_key = idempotency_keys.keys_of(request_context.services().settings)[0]
     return idempotency_keys.derived(signing_key, purpose, key_hash, began)
 
 

@@ -14,26 +14,26 @@ from typing import cast
 from flask import current_app, g, request, session
 
 from vote.actions import logins
-from vote.actions.login_throttle import Origin
+from vote.actions.login_throttle import LoginSource
 from vote.db import clock, left_addresses, users
 from vote.db.users import Account
 from vote.domain.folding import username_key
 from vote.domain.person import Person
 from vote.errors import NotLoggedIn, VoteError
 from vote.identity import csrf, devices, idempotency_keys, sessions
-from vote.identity.authenticator import Identifier, Identity
+from vote.identity.authenticator import Authenticator, Identity
 from vote.server import client_address
 from vote.server.client_address import Address
-from vote.services.container import Parts
+from vote.services.container import Services
 
 EXTENSION = "vote"
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-def parts() -> Parts:
-    """The parts this app was made with."""
-    return cast(Parts, current_app.extensions[EXTENSION])
+def services() -> Services:
+    """Return the services of this process."""
+    return cast(Services, current_app.extensions[EXTENSION])
 
 
 def request_id() -> str:
@@ -104,12 +104,12 @@ def me() -> Account:
 
 def csrf_token() -> str:
     """The token for the forms of this session; gives a stranger a session of their own first."""
-    return csrf.csrf_token(csrf.keys_of(parts().settings)[0], _sid())
+    return csrf.csrf_token(csrf.keys_of(services().settings)[0], _sid())
 
 
 def idempotency_key_for_form() -> str:
     """A key for one form of this session: its second press gets the answer of the first."""
-    return idempotency_keys.new_key(idempotency_keys.keys_of(parts().settings)[0], _sid())
+    return idempotency_keys.new_key(idempotency_keys.keys_of(services().settings)[0], _sid())
 
 
 def _sid() -> str:
@@ -132,7 +132,7 @@ def began() -> float:
 
 def now_by_database() -> float:
     """The time by the clock of PostgreSQL. Raises DatabaseUnavailable."""
-    with parts().db.read() as tx:
+    with services().db.read() as tx:
         return clock.now(tx)
 
 
@@ -147,7 +147,9 @@ def log_in(account: Account, *, began: float, sid: str | None = None, token: str
     token = token or device()
     if token is not None:
         name = devices.name_of(request.headers.get("User-Agent", ""))
-        logins.remember_device(parts().db, parts().guard, account, token=token, device=name, session=session["sid"])
+        logins.remember_device(
+            services().db, services().login_throttle, account, token=token, device=name, session=session["sid"]
+        )
 
 
 def session_id() -> str | None:
@@ -159,32 +161,32 @@ def session_id() -> str | None:
 def own_device(account: Account) -> bytes | None:
     """How this device is listed for this account, when it is a device at all."""
     token = device()
-    return None if token is None else parts().guard.device_hash(token, account.username)
+    return None if token is None else services().login_throttle.device_hash(token, account.username)
 
 
 def is_confirmed(account: Account) -> bool:
     """Whether this account may vote as far as its e-mail address is concerned."""
-    return account.confirmed_at is not None or not parts().settings.email_confirmation
+    return account.confirmed_at is not None or not services().settings.email_confirmation
 
 
 def needs_lookup(account: Account) -> bool:
     """Whether the address of this account has to be looked up before each vote (`identity/email_confirmation.py`)."""
     if not is_confirmed(account):
         return True
-    if not parts().settings.email_confirmation:
+    if not services().settings.email_confirmation:
         return False
-    with parts().db.read() as tx:
+    with services().db.read() as tx:
         return left_addresses.is_of(tx, account.id)
 
 
 def device() -> str | None:
     """The token of the device, when it is one that somebody has logged in with before."""
-    return devices.token_of(request, parts().settings)
+    return devices.token_of(request, services().settings)
 
 
-def origin_of_login() -> Origin:
+def login_source() -> LoginSource:
     """Where a login comes from, as far as it is counted."""
-    return Origin(network(), device())
+    return LoginSource(network(), device())
 
 
 @contextmanager
@@ -193,20 +195,20 @@ def password_counted(username: str) -> Iterator[None]:
 
     Raises TooManyRequests: whoever has the password could have all passwords wait for theirs.
     """
-    subject = parts().guard.subject("right password", username_key(username)).hex()
-    limit = parts().limits.logins
-    parts().limiter.take(limit, subject)
+    subject = services().login_throttle.subject("right password", username_key(username)).hex()
+    limit = services().rate_limits.logins
+    services().rate_limiter.take(limit, subject)
     try:
         yield
     except VoteError:
-        parts().limiter.give_back(limit, subject)
+        services().rate_limiter.give_back(limit, subject)
         raise
 
 
 def check_mail_limit() -> None:
     """Count a mail that somebody asks for. Raises TooManyRequests for an account, or a stranger's network, asking often."""
     who = identity()
-    parts().limiter.take(parts().limits.mails, f"user:{who.user_id}" if who else network())
+    services().rate_limiter.take(services().rate_limits.mails, f"user:{who.user_id}" if who else network())
 
 
 def log_out() -> None:
@@ -223,7 +225,7 @@ def forget() -> None:
 
 
 def _identify(now: float) -> Identity | None:
-    identifier = Identifier(parts().settings, parts().revoked)
+    identifier = Authenticator(services().settings, services().revocations)
     if "Authorization" in request.headers:
         return identifier.by_bearer(request.headers["Authorization"].encode("utf-8", "replace"), now=now)
     if "uid" not in session:
@@ -241,7 +243,7 @@ def _load() -> Account | None:
     who = identity()
     if who is None:
         return None
-    with parts().db.read() as tx:
+    with services().db.read() as tx:
         found = users.find(tx, who.user_id)
     if found is None or found.disabled_at is not None:
         return None

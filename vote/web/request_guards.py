@@ -8,9 +8,9 @@ from vote.identity import csrf
 from vote.identity.sessions import BEFORE, cookie_name
 from vote.server import client_address
 from vote.web import access, idempotency, request_context
-from vote.web.access import UNASKED, Rule
+from vote.web.access import UNASKED, AccessRule
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 CSRF_HEADER = "X-CSRF-Token"
 COUNTED = "/api/"  # where each call counts
@@ -37,13 +37,13 @@ def guard(app: Flask) -> None:
         return response
 
 
-def check_network(wanted: Rule) -> None:
+def check_network(wanted: AccessRule) -> None:
     """Raises NotAllowed where administration is asked for from outside ADMIN_NETWORKS, whoever it may be."""
-    allowed = request_context.parts().settings.admin_networks
+    allowed = request_context.services().settings.admin_networks
     if not allowed or wanted not in (access.ORGANISER, access.ADMIN):
         return
-    if not client_address.stands_within(request_context.address(), allowed, request.headers.keys()):
-        log.warning(
+    if not client_address.is_in_networks(request_context.address(), allowed, request.headers.keys()):
+        logger.warning(
             "administration refused to this network", request_id=request_context.request_id(), path=request.path[:200]
         )
         raise NotAllowed(
@@ -51,7 +51,7 @@ def check_network(wanted: Rule) -> None:
         )
 
 
-def check_access(wanted: Rule) -> None:
+def check_access(wanted: AccessRule) -> None:
     """Raises NotLoggedIn or NotAllowed unless who is asking may pass."""
     if wanted is UNASKED:
         return
@@ -68,12 +68,14 @@ def check_limit() -> None:
     """Raises TooManyRequests when an account, or a network where nobody is logged in, asks the API too often."""
     if not request.path.startswith(COUNTED):
         return
-    parts = request_context.parts()
+    services = request_context.services()
     try:
         who = request_context.identity()
     except NotLoggedIn:
         who = None  # said by the route's rule, where it matters
-    parts.limiter.take_after_first(parts.limits.api, f"user:{who.user_id}" if who else request_context.network())
+    services.rate_limiter.take_after_first(
+        services.rate_limits.api, f"user:{who.user_id}" if who else request_context.network()
+    )
 
 
 def check_form() -> None:
@@ -88,7 +90,7 @@ def check_form() -> None:
         or not request_context.is_browser()
     ):
         return
-    settings = request_context.parts().settings
+    settings = request_context.services().settings
     csrf.check_same_origin(request.headers.get, allowed_hosts=csrf.allowed_hosts(settings, request.headers.get("Host")))
     if not request.cookies.get(cookie_name(settings)):
         idempotency.check_left()

@@ -6,7 +6,7 @@ name for a year.
 """
 
 from vote.server.content_encoding import best_coding
-from vote.server.raw_response import Scope, Send, answer
+from vote.server.raw_response import Scope, Send, send_response
 from vote.web.assets import PREFIX, Asset, assets
 
 IMMUTABLE = b"public, max-age=31536000, immutable"
@@ -31,7 +31,7 @@ class StaticFiles:
         asset, is_exact = found
         body, coding = _as_accepted(asset, scope)
         headers = [VARY, (b"content-encoding", coding.encode("ascii"))] if coding else [VARY]
-        await answer(
+        await send_response(
             send,
             200,
             body,

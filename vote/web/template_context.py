@@ -24,7 +24,7 @@ def values() -> dict[str, Any]:
         "must_confirm": account is not None and not request_context.is_confirmed(account),
         "first_password": account is not None and account.first_password,
         "csrf_token": csrf_token,
-        "site": (request_context.parts().settings.public_url or request.host_url).rstrip("/"),
+        "site": (request_context.services().settings.public_url or request.host_url).rstrip("/"),
     }
 
 

@@ -20,7 +20,7 @@ from vote.domain.ballot import Ballot
 BATCH_ENTRIES = 2_000  # some 100 ms of work under the shard's lock
 ACTOR = "worker"
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Batch(NamedTuple):
@@ -40,7 +40,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
     """Record the next batch of a shard. None when there is nothing new, or when another worker holds the shard."""
     began = time.perf_counter()
     with db.transaction(by=ACTOR) as tx:
-        at = positions.claim(tx, shard)
+        at = positions.lock_shard(tx, shard)
         if at is None:
             return None
         state = log.describe(shard)
@@ -49,7 +49,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
         entries = unread(log, at, state)
         if has_hole(at, state, entries):
             log.begin_epoch(state)
-            lines.error("hole", shard=shard, after=at.position, next=entries[0].position)
+            logger.error("hole", shard=shard, after=at.position, next=entries[0].position)
             return None
         if not entries and at.epoch == state.epoch:
             return None

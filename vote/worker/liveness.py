@@ -8,7 +8,7 @@ from vote.worker.watchdog import Watchdog
 SHOWN_EVERY_S = 1.0
 
 
-class Pulse:
+class Liveness:
     """The pulse of one worker."""
 
     def __init__(self, watchdog: Watchdog, heartbeats: Heartbeats) -> None:

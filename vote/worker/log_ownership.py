@@ -33,7 +33,7 @@ def claim(db: Database, log: BallotLog) -> None:
         if owner == log.installation.id:
             continue
         with db.transaction(by=ACTOR) as tx:
-            at = positions.claim(tx, shard)
+            at = positions.lock_shard(tx, shard)
             if at is None:
                 raise LogUnavailable(f"Another worker holds shard {shard} of the ballot log.")
             if owner or epoch not in ("", at.epoch):

@@ -11,15 +11,15 @@ from vote.ballotlog.heartbeats import Heartbeats
 from vote.config import Settings
 from vote.domain.installation import Installation
 from vote.errors import DatabaseUnavailable, ForeignLog, Unavailable
-from vote.worker.liveness import Pulse
-from vote.worker.mailer import Postman
+from vote.worker.liveness import Liveness
+from vote.worker.mailer import Mailer
 from vote.worker.watchdog import Watchdog
 from vote.worker.worker import Worker
 
 RETRY_S = 0.2  # after a store did not answer
 FOREIGN_RETRY_S = 2.0  # after the log turned out to be another installation's: only a person can mend that
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def run(settings: Settings) -> None:
@@ -34,9 +34,9 @@ def run(settings: Settings) -> None:
     signal.signal(signal.SIGINT, ask_to_stop)
     installation = Installation()
     watchdog, heartbeats = Watchdog(), Heartbeats(settings.log_url, installation)
-    pulse = Pulse(watchdog, heartbeats)
-    worker, postman = Worker.of(settings, installation=installation, progressed=pulse.progressed), Postman(settings)
-    lines.info("started", shards=settings.vote_shards)
+    pulse = Liveness(watchdog, heartbeats)
+    worker, postman = Worker.of(settings, installation=installation, progressed=pulse.progressed), Mailer(settings)
+    logger.info("started", shards=settings.vote_shards)
     watchdog.start()
     postman.start()
     try:
@@ -46,10 +46,10 @@ def run(settings: Settings) -> None:
         worker.close()
         postman.close()
         heartbeats.close()
-        lines.info("stopped")
+        logger.info("stopped")
 
 
-def _work(worker: Worker, pulse: Pulse, stop: threading.Event) -> None:
+def _work(worker: Worker, pulse: Liveness, stop: threading.Event) -> None:
     prepared = False
     while not stop.is_set():
         try:
@@ -63,5 +63,5 @@ def _work(worker: Worker, pulse: Pulse, stop: threading.Event) -> None:
             # The log may have come back without its functions; loading them again costs nothing.
             pulse.failed()
             prepared = prepared and isinstance(error, DatabaseUnavailable)
-            lines.warning("waiting", reason=str(error))
+            logger.warning("waiting", reason=str(error))
             stop.wait(FOREIGN_RETRY_S if isinstance(error, ForeignLog) else RETRY_S)

@@ -10,20 +10,20 @@ RESET_MINUTES = 30
 CONFIRM_MINUTES = 24 * 60
 
 
-class Text(NamedTuple):
+class RenderedMail(NamedTuple):
     """A mail's subject and body."""
 
     subject: str
     body: str
 
 
-def write(kind: Kind, *, username: str, site: str, token: str | None) -> Text:
+def render(kind: Kind, *, username: str, site: str, token: str | None) -> RenderedMail:
     """The mail of this kind. `site` begins its links; `token` is what a link carries, for the kinds that have one."""
     subject, said = LETTERS[kind]
     link = f"{site}/{kind}#{token}"
     said = said.format(link=link, token=token, forgot=f"{site}/forgot", account=f"{site}/account")
     paragraphs = [f"Hello {username},", *(_wrapped(one) for one in said.split("\n\n")), f"-- \n{site}\n"]
-    return Text(subject, "\n\n".join(paragraphs))
+    return RenderedMail(subject, "\n\n".join(paragraphs))
 
 
 def _wrapped(paragraph: str) -> str:

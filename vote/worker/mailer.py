@@ -18,8 +18,8 @@ from vote.db.pool import Database
 from vote.domain.folding import needs_smtputf8
 from vote.errors import Unavailable
 from vote.worker import mail_templates
-from vote.worker.mail_templates import CONFIRM_MINUTES, RESET_MINUTES, Text
-from vote.worker.smtp_client import Smtp
+from vote.worker.mail_templates import CONFIRM_MINUTES, RESET_MINUTES, RenderedMail
+from vote.worker.smtp_client import SmtpClient
 
 EVERY_S = 0.5
 AFTER_FAILURE_S = 5.0  # doubling with each try of a mail
@@ -29,15 +29,17 @@ TOKEN_BYTES = 32
 ACTOR = "postman"
 MINUTES = {"reset": RESET_MINUTES, "confirm": CONFIRM_MINUTES}
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-class Postman:
+class Mailer:
     """The sender of one worker."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._smtp = None if settings.smtp_url is None else Smtp(settings.smtp_url, sender=str(settings.mail_from))
+        self._smtp = (
+            None if settings.smtp_url is None else SmtpClient(settings.smtp_url, sender=str(settings.mail_from))
+        )
         self._db = Database(settings.database("worker"), size=1, name="vote worker mail")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mail", daemon=True)
@@ -45,7 +47,7 @@ class Postman:
     def start(self) -> None:
         """Begin to send in a thread; say so where nothing can be sent."""
         if not self._settings.can_mail:
-            lines.warning("no mail", reason="SMTP_URL is not set: nobody gets a new password, or is warned, by mail")
+            logger.warning("no mail", reason="SMTP_URL is not set: nobody gets a new password, or is warned, by mail")
         self._thread.start()
 
     def close(self) -> None:
@@ -72,7 +74,7 @@ class Postman:
         with self._db.transaction(by=ACTOR) as tx:
             number = outbox.finish_to_nobody(tx, "nobody has this address")
         if number:
-            lines.info("mails to nobody", number=number)
+            logger.info("mails to nobody", number=number)
 
     def _deliver(self, mail: Mail, recipient: str) -> None:
         text = self._write(mail, recipient)
@@ -87,7 +89,7 @@ class Postman:
         else:
             self._finish(mail, "sent")
 
-    def _write(self, mail: Mail, recipient: str) -> Text:
+    def _write(self, mail: Mail, recipient: str) -> RenderedMail:
         token = None
         if mail.kind in ("reset", "confirm") and mail.user_id is not None:
             token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -100,7 +102,7 @@ class Postman:
                     email=recipient,
                     minutes=MINUTES[mail.kind],
                 )
-        return mail_templates.write(mail.kind, username=mail.username or "", site=self._settings.site_url, token=token)
+        return mail_templates.render(mail.kind, username=mail.username or "", site=self._settings.site_url, token=token)
 
     def _failed(self, mail: Mail, recipient: str, error: Exception) -> None:
         # Only the kind of trouble: what a server says repeats the address.
@@ -109,14 +111,14 @@ class Postman:
             self._finish(mail, outcome)
             return
         wait_s = min(AFTER_FAILURE_S * 2 ** (mail.tries - 1), LONGEST_WAIT_S)
-        lines.warning("mail not sent", mail=mail.id, kind=mail.kind, reason=outcome, again_in_s=wait_s)
+        logger.warning("mail not sent", mail=mail.id, kind=mail.kind, reason=outcome, again_in_s=wait_s)
         with self._db.transaction(by=ACTOR) as tx:
             outbox.again_later(tx, mail.id, wait_s=wait_s, outcome=outcome)
 
     def _finish(self, mail: Mail, outcome: str) -> None:
         with self._db.transaction(by=ACTOR) as tx:
             outbox.finish(tx, mail.id, outcome)
-        tell = lines.error if outcome.startswith("failed") else lines.info
+        tell = logger.error if outcome.startswith("failed") else logger.info
         tell("mail", mail=mail.id, kind=mail.kind, outcome=outcome, tries=mail.tries)
 
     def _follow(self) -> None:
@@ -127,8 +129,8 @@ class Postman:
                     self.cross_off_nobodies()
             except Unavailable:
                 sent = False  # the loop of the worker tells of the database
-            except Exception:  # noqa: BLE001  # one mail that cannot be written must not end all others
-                lines.exception("mail failed")
+            except Exception:  # one mail that cannot be written must not end all others
+                logger.exception("mail failed")
                 sent = False
             if not sent:
                 self._stop.wait(EVERY_S)

@@ -40,11 +40,11 @@ RETIRE_BUDGET_S = 0.25  # ballots wait for this worker meanwhile
 RETIRE_AGAIN_S = 5.0  # while there is more
 ACTOR = "keeping"
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Walk:
+class RetentionPass:
     """One way through the journal to retire what is old."""
 
     competitions: list[int]
@@ -62,7 +62,7 @@ class Walk:
 
 
 @dataclass(slots=True)
-class Keeper:
+class Maintenance:
     """The housekeeping of one worker. Each step may raise Unavailable; the next turn takes up what was left."""
 
     db: Database
@@ -77,10 +77,12 @@ class Keeper:
     _next_retire: float = 0.0
     _has_said: bool = False
     _untrimmed: str = ""
-    _walk: Walk | None = None
+    _walk: RetentionPass | None = None
 
     @classmethod
-    def of(cls, settings: Settings, db: Database, log: BallotLog, *, progressed: Progressed = no_matter) -> "Keeper":
+    def of(
+        cls, settings: Settings, db: Database, log: BallotLog, *, progressed: Progressed = no_matter
+    ) -> "Maintenance":
         """A keeper for these settings. Raises ConfigError when a production worker has no key to sign with."""
         if settings.checkpoint_key is None and settings.vote_env == "production":
             raise ConfigError(
@@ -110,7 +112,7 @@ class Keeper:
             checkpoints.make(self.db, self.signer)
         elif not self._has_said:
             self._has_said = True
-            lines.warning(
+            logger.warning(
                 "unsigned", reason="CHECKPOINT_KEY is not set: the chains of journal and audit log get no heads"
             )
 
@@ -147,7 +149,7 @@ class Keeper:
         elif waiting:
             reason = f"no verified backup holds the present epoch of shards {', '.join(map(str, waiting))}"
         if reason and reason != self._untrimmed:
-            lines.warning("not trimmed", reason=reason)
+            logger.warning("not trimmed", reason=reason)
         self._untrimmed = reason
 
     def _trim(self, at: Position, below: int) -> None:
@@ -164,7 +166,7 @@ class Keeper:
     def forget(self) -> None:
         """Let the log forget competitions that are over and safe."""
         for competition in voter_eviction.forget(self.db, self.log, keep_hours=self.log_keep_hours):
-            lines.info("forgotten", competition=competition)
+            logger.info("forgotten", competition=competition)
 
     def erase_unused(self) -> bool:
         """Erase some accounts that nobody has used for as long as they are kept. True when there may be more."""
@@ -172,7 +174,7 @@ class Keeper:
             return False
         erased = accounts.erase_unused(self.db, self.log, keep_days=self.account_keep_days, most=ERASE_STEP, by=ACTOR)
         if erased:
-            lines.info("erased unused accounts", count=len(erased))
+            logger.info("erased unused accounts", count=len(erased))
         return bool(erased)
 
     def retire(self) -> bool:
@@ -191,14 +193,14 @@ class Keeper:
         with self.db.transaction(by=ACTOR) as tx:
             retention.mark_retired(tx, walk.competitions, closed_before=walk.began)
         self._walk = None
-        lines.info("retired", competitions=walk.competitions)
+        logger.info("retired", competitions=walk.competitions)
         return False
 
-    def _begin_walk(self) -> Walk | None:
+    def _begin_walk(self) -> RetentionPass | None:
         with self.db.read() as tx:
             began = datetime.fromtimestamp(clock.now(tx), UTC)  # when something closed is said by the same clock
             due = retention.to_retire(tx, keep_days=self.journal_keep_days)
             if not due:
                 return None
             upto = {shard: position.recorded for shard, position in positions.all_positions(tx).items()}
-        return Walk(due, began, upto)
+        return RetentionPass(due, began, upto)

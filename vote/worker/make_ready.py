@@ -21,7 +21,7 @@ def no_matter() -> None:
     """For whoever is not watched."""
 
 
-class Step(Enum):
+class ReadyStatus(Enum):
     """What making ready came to."""
 
     BUSY = "another worker holds the shard"
@@ -38,27 +38,27 @@ def make_ready(
     *,
     may_lack_a_tail: bool = False,
     progressed: Progressed = no_matter,
-) -> Step:
+) -> ReadyStatus:
     """Take the next step towards a ready shard. Call it, and drain, until it says READY.
 
     `progressed` is called after each part of a long push. `may_lack_a_tail`: another server may have taken this one's
     place, and acknowledgements did not wait for it (R6).
     """
     with db.transaction(by=ACTOR) as tx:
-        at = positions.claim(tx, shard)
+        at = positions.lock_shard(tx, shard)
         if at is None:
-            return Step.BUSY
+            return ReadyStatus.BUSY
         state = log.describe(shard)
         if state.ready:
-            return Step.READY
+            return ReadyStatus.READY
         was_promoted = may_lack_a_tail and state.ready_for not in ("", state.instance)
         if not state.epoch or was_promoted or has_lost_its_tail(log, at, state) or _is_behind(tx, log, state):
             word = log.begin_epoch(state)
-            return Step.NEW_EPOCH if word == "ok" else Step.AGAIN
+            return ReadyStatus.NEW_EPOCH if word == "ok" else ReadyStatus.AGAIN
         if at.epoch != state.epoch or unread(log, at, state):
             # The position of a new epoch and its gap row are committed before anything is pushed:
             # whoever still holds a batch of the old one can no longer commit it.
-            return Step.DRAIN
+            return ReadyStatus.DRAIN
         return _push_and_mark(tx, log, state, progressed)
 
 
@@ -70,19 +70,19 @@ def _is_behind(tx: Tx, log: BallotLog, state: Shard) -> bool:
     return mark is not None and log.compare(state.number, mark) == "behind"
 
 
-def _push_and_mark(tx: Tx, log: BallotLog, state: Shard, progressed: Progressed) -> Step:
+def _push_and_mark(tx: Tx, log: BallotLog, state: Shard, progressed: Progressed) -> ReadyStatus:
     known = competitions.known_to_log(tx)
     if positions.is_new_epoch(tx, state.number, state.epoch):
         for competition in known:
             if not _push_voters(tx, log, state, competition.id, progressed):
-                return Step.AGAIN
+                return ReadyStatus.AGAIN
     if log.push_rules(log.renewed(state), [Rules.of(one) for one in known], warming=True) != "ok":
-        return Step.AGAIN
+        return ReadyStatus.AGAIN
     # What was forgotten keeps its version also in a new life of the shard: older rules that come late are refused (R7).
     if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":
-        return Step.AGAIN
+        return ReadyStatus.AGAIN
     word = log.make_ready(log.renewed(state))
-    return Step.READY if word == "ok" else Step.AGAIN
+    return ReadyStatus.READY if word == "ok" else ReadyStatus.AGAIN
 
 
 def _push_voters(tx: Tx, log: BallotLog, state: Shard, competition: int, progressed: Progressed) -> bool:

@@ -17,7 +17,7 @@ SETTLE_AFTER_S = 10.0  # a log-out counts everywhere within a second
 SETTLE_STEP = 500  # left addresses looked at in one turn
 
 # Rules versions that were pushed, per life of a shard (number, epoch, instance) and competition.
-Told = dict[tuple[int, str, str], dict[int, int]]
+AnnouncedRules = dict[tuple[int, str, str], dict[int, int]]
 
 
 def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
@@ -77,7 +77,9 @@ def settle_left_addresses(db: Database, log: BallotLog) -> None:
             left_addresses.settle(tx, left.id, has_voted=has_voted)
 
 
-def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard], told: Told) -> list[tuple[Shard, int]]:
+def push_what_is_missing(
+    db: Database, log: BallotLog, shards: list[Shard], told: AnnouncedRules
+) -> list[tuple[Shard, int]]:
     """Tell every ready shard the rules it was not told yet by this worker; it takes those newer than its own (R7).
 
     Returns shards that have forgotten a competition there is news of: it was opened again (memory.py).

@@ -12,7 +12,7 @@ from vote.domain.folding import mail_address
 TIMEOUT_S = 10.0  # for each step of the conversation
 
 
-class Smtp:
+class SmtpClient:
     """Where SMTP_URL leads: `smtps://` with TLS from the first byte, `smtp://` with STARTTLS, plain only to loopback."""
 
     def __init__(self, url: str, *, sender: str) -> None:

@@ -40,7 +40,7 @@ def remember(
     entry then, and must be recorded, so that PostgreSQL knows every voter (R5). Its row is locked meanwhile.
     """
     with db.transaction(by=ACTOR) as tx:
-        at = positions.claim(tx, shard.number)
+        at = positions.lock_shard(tx, shard.number)
         found = competitions.find(tx, competition)
         if found is None or at is None or at.epoch != shard.epoch or at.position < shard.last:
             return False

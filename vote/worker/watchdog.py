@@ -17,7 +17,7 @@ LOOK_EVERY_S = 0.5
 LINE_WITHIN_S = 1.0  # for the last line: what holds the loop may hold the lines too
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def end_process() -> None:
@@ -61,7 +61,7 @@ class Watchdog:
         at = "".join(traceback.format_stack(frame)[-2:]).strip() if frame else "gone"
 
         def say() -> None:
-            lines.critical("stands still", seconds=quiet_s, at=at, what="this worker ends, to be started again")
+            logger.critical("stands still", seconds=quiet_s, at=at, what="this worker ends, to be started again")
 
         last_line = threading.Thread(target=say, daemon=True)
         last_line.start()

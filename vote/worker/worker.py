@@ -16,17 +16,17 @@ from vote.db.pool import Database
 from vote.domain.installation import Installation
 from vote.errors import ConfigError
 from vote.redis_client import is_replicated
-from vote.services.competition_cache import Changes
+from vote.services.competition_cache import CacheInvalidator
 from vote.worker import log_ownership, schedule, voter_eviction
 from vote.worker.drain import Batch, drain
-from vote.worker.maintenance import Keeper
-from vote.worker.make_ready import Progressed, Step, make_ready, no_matter
+from vote.worker.maintenance import Maintenance
+from vote.worker.make_ready import Progressed, ReadyStatus, make_ready, no_matter
 
 SCHEDULE_EVERY_S = 0.5  # opening and closing happen within a second of their time
 REPUSH_EVERY_S = 1.0  # how often shards are told again what a lost announcement may have missed
 POOL = 2
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -35,13 +35,13 @@ class Worker:
 
     db: Database
     log: BallotLog
-    keeper: Keeper
+    keeper: Maintenance
     may_lack_a_tail: bool = False
     progressed: Progressed = no_matter
     _next_schedule: float = 0.0
     _next_push: float = 0.0
     _turn: int = 0
-    _told: schedule.Told = field(default_factory=dict)
+    _told: schedule.AnnouncedRules = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -49,12 +49,12 @@ class Worker:
     ) -> "Worker":
         """A worker for these settings. Connects to nothing yet. `progressed` is called after each thing it has done."""
         installation = installation or Installation()
-        changes = Changes.of(settings, installation)
-        db = Database(settings.database("worker"), size=POOL, name="vote worker", when_changed=changes)
+        changes = CacheInvalidator.of(settings, installation)
+        db = Database(settings.database("worker"), size=POOL, name="vote worker", on_change=changes)
         # R6: a promoted replica that nobody waited for may lack what was accepted, and nothing in it can tell.
         may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_wait == 0
         log = BallotLog(settings.log_url, settings.vote_shards, installation, wait_replicas=settings.ballot_log_wait)
-        keeper = Keeper.of(settings, db, log, progressed=progressed)
+        keeper = Maintenance.of(settings, db, log, progressed=progressed)
         return cls(db, log, keeper, may_lack_a_tail, progressed)
 
     def prepare(self) -> None:
@@ -81,7 +81,9 @@ class Worker:
             log_ownership.claim(self.db, self.log)
         with self.db.read() as tx:
             if incarnations.note(tx):
-                lines.warning("incarnation", what="the database was promoted, restored or loaded: numbers go on higher")
+                logger.warning(
+                    "incarnation", what="the database was promoted, restored or loaded: numbers go on higher"
+                )
             at = positions.all_positions(tx)
         news = [
             shard
@@ -104,11 +106,11 @@ class Worker:
                 self.db, self.log, shard.number, may_lack_a_tail=self.may_lack_a_tail, progressed=self.progressed
             )
             self.progressed()
-            if step is Step.NEW_EPOCH:
-                lines.warning("epoch", shard=shard.number, what=step.value, before=shard.epoch or None)
-            elif step is Step.READY:
-                lines.info("ready", shard=shard.number)
-            if step in (Step.BUSY, Step.READY):
+            if step is ReadyStatus.NEW_EPOCH:
+                logger.warning("epoch", shard=shard.number, what=step.value, before=shard.epoch or None)
+            elif step is ReadyStatus.READY:
+                logger.info("ready", shard=shard.number)
+            if step in (ReadyStatus.BUSY, ReadyStatus.READY):
                 return recorded
             recorded += self.drain(shard.number)
 
@@ -140,9 +142,9 @@ class Worker:
             return
         self._next_schedule = now + SCHEDULE_EVERY_S
         for competition, state in schedule.run_due(self.db, self.log):
-            lines.info("schedule", competition=competition, state=state)
+            logger.info("schedule", competition=competition, state=state)
         for competition, ballots in reinstatement.run_pending(self.db, by=schedule.ACTOR).items():
-            lines.warning("reinstated", competition=competition, ballots=ballots)
+            logger.warning("reinstated", competition=competition, ballots=ballots)
         self._finish_closings()
         if now >= self._next_push:
             self._next_push = now + REPUSH_EVERY_S
@@ -153,25 +155,25 @@ class Worker:
             ):
                 self.drain(shard.number)
                 if voter_eviction.remember(self.db, self.log, shard, competition, progressed=self.progressed):
-                    lines.info("remembered", shard=shard.number, competition=competition)
+                    logger.info("remembered", shard=shard.number, competition=competition)
         self.keeper.run()
 
     def _finish_closings(self) -> None:
         """R6: only over a log that holds what was acknowledged, as far as everybody has had the time to say it."""
         behind = schedule.compare_marks(self.db, self.log)
         for shard in behind:
-            lines.error("set back", shard=shard)
+            logger.error("set back", shard=shard)
         if behind or not all(schedule.is_settled(shard) for shard in self.log.describe_all()):
             return
         for competition in schedule.finish_closings(self.db):
-            lines.info("final", competition=competition)
+            logger.info("final", competition=competition)
 
     def _tell(self, batch: Batch) -> None:
         """One line per batch of ballots; the request lines of its ballots carry shard and position too."""
         if batch.recorded == Recorded():
             return  # rules only: who changed them has told so
         oldest = None if batch.oldest_ms is None else round(time.time() * 1000) - batch.oldest_ms
-        tell = lines.error if batch.recorded.rejected or batch.recorded.unmatched else lines.info
+        tell = logger.error if batch.recorded.rejected or batch.recorded.unmatched else logger.info
         tell(
             "batch",
             shard=batch.shard,

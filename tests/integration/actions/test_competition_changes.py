@@ -8,7 +8,7 @@ from flask import Flask
 
 from tests.casting import cast
 from tests.integration.clients import ApiClient, Browser
-from tests.services import Pair
+from tests.servers import Pair
 from vote.actions import competitions as change
 from vote.auth import create_jwt_token
 from vote.ballotlog.log import BallotLog
@@ -16,7 +16,7 @@ from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.worker import schedule
 from vote.worker.worker import Worker
 
@@ -157,7 +157,7 @@ def test_while_the_log_is_away_nothing_is_changed_that_depends_on_it(
 
 # --- archive and reopening --------------------------------------------------------------------------------------------
 def test_only_a_closed_one_is_archived_and_who_runs_it_still_sees_it(
-    admin: ApiClient, api: ApiClient, browser: Browser, settings: Settings, parts: Parts, make_user: MakeUser,
+    admin: ApiClient, api: ApiClient, browser: Browser, settings: Settings, services: Services, make_user: MakeUser,
     one: Competition, owner: Database, log: BallotLog, worker: Worker, as_user: Callable[[Account], ApiClient],
 ) -> None:  # fmt: skip
     voter = make_user()

@@ -9,7 +9,7 @@ from flask import Flask
 
 from tests.casting import cast
 from tests.integration.clients import ApiClient, Browser
-from tests.services import Pair
+from tests.servers import Pair
 from vote.actions import competitions as change
 from vote.auth import create_jwt_token
 from vote.ballotlog.log import BallotLog
@@ -164,7 +164,7 @@ def test_before_voting_a_correction_is_a_change(admin: ApiClient) -> None:
     assert (answer.get_json()["name"], answer.get_json()["corrections"]) == ("R", [])
 
 
-def test_the_desk_corrects_and_keeps_what_was_typed(
+def test_the_dashboard_corrects_and_keeps_what_was_typed(
     browser: Browser, settings: Settings, make_user: MakeUser, voted: Competition
 ) -> None:
     browser.be(make_user(username="ada", role="admin"), settings)

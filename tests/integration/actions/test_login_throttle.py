@@ -7,7 +7,7 @@ import pytest
 
 from tests.counting_hasher import RIGHT, CountingHasher
 from vote.actions import logins
-from vote.actions.login_throttle import Guard, Origin
+from vote.actions.login_throttle import LoginSource, LoginThrottle
 from vote.auth import PBKDF2_ROUNDS
 from vote.config import Settings
 from vote.db import account_locks, attempts
@@ -16,27 +16,27 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.errors import HasherBusy, NotFound, NotLoggedIn, TooManyGuesses
 from vote.input_limits import FREE_GUESSES, GUESSES_A_DAY
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.worker.worker import Worker
 
 MakeUser = Callable[..., Account]
 WRONG = "wrong"
-HOME = Origin("192.0.2.1", None)
+HOME = LoginSource("192.0.2.1", None)
 
 
 class Door:
     """Somebody at the door, who counts what was looked at."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+    def __init__(self, services: Services) -> None:
+        self.parts = services
         self.hasher = CountingHasher()
 
-    def try_(self, username: str, password: str = WRONG, origin: Origin = HOME) -> str:
+    def try_(self, username: str, password: str = WRONG, origin: LoginSource = HOME) -> str:
         """What became of it: in, wrong, or wait."""
         try:
-            guess = self.parts.guard.at_login(username, origin)
+            guess = self.parts.login_throttle.at_login(username, origin)
             logins.check_login(
-                self.parts.db, self.hasher, self.parts.guard, guess, username=username, password=password
+                self.parts.db, self.hasher, self.parts.login_throttle, guess, username=username, password=password
             )
         except NotLoggedIn:
             return "wrong"
@@ -44,17 +44,17 @@ class Door:
             return "wait" if error.retry_after_s >= 1 else "wait, but not how long"
         return "in"
 
-    def know(self, account: Account, token: str) -> Origin:
+    def know(self, account: Account, token: str) -> LoginSource:
         """Have logged in on a device, and come back from another network."""
         logins.remember_device(
-            self.parts.db, self.parts.guard, account, token=token, device="Firefox on Linux", session="sid"
+            self.parts.db, self.parts.login_throttle, account, token=token, device="Firefox on Linux", session="sid"
         )
-        return Origin("198.51.100.77", token)
+        return LoginSource("198.51.100.77", token)
 
 
 @pytest.fixture
-def door(parts: Parts) -> Door:
-    return Door(parts)
+def door(services: Services) -> Door:
+    return Door(services)
 
 
 @pytest.fixture
@@ -75,18 +75,20 @@ def later(owner: Database) -> Callable[[float], None]:
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])
 def test_ten_thousand_guesses_from_a_thousand_networks_are_a_hundred(
-    door: Door, parts: Parts, make_user: MakeUser, name: str
+    door: Door, services: Services, make_user: MakeUser, name: str
 ) -> None:
     """L1. Many at once, so that what is not atomic shows."""
     ada = make_user(username="ada")
     known = door.know(ada, "her laptop")
-    networks = [Origin(f"2001:db8:0:{n:x}::/64", None) for n in range(1_000)]
+    networks = [LoginSource(f"2001:db8:0:{n:x}::/64", None) for n in range(1_000)]
     with ThreadPoolExecutor(6) as pool:
         said = list(pool.map(lambda n: door.try_(name, origin=networks[n % 1_000]), range(10_000)))
 
     assert door.hasher.verified == said.count("wrong") == GUESSES_A_DAY == 100
     assert set(said) == {"wrong", "wait"}
-    assert door.try_(name, RIGHT, origin=Origin("203.0.113.5", None)) == "wait", "the right one would not be looked at"
+    assert door.try_(name, RIGHT, origin=LoginSource("203.0.113.5", None)) == "wait", (
+        "the right one would not be looked at"
+    )
     assert door.try_("ada", RIGHT, origin=known) == "in", "the owner, on a known device, at the first try"
 
 
@@ -105,7 +107,9 @@ def test_from_the_fifth_wrong_one_each_doubles_the_wait(
         assert door.try_("ada") == "wait"
         waited *= 2
     assert door.hasher.verified == FREE_GUESSES + 1 + 4
-    assert door.try_("ada", RIGHT, origin=Origin("192.0.2.2", None)) == "in", "another network has a count of its own"
+    assert door.try_("ada", RIGHT, origin=LoginSource("192.0.2.2", None)) == "in", (
+        "another network has a count of its own"
+    )
     assert door.try_("bob") == "wrong", "and so has another name"
     later(LONGEST_WAIT_S)
     assert door.try_("ada", RIGHT) == "in"
@@ -143,22 +147,22 @@ def test_a_known_device_counts_for_itself_and_for_its_account_only(door: Door, m
     ]
     assert door.try_("ada", RIGHT) == "in", "what goes wrong there costs nobody else"
     assert [door.try_("ada", origin=own) for _ in range(FREE_GUESSES + 2)][-1] == "wait"
-    assert door.try_("ada", origin=Origin(own.network, None)) == "wait", "a device of somebody else is no device"
-    assert door.try_("ada", origin=Origin(own.network, "made up")) == "wait"
+    assert door.try_("ada", origin=LoginSource(own.network, None)) == "wait", "a device of somebody else is no device"
+    assert door.try_("ada", origin=LoginSource(own.network, "made up")) == "wait"
 
 
-def test_a_device_that_was_taken_away_is_a_strangers(door: Door, parts: Parts, make_user: MakeUser) -> None:
+def test_a_device_that_was_taken_away_is_a_strangers(door: Door, services: Services, make_user: MakeUser) -> None:
     ada = make_user(username="ada")
     laptop = door.know(ada, "laptop")
-    with parts.db.read() as tx:
+    with services.db.read() as tx:
         number = tx.execute("SELECT id FROM devices").fetchone()
     assert number is not None
     for n in range(GUESSES_A_DAY):
-        door.try_("ada", origin=Origin(str(n), None))
+        door.try_("ada", origin=LoginSource(str(n), None))
 
     with pytest.raises(NotFound):
-        logins.forget_device(parts.db, number[0], by=make_user().id)
-    assert logins.forget_device(parts.db, number[0], by=ada.id) == "sid:sid"
+        logins.forget_device(services.db, number[0], by=make_user().id)
+    assert logins.forget_device(services.db, number[0], by=ada.id) == "sid:sid"
 
     assert door.try_("ada", RIGHT, origin=laptop) == "wait"
 
@@ -175,17 +179,17 @@ def test_what_was_not_looked_at_is_not_counted(door: Door, make_user: MakeUser) 
 
 
 def test_the_hundredth_locks_tells_the_owner_and_an_admin_unlocks(
-    door: Door, parts: Parts, owner: Database, make_user: MakeUser
+    door: Door, services: Services, owner: Database, make_user: MakeUser
 ) -> None:
     ada, chief = make_user(username="ada"), make_user(role="admin")
     for n in range(GUESSES_A_DAY + 5):
-        door.try_("ada", origin=Origin(str(n), None))
-        door.try_("nobody", origin=Origin(str(n), None))
+        door.try_("ada", origin=LoginSource(str(n), None))
+        door.try_("nobody", origin=LoginSource(str(n), None))
 
     with owner.read() as tx:
         assert [row.username for row in account_locks.listed(tx, limit=9)] == ["ada"]
-    logins.unlock(parts.db, parts.guard, ada.id, by=chief.id)
-    logins.unlock(parts.db, parts.guard, ada.id, by=chief.id)
+    logins.unlock(services.db, services.login_throttle, ada.id, by=chief.id)
+    logins.unlock(services.db, services.login_throttle, ada.id, by=chief.id)
 
     assert door.try_("ada", RIGHT) == "in"
     with owner.read() as tx:
@@ -201,11 +205,11 @@ def test_a_day_later_there_are_a_hundred_more(
 ) -> None:
     make_user(username="ada")
     for n in range(GUESSES_A_DAY + 1):
-        door.try_("ada", origin=Origin(str(n), None))
-    assert door.try_("ada", RIGHT, origin=Origin("last", None)) == "wait"
+        door.try_("ada", origin=LoginSource(str(n), None))
+    assert door.try_("ada", RIGHT, origin=LoginSource("last", None)) == "wait"
 
     later(24 * 3600)
-    assert door.try_("ada", RIGHT, origin=Origin("last", None)) == "in"
+    assert door.try_("ada", RIGHT, origin=LoginSource("last", None)) == "in"
     worker.keeper.mark()
 
     with owner.read() as tx:
@@ -215,22 +219,28 @@ def test_a_day_later_there_are_a_hundred_more(
 
 def test_the_rows_name_nobody(door: Door, owner: Database, settings: Settings) -> None:
     door.try_("ada.of.example")
-    elsewhere = Guard(owner, settings.model_copy(update={"flask_secret_key": "another key, of another installation"}))
+    elsewhere = LoginThrottle(
+        owner, settings.model_copy(update={"flask_secret_key": "another key, of another installation"})
+    )
 
     with owner.read() as tx:
         rows = tx.execute("SELECT subject, source FROM attempts").fetchall()
     subjects = {row[0] for row in rows}
     assert len(rows) == 2
-    assert subjects == {door.parts.guard.subject("name", "ada.of.example")}
+    assert subjects == {door.parts.login_throttle.subject("name", "ada.of.example")}
     assert elsewhere.subject("name", "ada.of.example") not in subjects
     assert {row[1] for row in rows} >= {attempts.EVERYWHERE}
 
 
-def test_nobody_who_is_logged_in_guesses_the_password_freely(door: Door, parts: Parts, make_user: MakeUser) -> None:
+def test_nobody_who_is_logged_in_guesses_the_password_freely(
+    door: Door, services: Services, make_user: MakeUser
+) -> None:
     ada = make_user(username="ada")
 
     def ask(password: str) -> None:
-        logins.check_password(parts.db, door.hasher, parts.guard, by=ada, password=password, field="current_password")
+        logins.check_password(
+            services.db, door.hasher, services.login_throttle, by=ada, password=password, field="current_password"
+        )
 
     ask(RIGHT)
     for _ in range(FREE_GUESSES + 1):

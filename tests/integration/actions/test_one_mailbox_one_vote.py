@@ -23,7 +23,7 @@ from vote.config import Settings
 from vote.db import left_addresses
 from vote.db.pool import Database
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.worker import schedule
 from vote.worker.worker import Worker
 
@@ -33,11 +33,11 @@ ADDRESS = "Ada@bücher2.example"
 class Site:
     """A site that asks for addresses to be confirmed, and somebody who reads all mail that it sends."""
 
-    def __init__(self, parts: Parts, owner: Database) -> None:
-        parts = replace(parts, hasher=CountingHasher())  # people log in often here
-        self.parts, self.owner = parts, owner
-        self.api = ApiClient(create_app(parts))
-        self.mailbox = Mailbox(parts.settings, owner)
+    def __init__(self, services: Services, owner: Database) -> None:
+        services = replace(services, hasher=CountingHasher())  # people log in often here
+        self.parts, self.owner = services, owner
+        self.api = ApiClient(create_app(services))
+        self.mailbox = Mailbox(services.settings, owner)
         self.accounts = 0
 
     def join(self, email: str) -> ApiClient:
@@ -88,7 +88,7 @@ class Site:
 @pytest.fixture
 def site(settings: Settings, owner: Database, worker: Worker) -> Iterator[Site]:
     del worker  # every shard is ready
-    opened = Parts.of(settings.model_copy(update={"email_confirmation": True}))
+    opened = Services.of(settings.model_copy(update={"email_confirmation": True}))
     opened.start()
     yield Site(opened, owner)
     opened.close()
@@ -276,10 +276,10 @@ def test_what_is_kept_is_a_keyed_hash_and_goes_when_voting_is_over(
 
 
 def test_a_site_that_confirms_nothing_promises_nothing(
-    settings: Settings, parts: Parts, owner: Database, worker: Worker, competition: Competition
+    settings: Settings, services: Services, owner: Database, worker: Worker, competition: Competition
 ) -> None:
     del worker
-    site = Site(parts, owner)
+    site = Site(services, owner)
     assert not settings.email_confirmation
     for _ in range(2):
         given = {"username": "ada", "email": ADDRESS, "password": PASSWORD, "confirm_password": PASSWORD}

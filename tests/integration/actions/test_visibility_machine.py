@@ -132,9 +132,9 @@ def words_of(shown: dict[str, Any]) -> dict[str, str]:
 
 
 @contextmanager
-def furnished(**parts: Any) -> Iterator[None]:
+def furnished(**services: Any) -> Iterator[None]:
     """The machine with its people; Hypothesis makes the instances itself."""
-    for name, value in parts.items():
+    for name, value in services.items():
         setattr(Promises, name, value)
     yield
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.casting import box_of, cast
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote.ballotlog import keys
 from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.pending_ballot import Outcome
-from vote.casting.acknowledged_marks import Acknowledged
+from vote.casting.acknowledged_marks import AcknowledgedMarks
 from vote.config import Settings
 from vote.db import positions, votes
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.domain.mark import Mark
+from vote.domain.mark import AcknowledgedMark
 from vote.errors import LogUnavailable
 from vote.worker.worker import Worker
 
@@ -65,7 +65,7 @@ def test_marks_that_were_written_down_are_compared_before_a_shard_is_ready(
     servers.copy_log(tmp_path / "copy")
     before = log.describe(home)
     lost = runner.run(press(box, competition, voters[1]))
-    runner.run(Acknowledged(box, owner).write())
+    runner.run(AcknowledgedMarks(box, owner).write())
     runner.run(done(box))  # this process is gone, with all that it remembers
     servers.set_log_back(tmp_path / "copy")
 
@@ -174,7 +174,7 @@ def test_a_comparison_while_a_shard_is_made_ready_is_heeded(log: BallotLog, work
     log._call("HSET", keys.state(home), "ready", "another instance")
     shard = log.describe(home)
 
-    assert log.compare(home, Mark(shard.epoch, shard.last + 1, "0" * 32)) == "behind"
+    assert log.compare(home, AcknowledgedMark(shard.epoch, shard.last + 1, "0" * 32)) == "behind"
 
     assert log.make_ready(shard) == "foreign"
     assert not log.describe(home).ready

@@ -8,17 +8,17 @@ import pytest
 
 from tests.casting import box_of
 from tests.integration.ballotlog.test_acknowledged_marks import answers, done, gaps, press
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
-from vote.casting.acknowledged_marks import Acknowledged
+from vote.casting.acknowledged_marks import AcknowledgedMarks
 from vote.config import Settings
 from vote.db import acknowledged_marks, competitions
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.domain.mark import Mark
+from vote.domain.mark import AcknowledgedMark
 from vote.domain.person import Person
 from vote.worker import schedule
 from vote.worker.worker import Worker
@@ -46,7 +46,7 @@ def test_a_mark_that_is_written_late_keeps_a_result_from_being_final(
     servers.copy_log(tmp_path / "copy")
     box = box_of(settings)
     runner.run(press(box, competition, voters[0]))
-    acknowledged = Acknowledged(box, owner)
+    acknowledged = AcknowledgedMarks(box, owner)
     servers.set_log_back(tmp_path / "copy")
     wait_until(lambda: answers(log))
     worker.step()
@@ -95,10 +95,10 @@ def test_a_result_waits_for_marks_only_after_a_restart(
 def test_a_mark_only_grows(owner: Database) -> None:
     for position in (3, 7, 5):
         with owner.transaction(by="tests") as tx:
-            acknowledged_marks.raise_to(tx, {1: Mark("life", position, f"{position:032x}")})
+            acknowledged_marks.raise_to(tx, {1: AcknowledgedMark("life", position, f"{position:032x}")})
 
     with owner.read() as tx:
-        assert acknowledged_marks.of_epoch(tx, 1, "life") == Mark("life", 7, f"{7:032x}")
+        assert acknowledged_marks.of_epoch(tx, 1, "life") == AcknowledgedMark("life", 7, f"{7:032x}")
         assert acknowledged_marks.of_epoch(tx, 1, "another life") is None
 
 
@@ -107,7 +107,7 @@ def test_marks_are_written_within_a_second_and_never_on_the_way_of_a_ballot(
 ) -> None:
     async def run() -> None:
         box = box_of(settings)
-        acknowledged = Acknowledged(box, owner)
+        acknowledged = AcknowledgedMarks(box, owner)
         following = asyncio.create_task(acknowledged.follow())
         servers.freeze_database()
         try:

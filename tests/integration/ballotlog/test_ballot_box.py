@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.casting import box_of, cast, cast_all
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import DEADLINE_S
 from vote.actions import competitions as change
 from vote.ballotlog import ballot_box as box_module

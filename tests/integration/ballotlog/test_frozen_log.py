@@ -13,7 +13,7 @@ import pytest
 from tests import proxy
 from tests.casting import installation_of
 from tests.proxy import Proxy
-from tests.services import Pair
+from tests.servers import Pair
 from vote import redis_client, tcp_keepalive
 from vote.ballotlog import box_connection
 from vote.ballotlog.ballot_box import BallotBox, Outcome

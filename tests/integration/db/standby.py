@@ -14,13 +14,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import in_database
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote.app import create_app
 from vote.db import competitions, tallies
 from vote.db.pool import Database
 from vote.domain.competition import State
-from vote.live.feed import Board, Feed
+from vote.live.feed import CompetitionView, Feed
 from vote.ops.account import credentials
 from vote.ops.embedded.home import make_room, prepare
 from vote.ops.embedded.postgres import Postgres
@@ -28,7 +28,7 @@ from vote.ops.embedded.programs import server_environ
 from vote.ops.embedded.stale_servers import servers_in
 from vote.ops.process import Process
 from vote.ops.server_start import start_ready
-from vote.services.container import Parts
+from vote.services.container import Services
 
 MAX_LAG_S = 2.0
 A_BUSY_MACHINE_S = 5.0  # what a few requests may take beside what is promised
@@ -129,10 +129,10 @@ def environment(environment: dict[str, str], standby: Standby) -> dict[str, str]
 
 
 @pytest.fixture
-def client(parts: Parts, standby: Standby) -> Iterator[FlaskClient]:
+def client(services: Services, standby: Standby) -> Iterator[FlaskClient]:
     """A stranger who reads; the replica is in use."""
-    wait_until(lambda: parts.replica.is_fresh, what="the replica is used")
-    yield create_app(parts).test_client()
+    wait_until(lambda: services.replica.is_fresh, what="the replica is used")
+    yield create_app(services).test_client()
     standby.heal()
 
 
@@ -178,16 +178,16 @@ def has_reached(standby: Standby, owner: Database) -> bool:
     return standby.say(f"SELECT pg_last_wal_replay_lsn() >= '{row[0]}'") == [(True,)]
 
 
-def follow(parts: Parts, competition: int, during: Callable[[], None]) -> list[int]:
+def follow(services: Services, competition: int, during: Callable[[], None]) -> list[int]:
     """The versions that the live feed tells while `during` runs."""
     told: list[int] = []
 
     def tell(_competition: int, what: Any) -> None:
-        assert isinstance(what, Board), what
+        assert isinstance(what, CompetitionView), what
         told.append(what.news.version)
 
     async def run() -> None:
-        feed = Feed(parts.reports, lambda: [competition], tell, parts.replica)
+        feed = Feed(services.reports, lambda: [competition], tell, services.replica)
         feed.start()
         try:
             await asyncio.to_thread(during)

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from tests.conftest import PASSWORD_HASH, in_database
-from tests.services import Pair
+from tests.servers import Pair
 from vote.config import DatabaseTarget
 from vote.db import account_search, migrate, users
 from vote.db.pool import Database

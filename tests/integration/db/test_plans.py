@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.conftest import in_database
 from tests.module_wide import database_url
 from tests.plans import Planner, Values
-from tests.services import Pair
+from tests.servers import Pair
 from tests.statements import Statement, statements, unseen
 
 __all__ = ["database_url"]

@@ -20,14 +20,14 @@ from tests.integration.db.standby import (
     snapshot,
     standby,
 )
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote import config
 from vote.db import replica
 from vote.db.pool import Database
 from vote.db.replica import Replica
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 
 __all__ = ["client", "environment", "standby"]  # the fixtures
 
@@ -35,7 +35,7 @@ Make = Callable[..., Competition]
 
 
 def test_api_pages_and_live_results_are_read_from_it(
-    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, servers: Pair, make_competition: Make
+    client: FlaskClient, services: Services, owner: Database, standby: Standby, servers: Pair, make_competition: Make
 ) -> None:
     competition = make_competition().id
     count(owner, competition, a=2, b=1)
@@ -46,7 +46,7 @@ def test_api_pages_and_live_results_are_read_from_it(
 
     by_api = snapshot(client, competition)
     page = client.get(f"/results/{competition}", base_url="https://localhost")
-    told = follow(parts, competition, lambda: time.sleep(0.5))
+    told = follow(services, competition, lambda: time.sleep(0.5))
 
     assert (by_api["total"], by_api["options"]) == (3, {"a": 2, "b": 1})
     assert page.status_code == 200
@@ -59,19 +59,19 @@ def test_api_pages_and_live_results_are_read_from_it(
     assert not any("FROM competitions c" in query for query in before + here), "the primary measured, and was not read"
 
 
-def test_an_idle_primary_is_not_a_late_replica(client: FlaskClient, parts: Parts) -> None:
+def test_an_idle_primary_is_not_a_late_replica(client: FlaskClient, services: Services) -> None:
     deadline, looks = time.monotonic() + 2 * MAX_LAG_S, []
     while time.monotonic() < deadline:
-        looks.append(parts.replica.is_fresh)
+        looks.append(services.replica.is_fresh)
         time.sleep(0.02)
 
     assert all(looks)
 
 
-def test_it_cannot_be_written(parts: Parts, client: FlaskClient, standby: Standby) -> None:
-    assert parts.replica.ask(lambda tx: tx.execute("CREATE TEMPORARY TABLE t ()")) is None
+def test_it_cannot_be_written(services: Services, client: FlaskClient, standby: Standby) -> None:
+    assert services.replica.ask(lambda tx: tx.execute("CREATE TEMPORARY TABLE t ()")) is None
     with (
-        psycopg.connect(parts.settings.database_replica_url or "") as reports,
+        psycopg.connect(services.settings.database_replica_url or "") as reports,
         pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
     ):
         reports.execute("CREATE TEMPORARY TABLE t ()")
@@ -79,20 +79,20 @@ def test_it_cannot_be_written(parts: Parts, client: FlaskClient, standby: Standb
         standby.say("CREATE TABLE t ()")
 
 
-def test_what_is_asked_there_has_the_role_of_reports(parts: Parts, client: FlaskClient) -> None:
-    role = parts.replica.ask(lambda tx: tx.execute("SELECT current_user, pg_is_in_recovery()").fetchone())
+def test_what_is_asked_there_has_the_role_of_reports(services: Services, client: FlaskClient) -> None:
+    role = services.replica.ask(lambda tx: tx.execute("SELECT current_user, pg_is_in_recovery()").fetchone())
 
     assert role == ("vote_reports", True)
-    assert parts.replica.ask(lambda tx: tx.execute("SELECT email FROM users").fetchall()) is None
+    assert services.replica.ask(lambda tx: tx.execute("SELECT email FROM users").fetchall()) is None
 
 
 def test_an_export_is_read_from_it_only_when_it_holds_all_that_the_primary_holds(
-    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make
+    client: FlaskClient, services: Services, owner: Database, standby: Standby, make_competition: Make
 ) -> None:
     def export() -> list[str] | None:
         """The names of competitions, when the replica tells them."""
-        with parts.db.read() as tx:
-            return parts.replica.ask_up_to_now(
+        with services.db.read() as tx:
+            return services.replica.ask_up_to_now(
                 lambda there: [row[0] for row in there.execute("SELECT name FROM competitions")], tx
             )
 
@@ -100,7 +100,7 @@ def test_an_export_is_read_from_it_only_when_it_holds_all_that_the_primary_holds
     wait_until(lambda: export() == ["The first"], what="the replica is asked")
     standby.pause()
     make_competition(name="The second")
-    late, still_fresh = export(), parts.replica.is_fresh
+    late, still_fresh = export(), services.replica.is_fresh
     standby.resume()
 
     assert still_fresh, "fresh enough for results"
@@ -116,7 +116,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
 def test_one_that_is_away_costs_no_error_and_one_short_timeout(
-    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make, fault: str
+    client: FlaskClient, services: Services, owner: Database, standby: Standby, make_competition: Make, fault: str
 ) -> None:
     competition = make_competition().id
     count(owner, competition, a=1)
@@ -139,7 +139,7 @@ def test_one_that_is_away_costs_no_error_and_one_short_timeout(
     standby.thaw()
     if fault == "kill":
         standby.restart()
-    wait_until(lambda: parts.replica.is_fresh, what="the replica is used again")
+    wait_until(lambda: services.replica.is_fresh, what="the replica is used again")
 
 
 def test_a_server_that_follows_nobody_is_no_replica(environment: dict[str, str], reports: Database) -> None:

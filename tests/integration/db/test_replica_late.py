@@ -21,7 +21,7 @@ from tests.integration.db.standby import (
 from tests.stack import wait_until
 from vote.db.pool import Database
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 
 __all__ = ["client", "environment", "standby"]  # the fixtures
 
@@ -29,7 +29,7 @@ Make = Callable[..., Competition]
 
 
 def test_one_that_stands_still_is_left_and_used_again(
-    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make
+    client: FlaskClient, services: Services, owner: Database, standby: Standby, make_competition: Make
 ) -> None:
     competition = make_competition().id
     count(owner, competition, a=1)
@@ -50,11 +50,11 @@ def test_one_that_stands_still_is_left_and_used_again(
         wait_until(lambda: see(2), what="the primary is read")
         took["left"] = time.monotonic() - began
         standby.resume()
-        wait_until(lambda: parts.replica.is_fresh and see(2), what="the replica is used again")
+        wait_until(lambda: services.replica.is_fresh and see(2), what="the replica is used again")
         count(owner, competition, a=1)
         wait_until(lambda: see(3), what="the replica shows what is new")
 
-    told = follow(parts, competition, events)
+    told = follow(services, competition, events)
 
     assert took["left"] <= MAX_LAG_S + A_BUSY_MACHINE_S
     assert versions == sorted(versions), "no reader goes back"
@@ -62,7 +62,7 @@ def test_one_that_stands_still_is_left_and_used_again(
 
 
 def test_a_final_tally_is_the_primarys_while_the_replica_stands_still(
-    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make
+    client: FlaskClient, services: Services, owner: Database, standby: Standby, make_competition: Make
 ) -> None:
     competition = make_competition().id
     count(owner, competition, a=1)
@@ -76,7 +76,7 @@ def test_a_final_tally_is_the_primarys_while_the_replica_stands_still(
     last = count(owner, competition, b=1)
     become(owner, competition, "closed")
     closed = snapshot(client, competition)
-    still_fresh = parts.replica.is_fresh
+    still_fresh = services.replica.is_fresh
 
     assert still_fresh, "the replica was in use, and was not asked"
     assert (closing["state"], closing["total"]) == ("closing", 2)
@@ -87,7 +87,7 @@ def test_a_final_tally_is_the_primarys_while_the_replica_stands_still(
 
 
 def test_a_final_tally_that_the_replica_has_too_is_still_the_primarys(
-    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make
+    client: FlaskClient, services: Services, owner: Database, standby: Standby, make_competition: Make
 ) -> None:
     competition = make_competition().id
     count(owner, competition, a=1)
@@ -98,14 +98,14 @@ def test_a_final_tally_that_the_replica_has_too_is_still_the_primarys(
     count(owner, competition, b=1)
 
     reopened = snapshot(client, competition)
-    told = follow(parts, competition, lambda: time.sleep(0.5))
+    told = follow(services, competition, lambda: time.sleep(0.5))
 
     assert (reopened["state"], reopened["total"]) == ("open", 2), "what was final there is not shown"
     assert told == [reopened["version"]]
 
 
 def test_nobody_goes_back_from_what_a_process_has_shown(
-    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make
+    client: FlaskClient, services: Services, owner: Database, standby: Standby, make_competition: Make
 ) -> None:
     competition = make_competition().id
     count(owner, competition, a=1)
@@ -118,13 +118,13 @@ def test_nobody_goes_back_from_what_a_process_has_shown(
 
     again = snapshot(client, competition)
 
-    assert parts.replica.is_fresh
+    assert services.replica.is_fresh
     assert again["version"] > closing["version"]
     assert again["total"] == 2, "the replica says open too, but with the figures from before"
 
 
 def test_a_client_that_says_what_it_has_is_given_nothing_older(
-    client: FlaskClient, parts: Parts, owner: Database, standby: Standby, make_competition: Make
+    client: FlaskClient, services: Services, owner: Database, standby: Standby, make_competition: Make
 ) -> None:
     competition = make_competition().id
     count(owner, competition, a=1)
@@ -138,5 +138,5 @@ def test_a_client_that_says_what_it_has_is_given_nothing_older(
         headers={"If-None-Match": f'"{competition}-{elsewhere}"'},
     )
 
-    assert parts.replica.is_fresh
+    assert services.replica.is_fresh
     assert answer.status_code == 304

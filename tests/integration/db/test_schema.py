@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import in_database
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote.config import DatabaseTarget
 from vote.db import durability_settings, migrate

@@ -8,7 +8,7 @@ import pytest
 
 from tests import proxy
 from tests.proxy import Proxy
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote.ballotlog import heartbeats as heartbeats_module
 from vote.ballotlog.heartbeats import Heartbeats
@@ -20,7 +20,7 @@ from vote.db.users import Account
 from vote.domain.installation import Installation
 from vote.errors import NotLoggedIn, Unavailable
 from vote.identity import revocations as revoked_module
-from vote.identity.revocations import Revoked
+from vote.identity.revocations import RevocationList
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def revoke(owner: Database, subject: str) -> None:
         users.revoke(tx, subject, keep_hours=24)
 
 
-def is_in(revoked: Revoked, user_id: int, *, began: float = 1.0) -> bool | None:
+def is_in(revoked: RevocationList, user_id: int, *, began: float = 1.0) -> bool | None:
     """Whether this person's login counts; None when it is not known."""
     try:
         revoked.check("sid:some", user_id=user_id, began=began)
@@ -61,12 +61,12 @@ def is_in(revoked: Revoked, user_id: int, *, began: float = 1.0) -> bool | None:
 
 
 @pytest.fixture
-def follow(heartbeats: Heartbeats) -> Iterator[Callable[..., Revoked]]:
+def follow(heartbeats: Heartbeats) -> Iterator[Callable[..., RevocationList]]:
     """Begins to follow log-outs at a target."""
-    begun: list[Revoked] = []
+    begun: list[RevocationList] = []
 
-    def start(target: DatabaseTarget, **how: object) -> Revoked:
-        one = Revoked(DedicatedConnection(target, name="tests of log-outs"), heartbeats, **how)  # type: ignore[arg-type]
+    def start(target: DatabaseTarget, **how: object) -> RevocationList:
+        one = RevocationList(DedicatedConnection(target, name="tests of log-outs"), heartbeats, **how)  # type: ignore[arg-type]
         one.start()
         begun.append(one)
         return one
@@ -77,7 +77,7 @@ def follow(heartbeats: Heartbeats) -> Iterator[Callable[..., Revoked]]:
 
 
 def test_a_log_out_is_heard_although_the_connection_has_gone_dead_without_a_word(
-    owner: Database, between: tuple[Proxy, DatabaseTarget], follow: Callable[..., Revoked]
+    owner: Database, between: tuple[Proxy, DatabaseTarget], follow: Callable[..., RevocationList]
 ) -> None:
     between_them, target = between
     revoked = follow(target)
@@ -90,7 +90,7 @@ def test_a_log_out_is_heard_although_the_connection_has_gone_dead_without_a_word
 
 
 def test_who_is_cut_off_while_others_reach_postgresql_lets_in_only_later_logins(
-    settings: Settings, owner: Database, between: tuple[Proxy, DatabaseTarget], follow: Callable[..., Revoked]
+    settings: Settings, owner: Database, between: tuple[Proxy, DatabaseTarget], follow: Callable[..., RevocationList]
 ) -> None:
     between_them, target = between
     cut, strict = follow(target), follow(target, stale_logins="none")
@@ -111,7 +111,7 @@ def test_who_is_cut_off_while_others_reach_postgresql_lets_in_only_later_logins(
 
 
 def test_while_postgresql_is_away_for_everybody_logins_go_on_counting(
-    between: tuple[Proxy, DatabaseTarget], follow: Callable[..., Revoked]
+    between: tuple[Proxy, DatabaseTarget], follow: Callable[..., RevocationList]
 ) -> None:
     between_them, target = between
     revoked, found = follow(target), set()
@@ -127,7 +127,7 @@ def test_while_postgresql_is_away_for_everybody_logins_go_on_counting(
 
 
 def test_a_log_that_does_not_answer_either_says_nothing(
-    between: tuple[Proxy, DatabaseTarget], follow: Callable[..., Revoked], servers: Pair
+    between: tuple[Proxy, DatabaseTarget], follow: Callable[..., RevocationList], servers: Pair
 ) -> None:
     between_them, target = between
     revoked = follow(target)
@@ -141,7 +141,7 @@ def test_a_log_that_does_not_answer_either_says_nothing(
 
 
 def test_before_it_was_read_once_nobody_is_let_in_whoever_reaches_postgresql(
-    between: tuple[Proxy, DatabaseTarget], follow: Callable[..., Revoked]
+    between: tuple[Proxy, DatabaseTarget], follow: Callable[..., RevocationList]
 ) -> None:
     between_them, target = between
     between_them.cut()
@@ -158,7 +158,7 @@ def test_log_outs_are_heard_after_a_failover_that_lost_the_newest_ones(
 ) -> None:
     """A promoted standby that lacks the newest rows gives their ids again, lower ones than were read before."""
     with closing(DedicatedConnection(settings.database("owner"), name="tests of log-outs")) as connection:
-        revoked = Revoked(connection, heartbeats)
+        revoked = RevocationList(connection, heartbeats)
         for number in range(1_000, 1_000 + 3 * revoked_module.OVERLAP_IDS):
             revoke(owner, f"user:{number}")
         revoked.refresh()
@@ -178,7 +178,7 @@ def test_log_outs_are_heard_after_a_failover_that_lost_the_newest_ones(
 
 def test_a_quiet_list_that_had_its_time_is_read_on(settings: Settings, owner: Database, heartbeats: Heartbeats) -> None:
     with closing(DedicatedConnection(settings.database("owner"), name="tests of log-outs")) as connection:
-        revoked = Revoked(connection, heartbeats)
+        revoked = RevocationList(connection, heartbeats)
         revoke(owner, "user:7")
         revoked.refresh()
         with owner.transaction(by="tests") as tx:

@@ -14,7 +14,7 @@ from vote.auth import create_jwt_token
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.users import Account
-from vote.services.container import Parts
+from vote.services.container import Services
 
 PASSWORD = "Pass123!"
 MINUTE = 60
@@ -28,12 +28,12 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def second(settings: Settings) -> Iterator[Parts]:
+def second(settings: Settings) -> Iterator[Services]:
     """The parts of another process."""
-    parts = Parts.of(settings)
-    parts.start()
-    yield parts
-    parts.close()
+    services = Services.of(settings)
+    services.start()
+    yield services
+    services.close()
 
 
 @pytest.mark.parametrize(("idle", "status"), [(29 * MINUTE + 59, 200), (30 * MINUTE + 1, 401)])
@@ -99,15 +99,15 @@ def test_a_session_of_a_stranger_is_no_login(browser: Browser) -> None:
 
 @pytest.mark.parametrize(("hours", "status"), [(23.99, 200), (24, 401)])
 def test_a_token_lives_a_day(
-    api: ApiClient, parts: Parts, make_user: Callable[..., Account], hours: float, status: int
+    api: ApiClient, services: Services, make_user: Callable[..., Account], hours: float, status: int
 ) -> None:
-    token = create_jwt_token(make_user().id, secret=parts.settings.jwt_secret, now=time.time() - hours * 3600)
+    token = create_jwt_token(make_user().id, secret=services.settings.jwt_secret, now=time.time() - hours * 3600)
 
     assert ApiClient(api.app, token).get("/api/me").status_code == status
 
 
 # --- across processes ----------------------------------------------------------------------------------------------------
-def test_a_token_is_dead_in_every_process_within_a_second(voter: ApiClient, second: Parts) -> None:
+def test_a_token_is_dead_in_every_process_within_a_second(voter: ApiClient, second: Services) -> None:
     elsewhere = ApiClient(create_app(second), voter.headers["Authorization"].removeprefix("Bearer "))
     assert elsewhere.get("/api/me").status_code == 200
 
@@ -117,7 +117,7 @@ def test_a_token_is_dead_in_every_process_within_a_second(voter: ApiClient, seco
 
 
 def test_a_session_is_dead_in_every_process_within_a_second(
-    browser: Browser, second: Parts, make_user: Callable[..., Account]
+    browser: Browser, second: Services, make_user: Callable[..., Account]
 ) -> None:
     browser.log_in(make_user(password=PASSWORD))
     elsewhere = Browser(create_app(second))
@@ -132,7 +132,7 @@ def test_a_session_is_dead_in_every_process_within_a_second(
 
 
 def test_logging_out_everywhere_ends_all_of_it(
-    browser: Browser, second: Parts, make_user: Callable[..., Account], api: ApiClient
+    browser: Browser, second: Services, make_user: Callable[..., Account], api: ApiClient
 ) -> None:
     account = make_user(password=PASSWORD)
     browser.log_in(account)
@@ -161,10 +161,10 @@ def test_sessions_of_the_previous_key_still_count(
             "flask_secret_key_previous": settings.flask_secret_key,
         }
     )
-    parts = Parts.of(rotated)
-    parts.start()
+    services = Services.of(rotated)
+    services.start()
     try:
-        after = Browser(create_app(parts))
+        after = Browser(create_app(services))
         after.client.set_cookie("__Host-session", cookie.value, secure=True)
 
         assert after.get("/api/me").status_code == 200
@@ -178,7 +178,7 @@ def test_sessions_of_the_previous_key_still_count(
             == 303
         )
     finally:
-        parts.close()
+        services.close()
 
 
 # --- a login that is under way -------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def test_sessions_of_the_previous_key_still_count(
 def test_what_is_ended_while_a_password_is_looked_at_stays_ended(
     api: ApiClient,
     browser: Browser,
-    parts: Parts,
+    services: Services,
     owner: Database,
     make_user: Callable[..., Account],
     monkeypatch: pytest.MonkeyPatch,
@@ -198,20 +198,20 @@ def test_what_is_ended_while_a_password_is_looked_at_stays_ended(
     account = make_user(password=PASSWORD)
     login = {"username": account.username, "password": PASSWORD}
     form = {"csrf_token": browser.token_of("/login"), **login}
-    verify = parts.hasher.verify
+    verify = services.hasher.verify
 
     def verify_slowly(password: str, stored: str | None) -> bool:
         right = verify(password, stored)
         getattr(account_administration, what)(owner, account.id, by="tests")
         return right
 
-    monkeypatch.setattr(parts.hasher, "verify", verify_slowly)
+    monkeypatch.setattr(services.hasher, "verify", verify_slowly)
     client: Browser | ApiClient = browser
     if via == "token":
         client = ApiClient(api.app, api.post("/login", json=login).get_json()["token"])
     else:
         assert browser.send("/login", form).status_code == 303
     account_administration.enable(owner, account.id, by="tests")
-    parts.revoked.refresh()
+    services.revocations.refresh()
 
     assert client.get("/api/me").status_code == 401

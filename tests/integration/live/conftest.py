@@ -17,11 +17,11 @@ import websocket
 from vote.db import tallies
 from vote.db.pool import Database
 from vote.identity import sessions
-from vote.identity.authenticator import Identifier
-from vote.live.endpoint import Live
+from vote.identity.authenticator import Authenticator
+from vote.live.endpoint import LiveEndpoint
 from vote.live.protocol import WatcherProtocol
 from vote.server.raw_response import App, Receive, Scope, Send
-from vote.services.container import Parts
+from vote.services.container import Services
 
 SOON_S = 15.0  # a deadline for what should happen at once, not a measurement
 GRACE_S = 5  # what the server gives connections that do not end
@@ -53,7 +53,7 @@ def serving(app: App, protocol: type[WatcherProtocol] = WatcherProtocol, ping_s:
         assert not thread.is_alive(), "the server did not stop"
 
 
-async def lifespan(receive: Receive, send: Send, live: Live) -> None:
+async def lifespan(receive: Receive, send: Send, live: LiveEndpoint) -> None:
     """What the front door does around it."""
     for phase, step in (("startup", live.start), ("shutdown", live.stop)):
         message = await receive()
@@ -65,8 +65,10 @@ async def lifespan(receive: Receive, send: Send, live: Live) -> None:
 class Site:
     """The running endpoint, and clients of it."""
 
-    def __init__(self, port: int, parts: Parts, live: Live, loop: "list[asyncio.AbstractEventLoop]") -> None:
-        self.port, self.parts, self.live = port, parts, live
+    def __init__(
+        self, port: int, services: Services, live: LiveEndpoint, loop: "list[asyncio.AbstractEventLoop]"
+    ) -> None:
+        self.port, self.parts, self.live = port, services, live
         self.host = f"127.0.0.1:{port}"
         self.origin = f"http://{self.host}"
         self._loop = loop
@@ -141,9 +143,11 @@ def close_code(opened: websocket.WebSocket) -> int:
 
 
 @contextlib.contextmanager
-def running(parts: Parts) -> Iterator[Site]:
+def running(services: Services) -> Iterator[Site]:
     """The endpoint on these parts."""
-    live = Live(parts, Identifier(parts.settings, parts.revoked), sessions.SessionCookie(parts.settings))
+    live = LiveEndpoint(
+        services, Authenticator(services.settings, services.revocations), sessions.SessionCookie(services.settings)
+    )
     loop: list[asyncio.AbstractEventLoop] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,7 +158,7 @@ def running(parts: Parts) -> Iterator[Site]:
             await live(scope, receive, send)
 
     with serving(app) as port:
-        site = Site(port, parts, live, loop)
+        site = Site(port, services, live, loop)
         try:
             yield site
         finally:
@@ -162,17 +166,17 @@ def running(parts: Parts) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(parts: Parts) -> Iterator[Site]:
+def site(services: Services) -> Iterator[Site]:
     """The endpoint, as in development: no PUBLIC_URL."""
-    with running(parts) as one:
+    with running(services) as one:
         yield one
 
 
 @pytest.fixture
-def public_site(parts: Parts) -> Iterator[Site]:
+def public_site(services: Services) -> Iterator[Site]:
     """The endpoint behind https://vote.example."""
-    settings = parts.settings.model_copy(update={"public_url": "https://vote.example"})
-    with running(replace(parts, settings=settings)) as one:
+    settings = services.settings.model_copy(update={"public_url": "https://vote.example"})
+    with running(replace(services, settings=settings)) as one:
         yield one
 
 

@@ -19,7 +19,7 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.live import endpoint
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.worker.worker import Worker
 
 Make = Callable[..., Competition]
@@ -185,11 +185,11 @@ def test_a_full_process_says_so(site: Site, make_competition: Make, monkeypatch:
 
 
 def test_one_account_and_one_network_have_only_so_many_places(
-    parts: Parts, make_competition: Make, make_user: MakeUser
+    services: Services, make_competition: Make, make_user: MakeUser
 ) -> None:
     competition, people = make_competition().id, [make_user(), make_user()]
     few = {"limit_sockets_per_account": 2, "limit_sockets_per_network": 3}
-    with running(replace(parts, settings=parts.settings.model_copy(update=few))) as site:
+    with running(replace(services, settings=services.settings.model_copy(update=few))) as site:
         as_somebody = [{"origin": site.origin, "cookie": site.cookie(who.id, sid=f"sid-{who.id}")} for who in people]
 
         open_now = [site.open(competition, **as_somebody[0]) for _ in range(2)]

@@ -14,8 +14,8 @@ from tests.stack import wait_until
 from vote.db.pool import Database, Tx
 from vote.domain.competition import Competition
 from vote.live import feed
-from vote.live.feed import Board, Feed
-from vote.services.container import Parts
+from vote.live.feed import CompetitionView, Feed
+from vote.services.container import Services
 
 Make = Callable[..., Competition]
 Count = Callable[..., None]
@@ -34,12 +34,12 @@ class CountedDatabase(Database):
 
 
 def test_watchers_and_votes_cost_no_more_readings(
-    parts: Parts, make_competition: Make, count_votes: Count, monkeypatch: pytest.MonkeyPatch
+    services: Services, make_competition: Make, count_votes: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "INTERVAL_S", 0.1)
-    counted = CountedDatabase(parts.settings.database("reports"), size=2, name="vote reports")
+    counted = CountedDatabase(services.settings.database("reports"), size=2, name="vote reports")
     competition_ids = [make_competition().id for _ in range(3)]
-    with running(replace(parts, reports=counted)) as site:
+    with running(replace(services, reports=counted)) as site:
         watchers = [site.open(competition) for competition in competition_ids for _ in range(10)]
         totals = [snapshot(one)["total"] for one in watchers]
         before, rounds = counted.readings, 5
@@ -72,11 +72,11 @@ def _settled(counted: CountedDatabase) -> int:
     return before
 
 
-def test_a_crowd_that_comes_at_once_shares_a_reading(parts: Parts, make_competition: Make) -> None:
-    counted = CountedDatabase(parts.settings.database("reports"), size=2, name="vote reports")
+def test_a_crowd_that_comes_at_once_shares_a_reading(services: Services, make_competition: Make) -> None:
+    counted = CountedDatabase(services.settings.database("reports"), size=2, name="vote reports")
     competition = make_competition().id
 
-    async def run() -> list[Board | None]:
+    async def run() -> list[CompetitionView | None]:
         one = Feed(counted, list, lambda *_: None)
         one.start()
         try:
@@ -94,11 +94,11 @@ def test_a_crowd_that_comes_at_once_shares_a_reading(parts: Parts, make_competit
     assert counted.readings <= 2
 
 
-def test_somebody_who_gives_up_takes_nobody_along(parts: Parts, make_competition: Make) -> None:
+def test_somebody_who_gives_up_takes_nobody_along(services: Services, make_competition: Make) -> None:
     competition = make_competition().id
 
-    async def run() -> Board | None:
-        one = Feed(parts.reports, list, lambda *_: None)
+    async def run() -> CompetitionView | None:
+        one = Feed(services.reports, list, lambda *_: None)
         impatient = asyncio.create_task(one.board(competition))
         patient = asyncio.create_task(one.board(competition))
         await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.casting import cast
 from tests.integration.live.conftest import Site, close_code, snapshot
-from tests.services import Pair
+from tests.servers import Pair
 from vote.actions import accounts
 from vote.auth import create_jwt_token
 from vote.config import Settings
@@ -173,7 +173,7 @@ def test_log_outs_are_known_while_the_database_is_away(
     snapshot(opened)
     try:
         servers.kill_database()
-        site.parts.revoked.add("sid:sid-of-the-test")  # the log-out of this very process
+        site.parts.revocations.add("sid:sid-of-the-test")  # the log-out of this very process
 
         assert close_code(opened) == 4401
     finally:

@@ -19,7 +19,7 @@ from tests.stack import wait_until
 from vote.live import connection as module
 from vote.live.admission import Viewer
 from vote.live.connection import Connection
-from vote.live.hub import Hub, News
+from vote.live.hub import Hub, SnapshotMessage
 from vote.live.protocol import WatcherProtocol
 from vote.server.raw_response import Receive, Scope, Send
 
@@ -45,7 +45,7 @@ class Broadcast:
         await receive()
         connection = Connection(1, Viewer(), self.hub)
         await send({"type": "websocket.accept"})
-        self.hub.join(connection, News(1, 0, "0"))
+        self.hub.join(connection, SnapshotMessage(1, 0, "0"))
         await connection.serve(receive, send)
 
     def publish(self, version: int) -> None:
@@ -53,7 +53,7 @@ class Broadcast:
         text = f"{version}".ljust(NEWS_BYTES)
 
         def tell() -> None:
-            for connection in self.hub.publish(News(1, version, text)):
+            for connection in self.hub.publish(SnapshotMessage(1, version, text)):
                 connection.wake()
 
         assert self.loop is not None

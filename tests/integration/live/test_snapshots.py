@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.integration.live.conftest import SOON_S, Site, close_code, snapshot, snapshot_with
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote.actions import competitions
 from vote.ballotlog.log import BallotLog
@@ -19,8 +19,8 @@ from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.errors import DatabaseUnavailable
 from vote.live import feed
-from vote.live.feed import Board, Feed
-from vote.services.container import Parts
+from vote.live.feed import CompetitionView, Feed
+from vote.services.container import Services
 
 Make = Callable[..., Competition]
 Count = Callable[..., None]
@@ -166,7 +166,7 @@ def test_a_database_that_was_taken_back_in_time_brings_everybody_back(
 
 
 def test_an_error_nobody_expected_does_not_end_the_feed(
-    parts: Parts, make_competition: Make, monkeypatch: pytest.MonkeyPatch
+    services: Services, make_competition: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "RESTART_S", 0.05)
     breaks, works = make_competition().id, make_competition().id
@@ -175,8 +175,8 @@ def test_an_error_nobody_expected_does_not_end_the_feed(
         if competition == breaks:
             raise LookupError
 
-    async def run() -> Board | None:
-        one = Feed(parts.reports, list, tell)
+    async def run() -> CompetitionView | None:
+        one = Feed(services.reports, list, tell)
         one.start()
         try:
             with pytest.raises(DatabaseUnavailable):
@@ -188,13 +188,13 @@ def test_an_error_nobody_expected_does_not_end_the_feed(
     assert asyncio.run(run()) is not None
 
 
-def test_a_feed_that_rests_wakes_for_the_first_watcher(parts: Parts, make_competition: Make) -> None:
+def test_a_feed_that_rests_wakes_for_the_first_watcher(services: Services, make_competition: Make) -> None:
     competition = make_competition().id
     watched: list[int] = []
 
     async def run() -> int:
         told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        one = Feed(parts.reports, lambda: watched, lambda number, _what: told.set_result(number))
+        one = Feed(services.reports, lambda: watched, lambda number, _what: told.set_result(number))
         one.start()
         await asyncio.sleep(0)  # it rests now: there is nothing to follow
         watched.append(competition)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import FLASK_SECRET, JWT_SECRET, PASSWORD_HASH
-from tests.services import Pair, start_pair
+from tests.servers import Pair, start_pair
 from tests.stack import DEADLINE_S, VOTE, wait_until
 from vote import config
 from vote.config import Settings
@@ -24,14 +24,14 @@ from vote.ops.backup.encryption import kept_recipient
 from vote.ops.backup.installed import allow_backups
 from vote.ops.backup.stream import Stream
 from vote.ops.cli import cli
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 
 
 class Installation:
     """Servers in a home of their own, as `vote up` makes them, with accounts and votes in the database."""
 
-    def __init__(self, services: Services, folder: Path) -> None:
-        self.pair: Pair = start_pair(services, folder, durable=True)
+    def __init__(self, server_source: ServerSource, folder: Path) -> None:
+        self.pair: Pair = start_pair(server_source, folder, durable=True)
         self.home = self.pair.room.home
         migrate.upgrade(self.pair.owner_url)
         self.pair.let_in("vote_backup", "vote_worker", "vote_web")

@@ -10,7 +10,7 @@ from vote.ops.account import server_account
 from vote.ops.embedded import programs
 from vote.ops.embedded.home import ServerRoom, make_room, prepare
 from vote.ops.embedded.postgres import Postgres
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 from vote.ops.embedded.stale_servers import end_servers_in
 from vote.ops.embedded.valkey import Valkey
 
@@ -27,12 +27,12 @@ def room(tmp_path: Path) -> Iterator[ServerRoom]:
 
 
 @pytest.fixture
-def postgres(room: ServerRoom, services: Services) -> Postgres:
+def postgres(room: ServerRoom, server_source: ServerSource) -> Postgres:
     """A PostgreSQL to be started."""
-    return Postgres(room, programs.find(services, room.account), durable=False)
+    return Postgres(room, programs.find(server_source, room.account), durable=False)
 
 
 @pytest.fixture
-def valkey(room: ServerRoom, services: Services) -> Valkey:
+def valkey(room: ServerRoom, server_source: ServerSource) -> Valkey:
     """A Valkey to be started."""
-    return Valkey(room, programs.find(services, room.account))
+    return Valkey(room, programs.find(server_source, room.account))

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from vote.ops.process import Part
+from vote.ops.process import ProcessSpec
 from vote.ops.supervisor import Supervisor
 
 
@@ -20,7 +20,7 @@ if __name__ == "__main__":
     with Supervisor(say) as supervisor:
         for name, command in parts:
             script = f'started() {{ echo "{name} $$" >> "$STARTED"; }}; {command}'
-            part = Part(
+            part = ProcessSpec(
                 name=name,
                 command=["/bin/sh", "-c", script],
                 environ=dict(os.environ),

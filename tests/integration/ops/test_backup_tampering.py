@@ -17,7 +17,7 @@ from vote.ops.backup import verify as verifying
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.segments import parse_lsn
 from vote.ops.backup.stream import has_reached
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 
 Tamper = Callable[[Path], object]
 
@@ -88,9 +88,9 @@ SMALL: dict[str, Tamper] = {
 
 
 @pytest.fixture(scope="module")
-def one(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def one(server_source: ServerSource, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Two backups, with streamed WAL behind them; nothing streams any more."""
-    made = Installation(services, tmp_path_factory.mktemp("backed-up")).fill()
+    made = Installation(server_source, tmp_path_factory.mktemp("backed-up")).fill()
     made.json("backup", "create")
     stream = made.stream()
     with stream.running():

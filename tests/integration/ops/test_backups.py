@@ -19,20 +19,20 @@ from tests import proxy
 from tests.integration.ops.backed_up import Installation, files, tend_until
 from tests.stack import wait_until
 from vote.db import backups
-from vote.ops.backup.scheduler import Keeper
+from vote.ops.backup.scheduler import BackupScheduler
 from vote.ops.backup.segments import parse_lsn
 from vote.ops.backup.stream import has_reached
 from vote.ops.embedded.home import locked
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def one(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def one(server_source: ServerSource, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that these tests share, one after the other."""
-    made = Installation(services, tmp_path_factory.mktemp("backups")).fill()
+    made = Installation(server_source, tmp_path_factory.mktemp("backups")).fill()
     yield made
     made.pair.stop()
 
@@ -286,7 +286,7 @@ def test_a_day_of_backups_by_a_clock_of_ours(one: Installation, capsys: pytest.C
         )
 
     codes = iter([1, 0, 0, 0])
-    keeper = Keeper(settings, lambda: start(next(codes)), random.Random(1))
+    keeper = BackupScheduler(settings, lambda: start(next(codes)), random.Random(1))
     now = NOW
     keeper.tend(now)
     assert started == []

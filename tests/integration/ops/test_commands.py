@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from tests.stack import VOTE
 from vote.actions import logins
-from vote.actions.login_throttle import Guard, Origin
+from vote.actions.login_throttle import LoginSource, LoginThrottle
 from vote.auth import PasswordHasher
 from vote.config import Settings
 from vote.db import account_locks, attempts, migrate, users
@@ -49,8 +49,8 @@ def test_no_part_starts_in_production_with_a_careless_setting(environment: dict[
 
 def log_in(owner: Database, settings: Settings, username: str, password: str) -> Account:
     """As the web would."""
-    guard = Guard(owner, settings)
-    guess = guard.at_login(username, Origin("192.0.2.1", None))
+    guard = LoginThrottle(owner, settings)
+    guess = guard.at_login(username, LoginSource("192.0.2.1", None))
     with contextlib.closing(PasswordHasher(1)) as hasher:
         return logins.check_login(owner, hasher, guard, guess, username=username, password=password)
 
@@ -120,7 +120,7 @@ def test_a_reset_password_replaces_the_old_one(
 def test_an_account_is_unlocked(
     environment: dict[str, str], owner: Database, settings: Settings, make_user: MakeUser
 ) -> None:
-    account, guard = make_user(username="helper"), Guard(owner, settings)
+    account, guard = make_user(username="helper"), LoginThrottle(owner, settings)
     with owner.transaction(by="tests") as tx:
         for _ in range(GUESSES_A_DAY):
             attempts.count_upto(tx, guard.subject("name", "helper"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24)
@@ -129,7 +129,7 @@ def test_an_account_is_unlocked(
     done = vote(environment, "admin", "unlock", "HELPER", "--json")
 
     assert json.loads(done.output) == {"username": "HELPER", "locked": False}
-    assert guard.admit(guard.at_login("helper", Origin("192.0.2.1", None))) == 1
+    assert guard.admit(guard.at_login("helper", LoginSource("192.0.2.1", None))) == 1
     with owner.read() as tx:
         assert account_locks.find(tx, account.id) is None
         row = tx.execute(

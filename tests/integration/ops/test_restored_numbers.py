@@ -13,7 +13,7 @@ from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.ops.backup.segments import parse_lsn
 from vote.ops.backup.stream import has_reached
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 from vote.worker.worker import Worker
 
 
@@ -57,8 +57,10 @@ class Site:
         self.owner.close()
 
 
-def test_people_who_are_gone_after_a_restore_to_a_time_are_nobody_else(services: Services, tmp_path: Path) -> None:
-    one = Installation(services, tmp_path / "home")
+def test_people_who_are_gone_after_a_restore_to_a_time_are_nobody_else(
+    server_source: ServerSource, tmp_path: Path
+) -> None:
+    one = Installation(server_source, tmp_path / "home")
     try:
         site = Site(one)
         kept, known = site.create(), [site.insert(f"known-{n}") for n in range(3)]

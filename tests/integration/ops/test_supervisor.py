@@ -17,12 +17,12 @@ SLEEP = "started; exec sleep 1000"
 class Supervised:
     """A running supervisor and what its parts wrote."""
 
-    def __init__(self, folder: Path, *parts: str) -> None:
+    def __init__(self, folder: Path, *services: str) -> None:
         self._started, self._output = folder / "started", folder / "output"
         self._started.touch()
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.ops.supervised", *parts],
+                [sys.executable, "-m", "tests.integration.ops.supervised", *services],
                 env={**os.environ, "STARTED": str(self._started), "FOLDER": str(folder)},
                 stdout=output,
                 stderr=output,
@@ -50,8 +50,8 @@ Supervise = Callable[..., Supervised]
 def supervise(tmp_path: Path) -> Iterator[Supervise]:
     running: list[Supervised] = []
 
-    def start(*parts: str) -> Supervised:
-        running.append(Supervised(tmp_path, *parts))
+    def start(*services: str) -> Supervised:
+        running.append(Supervised(tmp_path, *services))
         return running[-1]
 
     yield start

@@ -11,7 +11,7 @@ from vote import config
 from vote.app import create_app
 from vote.auth import create_jwt_token
 from vote.db.users import Account
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web import access
 
 VPN, OUTSIDE, PROXY = "10.8.0.5", "203.0.113.7", "10.0.0.1"
@@ -68,9 +68,11 @@ def test_nobody_outside_learns_who_may_administer(environment: dict[str, str]) -
     assert [answer.status for answer in ask(settings, [forged, unknown])] == [403, 403]
 
 
-def test_without_the_setting_administration_answers_to_all(parts: Parts, make_user: Callable[..., Account]) -> None:
-    client = create_app(parts).test_client()
-    token = create_jwt_token(make_user(role="admin").id, secret=parts.settings.jwt_secret)
+def test_without_the_setting_administration_answers_to_all(
+    services: Services, make_user: Callable[..., Account]
+) -> None:
+    client = create_app(services).test_client()
+    token = create_jwt_token(make_user(role="admin").id, secret=services.settings.jwt_secret)
     headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": VPN}
 
     assert client.get("/api/admin/gaps", headers=headers, environ_base={"REMOTE_ADDR": OUTSIDE}).status_code == 200

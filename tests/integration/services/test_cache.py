@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote.domain.installation import Installation
 from vote.services.cache import KEEP_S, LEASE_S, Cache, key_of, lease_of

@@ -7,7 +7,7 @@ import redis
 
 from tests.casting import cast, installation_of
 from tests.integration.clients import ApiClient, Browser
-from tests.services import Pair
+from tests.servers import Pair
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
@@ -17,7 +17,7 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.services.cache import key_of
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.worker import schedule
 from vote.worker.worker import Worker
 
@@ -144,7 +144,7 @@ def test_hidden_results_are_for_nobody_else(
 
 
 def test_rules_are_asked_with_the_figures(
-    browser: Browser, owner: Database, organiser: Person, log: BallotLog, parts: Parts, make_competition: Make
+    browser: Browser, owner: Database, organiser: Person, log: BallotLog, services: Services, make_competition: Make
 ) -> None:
     """A copy that could not be forgotten, because Redis was away at that moment, shows nothing that is hidden now."""
     one = make_competition()
@@ -153,7 +153,7 @@ def test_rules_are_asked_with_the_figures(
     owner._when_changed = None
     change.change(owner, log, one.id, by=organiser, if_match=None, results_visibility="after_close")
 
-    assert parts.catalogue.competition(one.id).results_visibility == "live"  # type: ignore[union-attr]
+    assert services.competition_cache.competition(one.id).results_visibility == "live"  # type: ignore[union-attr]
     assert "data-total" not in browser.get(f"/results/{one.id}").text
 
 

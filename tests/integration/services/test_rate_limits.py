@@ -8,33 +8,33 @@ from typing import Any
 
 import pytest
 
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote.casting.vote_limit import VoteLimit
 from vote.domain.installation import Installation
 from vote.errors import TooManyRequests
-from vote.services.rate_limiter import Limiter, key_of
-from vote.services.rate_limits import MICROSECONDS, Limit
+from vote.services.rate_limiter import RateLimiter, key_of
+from vote.services.rate_limits import MICROSECONDS, RateLimit
 
-HOUR = Limit("tests", burst=10, interval_us=3600 * MICROSECONDS)
-QUICK = Limit("quick", burst=1, interval_us=MICROSECONDS // 20)
+HOUR = RateLimit("tests", burst=10, interval_us=3600 * MICROSECONDS)
+QUICK = RateLimit("quick", burst=1, interval_us=MICROSECONDS // 20)
 PROCESSES = 2
 OURS = Installation("tests")
 
-Both = tuple[Limiter, Limiter]
+Both = tuple[RateLimiter, RateLimiter]
 
 
 @pytest.fixture
 def both(redis_url: str) -> Iterator[Both]:
     """The limiters of two processes."""
     with (
-        closing(Limiter(redis_url, OURS, processes=PROCESSES)) as one,
-        closing(Limiter(redis_url, OURS, processes=PROCESSES)) as two,
+        closing(RateLimiter(redis_url, OURS, processes=PROCESSES)) as one,
+        closing(RateLimiter(redis_url, OURS, processes=PROCESSES)) as two,
     ):
         yield one, two
 
 
-def passes(limiter: Limiter, limit: Limit = HOUR, subject: str = "user:1") -> bool:
+def passes(limiter: RateLimiter, limit: RateLimit = HOUR, subject: str = "user:1") -> bool:
     try:
         limiter.take(limit, subject)
     except TooManyRequests:
@@ -111,7 +111,7 @@ def test_without_redis_limits_hold_within_twice_and_nobody_gets_an_error(
 FRESH = iter(range(10, 10_000))
 
 
-async def _press(redis_url: str, limit: Limit, accounts: list[int]) -> int:
+async def _press(redis_url: str, limit: RateLimit, accounts: list[int]) -> int:
     both = [VoteLimit(redis_url, limit, OURS, processes=PROCESSES) for _ in range(PROCESSES)]
 
     async def one(number: int, account: int) -> bool:
@@ -129,7 +129,7 @@ async def _press(redis_url: str, limit: Limit, accounts: list[int]) -> int:
 
 
 def test_a_thousand_presses_at_once_of_one_account_are_limited_but_for_one_of_a_second_process(redis_url: str) -> None:
-    votes = Limit("votes", burst=400, interval_us=3600 * MICROSECONDS)
+    votes = RateLimit("votes", burst=400, interval_us=3600 * MICROSECONDS)
 
     assert 400 <= asyncio.run(_press(redis_url, votes, [1] * 1000)) <= 400 + PROCESSES - 1
     assert asyncio.run(_press(redis_url, votes, [2] * 10 + [3] * 10)) == 20
@@ -137,7 +137,7 @@ def test_a_thousand_presses_at_once_of_one_account_are_limited_but_for_one_of_a_
 
 @pytest.mark.parametrize("frozen", [False, True], ids=["stopped", "frozen"])
 def test_votes_pass_without_redis(servers: Pair, redis_url: str, frozen: bool) -> None:
-    votes = Limit("votes", burst=400, interval_us=3600 * MICROSECONDS)
+    votes = RateLimit("votes", burst=400, interval_us=3600 * MICROSECONDS)
     (servers.freeze_log if frozen else servers.kill_log)()
     try:
         assert asyncio.run(_press(redis_url, votes, list(range(1, 501)))) == 500
@@ -147,10 +147,10 @@ def test_votes_pass_without_redis(servers: Pair, redis_url: str, frozen: bool) -
 
 
 def test_the_first_vote_of_everybody_asks_nobody(redis_url: str) -> None:
-    votes = Limit("votes", burst=400, interval_us=3600 * MICROSECONDS)
+    votes = RateLimit("votes", burst=400, interval_us=3600 * MICROSECONDS)
 
     assert asyncio.run(_press(redis_url, votes, list(range(1000)))) == 1000
-    with closing(Limiter(redis_url, OURS, processes=PROCESSES)) as limiter:
+    with closing(RateLimiter(redis_url, OURS, processes=PROCESSES)) as limiter:
         assert limiter._script.registered_client.keys("vote:limit:*") == []
 
 
@@ -190,8 +190,8 @@ def test_a_frozen_redis_is_asked_by_one_in_a_while(both: Both, servers: Pair, mo
 
 def test_two_installations_on_one_redis_count_apart(redis_url: str) -> None:
     with (
-        closing(Limiter(redis_url, OURS, processes=1)) as ours,
-        closing(Limiter(redis_url, Installation("others"), processes=1)) as theirs,
+        closing(RateLimiter(redis_url, OURS, processes=1)) as ours,
+        closing(RateLimiter(redis_url, Installation("others"), processes=1)) as theirs,
     ):
         ours.take(HOUR, "user:1", HOUR.burst)
         with pytest.raises(TooManyRequests):

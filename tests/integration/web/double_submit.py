@@ -21,7 +21,7 @@ from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 
 MakeUser = Callable[..., Account]
 MakeCompetition = Callable[..., Competition]
@@ -90,8 +90,8 @@ def hasher() -> CountingHasher:
 
 
 @pytest.fixture
-def app(parts: Parts, hasher: CountingHasher) -> Flask:
-    return create_app(dataclasses.replace(parts, hasher=hasher))
+def app(services: Services, hasher: CountingHasher) -> Flask:
+    return create_app(dataclasses.replace(services, hasher=hasher))
 
 
 @pytest.fixture

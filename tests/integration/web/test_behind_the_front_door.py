@@ -9,7 +9,7 @@ from tests.integration.asgi import Request, ask
 from vote.asgi import HASHING
 from vote.config import Settings
 from vote.errors import Unavailable
-from vote.server.concurrency_limit import Turns
+from vote.server.concurrency_limit import ConcurrencyLimit
 from vote.web.access import LOGGED_IN, PUBLIC, UNASKED, table_of
 
 JSON = {"Content-Type": "application/json"}
@@ -39,10 +39,10 @@ def test_who_finds_no_place_before_the_hasher_is_told_at_the_door_and_pages_go_o
 ) -> None:
     """Flask never hears of them: a refusal that is asked for again at once would cost votes more than the hashing."""
 
-    def none_for_passwords(places: int, *, refusal: type[Unavailable] | None = None, **more: float) -> Turns:
-        return Turns(places if refusal is None else 0, refusal=refusal, **more)
+    def none_for_passwords(places: int, *, refusal: type[Unavailable] | None = None, **more: float) -> ConcurrencyLimit:
+        return ConcurrencyLimit(places if refusal is None else 0, refusal=refusal, **more)
 
-    monkeypatch.setattr("vote.asgi.Turns", none_for_passwords)
+    monkeypatch.setattr("vote.asgi.ConcurrencyLimit", none_for_passwords)
     monkeypatch.setattr("vote.asgi.LOGIN_WAIT_S", 0.01)
     as_page = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", "Cookie": "session=x"}
 

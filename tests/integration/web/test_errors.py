@@ -9,10 +9,10 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from tests.integration.clients import HTTPS, PASSWORD, ApiClient, Browser
-from tests.services import Pair
+from tests.servers import Pair
 from vote.app import create_app
 from vote.db.users import Account
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web import errors
 from vote.web.api import receipts
 from vote.web.errors import render_error_page
@@ -48,7 +48,7 @@ def test_another_method_is_told_which_ones_there_are(api: ApiClient) -> None:
 def test_what_nobody_foresaw_is_logged_and_not_told(
     app: Flask, api: ApiClient, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_down(_parts: Parts, _code: str) -> None:
+    def break_down(_services: Services, _code: str) -> None:
         secret = "hunter2"  # a local variable must not be in the log
         raise ZeroDivisionError("about " + str(len(secret)))
 
@@ -197,8 +197,8 @@ def test_with_the_database_down_pages_say_so(
     assert page.mimetype == "text/html"
 
 
-def test_before_it_is_known_who_was_logged_out_nobody_is_let_in(parts: Parts, voter: ApiClient) -> None:
-    fresh = Parts.of(parts.settings)
+def test_before_it_is_known_who_was_logged_out_nobody_is_let_in(services: Services, voter: ApiClient) -> None:
+    fresh = Services.of(services.settings)
     try:
         client = ApiClient(create_app(fresh), voter.headers["Authorization"].removeprefix("Bearer "))
 

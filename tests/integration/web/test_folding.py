@@ -15,7 +15,7 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.input_limits import FREE_GUESSES
-from vote.services.container import Parts
+from vote.services.container import Services
 
 MakeUser = Callable[..., Account]
 COMPOSED = "P\u00e4ssw\u00f6rd-Zebra-Lampe-9"
@@ -81,7 +81,7 @@ def test_an_address_is_in_use_however_its_domain_is_written(
 
 
 def test_an_address_that_no_mail_reaches_is_refused_where_it_is_typed(
-    api: ApiClient, browser: Browser, parts: Parts, make_user: MakeUser
+    api: ApiClient, browser: Browser, services: Services, make_user: MakeUser
 ) -> None:
     ada = make_user(username="ada", password=PASSWORD)
     made = api.post("/register", json=form_of(email="jürgen@example.org"))
@@ -94,7 +94,7 @@ def test_an_address_that_no_mail_reaches_is_refused_where_it_is_typed(
         assert answer.status_code == 422
         assert "No mail reaches this address" in answer.text
     takes = {"smtp_url": "smtp://127.0.0.1?smtputf8=on"}
-    other = replace(parts, settings=parts.settings.model_copy(update=takes))
+    other = replace(services, settings=services.settings.model_copy(update=takes))
     assert ApiClient(create_app(other)).post("/register", json=form_of(email="jürgen@example.org")).status_code == 201
 
 
@@ -106,7 +106,7 @@ def test_a_command_takes_a_name_as_a_page_does(owner: Database, make_user: MakeU
 
 
 def test_letters_that_a_database_may_fold_open_nothing_and_are_counted_as_one_name(
-    api: ApiClient, parts: Parts, owner: Database, make_user: MakeUser
+    api: ApiClient, services: Services, owner: Database, make_user: MakeUser
 ) -> None:
     make_user(username="admin", password=PASSWORD)
     typed = ("adm\u0130n", "ADM\u0130N", "adm\u0131n", "\u0430dmin", "admin@example.org", "adm in", "adm\u0307in")
@@ -116,7 +116,7 @@ def test_letters_that_a_database_may_fold_open_nothing_and_are_counted_as_one_na
     assert told <= {401, 429}
     with owner.read() as tx:
         rows = tx.execute("SELECT subject, count FROM attempts").fetchall()
-    assert [row[0] for row in rows] == [parts.guard.name_subject("adm\u0130n")], "one row for all of them"
+    assert [row[0] for row in rows] == [services.login_throttle.name_subject("adm\u0130n")], "one row for all of them"
     assert rows[0][1] > FREE_GUESSES, "and from the fifth on they wait, however they are written"
     assert api.post("/login", json={"username": "Admin", "password": PASSWORD}).status_code == 200, "nobody is kept out"
 
@@ -194,8 +194,10 @@ def test_a_text_that_shows_nothing_or_turns_the_writing_is_refused(
     assert told in made.json["errors"][field]
 
 
-def test_the_desk_marks_the_option_that_looks_like_another(browser: Browser, parts: Parts, make_user: MakeUser) -> None:
-    browser.be(make_user(role="organiser"), parts.settings)
+def test_the_dashboard_marks_the_option_that_looks_like_another(
+    browser: Browser, services: Services, make_user: MakeUser
+) -> None:
+    browser.be(make_user(role="organiser"), services.settings)
 
     page = browser.submit(
         "/admin/competitions/new", "/admin/competitions", name="Which?", option=["Ja", "Nein", "J\u00ada", ""]

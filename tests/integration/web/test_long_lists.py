@@ -12,7 +12,7 @@ from vote.db import audit, competition_lists, gaps
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 
 STATES = ("draft", "scheduled", "open", "closing", "closed", "archived")
 OF_EACH = 250  # 1,500 competitions
@@ -30,7 +30,7 @@ Ids = dict[str, set[int]]
 
 
 @pytest.fixture
-def many(owner: Database, make_user: Callable[..., Account], parts: Parts) -> tuple[Account, Ids]:
+def many(owner: Database, make_user: Callable[..., Account], services: Services) -> tuple[Account, Ids]:
     """1,500 competitions of an organiser, as many in each state, the states by turns."""
     organiser = make_user(role="organiser")
     with owner.transaction(by="tests") as tx:
@@ -117,7 +117,7 @@ def test_people_find_all_of_1500_on_the_pages(browser: Browser, many: tuple[Acco
     assert 'href="/"' in found[2].text
 
 
-def test_an_organiser_finds_all_of_1500_at_the_desk(
+def test_an_organiser_finds_all_of_1500_at_the_dashboard(
     browser: Browser, many: tuple[Account, Ids], settings: Settings
 ) -> None:
     organiser, ids = many

@@ -10,7 +10,7 @@ from vote.app import create_app
 from vote.auth import create_jwt_token
 from vote.config import Settings
 from vote.db.users import Account
-from vote.services.container import Parts
+from vote.services.container import Services
 
 BURST = 3
 
@@ -22,21 +22,21 @@ def settings(environment: dict[str, str]) -> Settings:
 
 
 @pytest.fixture
-def parts(settings: Settings) -> Iterator[Parts]:
+def services(settings: Settings) -> Iterator[Services]:
     """What the web needs, with a clock of limits that stands nearly still."""
-    opened = Parts.of(settings)
-    slow = opened.limits._replace(api=opened.limits.api._replace(interval_us=3600 * 1_000_000))
-    object.__setattr__(opened, "limits", slow)
+    opened = Services.of(settings)
+    slow = opened.rate_limits._replace(api=opened.rate_limits.api._replace(interval_us=3600 * 1_000_000))
+    object.__setattr__(opened, "rate_limits", slow)
     opened.start()
     yield opened
     opened.close()
 
 
-def test_each_account_and_each_network_has_its_own(parts: Parts, make_user: Callable[..., Account]) -> None:
-    app = create_app(parts)
+def test_each_account_and_each_network_has_its_own(services: Services, make_user: Callable[..., Account]) -> None:
+    app = create_app(services)
     stranger, (one, other) = (
         ApiClient(app),
-        [ApiClient(app, create_jwt_token(make_user().id, secret=parts.settings.jwt_secret)) for _ in range(2)],
+        [ApiClient(app, create_jwt_token(make_user().id, secret=services.settings.jwt_secret)) for _ in range(2)],
     )
 
     assert [one.get("/api/me").status_code for _ in range(BURST + 1)] == [200] * BURST + [429]
@@ -50,9 +50,9 @@ def test_each_account_and_each_network_has_its_own(parts: Parts, make_user: Call
     assert stranger.get("/").status_code == 200, "pages do not count"
 
 
-def test_forged_calls_count_nowhere(parts: Parts, settings: Settings, make_user: Callable[..., Account]) -> None:
+def test_forged_calls_count_nowhere(services: Services, settings: Settings, make_user: Callable[..., Account]) -> None:
     account = make_user()
-    browser = Browser(create_app(parts))
+    browser = Browser(create_app(services))
     browser.be(account, settings)
     elsewhere = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
 

@@ -7,7 +7,7 @@ from flask import Flask
 
 from tests.integration.clients import HTTPS, ApiClient, Browser
 from vote.db.users import Account
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web import access
 from vote.web.access import ORGANISER, PUBLIC, UNASKED
 
@@ -62,11 +62,11 @@ def test_a_broken_token_is_refused_everywhere(api: ApiClient, subtests: pytest.S
 
 
 def test_a_disabled_account_is_logged_out(
-    parts: Parts, make_user: Callable[..., Account], as_user: Callable[[Account], ApiClient], browser: Browser
+    services: Services, make_user: Callable[..., Account], as_user: Callable[[Account], ApiClient], browser: Browser
 ) -> None:
     account, _ = make_user(role="admin", password=PASSWORD), make_user(role="admin")
     browser.log_in(account)
-    with parts.db.transaction(by="tests") as tx:
+    with services.db.transaction(by="tests") as tx:
         tx.execute("UPDATE users SET disabled_at = now() WHERE id = %s", (account.id,))
 
     assert browser.get("/api/me").status_code == 401
@@ -75,13 +75,13 @@ def test_a_disabled_account_is_logged_out(
 
 
 def test_a_role_counts_from_the_next_request_on(
-    parts: Parts, make_user: Callable[..., Account], as_user: Callable[[Account], ApiClient]
+    services: Services, make_user: Callable[..., Account], as_user: Callable[[Account], ApiClient]
 ) -> None:
     account = make_user()
     client = as_user(account)
     assert client.get("/api/admin/competitions").status_code == 403
 
-    with parts.db.transaction(by="tests") as tx:
+    with services.db.transaction(by="tests") as tx:
         tx.execute("UPDATE users SET role = 'organiser' WHERE id = %s", (account.id,))
 
     assert client.get("/api/admin/competitions").status_code == 200

@@ -12,7 +12,7 @@ from tests.integration.clients import ApiClient
 from vote.app import create_app
 from vote.config import Settings
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web.errors import render_error_page
 
 FORM = "application/x-www-form-urlencoded"
@@ -78,8 +78,12 @@ def test_addresses_are_text(settings: Settings, redis_url: str) -> None:
     assert [answer.status for answer in answers] == [400, 404, 400, 400, 400]
 
 
-def test_absolute_addresses_come_from_public_url(parts: Parts, make_competition: Callable[..., Competition]) -> None:
-    app = create_app(replace(parts, settings=parts.settings.model_copy(update={"public_url": "https://vote.example"})))
+def test_absolute_addresses_come_from_public_url(
+    services: Services, make_competition: Callable[..., Competition]
+) -> None:
+    app = create_app(
+        replace(services, settings=services.settings.model_copy(update={"public_url": "https://vote.example"}))
+    )
     path, client = f"/vote/{make_competition().id}", app.test_client()
 
     page = client.get(path, base_url="http://evil.example")

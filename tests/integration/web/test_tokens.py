@@ -19,7 +19,7 @@ from vote.db import clock
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.server.probes import readiness
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web import request_context
 
 PASSWORD = "Pass123!"
@@ -43,7 +43,7 @@ def token_for(api: ApiClient, account: Account) -> ApiClient:
 def test_on_a_host_that_is_ahead_no_login_outlives_the_end_of_all(
     api: ApiClient,
     browser: Browser,
-    parts: Parts,
+    services: Services,
     owner: Database,
     make_user: Callable[..., Account],
     ahead: float,
@@ -59,7 +59,7 @@ def test_on_a_host_that_is_ahead_no_login_outlives_the_end_of_all(
         assert client.get("/api/me").status_code == 200
 
         account_administration.log_out(owner, account.id, by="tests")  # at once, on another host
-        parts.revoked.refresh()
+        services.revocations.refresh()
 
         assert client.get("/api/me").status_code == 401
 
@@ -71,7 +71,7 @@ def test_on_a_host_that_is_behind_a_fresh_token_counts(
     began = int(time.time()) + 0.2  # early in a second: the token's own has not come yet on the other host
     monkeypatch.setattr(request_context, "began", lambda: began)
     token = token_for(api, account)
-    elsewhere = Parts.of(settings)
+    elsewhere = Services.of(settings)
     elsewhere.start()
     try:
         client = ApiClient(create_app(elsewhere), token.headers["Authorization"][7:])
@@ -101,7 +101,7 @@ def test_who_logs_in_again_at_once_is_in(
 
 def test_only_one_place_tells_a_process_that_all_logins_of_a_person_ended() -> None:
     """It asks PostgreSQL when. Whoever notes it by this host's clock ends the login that comes next."""
-    by_hand = re.compile(r"revoked\.add\(f?['\"]user:")
+    by_hand = re.compile(r"revocations\.add\(f?['\"]user:")
     assert [p.name for p in Path(vote.__file__).parent.rglob("*.py") if by_hand.search(p.read_text())] == ["tokens.py"]
 
 
@@ -120,9 +120,9 @@ def test_a_session_is_no_strangers_where_the_clock_is_behind(
     ("off", "said"),
     [(4, "s ahead of PostgreSQL's"), (-4, "s behind PostgreSQL's"), (0.5, None), (0, None), (-0.5, None)],
 )
-def test_a_host_that_is_too_far_off_is_not_ready(parts: Parts, off: float, said: str | None) -> None:
+def test_a_host_that_is_too_far_off_is_not_ready(services: Services, off: float, said: str | None) -> None:
     with host_off_by(off):
-        told = [reason for reason in readiness(parts).reasons if "clock" in reason]
+        told = [reason for reason in readiness(services).reasons if "clock" in reason]
 
     assert len(told) == (1 if said else 0)
     assert not said or said in told[0]

@@ -86,7 +86,7 @@ def test_a_second_ballot_after_a_gap_is_in_the_journal_and_not_in_the_tally(
     for position, choice in enumerate("ab", 1):
         ballot = Ballot(uuid4(), competition.id, voter.id, choice, datetime.now(UTC))
         with worker.db.transaction(by="tests") as tx:
-            at = positions.claim(tx, 0)
+            at = positions.lock_shard(tx, 0)
             assert at is not None
             record_entries(tx, at, epoch=f"life-{position}", entries=[Entry(position, ballot.id.hex, ballot)])
 
@@ -98,7 +98,7 @@ def test_a_second_ballot_after_a_gap_is_in_the_journal_and_not_in_the_tally(
 def test_a_new_life_moves_the_position_to_its_epoch(owner: Database, worker: Worker) -> None:
     for epoch in ("first life", "second life"):
         with worker.db.transaction(by="tests") as tx:
-            at = positions.claim(tx, 0)
+            at = positions.lock_shard(tx, 0)
             assert at is not None
             record_entries(tx, at, epoch=epoch, entries=[])
 

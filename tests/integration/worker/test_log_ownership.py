@@ -21,7 +21,7 @@ from vote.domain.competition import Competition
 from vote.domain.installation import Installation
 from vote.errors import ForeignLog, LogUnavailable
 from vote.server.probes import readiness
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.worker import log_ownership
 from vote.worker.worker import Worker
 
@@ -158,14 +158,14 @@ def test_a_log_from_before_owners_belongs_to_who_has_recorded_its_epoch(
 
 
 def test_readiness_says_whose_log_it_is(worker: Worker, log: BallotLog, strange_settings: Settings) -> None:
-    parts = Parts.of(strange_settings)
-    parts.start()
+    services = Services.of(strange_settings)
+    services.start()
     try:
-        reasons = readiness(parts).reasons
+        reasons = readiness(services).reasons
     finally:
-        parts.close()
+        services.close()
 
-    assert [str(log.installation.id) in one and str(parts.installation.id) in one for one in reasons] == [True]
+    assert [str(log.installation.id) in one and str(services.installation.id) in one for one in reasons] == [True]
 
 
 def test_what_is_taken_over_is_empty(

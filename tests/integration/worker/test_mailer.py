@@ -16,7 +16,7 @@ from vote.config import Settings
 from vote.db import mail_links, outbox
 from vote.db.pool import Database
 from vote.db.users import Account
-from vote.worker.mailer import MOST_TRIES, Postman
+from vote.worker.mailer import MOST_TRIES, Mailer
 
 MakeUser = Callable[..., Account]
 
@@ -28,13 +28,13 @@ def server() -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def postman_of(settings: Settings) -> Iterator[Callable[..., Postman]]:
+def postman_of(settings: Settings) -> Iterator[Callable[..., Mailer]]:
     """A postman for a mail server; it is stepped by hand."""
-    made: list[Postman] = []
+    made: list[Mailer] = []
 
-    def make(url: str | None, **more: object) -> Postman:
+    def make(url: str | None, **more: object) -> Mailer:
         mail = {"smtp_url": url, "mail_from": "vote@example.org", "public_url": "https://vote.example.org"}
-        made.append(Postman(settings.model_copy(update={**mail, **more})))
+        made.append(Mailer(settings.model_copy(update={**mail, **more})))
         return made[-1]
 
     yield make
@@ -58,7 +58,7 @@ def make_due(owner: Database) -> None:
 
 
 def test_a_mail_arrives_and_leaves_nothing_behind(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     ada = make_user(username="ada")
     postman = postman_of(server.url)
@@ -84,7 +84,7 @@ def test_a_mail_arrives_and_leaves_nothing_behind(
 
 
 def test_two_workers_send_a_mail_once(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     ada = make_user()
     for _ in range(10):
@@ -98,7 +98,7 @@ def test_two_workers_send_a_mail_once(
 
 
 def test_a_server_that_is_away_is_asked_again_later_and_later(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     put(owner, make_user())
     server.replies += [b"451 later", b"421 gone"]
@@ -120,7 +120,7 @@ def test_a_server_that_is_away_is_asked_again_later_and_later(
 
 
 def test_a_mail_that_is_refused_for_good_is_given_up_and_forgotten(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     put(owner, make_user())
     server.replies.append(b"550 no such address <secret@example.com>")
@@ -131,7 +131,7 @@ def test_a_mail_that_is_refused_for_good_is_given_up_and_forgotten(
 
 
 def test_after_many_tries_it_is_given_up(
-    postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     put(owner, make_user())
     postman = postman_of("smtp://127.0.0.1:9")  # nobody listens there
@@ -144,7 +144,7 @@ def test_after_many_tries_it_is_given_up(
 
 
 def test_a_worker_that_died_with_a_mail_in_hand_loses_none(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     put(owner, make_user())
     with owner.transaction(by="tests") as tx:
@@ -160,7 +160,7 @@ def test_a_worker_that_died_with_a_mail_in_hand_loses_none(
 
 
 def test_without_a_server_it_is_read_here_in_development_only(
-    postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     ada = make_user(username="ada")
     put(owner, ada, "reset")
@@ -176,7 +176,7 @@ def test_without_a_server_it_is_read_here_in_development_only(
     assert rows(owner)[1][1:] == (None, None, None, True)
 
 
-def test_a_mail_to_nobody_is_none(server: MailServer, postman_of: Callable[..., Postman], owner: Database) -> None:
+def test_a_mail_to_nobody_is_none(server: MailServer, postman_of: Callable[..., Mailer], owner: Database) -> None:
     with owner.transaction(by="tests") as tx:
         outbox.put(tx, "reset", user_id=None, recipient=None, username=None)
 
@@ -189,7 +189,7 @@ def test_a_mail_to_nobody_is_none(server: MailServer, postman_of: Callable[..., 
 
 
 def test_tls_is_checked(
-    postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser, tmp_path: Path
+    postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser, tmp_path: Path
 ) -> None:
     put(owner, make_user())
     ours, others = Authority(tmp_path, "ours"), Authority(tmp_path, "others")
@@ -208,7 +208,7 @@ def test_tls_is_checked(
 
 
 def test_no_line_is_too_long_to_be_read(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     ada, postman = make_user(), postman_of(server.url)
     for kind in get_args(outbox.Kind):
@@ -223,7 +223,7 @@ def test_no_line_is_too_long_to_be_read(
 
 
 def test_mail_to_nobody_stands_in_nobodys_way(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     with owner.transaction(by="tests") as tx:
         for _ in range(50):
@@ -249,7 +249,7 @@ def addressed(owner: Database, account: Account, email: str) -> None:
 
 
 def test_an_international_domain_goes_out_as_a_labels(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     postman = postman_of(server.url, mail_from="vote@bücher2.example")
     addressed(owner, make_user(), "K.x@bücher2.example")
@@ -263,7 +263,7 @@ def test_an_international_domain_goes_out_as_a_labels(
 
 
 def test_what_no_server_without_smtputf8_takes_is_not_tried_for_half_a_day(
-    server: MailServer, postman_of: Callable[..., Postman], owner: Database, make_user: MakeUser
+    server: MailServer, postman_of: Callable[..., Mailer], owner: Database, make_user: MakeUser
 ) -> None:
     addressed(owner, make_user(), "jürgen@example.org")  # registered before such addresses were refused
 

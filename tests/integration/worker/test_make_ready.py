@@ -13,7 +13,7 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.worker.drain import drain
-from vote.worker.make_ready import Step, make_ready
+from vote.worker.make_ready import ReadyStatus, make_ready
 from vote.worker.worker import Worker
 
 ANOTHER_INSTANCE = "f" * 40
@@ -35,11 +35,11 @@ def test_a_cold_shard_is_drained_before_it_is_ready(
     shard = cast(settings, make_competition().id, make_user().id, "a").shard
     replace_server(log)
 
-    assert make_ready(worker.db, log, shard) is Step.DRAIN
+    assert make_ready(worker.db, log, shard) is ReadyStatus.DRAIN
     assert not log.describe(shard).ready
     while drain(worker.db, log, shard):
         pass
-    assert make_ready(worker.db, log, shard) is Step.READY
+    assert make_ready(worker.db, log, shard) is ReadyStatus.READY
     assert log.describe(shard).ready
 
 

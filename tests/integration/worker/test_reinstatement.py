@@ -201,7 +201,7 @@ def test_a_ballot_that_comes_after_the_final_result_is_set_aside(
     ballot, shard = late(competition, log.shards, known.id), shard_of(competition.id, known.id, log.shards)
 
     with owner.transaction(by="tests") as tx:
-        at = positions.claim(tx, shard)
+        at = positions.lock_shard(tx, shard)
         assert at is not None
         assert at.epoch is not None
         entry = Entry(at.position + 1, str(ballot.id), ballot)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.casting import cast, installation_of
 from tests.sentinel import ReplicatedLog, replicated_log
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote import config
 from vote.actions import competitions

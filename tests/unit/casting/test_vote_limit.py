@@ -7,11 +7,11 @@ import pytest
 from vote.casting.vote_limit import VoteLimit
 from vote.domain.installation import Installation
 from vote.errors import TooManyRequests
-from vote.services.best_effort_redis import Spared
-from vote.services.rate_limits import Limit
+from vote.services.best_effort_redis import BestEffortRedis
+from vote.services.rate_limits import RateLimit
 
 WITHIN_S = 20
-MUCH = Limit("tests", burst=10, interval_us=1)
+MUCH = RateLimit("tests", burst=10, interval_us=1)
 
 
 async def _nobody_expected_this(*_: object) -> None:
@@ -27,7 +27,7 @@ def _limit() -> VoteLimit:
 
 
 def test_a_vote_passes_within_the_share_of_its_process_whatever_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Spared, "ask_within", _nobody_expected_this)
+    monkeypatch.setattr(BestEffortRedis, "ask_within", _nobody_expected_this)
 
     async def run() -> None:
         async with asyncio.timeout(WITHIN_S):
@@ -37,7 +37,7 @@ def test_a_vote_passes_within_the_share_of_its_process_whatever_goes_wrong(monke
 
 
 def test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Spared, "ask_within", _no_answer)
+    monkeypatch.setattr(BestEffortRedis, "ask_within", _no_answer)
 
     def gone(_: TooManyRequests | None) -> None:
         raise ValueError("nobody expected this")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vote.domain.ballot import Ballot
-from vote.domain.chain import BEGINNING, Link, ballot_digest, links, milliseconds
+from vote.domain.chain import BEGINNING, ChainLink, ballot_digest, links, milliseconds
 
 CAST_AT = datetime(2026, 11, 24, 20, 0, 0, 123_000, tzinfo=UTC)
 BALLOT = Ballot(UUID(int=1), 2, 3, "a", CAST_AT)
@@ -62,14 +62,14 @@ def test_links_number_without_a_hole_and_each_holds_all_before_it(rows: list[byt
     chain = BEGINNING
     for link, row in zip(made, rows, strict=True):
         chain = sha256(chain + row).digest()
-        assert link == Link(link.seq, row, chain)
+        assert link == ChainLink(link.seq, row, chain)
 
 
 @given(digests, st.integers(0, 8))
 def test_it_does_not_matter_where_a_batch_ends(rows: list[bytes], at: int) -> None:
     whole = list(links(0, BEGINNING, rows))
     first = list(links(0, BEGINNING, rows[:at]))
-    head = first[-1] if first else Link(0, b"", BEGINNING)
+    head = first[-1] if first else ChainLink(0, b"", BEGINNING)
 
     assert first + list(links(head.seq, head.chain, rows[at:])) == whole
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.stack import wait_until
-from vote.identity.revocations import Revoked
+from vote.identity.revocations import RevocationList
 
 
 class _Surprising:
@@ -29,7 +29,7 @@ class _Surprising:
 
 def test_it_goes_on_after_what_nobody_expected() -> None:
     surprising: Any = _Surprising()
-    revoked = Revoked(surprising, surprising)
+    revoked = RevocationList(surprising, surprising)
 
     revoked.start()
     try:

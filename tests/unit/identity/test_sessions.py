@@ -11,7 +11,7 @@ import time_machine
 
 from vote import config
 from vote.identity import sessions
-from vote.identity.session_codec import PlainSession
+from vote.identity.session_codec import SessionCodec
 from vote.identity.sessions import SessionCookie
 
 KEY = "n5Jx0bQm8ZrT2wLk7VcY4hDs9GfP1aEu"
@@ -91,7 +91,7 @@ def forged(change: str) -> str:
     ],
 )
 def test_a_forged_session_is_none_for_both_readers(change: str) -> None:
-    plain = PlainSession([KEY], max_age_s=sessions.ABSOLUTE_S)
+    plain = SessionCodec([KEY], max_age_s=sessions.ABSOLUTE_S)
 
     assert plain.read(forged(change)) is None
     assert read(forged(change)) == {}

@@ -9,7 +9,7 @@ import pytest
 from vote.live import connection as module
 from vote.live.admission import Viewer
 from vote.live.connection import LOGGED_OUT, POLICY, TOO_BIG, Connection
-from vote.live.hub import Hub, News
+from vote.live.hub import Hub, SnapshotMessage
 
 Message = dict[str, Any]
 SOON_S = 5.0
@@ -58,11 +58,11 @@ class Room:
 
     def enter(self, write: Callable[[bytes], bool] | None = None) -> tuple[Client, Connection, "asyncio.Task[None]"]:
         client, connection = Client(), Connection(1, Viewer(), self.hub)
-        self.hub.join(connection, News(1, 0, "0"))
+        self.hub.join(connection, SnapshotMessage(1, 0, "0"))
         return client, connection, asyncio.create_task(connection.serve(client.receive, client.send, write))
 
     def publish(self, version: int) -> None:
-        for connection in self.hub.publish(News(1, version, str(version))):
+        for connection in self.hub.publish(SnapshotMessage(1, version, str(version))):
             connection.wake()
 
 
@@ -215,7 +215,7 @@ async def test_a_client_that_goes_while_it_is_sent_something_is_let_go(room: Roo
 @in_room
 async def test_a_send_to_somebody_gone_ends_quietly(room: Room) -> None:
     connection = Connection(1, Viewer(), room.hub)
-    room.hub.join(connection, News(1, 0, "0"))
+    room.hub.join(connection, SnapshotMessage(1, 0, "0"))
 
     async def send(_message: Any) -> None:
         raise OSError("gone")

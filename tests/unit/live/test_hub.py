@@ -4,15 +4,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from vote.live.hub import Hub, News, Watcher
+from vote.live.hub import Hub, SnapshotMessage, Watcher
 
 COMPETITIONS = (1, 2)
 competitions = st.sampled_from(COMPETITIONS)
 versions = st.integers(0, 12)
 
 
-def news(competition: int, version: int) -> News:
-    return News(competition, version, f"{competition}/{version}")
+def news(competition: int, version: int) -> SnapshotMessage:
+    return SnapshotMessage(competition, version, f"{competition}/{version}")
 
 
 class WatchedHub(RuleBasedStateMachine):
@@ -23,7 +23,7 @@ class WatchedHub(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.hub: Hub[Watcher] = Hub()
-        self.read: dict[Watcher, list[News]] = {}
+        self.read: dict[Watcher, list[SnapshotMessage]] = {}
         self.newest_offered: dict[Watcher, int] = {}
         self.awake: set[Watcher] = set()
 

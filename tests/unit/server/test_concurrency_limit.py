@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from vote.errors import Unavailable
-from vote.server.concurrency_limit import Turns
+from vote.server.concurrency_limit import ConcurrencyLimit
 
 
 def test_so_many_at_a_time_and_no_more() -> None:
     async def run() -> int:
-        turns, inside, most = Turns(3, wait_s=60), 0, 0
+        turns, inside, most = ConcurrencyLimit(3, wait_s=60), 0, 0
 
         async def one() -> None:
             nonlocal inside, most
@@ -28,7 +28,7 @@ def test_so_many_at_a_time_and_no_more() -> None:
 
 def test_who_waits_too_long_is_told_and_takes_no_place() -> None:
     async def run() -> None:
-        turns = Turns(1, wait_s=0.01)
+        turns = ConcurrencyLimit(1, wait_s=0.01)
         async with asyncio.timeout(10), turns.one():
             with pytest.raises(Unavailable, match="Try again in a few seconds"):
                 async with turns.one():
@@ -41,7 +41,7 @@ def test_who_waits_too_long_is_told_and_takes_no_place() -> None:
 
 def test_each_has_a_turn_however_many_wait_in_anothers_name() -> None:
     async def run() -> list[str]:
-        turns, order = Turns(1, wait_s=60), list[str]()
+        turns, order = ConcurrencyLimit(1, wait_s=60), list[str]()
 
         async def one(whose: str) -> None:
             async with turns.one(whose):
@@ -61,7 +61,7 @@ def test_each_has_a_turn_however_many_wait_in_anothers_name() -> None:
 
 def test_who_goes_away_while_waiting_leaves_no_place_taken() -> None:
     async def run() -> None:
-        turns = Turns(1, wait_s=60)
+        turns = ConcurrencyLimit(1, wait_s=60)
         async with asyncio.timeout(10):
             async with turns.one("ada"):
                 gone = [asyncio.create_task(turns.one("eve").__aenter__()) for _ in range(3)]

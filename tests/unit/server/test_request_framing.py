@@ -33,7 +33,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": said})
 
 
-def answer(*parts: bytes) -> bytes:
+def answer(*services: bytes) -> bytes:
     """All that is answered to these bytes, sent one after the other, until the server ends or has nothing to do."""
 
     async def run() -> bytes:
@@ -44,7 +44,7 @@ def answer(*parts: bytes) -> bytes:
         async with made, asyncio.timeout(WITHIN_S):
             reader, writer = await asyncio.open_connection(*made.sockets[0].getsockname())
             try:
-                for part in parts:
+                for part in services:
                     writer.write(part)
                     await asyncio.sleep(0)
                 found = await reader.readuntil(b"\r\n\r\n")
@@ -56,8 +56,8 @@ def answer(*parts: bytes) -> bytes:
     return asyncio.run(run())
 
 
-def status(*parts: bytes) -> int:
-    return int(answer(*parts)[9:12])
+def status(*services: bytes) -> int:
+    return int(answer(*services)[9:12])
 
 
 def bytewise(data: bytes) -> list[bytes]:
@@ -67,8 +67,8 @@ def bytewise(data: bytes) -> list[bytes]:
 def test_a_trailer_is_dropped() -> None:
     sent = CHUNKED + b"\r\n2\r\nhi\r\n0\r\nAuthorization: Bearer x\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"
 
-    for parts in ([sent], bytewise(sent)):
-        told = answer(*parts)
+    for services in ([sent], bytewise(sent)):
+        told = answer(*services)
         assert told.startswith(b"HTTP/1.1 200 ")
         assert told.endswith(b"transfer-encoding=chunked;hi")
 

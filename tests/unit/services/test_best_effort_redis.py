@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from vote.services.best_effort_redis import Spared
+from vote.services.best_effort_redis import BestEffortRedis
 
 
 def away() -> int:
@@ -13,7 +13,7 @@ def away() -> int:
 
 
 def test_without_an_answer_it_is_not_asked_again_at_once() -> None:
-    spared, asked = Spared(), []
+    spared, asked = BestEffortRedis(), []
 
     assert spared.ask(away) is None
 
@@ -23,14 +23,14 @@ def test_without_an_answer_it_is_not_asked_again_at_once() -> None:
 
 
 def test_an_answer_is_handed_on() -> None:
-    spared = Spared()
+    spared = BestEffortRedis()
 
     assert spared.ask(lambda: 7) == 7
     assert not spared.is_away
 
 
 def test_a_mistake_of_ours_is_no_outage() -> None:
-    spared = Spared()
+    spared = BestEffortRedis()
 
     with pytest.raises(ZeroDivisionError):
         spared.ask(lambda: 1 // 0)
@@ -38,7 +38,7 @@ def test_a_mistake_of_ours_is_no_outage() -> None:
 
 
 def test_asyncio_waits_no_longer_than_it_is_told() -> None:
-    spared = Spared()
+    spared = BestEffortRedis()
 
     async def never() -> int:
         await asyncio.Event().wait()

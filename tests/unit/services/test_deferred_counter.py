@@ -1,17 +1,17 @@
 """Who is spared a question, and that nothing is forgotten while it matters."""
 
-from vote.services.deferred_counter import FirstInSpan
+from vote.services.deferred_counter import DeferredCounter
 
 
 def test_the_second_request_counts_the_first_one_too() -> None:
-    firsts = FirstInSpan(20)
+    firsts = DeferredCounter(20)
 
     assert [firsts.number("7", 100.0) for _ in range(4)] == [0, 2, 1, 1]
     assert firsts.number("8", 100.0) == 0
 
 
 def test_it_is_remembered_into_the_next_span_and_not_for_ever() -> None:
-    firsts = FirstInSpan(20)
+    firsts = DeferredCounter(20)
     assert firsts.number("7", 100.0) == 0
 
     assert firsts.number("8", 121.0) == 0  # the next span has begun
@@ -21,7 +21,7 @@ def test_it_is_remembered_into_the_next_span_and_not_for_ever() -> None:
 
 
 def test_somebody_who_goes_on_is_never_first_again() -> None:
-    firsts = FirstInSpan(20)
+    firsts = DeferredCounter(20)
 
     counted = [firsts.number("7", float(second)) for second in range(200)]
 

@@ -6,7 +6,7 @@ from flask import Flask
 from vote.domain.person import Person, Role
 from vote.errors import NotAllowed, NotLoggedIn
 from vote.web import access
-from vote.web.access import ADMIN, LOGGED_IN, ORGANISER, PUBLIC, UNASKED, Rule
+from vote.web.access import ADMIN, LOGGED_IN, ORGANISER, PUBLIC, UNASKED, AccessRule
 
 
 def person(role: Role) -> Person:
@@ -24,7 +24,7 @@ def person(role: Role) -> Person:
     ],
 )
 @pytest.mark.parametrize("role", [None, "voter", "organiser", "admin"])
-def test_a_rule_lets_in_whom_it_names(rule: Rule, passes: set[Role | None], role: Role | None) -> None:
+def test_a_rule_lets_in_whom_it_names(rule: AccessRule, passes: set[Role | None], role: Role | None) -> None:
     asking = None if role is None else person(role)
 
     if role in passes:

@@ -16,7 +16,7 @@ TYPED = re.compile(
 NOT_SHOWN = re.compile(r"(?:field|moment|slip)\(")  # macros: what they write is looked at where they are
 ALONE = {"choice", "label"}  # whole expressions that are such a text: the slip's choice, and labels of a loop
 OURS = {
-    "parts/desk-form.html": {"label"},  # among the audiences of results; the labels of options are in bdi
+    "parts/competition-form.html": {"label"},  # among the audiences of results; the labels of options are in bdi
     "parts/forms.html": {"label"},  # the words beside a field
 }
 

@@ -31,7 +31,7 @@ IDENTITY = "backup-identity"
 
 Identity: TypeAlias = x25519.Identity
 Recipient: TypeAlias = x25519.Recipient
-Progress = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 class Source(Protocol):
@@ -92,7 +92,7 @@ def _identity(text: str) -> Identity:
         raise ConfigError("BACKUP_IDENTITY is no age identity (AGE-SECRET-KEY-1…).") from None
 
 
-def seal(source: Source, target: Path, recipient: Recipient, progress: Progress | None = None) -> Sealed:
+def seal(source: Source, target: Path, recipient: Recipient, progress: OnProgress | None = None) -> Sealed:
     """Compress and encrypt a stream into `target`, which appears whole and on disk. Raises BackupUnusable when it cannot."""
     compressed = _Compressed(source, progress)
     with whole(target) as new, open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -106,7 +106,7 @@ def seal(source: Source, target: Path, recipient: Recipient, progress: Progress 
 
 
 def unseal(
-    sealed: Path, identity: Identity, sink: Callable[[bytes], object], progress: Progress | None = None
+    sealed: Path, identity: Identity, sink: Callable[[bytes], object], progress: OnProgress | None = None
 ) -> Sealed:
     """Decrypt and decompress a file into `sink`. Raises BackupUnusable when one byte of it is not as it was sealed.
 
@@ -133,7 +133,7 @@ def unseal(
 class _Compressed:
     """Reads from a source, gives gzip."""
 
-    def __init__(self, source: Source, progress: Progress | None) -> None:
+    def __init__(self, source: Source, progress: OnProgress | None) -> None:
         self._source, self._progress = source, progress
         self._gzip = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)  # 31: with gzip's header and checksum
         self._ready = bytearray()
@@ -197,7 +197,7 @@ class _Hashed:
 class _HashedSource:
     """Reads a file, and knows the hash of what it read."""
 
-    def __init__(self, file: Source, progress: Progress | None) -> None:
+    def __init__(self, file: Source, progress: OnProgress | None) -> None:
         self._file, self._progress, self._hash, self.bytes = file, progress, hashlib.sha256(), 0
 
     def read(self, size: int = -1) -> bytes:

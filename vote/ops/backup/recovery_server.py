@@ -16,11 +16,11 @@ from psycopg import OperationalError
 
 from vote.config import DatabaseTarget
 from vote.errors import BackupUnusable
-from vote.ops.account import Account
+from vote.ops.account import SystemUser
 from vote.ops.backup import pg_clients
 from vote.ops.backup.manifest import Manifest
 from vote.ops.embedded.programs import server_environ
-from vote.ops.process import Part, Process
+from vote.ops.process import Process, ProcessSpec
 
 PORT = 5432  # only a part of the socket's name
 DEADLINE_S = 6 * 3600.0
@@ -55,7 +55,7 @@ def recovered(
     data: Path,
     wal: Path,
     manifest: Manifest,
-    account: Account | None,
+    account: SystemUser | None,
     log: Path,
     goal: Mapping[str, str],
     timeline: int,
@@ -88,12 +88,12 @@ def _part(
     data: Path,
     wal: Path,
     manifest: Manifest,
-    account: Account | None,
+    account: SystemUser | None,
     log: Path,
     room: Path,
     goal: Mapping[str, str],
     timeline: int,
-) -> Part:
+) -> ProcessSpec:
     programs = pg_clients.bin_of(manifest.server_major)
     settings = {
         "config_file": str(room / "config"),
@@ -115,7 +115,7 @@ def _part(
         **goal,
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    return Part(
+    return ProcessSpec(
         name="postgres",
         command=[str(programs / "postgres"), "-D", str(data), *options],
         environ=server_environ(),

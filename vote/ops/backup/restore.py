@@ -15,7 +15,7 @@ from vote.config import Settings
 from vote.db import backups, replication
 from vote.db.pool import Tx
 from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
-from vote.ops.account import Account
+from vote.ops.account import SystemUser
 from vote.ops.backup import archive
 from vote.ops.backup import manifest as manifests
 from vote.ops.backup.encryption import identity_of, recipient_of
@@ -29,7 +29,7 @@ from vote.ops.backup.wal_supply import Supply, supply
 from vote.ops.embedded.disk import sync_names
 from vote.ops.embedded.home import locked
 from vote.ops.embedded.stale_servers import end_servers_in
-from vote.ops.process import Part
+from vote.ops.process import ProcessSpec
 
 NAME = "vote restore"
 COMPLETE = "restored-by-vote"  # a file in a data folder that is ready to take the other's place
@@ -63,7 +63,7 @@ def restore(
     settings: Settings,
     manifest: Manifest,
     data: Path,
-    account: Account | None,
+    account: SystemUser | None,
     *,
     until: datetime | None = None,
     timeline: int | None = None,
@@ -116,7 +116,7 @@ def settle(data: Path) -> None:
         _put(new, data)
 
 
-def guarded(part: Part, data: Path, settings: Settings) -> Part:
+def refuse_empty_data_dir(part: ProcessSpec, data: Path, settings: Settings) -> ProcessSpec:
     """The part of a database whose data is not made anew where there are backups of it: that would hide the loss."""
 
     def prepare() -> None:
@@ -131,7 +131,7 @@ def _recover(
     new: Path,
     room: Path,
     manifest: Manifest,
-    account: Account | None,
+    account: SystemUser | None,
     wal: Supply,
     until: datetime | None,
     check: Callable[[Tx], None],

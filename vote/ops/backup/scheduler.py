@@ -28,7 +28,7 @@ from vote.ops.backup.stream import Stream
 TICK_S = 1.0
 RETRY_S = 2.0
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def may_verify(settings: Settings) -> bool:
@@ -46,7 +46,7 @@ def run(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    keeper = Keeper(settings, _daily_of_command())
+    keeper = BackupScheduler(settings, _daily_of_command())
     try:
         while not stop.is_set():
             with contextlib.suppress(DatabaseUnavailable):
@@ -56,19 +56,19 @@ def run(settings: Settings) -> None:
         keeper.end()
 
 
-def _stream(settings: Settings, keeper: "Keeper", stop: threading.Event) -> None:
-    stream = Stream(settings, lambda what: lines.error("stream", what=what), synchronous=settings.backup_sync)
+def _stream(settings: Settings, keeper: "BackupScheduler", stop: threading.Event) -> None:
+    stream = Stream(settings, lambda what: logger.error("stream", what=what), synchronous=settings.backup_sync)
     with stream.running():
         while not stop.is_set():
             try:
                 stream.tend()
             except (DatabaseUnavailable, BackupUnusable, OSError) as error:
-                lines.warning("stream", what=str(error).strip())
+                logger.warning("stream", what=str(error).strip())
             keeper.tend(datetime.now(UTC))
             stop.wait(TICK_S)
 
 
-class Keeper:
+class BackupScheduler:
     """Makes backups when they are due, in a process of their own, one at a time."""
 
     def __init__(
@@ -101,9 +101,9 @@ class Keeper:
     def _ended(self, now: datetime, process: subprocess.Popen[str]) -> None:
         told, _ = process.communicate()
         if process.returncode == 0:
-            lines.info("backup", what=" ".join(told.split()))
+            logger.info("backup", what=" ".join(told.split()))
         else:
-            lines.error("backup failed", what=told.strip()[-2000:])
+            logger.error("backup failed", what=told.strip()[-2000:])
         self._due = self._next(now, None if process.returncode == 0 else now)
 
     def _next(self, now: datetime, failed_at: datetime | None) -> datetime:

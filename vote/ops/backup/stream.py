@@ -12,7 +12,7 @@ from pathlib import Path
 from vote.config import DatabaseTarget, Settings
 from vote.db import replication
 from vote.db.pool import Tx
-from vote.db.replication import Progress
+from vote.db.replication import StreamProgress
 from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
 from vote.ops.backoff import Backoff
 from vote.ops.backup import archive, pg_clients
@@ -21,7 +21,7 @@ from vote.ops.backup.encryption import Recipient, recipient_of
 from vote.ops.backup.folder import Folder, private_folder
 from vote.ops.backup.segments import parse_lsn
 from vote.ops.embedded.home import locked
-from vote.ops.process import Part, Process
+from vote.ops.process import Process, ProcessSpec
 
 GUARD_S = 2.0
 PATIENCE_S = 5.0  # for each answer of the server about its stream
@@ -80,18 +80,18 @@ class Stream:
                 archive.seal_rest(self.stream, self.wal, self._recipient)
         archive.seal_complete(self.stream, self.wal, self._recipient)
 
-    def _note(self, at: Progress) -> None:
+    def _note(self, at: StreamProgress) -> None:
         if at.streamed is not None:
             sha256 = self._prefix.sha256(at.timeline, parse_lsn(at.streamed), self._segment_bytes)
             if sha256 is not None:
                 archive.note(self.stream, Flushed(at.timeline, at.streamed, sha256))
 
-    def _keeps_up(self, at: Progress) -> bool:
+    def _keeps_up(self, at: StreamProgress) -> bool:
         """Whether it has all that the server had written at the last look. A frozen program still counts as streaming."""
         wanted, self._written = self._written, parse_lsn(at.written)
         return at.streamed is not None and parse_lsn(at.streamed) >= wanted
 
-    def _let_wait(self, tx: Tx, at: Progress, now: float) -> None:
+    def _let_wait(self, tx: Tx, at: StreamProgress, now: float) -> None:
         if self._synchronous and now == self._well_at:
             replication.wait_for_stream(tx, True)
         elif now - self._well_at > GUARD_S:
@@ -108,13 +108,15 @@ class Stream:
         if made or (last is not None and last.timeline < server.timeline):
             archive.seal_rest(self.stream, self.wal, self._recipient)
 
-    def _part(self, server: replication.Server) -> Part:
+    def _part(self, server: replication.Server) -> ProcessSpec:
         how = {"wal_sender_timeout": f"{SENDER_PATIENCE_S}s"}
         conninfo, environ = pg_clients.connection(self._target.url, replication.STREAM, **how)
         program = pg_clients.bin_of(server.major) / "pg_receivewal"
         command = [str(program), "-D", str(self.stream), "-d", conninfo, "-S", replication.SLOT]
         command += ["--synchronous", "--no-loop", "--no-password"]
-        return Part(name="pg_receivewal", command=command, environ=environ, log=self.stream / "pg_receivewal.log")
+        return ProcessSpec(
+            name="pg_receivewal", command=command, environ=environ, log=self.stream / "pg_receivewal.log"
+        )
 
     def _stop(self) -> None:
         if self._synchronous:

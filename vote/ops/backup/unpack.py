@@ -9,7 +9,7 @@ import threading
 from pathlib import Path, PurePosixPath
 
 from vote.errors import BackupUnusable
-from vote.ops.account import Account
+from vote.ops.account import SystemUser
 from vote.ops.backup import pg_clients
 from vote.ops.backup.encryption import Identity, Sealed, unseal
 from vote.ops.backup.folder import BASE
@@ -21,7 +21,13 @@ COPY_BYTES = 256 * 1024
 
 
 def unpack(
-    folder: Path, manifest: Manifest, identity: Identity, target: Path, account: Account | None, *, quiet: bool = False
+    folder: Path,
+    manifest: Manifest,
+    identity: Identity,
+    target: Path,
+    account: SystemUser | None,
+    *,
+    quiet: bool = False,
 ) -> None:
     """Unpack the base backup in `folder` into `target`, which must not exist; for `account` to run.
 
@@ -49,7 +55,7 @@ class _Flow:
         self._sealed, self._identity, self._bar = sealed, identity, bar
         self._result: Sealed | BackupUnusable | None = None
 
-    def unpack(self, target: Path, account: Account | None) -> Sealed:
+    def unpack(self, target: Path, account: SystemUser | None) -> Sealed:
         read, write = os.pipe()
         thread = threading.Thread(target=self._decrypt, args=(write,), daemon=True)
         thread.start()
@@ -86,7 +92,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, account: Account | None) -> None:
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, account: SystemUser | None) -> None:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts or not (member.isfile() or member.isdir()):
         raise BackupUnusable(f"The base backup holds {member.name!r}, which no data folder of ours has.")

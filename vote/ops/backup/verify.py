@@ -16,7 +16,7 @@ from vote.config import Settings
 from vote.db import backups, replication
 from vote.db.backups import Facts
 from vote.errors import BackupUnusable, ConfigError
-from vote.ops.account import Account, server_account
+from vote.ops.account import SystemUser, server_account
 from vote.ops.backup import manifest as manifests
 from vote.ops.backup.encryption import identity_of
 from vote.ops.backup.folder import Folder
@@ -99,7 +99,7 @@ def compare(expected: Facts, found: Facts) -> None:
 
 
 @contextlib.contextmanager
-def scratch(settings: Settings) -> Iterator[tuple[Path, Account | None]]:
+def scratch(settings: Settings) -> Iterator[tuple[Path, SystemUser | None]]:
     """A private folder for a server that is thrown away; what a crash left there is ended and removed first."""
     account = server_account()
     home = settings.vote_home.absolute()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vote.errors import BackupUnusable
-from vote.ops.account import Account
+from vote.ops.account import SystemUser
 from vote.ops.backup import archive
 from vote.ops.backup.archive import PARTIAL, SUFFIX, Flushed
 from vote.ops.backup.encryption import Identity, unseal
@@ -93,7 +93,7 @@ def supply(
     manifest: Manifest,
     identity: Identity,
     target: Path,
-    account: Account | None,
+    account: SystemUser | None,
     *,
     timeline: int | None = None,
     to_note: bool = False,
@@ -149,7 +149,7 @@ def _wanted(files: _Files, ranges: list[tuple[int, int, int | None]], size: int)
     return wanted
 
 
-def _lay_out(files: _Files, name: str, target: Path, account: Account | None, manifest: Manifest) -> None:
+def _lay_out(files: _Files, name: str, target: Path, account: SystemUser | None, manifest: Manifest) -> None:
     content = bytearray()
     files.load(name, content.extend)
     if SEGMENT.fullmatch(name):

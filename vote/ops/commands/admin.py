@@ -10,7 +10,7 @@ import click
 
 from vote import config
 from vote.actions import account_administration, accounts, logins, mailed_links
-from vote.actions.login_throttle import Guard
+from vote.actions.login_throttle import LoginThrottle
 from vote.db.pool import Database
 from vote.domain.person import Role
 from vote.ops import environment
@@ -98,7 +98,7 @@ def enable(username: str, as_json: bool) -> None:
 def unlock(username: str, as_json: bool) -> None:
     """Forget the wrong passwords of an account: it can be tried again from everywhere. Its owner gets a mail."""
     with _database() as db:
-        guard = Guard(db, config.load(environment.read_with_notes()))
+        guard = LoginThrottle(db, config.load(environment.read_with_notes()))
         logins.unlock(db, guard, accounts.id_of(db, username=username), by=BY)
     _answer(as_json, f"{username} is unlocked.", username=username, locked=False)
 

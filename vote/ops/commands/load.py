@@ -12,13 +12,13 @@ from vote import config
 from vote.config import Settings
 from vote.ops import environment, first_start
 from vote.ops.load import plan, report, target
-from vote.ops.load.limits import Limits
+from vote.ops.load.limits import Thresholds
 from vote.ops.load.plan import Plan
 from vote.ops.load.run import Order, run
 from vote.ops.load.target import Target
 
 DEFAULT = Plan(votes=10_000, rate=1_000, users=1_000, connections=1_000)  # the production checklist's
-LIMITS = Limits()
+LIMITS = Thresholds()
 
 
 @click.command()
@@ -92,7 +92,7 @@ def load(
     order = Order(
         plan=wanted,
         target=aim,
-        limits=Limits(**{name.removeprefix("max_"): value for name, value in upper.items()}),
+        limits=Thresholds(**{name.removeprefix("max_"): value for name, value in upper.items()}),
         settings=settings if is_complete else None,
         register=register,
         token=token_file.read_text(encoding="utf-8").strip() if token_file else token,

@@ -38,15 +38,15 @@ def log() -> None:
 @as_json_option
 def owner(as_json: bool) -> None:
     """Print the id of this installation and those in the ballot log. Exit code 1 when they differ."""
-    with _parts() as parts:
-        owners = parts.log.owners()
+    with _services() as services:
+        owners = services.log.owners()
     theirs = sorted({found for found, _ in owners})
     if as_json:
-        click.echo(json.dumps({"installation": parts.ours, "log": [found or None for found, _ in owners]}))
+        click.echo(json.dumps({"installation": services.ours, "log": [found or None for found, _ in owners]}))
     else:
-        click.echo(f"This is installation {parts.ours}.")
+        click.echo(f"This is installation {services.ours}.")
         click.echo(f"The ballot log belongs to {', '.join(found or 'nobody' for found in theirs)}.")
-    if theirs != [parts.ours]:
+    if theirs != [services.ours]:
         raise SystemExit(1)
 
 
@@ -64,58 +64,58 @@ def adopt(yes: bool, keep: bool, as_json: bool) -> None:
     With --keep nothing is emptied: this database takes the id in the log and goes on as that installation. That is for a
     database that was restored from a backup of before installations had an id.
     """
-    with _parts() as parts:
-        owners = parts.log.owners()
-        others = sorted({found for found, epoch in owners if found != parts.ours and (found or epoch)})
+    with _services() as services:
+        owners = services.log.owners()
+        others = sorted({found for found, epoch in owners if found != services.ours and (found or epoch)})
         if not others:
             raise Conflict("The ballot log is this installation's already, or nobody's: there is nothing to adopt.")
         if not yes:
-            click.confirm(_question(parts, others, keep=keep), abort=True)
-        ours = _keep(parts, owners, others) if keep else _take_over(parts, owners, others)
+            click.confirm(_question(services, others, keep=keep), abort=True)
+        ours = _keep(services, owners, others) if keep else _take_over(services, owners, others)
     if as_json:
         click.echo(json.dumps({"installation": ours, "adopted": others, "kept": keep}))
     else:
         click.echo(f"The ballot log belongs to installation {ours} now. Start the workers: they make it ready.")
 
 
-def _question(parts: _Parts, others: list[str], *, keep: bool) -> str:
+def _question(services: _Parts, others: list[str], *, keep: bool) -> str:
     whose = ", ".join(found or "nobody that it names" for found in others)
     if keep:
         return f"The log belongs to {whose}. Go on as that installation, and record the ballots it holds?"
-    return f"The log belongs to {whose}, and this is {parts.ours}. Empty it, and take it over?"
+    return f"The log belongs to {whose}, and this is {services.ours}. Empty it, and take it over?"
 
 
-def _keep(parts: _Parts, owners: list[tuple[str, str]], others: list[str]) -> str:
+def _keep(services: _Parts, owners: list[tuple[str, str]], others: list[str]) -> str:
     named = {found for found, _ in owners if found}
     if len(named) > 1:
         raise Conflict(
             f"The log belongs to more than one installation ({', '.join(sorted(named))}): it cannot be kept."
         )
-    ours = next(iter(named), parts.ours)
-    with parts.db.transaction(by=BY) as tx:
+    ours = next(iter(named), services.ours)
+    with services.db.transaction(by=BY) as tx:
         installations.note_adoption(tx, ", ".join(others) or "nobody")
         installations.become(tx, ours)
-    parts.log.installation.id = ours
-    parts.log.load_library()
+    services.log.installation.id = ours
+    services.log.load_library()
     for shard, (_, epoch) in enumerate(owners):
-        parts.log.claim(shard, epoch)
+        services.log.claim(shard, epoch)
     return ours
 
 
-def _take_over(parts: _Parts, owners: list[tuple[str, str]], others: list[str]) -> str:
-    with parts.db.transaction(by=BY) as tx:  # before it is done: what is in the audit log may be done once more
+def _take_over(services: _Parts, owners: list[tuple[str, str]], others: list[str]) -> str:
+    with services.db.transaction(by=BY) as tx:  # before it is done: what is in the audit log may be done once more
         installations.note_adoption(tx, ", ".join(found or "nobody" for found in others))
-    parts.log.load_library()
+    services.log.load_library()
     for shard, (found, epoch) in enumerate(owners):
-        if found != parts.ours and (found or epoch):
-            parts.log.adopt(shard, found)
+        if found != services.ours and (found or epoch):
+            services.log.adopt(shard, found)
         else:
-            parts.log.claim(shard, epoch)
-    return parts.ours
+            services.log.claim(shard, epoch)
+    return services.ours
 
 
 @contextlib.contextmanager
-def _parts() -> Iterator[_Parts]:
+def _services() -> Iterator[_Parts]:
     settings = config.load(environment.read_with_notes())
     db = Database(settings.database("owner"), size=1, name=BY)
     log = BallotLog(settings.log_url, settings.vote_shards, Installation())

@@ -21,9 +21,9 @@ from vote.ops.backup.installed import allow_backups, prepare_server
 from vote.ops.embedded import programs
 from vote.ops.embedded.home import Home, ServerRoom, locked, make_room, prepare
 from vote.ops.embedded.postgres import OWNER, Postgres
-from vote.ops.embedded.programs import Services
+from vote.ops.embedded.programs import ServerSource
 from vote.ops.embedded.valkey import Valkey
-from vote.ops.process import Part, die_with_parent
+from vote.ops.process import ProcessSpec, die_with_parent
 from vote.ops.supervisor import Supervisor
 
 ROLES = ("vote_web", "vote_worker", "vote_reports", "vote_backup")
@@ -33,13 +33,14 @@ GRACE_S = 15  # longer than gunicorn's own deadline
 @click.command()
 @click.option(
     "--services",
+    "server_source",
     type=click.Choice(["embedded", "system"]),
     default="embedded",
     show_default=True,
     help="Run PostgreSQL and Valkey from the Python environment, or PostgreSQL and Redis installed on this machine.",
 )
 @click.option("--with-parent", is_flag=True, hidden=True, help="End as by Ctrl-C when the starting process dies.")
-def up(services: Services, with_parent: bool) -> None:
+def up(server_source: ServerSource, with_parent: bool) -> None:
     """Start everything: servers, database schema, a first admin, a demo competition, worker and web.
 
     What already runs is used: with DATABASE_URL and REDIS_URL set, no server is started. Everything that is kept lies
@@ -63,7 +64,7 @@ def up(services: Services, with_parent: bool) -> None:
             held.enter_context(locked(room.data))  # a copy of a home may lead to the same data
         with contextlib.suppress(KeyboardInterrupt), Supervisor(_warn) as supervisor:
             if room is not None:
-                made |= _start_servers(supervisor, room, services, settings)
+                made |= _start_servers(supervisor, room, server_source, settings)
             else:
                 migrate.upgrade(settings.database("owner").url)
             environment.note(home.path, made)
@@ -73,9 +74,11 @@ def up(services: Services, with_parent: bool) -> None:
             supervisor.watch()
 
 
-def _start_servers(supervisor: Supervisor, room: ServerRoom, services: Services, settings: Settings) -> dict[str, str]:
+def _start_servers(
+    supervisor: Supervisor, room: ServerRoom, server_source: ServerSource, settings: Settings
+) -> dict[str, str]:
     """Start what the settings lack, with the schema in place. Returns the URLs."""
-    found = programs.find(services, room.account)
+    found = programs.find(server_source, room.account)
     _say(f"Servers: {found.versions()}")
     urls = {}
     if settings.redis_url is None:
@@ -87,7 +90,7 @@ def _start_servers(supervisor: Supervisor, room: ServerRoom, services: Services,
         return urls
     postgres = Postgres(room, found)
     restore.settle(postgres.data)
-    supervisor.start(restore.guarded(postgres.part(), postgres.data, settings))
+    supervisor.start(restore.refuse_empty_data_dir(postgres.part(), postgres.data, settings))
     prepare_server(postgres)
     postgres.provide()
     migrate.upgrade(postgres.url(OWNER))
@@ -109,10 +112,10 @@ def _start_parts(supervisor: Supervisor, home: Home, environ: dict[str, str], *,
     supervisor.start(_part("web", environ, ["DATABASE_URL_WEB", "DATABASE_URL_REPORTS"]))
 
 
-def _part(name: str, environ: dict[str, str], databases: list[str], *words: str) -> Part:
+def _part(name: str, environ: dict[str, str], databases: list[str], *words: str) -> ProcessSpec:
     command = [sys.executable, str(Path(sys.argv[0]).absolute()), name, *words]  # the command that runs now, once more
     own = environment.of_part(environ, databases, signs=name == "worker") | {"PYTHONUNBUFFERED": "1"}
-    return Part(name=name, command=command, environ=own, grace_s=GRACE_S)
+    return ProcessSpec(name=name, command=command, environ=own, grace_s=GRACE_S)
 
 
 def _check_port(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from vote.db.pool import Database
 from vote.errors import ConfigError
 from vote.ops import environment, first_start
 from vote.ops.integrity import chains, journal, results
-from vote.ops.integrity.findings import Findings, Progress
+from vote.ops.integrity.findings import Findings, OnProgress
 
 NAME = "vote verify"
 BAR_AFTER_S = 2.0
@@ -71,7 +71,7 @@ def _verify(settings: Settings, verifier: Verifier | None) -> tuple[Findings, di
     return findings, sizes
 
 
-def _bar(total: int) -> Progress:
+def _bar(total: int) -> OnProgress:
     """A progress bar on a terminal, once it takes longer than two seconds."""
     bar = click.progressbar(length=total, label="Verifying", file=sys.stderr)
     shown_from, done = time.monotonic() + BAR_AFTER_S, 0

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vote.errors import ConfigError
-from vote.ops.account import Account, owner_of
+from vote.ops.account import SystemUser, owner_of
 from vote.ops.embedded.disk import sync_names
 
 DATA_OF_ROOT = Path("/var/lib/vote-app")
@@ -50,7 +50,7 @@ class ServerRoom:
     home: Home
     data: Path
     sockets: Path
-    account: Account | None
+    account: SystemUser | None
 
 
 def prepare(path: Path) -> Home:
@@ -63,7 +63,7 @@ def prepare(path: Path) -> Home:
     return home
 
 
-def make_room(home: Home, account: Account | None) -> ServerRoom:
+def make_room(home: Home, account: SystemUser | None) -> ServerRoom:
     """Make the servers' folders for `account`, or find them as they are: then they stay with the account they were
     made for, also when a better one (`postgres`) has been installed since.
 
@@ -102,7 +102,7 @@ def _told(home: Home) -> Iterator[None]:
         raise ConfigError(f"VOTE_HOME {home.path} cannot be used: {error.strerror} ({error.filename}).") from error
 
 
-def _data_folder(servers: Path, account: Account | None) -> Path:
+def _data_folder(servers: Path, account: SystemUser | None) -> Path:
     if account is not None and not servers.is_symlink() and not servers.exists():
         DATA_OF_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
         # A new name for each home: were it made from the path, a home deleted and made again would meet old data.
@@ -119,7 +119,7 @@ def _data_folder(servers: Path, account: Account | None) -> Path:
     return servers.resolve(strict=True)
 
 
-def _sockets_folder(data: Path, account: Account | None) -> Path:
+def _sockets_folder(data: Path, account: SystemUser | None) -> Path:
     sockets = data / "sockets"
     if _is_too_long(sockets):
         ours = Path(tempfile.gettempdir()) / f"vote-app-{os.geteuid()}"

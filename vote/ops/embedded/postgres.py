@@ -20,7 +20,7 @@ from vote.ops.embedded.home import ServerRoom
 from vote.ops.embedded.programs import Programs, server_environ
 from vote.ops.embedded.stale_servers import can_look, end_servers_in
 from vote.ops.embedded.stored_secrets import kept_secret
-from vote.ops.process import Part, Process
+from vote.ops.process import Process, ProcessSpec
 
 SUPERUSER = "postgres"
 OWNER = "vote_owner"
@@ -55,12 +55,12 @@ class Postgres:
         """The data folder."""
         return self.room.data / "postgres"
 
-    def part(self) -> Part:
+    def part(self) -> ProcessSpec:
         """How to run it. Its first start makes the cluster."""
         settings = SETTINGS | ({} if self.durable else FAST_AND_FORGETFUL)
         settings["unix_socket_directories"] = '"{}"'.format(str(self.room.sockets).replace('"', '""'))
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return Part(
+        return ProcessSpec(
             name="postgres",
             command=[str(self.programs.postgres_bin / "postgres"), "-D", str(self.data), *options],
             environ=server_environ(),
@@ -140,7 +140,7 @@ class Postgres:
         command = [str(self.programs.postgres_bin / "initdb"), "-D", str(new), "-U", SUPERUSER, f"--pwfile={password}"]
         command += ["--locale=C", "-E", "UTF8", "--auth=scram-sha-256", "--data-checksums"]
         log = self.room.home.logs / "initdb.log"
-        initdb = Part(
+        initdb = ProcessSpec(
             name="initdb",
             command=command if self.durable else [*command, "--no-sync"],
             environ=server_environ(),

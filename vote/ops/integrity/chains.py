@@ -7,12 +7,12 @@ from vote.db import integrity
 from vote.db.integrity import Covered
 from vote.db.pool import Tx
 from vote.domain.chain import BEGINNING
-from vote.ops.integrity.findings import Findings, Progress
+from vote.ops.integrity.findings import Findings, OnProgress
 
 UNSIGNED_MINUTES = 60  # a worker signs every minute; longer means that checkpoints are missing
 
 
-def check_audit(tx: Tx, findings: Findings, progress: Progress) -> None:
+def check_audit(tx: Tx, findings: Findings, progress: OnProgress) -> None:
     """Each row follows from the one before it. A row whose text was changed breaks at itself, a removed one at the next."""
     before, chain = 0, BEGINNING
     for row in integrity.audit_log(tx):
@@ -27,7 +27,7 @@ def check_audit(tx: Tx, findings: Findings, progress: Progress) -> None:
         progress(1)
 
 
-def check_checkpoints(tx: Tx, verifier: Verifier | None, findings: Findings, progress: Progress) -> None:
+def check_checkpoints(tx: Tx, verifier: Verifier | None, findings: Findings, progress: OnProgress) -> None:
     """Each checkpoint is signed, and the chain is still what was signed. Without a verifier signatures are not looked at."""
     good: dict[str, int] = {}
     for covered in integrity.checkpoints(tx):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 MAX_KEPT = 1_000  # the rest is counted: a book that was made anew has as many findings as rows
 
-Progress = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 class Finding(NamedTuple):

@@ -9,7 +9,7 @@ from vote.db.pool import Tx
 from vote.db.positions import Position
 from vote.domain.ballot import Ballot, receipt_code
 from vote.domain.chain import BEGINNING, ballot_digest, links
-from vote.ops.integrity.findings import Findings, Progress
+from vote.ops.integrity.findings import Findings, OnProgress
 
 BOOK = "journal"
 START = Position(-1, None, 0, None, 0, BEGINNING)  # of a shard that no worker knows
@@ -17,7 +17,7 @@ START = Position(-1, None, 0, None, 0, BEGINNING)  # of a shard that no worker k
 Follow = Mapping[str, set[str]]
 
 
-def check(tx: Tx, findings: Findings, progress: Progress) -> None:
+def check(tx: Tx, findings: Findings, progress: OnProgress) -> None:
     """Check every shard."""
     keys, follow, heads = integrity.receipt_keys(tx), integrity.epochs_that_follow(tx), positions.all_positions(tx)
     unseen = set(heads)
@@ -42,7 +42,7 @@ def _check_rows(
     follow: Follow,
     keys: Mapping[int, bytes],
     findings: Findings,
-    progress: Progress,
+    progress: OnProgress,
 ) -> tuple[JournalRow | None, JournalRow | None]:
     """Check one shard row by row. Returns the last one, and the last one that stands where it lay in the log.
 

@@ -28,17 +28,17 @@ RECONNECT_AFTER_S = 0.1
 FILES_BESIDE = 64  # open files that are no connections of the load
 
 Request = Callable[[int], bytes]
-Tell = Callable[[Measured], None]
+OnProgress = Callable[[Measured], None]
 
 
-def fire(plan: Plan, target: Target, request: Request, tell: Tell) -> Measured:
+def send_votes(plan: Plan, target: Target, request: Request, tell: OnProgress) -> Measured:
     """Send the votes and return what came of them. `request` gives the bytes of a vote; `tell` is called now and then.
 
     Raises Unavailable when the connections cannot be opened before it begins, ConfigError when this process may not open
     so many.
     """
     _allow_files(plan.connections + FILES_BESIDE)
-    return uvloop.run(_Fire(plan, target, request).run(tell))
+    return uvloop.run(_Generator(plan, target, request).run(tell))
 
 
 def _allow_files(count: int) -> None:
@@ -52,7 +52,7 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
-class _Fire:
+class _Generator:
     """The lanes and the votes between them. `_idle` is a queue, so that every connection takes its turn."""
 
     def __init__(self, plan: Plan, target: Target, request: Request) -> None:
@@ -67,7 +67,7 @@ class _Fire:
         self._over = asyncio.Event()
         self._is_ending = False
 
-    async def run(self, tell: Tell) -> Measured:
+    async def run(self, tell: OnProgress) -> Measured:
         """The whole load."""
         await self._open_all()
         telling = asyncio.create_task(self._tell_often(tell))
@@ -173,7 +173,7 @@ class _Fire:
                 return await self._open()
             await asyncio.sleep(RECONNECT_AFTER_S)
 
-    async def _tell_often(self, tell: Tell) -> None:
+    async def _tell_often(self, tell: OnProgress) -> None:
         while True:
             await asyncio.sleep(0.2)
             tell(self._measured)

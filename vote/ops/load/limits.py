@@ -10,7 +10,7 @@ from vote.ops.load.measurements import Measured
 from vote.ops.load.verdict import Verdict
 
 
-class Limits(NamedTuple):
+class Thresholds(NamedTuple):
     """Upper limits: milliseconds, and votes that were not acknowledged."""
 
     median_ms: float = 500
@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 
 def rows(
-    limits: Limits, measured: Measured, database: Histogram | None, asked: Steps | None, verdict: Verdict
+    limits: Thresholds, measured: Measured, database: Histogram | None, asked: Steps | None, verdict: Verdict
 ) -> list[Row]:
     """Every limit. `database`: None where it could not be asked; `asked`: None where the web does not tell."""
     found = [

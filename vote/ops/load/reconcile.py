@@ -18,7 +18,7 @@ from vote.ops.load.voter_accounts import BY, Voter
 Key = tuple[int, int]  # competition, user id
 
 
-class Books(NamedTuple):
+class RecordedVotes(NamedTuple):
     """Votes by voter, how many ballots of each the journal has, counts per option by competition."""
 
     votes: dict[Key, str]
@@ -26,7 +26,7 @@ class Books(NamedTuple):
     tallies: dict[int, dict[str, int]]
 
 
-def read(api: Api, settings: Settings, ids: Sequence[int]) -> Books:
+def read(api: Api, settings: Settings, ids: Sequence[int]) -> RecordedVotes:
     """The books, of every voter in the database of these settings."""
     found, ballots = {}, {}
     with contextlib.closing(Database(settings.database("owner"), size=1, name=BY)) as db, db.read() as tx:
@@ -36,10 +36,12 @@ def read(api: Api, settings: Settings, ids: Sequence[int]) -> Books:
             ballots.update(
                 {(one, voter): count for voter, count in synthetic_voters.ballots_per_voter(tx, one).items()}
             )
-    return Books(found, ballots, _tallies(api, ids))
+    return RecordedVotes(found, ballots, _tallies(api, ids))
 
 
-def ask(api: Api, target: Target, voters: Sequence[Voter], ids: Sequence[int], done: Callable[[int], None]) -> Books:
+def ask(
+    api: Api, target: Target, voters: Sequence[Voter], ids: Sequence[int], done: Callable[[int], None]
+) -> RecordedVotes:
     """The same from `GET /api/me/export` of each voter: only of these, but nothing is needed beside their tokens."""
     found: dict[Key, str] = {}
     ballots: Counter[Key] = Counter()
@@ -51,7 +53,7 @@ def ask(api: Api, target: Target, voters: Sequence[Voter], ids: Sequence[int], d
         ballots.update((ballot["competition"], voter.id) for ballot in mine["ballots"])
 
     for_each(one, voters, done)
-    return Books(found, dict(ballots), _tallies(api, ids))
+    return RecordedVotes(found, dict(ballots), _tallies(api, ids))
 
 
 def _tallies(api: Api, ids: Sequence[int]) -> dict[int, dict[str, int]]:

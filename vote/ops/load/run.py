@@ -11,14 +11,14 @@ from vote.errors import ConfigError, Unavailable
 from vote.ops.load import competitions, exchanges, limits, probe, reconcile, verdict, voter_accounts
 from vote.ops.load.api import Api
 from vote.ops.load.exchanges import Steps
-from vote.ops.load.generator import fire, requests
+from vote.ops.load.generator import requests, send_votes
 from vote.ops.load.histogram import Histogram
-from vote.ops.load.limits import Limits, Row
+from vote.ops.load.limits import Row, Thresholds
 from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
-from vote.ops.load.reconcile import Books
+from vote.ops.load.reconcile import RecordedVotes
 from vote.ops.load.target import Target
-from vote.ops.load.verdict import Cast, Verdict
+from vote.ops.load.verdict import SentVote, Verdict
 from vote.ops.load.voter_accounts import Voter
 from vote.ops.progress import Bar
 
@@ -31,7 +31,7 @@ class Order:
 
     plan: Plan
     target: Target
-    limits: Limits
+    limits: Thresholds
     settings: Settings | None = None
     register: bool = False
     token: str | None = None
@@ -77,7 +77,7 @@ def run(order: Order) -> Result:
         before = exchanges.read(api)
         measured, database = _fire(order, ids, voters, choice)
         cast = [
-            Cast(ids[order.plan.competition(vote)], voters[order.plan.user(vote)].id, choice(vote), status)
+            SentVote(ids[order.plan.competition(vote)], voters[order.plan.user(vote)].id, choice(vote), status)
             for vote, status in enumerate(measured.statuses)
         ]
         settled = _settle(order, api, ids, measured.accepted)
@@ -145,7 +145,7 @@ def _fire(
             latest[:] = [measured]
             bar.reach(measured.answered)
 
-        return fire(order.plan, order.target, request, tell), database
+        return send_votes(order.plan, order.target, request, tell), database
 
 
 def _words(done: int, latest: Sequence[Measured]) -> str:
@@ -158,14 +158,14 @@ def _settle(order: Order, api: Api, ids: Sequence[int], accepted: int) -> bool:
     return competitions.settle_given(api, order.competition, accepted, within=order.wait_s)
 
 
-def _books(order: Order, api: Api, voters: Sequence[Voter], ids: Sequence[int]) -> Books:
+def _books(order: Order, api: Api, voters: Sequence[Voter], ids: Sequence[int]) -> RecordedVotes:
     if order.settings is not None and not order.register:
         return reconcile.read(api, order.settings, ids)
     with _step(order)("Asking every voter", len(voters)) as done:
         return reconcile.ask(api, order.target, voters, ids, done)
 
 
-def _step(order: Order) -> voter_accounts.Step:
+def _step(order: Order) -> voter_accounts.ProgressStep:
     @contextlib.contextmanager
     def step(label: str, total: int) -> Iterator[Callable[[int], None]]:
         with Bar(label, total, words=lambda n: f"{n:,}", quiet=order.quiet) as bar:

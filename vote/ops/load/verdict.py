@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from vote.ops.load.measurements import ACCEPTED, NO_ANSWER
-from vote.ops.load.reconcile import Books, Key
+from vote.ops.load.reconcile import Key, RecordedVotes
 
 UNSURE = 500  # and above: 503 and its like claim nothing, as no answer does
 
 
-class Cast(NamedTuple):
+class SentVote(NamedTuple):
     """One vote and the status it was answered with."""
 
     competition: int
@@ -41,7 +41,7 @@ class Verdict(NamedTuple):
         return f"lost {len(self.lost):,}, duplicate {len(self.duplicate):,}, phantom {len(self.phantom):,}"
 
 
-def judge(cast: Sequence[Cast], books: Books, *, settled: bool) -> Verdict:
+def judge(cast: Sequence[SentVote], books: RecordedVotes, *, settled: bool) -> Verdict:
     """Hold every vote, and every tally, against the books. Everything in `cast` is one voter's only vote there."""
     verdict = Verdict(settled, [], [], [])
     told = {(one.competition, one.voter): one for one in cast}
@@ -57,7 +57,7 @@ def judge(cast: Sequence[Cast], books: Books, *, settled: bool) -> Verdict:
     return verdict
 
 
-def _judge_vote(one: Cast, found: str | None, verdict: Verdict) -> None:
+def _judge_vote(one: SentVote, found: str | None, verdict: Verdict) -> None:
     name = _named((one.competition, one.voter))
     if one.status in ACCEPTED and found != one.choice:
         verdict.lost.append(f"{name}: {one.choice} was acknowledged, {found or 'nothing'} is counted")
@@ -67,7 +67,7 @@ def _judge_vote(one: Cast, found: str | None, verdict: Verdict) -> None:
         verdict.phantom.append(f"{name}: {found} is counted, and was refused with {one.status}")
 
 
-def _judge_tallies(cast: Sequence[Cast], tallies: Mapping[int, Mapping[str, int]], verdict: Verdict) -> None:
+def _judge_tallies(cast: Sequence[SentVote], tallies: Mapping[int, Mapping[str, int]], verdict: Verdict) -> None:
     least, most = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
     for one in cast:
         least[one.competition, one.choice] += one.status in ACCEPTED
@@ -82,7 +82,7 @@ def _judge_tallies(cast: Sequence[Cast], tallies: Mapping[int, Mapping[str, int]
             verdict.phantom.append(f"{says}, {most[place]:,} can be at most")
 
 
-def _may_count(one: Cast) -> bool:
+def _may_count(one: SentVote) -> bool:
     return one.status in ACCEPTED or one.status == NO_ANSWER or one.status >= UNSURE
 
 

@@ -24,7 +24,7 @@ from vote.ops.load.target import Target
 
 BY = "vote load"
 
-Step = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], None]]]
+ProgressStep = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], None]]]
 
 
 class Voter(NamedTuple):
@@ -36,7 +36,7 @@ class Voter(NamedTuple):
 
 @contextlib.contextmanager
 def prepared(
-    settings: Settings, prefix: str, count: int, step: Step, *, role: Role = "voter", keep: bool
+    settings: Settings, prefix: str, count: int, step: ProgressStep, *, role: Role = "voter", keep: bool
 ) -> Iterator[list[Voter]]:
     """Accounts put into the database of these settings; erased afterwards unless they are kept."""
     with contextlib.closing(Database(settings.database("owner"), size=AT_ONCE, name=BY)) as db:
@@ -50,7 +50,7 @@ def prepared(
                 _erase(settings, db, ids, step)
 
 
-def _erase(settings: Settings, db: Database, ids: list[int], step: Step) -> None:
+def _erase(settings: Settings, db: Database, ids: list[int], step: ProgressStep) -> None:
     log = BallotLog(settings.log_url, settings.vote_shards, Installation())
     installation.learn(db, log.installation)
     with contextlib.closing(log), step("Erasing accounts", len(ids)) as done:
@@ -58,7 +58,7 @@ def _erase(settings: Settings, db: Database, ids: list[int], step: Step) -> None
 
 
 @contextlib.contextmanager
-def registered(target: Target, prefix: str, count: int, step: Step, *, keep: bool) -> Iterator[list[Voter]]:
+def registered(target: Target, prefix: str, count: int, step: ProgressStep, *, keep: bool) -> Iterator[list[Voter]]:
     """Accounts registered over HTTP; erased afterwards, each by itself, unless they are kept."""
     voters: list[Voter] = []
     passwords: dict[int, str] = {}

@@ -33,17 +33,17 @@ own_login = Blueprint("own_login", __name__)
 )
 def change_email() -> AnyResponse:
     """Another address; the password is asked for, since mail to it opens the account."""
-    account, parts = request_context.me(), request_context.parts()
-    confirm_first = parts.settings.email_confirmation
+    account, services = request_context.me(), request_context.services()
+    confirm_first = services.settings.email_confirmation
     once = idempotency.claim(f"/account?done={'mail' if confirm_first else 'email'}", about=account.id)
     try:
         given = validation.read(EmailChange)
-        mailed_links.check_mailable(given.email, parts.settings.smtp_url)
-        with once.hold(parts.db):
+        mailed_links.check_mailable(given.email, services.settings.smtp_url)
+        with once.hold(services.db):
             page_context.check_password(given.password, field="password")
             request_context.check_mail_limit()
             mailed_links.change_email(
-                parts.db, parts.guard, account, email=given.email, confirm_first=confirm_first, once=once
+                services.db, services.login_throttle, account, email=given.email, confirm_first=confirm_first, once=once
             )
     except InvalidInput as error:
         return page_context.refused(page_context.fields_named(error, **_names()))
@@ -73,11 +73,11 @@ def _names() -> dict[str, str]:
 def ask_confirmation() -> AnyResponse:
     """Another mail to the address of the account."""
     validation.read(Nothing)
-    parts, account = request_context.parts(), request_context.me()
+    services, account = request_context.services(), request_context.me()
     once = idempotency.claim("/account?done=mail", about=account.id)
     try:
         request_context.check_mail_limit()
-        mailed_links.ask_confirmation(parts.db, parts.guard, account, once=once)
+        mailed_links.ask_confirmation(services.db, services.login_throttle, account, once=once)
     except TooManyRequests as error:
         return page_context.refused(error)
     return redirect(once.address, 303) if request_context.wants_page() else nothing(202)
@@ -95,7 +95,7 @@ def ask_confirmation() -> AnyResponse:
 )
 def listed() -> AnyResponse:
     """All of them, the one used last first."""
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         found = devices.of_person(tx, request_context.me().id)
     return answer(KnownDevices(devices=[KnownDevice.model_validate(one) for one in found]))
 
@@ -115,7 +115,7 @@ def listed() -> AnyResponse:
 def forget(device_id: int) -> AnyResponse:
     """It is logged out and not known any more."""
     validation.read(Nothing)
-    parts, account = request_context.parts(), request_context.me()
+    services, account = request_context.services(), request_context.me()
     once = idempotency.claim("/account?done=device", about=account.id)
-    parts.revoked.add(logins.forget_device(parts.db, device_id, by=account.id, once=once))
+    services.revocations.add(logins.forget_device(services.db, device_id, by=account.id, once=once))
     return redirect(once.address, 303) if request_context.wants_page() else nothing()

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
 from vote.actions import logins, mailed_links
-from vote.actions.login_throttle import Guess
+from vote.actions.login_throttle import LoginAttempt
 from vote.db.idempotency_keys import Claim
 from vote.db.users import Account
 from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooManyRequests, VoteError
@@ -29,7 +29,7 @@ from vote.web.safe_redirect import local_path
 from vote.web.tokens import issue
 
 accounts = Blueprint("accounts", __name__)
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 HOME = "/"
 DONE = {
@@ -101,7 +101,7 @@ def login() -> AnyResponse:
         return answer(Token(token=_token(account)))
     once = idempotency.claim(HOME)
     try:
-        with once.hold(request_context.parts().db):
+        with once.hold(request_context.services().db):
             account = _check_login(once)
     except InvalidInput as error:
         return _form_again("login.html", error, errors=error.fields)
@@ -133,66 +133,72 @@ def logout() -> AnyResponse:
     if who is not None:
         _end(who, once)
     else:
-        once.note(request_context.parts().db)
+        once.note(request_context.services().db)
     request_context.log_out()
     return redirect(once.address, 303) if as_page else nothing()
 
 
 def _end(who: Identity, once: Claim | None = None) -> None:
     """This token or session is dead here at once, and everywhere within a second."""
-    parts = request_context.parts()
-    actions.revoke(parts.db, by=who.user_id, subject=who.subject, once=once)
-    parts.revoked.add(who.subject)
-    log.info("logged out", user_id=who.user_id, via=who.via)
+    services = request_context.services()
+    actions.revoke(services.db, by=who.user_id, subject=who.subject, once=once)
+    services.revocations.add(who.subject)
+    logger.info("logged out", user_id=who.user_id, via=who.via)
 
 
 def _register(once: Claim | None = None) -> Account:
     wanted = validation.read(Registration)
-    parts = request_context.parts()
-    mailed_links.check_mailable(wanted.email, parts.settings.smtp_url)
-    parts.limiter.take(parts.limits.registrations, request_context.network())
+    services = request_context.services()
+    mailed_links.check_mailable(wanted.email, services.settings.smtp_url)
+    services.rate_limiter.take(services.rate_limits.registrations, request_context.network())
     account = actions.register(
-        parts.db,
-        parts.hasher,
+        services.db,
+        services.hasher,
         username=wanted.username,
         email=wanted.email,
         password=wanted.password,
-        confirm=parts.settings.email_confirmation,
+        confirm=services.settings.email_confirmation,
         once=once,
     )
-    log.info("registered", user_id=account.id)
+    logger.info("registered", user_id=account.id)
     return account
 
 
 def _check_login(once: Claim | None = None) -> Account:
     given = validation.read(Login)
-    parts = request_context.parts()
-    parts.hasher.check_free()  # first, so that a flood costs least where it is worst
+    services = request_context.services()
+    services.hasher.check_free()  # first, so that a flood costs least where it is worst
     request_context.began()  # before the account is read
     # What can be no name or no password here takes the same time as one that is wrong.
     name = given.username if given.username.isprintable() else ""
     password = given.password if len(given.password) <= PASSWORD_MAX_CHARS else ""
     try:
-        guess = parts.guard.at_login(name, request_context.origin_of_login())
+        guess = services.login_throttle.at_login(name, request_context.login_source())
         with request_context.password_counted(name), _failures_counted(guess):
             account = logins.check_login(
-                parts.db, parts.hasher, parts.guard, guess, username=name, password=password, once=once
+                services.db,
+                services.hasher,
+                services.login_throttle,
+                guess,
+                username=name,
+                password=password,
+                once=once,
             )
     except (NotLoggedIn, TooManyRequests) as error:
-        log.info("login refused", request_id=request_context.request_id(), why=type(error).__name__)
+        logger.info("login refused", request_id=request_context.request_id(), why=type(error).__name__)
         raise
-    log.info("logged in", user_id=account.id)
+    logger.info("logged in", user_id=account.id)
     return account
 
 
 @contextmanager
-def _failures_counted(guess: Guess) -> Iterator[None]:
+def _failures_counted(guess: LoginAttempt) -> Iterator[None]:
     """Count a failure against the network, before it is known to be one; a known device is nobody's network."""
-    parts = request_context.parts()
+    services = request_context.services()
     if guess.by_device:
         yield
         return
-    parts.limiter.take(parts.limits.login_failures, request_context.network())
+    services.rate_limiter.take(services.rate_limits.login_failures, request_context.network())
     failed = False
     try:
         yield
@@ -201,11 +207,11 @@ def _failures_counted(guess: Guess) -> Iterator[None]:
         raise
     finally:
         if not failed:
-            parts.limiter.give_back(parts.limits.login_failures, request_context.network())
+            services.rate_limiter.give_back(services.rate_limits.login_failures, request_context.network())
 
 
 def _token(account: Account) -> str:
-    return issue(request_context.parts(), account.id, confirmed=not request_context.needs_lookup(account))
+    return issue(request_context.services(), account.id, confirmed=not request_context.needs_lookup(account))
 
 
 def _onwards_as(account: Account, once: Claim) -> AnyResponse:
@@ -216,7 +222,7 @@ def _onwards_as(account: Account, once: Claim) -> AnyResponse:
         _end(before)
     request_context.log_in(account, began=request_context.began(), sid=sid, token=token)
     response = _onwards()
-    devices.set_cookie(response, token, request_context.parts().settings)
+    devices.set_cookie(response, token, request_context.services().settings)
     return response
 
 

@@ -18,7 +18,7 @@ from vote.web.api.account_models import Forgotten, MailedToken, PasswordReset
 from vote.web.api.operations import Operation, describe, nothing
 
 recovery = Blueprint("recovery", __name__)
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 FORGOT = "/forgot"
 NO_MAIL = "This site sends no mail. Ask an organiser: whoever runs the site can set a new password for you."
@@ -28,7 +28,7 @@ NO_MAIL = "This site sends no mail. Ask an organiser: whoever runs the site can 
 @rule(UNASKED)
 def forgot_page() -> str:
     """The form, or that this site sends no mail."""
-    return render_template("forgot.html", can_mail=request_context.parts().settings.can_mail, errors={})
+    return render_template("forgot.html", can_mail=request_context.services().settings.can_mail, errors={})
 
 
 def _sent() -> AnyResponse:
@@ -53,16 +53,16 @@ def _sent() -> AnyResponse:
 )
 def forgot() -> AnyResponse:
     """A mail is on its way, if somebody has the address."""
-    parts = request_context.parts()
-    if not parts.settings.can_mail:
+    services = request_context.services()
+    if not services.settings.can_mail:
         raise NotAllowed(NO_MAIL)
     try:
         email = validation.read(Forgotten).email
         request_context.check_mail_limit()
-        actions.ask_reset(parts.db, parts.guard, email=email, once=idempotency.claim(FORGOT))
+        actions.ask_reset(services.db, services.login_throttle, email=email, once=idempotency.claim(FORGOT))
     except (InvalidInput, TooManyRequests) as error:
         return _again("forgot.html", error, can_mail=True)
-    log.info("new password asked for", request_id=request_context.request_id())
+    logger.info("new password asked for", request_id=request_context.request_id())
     if not request_context.wants_page():
         return nothing(202)
     return _sent()
@@ -88,16 +88,21 @@ def reset_page() -> str:
 )
 def reset() -> AnyResponse:
     """The password is another one, and everything that was logged in is out."""
-    parts, once = request_context.parts(), idempotency.claim("/login?done=reset")
+    services, once = request_context.services(), idempotency.claim("/login?done=reset")
     try:
         given = validation.read(PasswordReset)
         user_id = actions.reset_password(
-            parts.db, parts.hasher, parts.guard, token=given.token, password=given.new_password, once=once
+            services.db,
+            services.hasher,
+            services.login_throttle,
+            token=given.token,
+            password=given.new_password,
+            once=once,
         )
     except (InvalidInput, HasherBusy) as error:
         return _again("reset.html", error, token=request.form.get("token", ""))
-    tokens.know_ended(parts, user_id)
-    log.info("password set by mail", user_id=user_id)
+    tokens.know_ended(services, user_id)
+    logger.info("password set by mail", user_id=user_id)
     return redirect(once.address, 303) if request_context.wants_page() else nothing()
 
 
@@ -125,13 +130,13 @@ def confirm() -> AnyResponse:
     once = idempotency.claim("/account?done=confirmed")
     try:
         confirmed = actions.confirm_email(
-            request_context.parts().db, token=validation.read(MailedToken).token, once=once
+            request_context.services().db, token=validation.read(MailedToken).token, once=once
         )
     except (InvalidInput, NameTaken) as error:
         return _again("confirm.html", error, token=request.form.get("token", ""))
     if confirmed.ends_logins:
-        tokens.know_ended(request_context.parts(), confirmed.user_id)
-    log.info("address confirmed", user_id=confirmed.user_id)
+        tokens.know_ended(request_context.services(), confirmed.user_id)
+    logger.info("address confirmed", user_id=confirmed.user_id)
     if not request_context.wants_page():
         return nothing()
     return redirect(once.address, 303)

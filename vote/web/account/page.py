@@ -47,18 +47,18 @@ def show() -> AnyResponse:
 )
 def change_password() -> AnyResponse:
     """Another password; everything that was logged in before is out, but the browser that asked."""
-    account, parts = request_context.me(), request_context.parts()
+    account, services = request_context.me(), request_context.services()
     once, device = idempotency.claim("/account?done=password", about=account.id), request_context.own_device(account)
     try:
         given = validation.read(PasswordChange)
-        with once.hold(parts.db):
+        with once.hold(services.db):
             page_context.check_password(given.current_password, field="current_password")
             actions.change_password(
-                parts.db, parts.hasher, by=account, new=given.new_password, keep_device=device, once=once
+                services.db, services.hasher, by=account, new=given.new_password, keep_device=device, once=once
             )
     except (InvalidInput, TooManyRequests, HasherBusy) as error:
         return page_context.refused(error)
-    tokens.know_ended(parts, account.id)
+    tokens.know_ended(services, account.id)
     if not request_context.wants_page():
         return nothing()
     request_context.log_in(account, began=request_context.now_by_database(), sid=idempotency.names_given(once)[0])
@@ -79,10 +79,10 @@ def change_password() -> AnyResponse:
 )
 def logout_everywhere() -> AnyResponse:
     """Every token and session of the account is dead within a second; of its devices only this one is known still."""
-    account, parts = request_context.me(), request_context.parts()
+    account, services = request_context.me(), request_context.services()
     once = idempotency.claim("/login", about=account.id)
-    actions.log_out_everywhere(parts.db, by=account.id, keep_device=request_context.own_device(account), once=once)
-    tokens.know_ended(parts, account.id)
+    actions.log_out_everywhere(services.db, by=account.id, keep_device=request_context.own_device(account), once=once)
+    tokens.know_ended(services, account.id)
     request_context.log_out()
     return redirect(once.address, 303) if request_context.wants_page() else nothing()
 
@@ -104,7 +104,7 @@ def delete() -> AnyResponse:
     account = request_context.me()
     once = idempotency.claim("/login?done=deleted", about=account.id)
     try:
-        with once.hold(request_context.parts().db):
+        with once.hold(request_context.services().db):
             page_context.check_password(validation.read(Deletion).password, field="password")
             erase_account(account.id, once=once)
     except (Conflict, InvalidInput, TooManyRequests, HasherBusy) as error:

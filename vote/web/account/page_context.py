@@ -13,8 +13,8 @@ from vote.web.account.votes import own_votes
 
 def page(*, error: VoteError | None = None, message: str | None = None) -> AnyResponse:
     """The page; after a form that was refused, with what is wrong beside its field."""
-    account, parts = request_context.me(), request_context.parts()
-    with parts.db.read() as tx:
+    account, services = request_context.me(), request_context.services()
+    with services.db.read() as tx:
         votes = [vote.model_dump() for vote in own_votes(tx, account.id)]
         known = devices.of_person(tx, account.id)
         waiting = mail_links.waiting_address(tx, account.id)
@@ -37,9 +37,11 @@ def page(*, error: VoteError | None = None, message: str | None = None) -> AnyRe
 
 def check_password(password: str, *, field: str) -> None:
     """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyRequests, HasherBusy."""
-    parts, me = request_context.parts(), request_context.me()
+    services, me = request_context.services(), request_context.me()
     with request_context.password_counted(me.username):
-        logins.check_password(parts.db, parts.hasher, parts.guard, by=me, password=password, field=field)
+        logins.check_password(
+            services.db, services.hasher, services.login_throttle, by=me, password=password, field=field
+        )
 
 
 def refused(error: VoteError) -> AnyResponse:

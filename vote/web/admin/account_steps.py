@@ -10,12 +10,12 @@ from vote.db.account_search import PersonRow
 from vote.db.idempotency_keys import Claim
 from vote.domain import policy
 from vote.errors import NotFound
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web import tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PersonStep:
+class AccountStep:
     """One step. `button` is what the button says; `will` what happens then, one sentence each."""
 
     name: str
@@ -24,7 +24,7 @@ class PersonStep:
     will: Sequence[str]
     done: str
     fits: Callable[[PersonRow], bool]
-    take: Callable[[Parts, int, int, Claim | None], PersonRow]  # of whom, by whom, and for which press
+    take: Callable[[Services, int, int, Claim | None], PersonRow]  # of whom, by whom, and for which press
     is_grave: bool = False
     is_repeatable: bool = False  # makes sense again right after it was taken
     is_for_others: bool = False  # refused on oneself, by the action as well
@@ -39,25 +39,25 @@ class PersonStep:
         return self.is_repeatable or not self.fits(person)
 
 
-def _disable(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
-    person = actions.disable(parts.db, user_id, by=by, once=once)
-    tokens.know_ended(parts, user_id)
+def _disable(services: Services, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    person = actions.disable(services.db, user_id, by=by, once=once)
+    tokens.know_ended(services, user_id)
     return person
 
 
-def _enable(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
-    return actions.enable(parts.db, user_id, by=by, once=once)
+def _enable(services: Services, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    return actions.enable(services.db, user_id, by=by, once=once)
 
 
-def _log_out(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
-    person = actions.log_out(parts.db, user_id, by=by, once=once)
-    tokens.know_ended(parts, user_id)
+def _log_out(services: Services, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    person = actions.log_out(services.db, user_id, by=by, once=once)
+    tokens.know_ended(services, user_id)
     return person
 
 
-def _unlock(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
-    logins.unlock(parts.db, parts.guard, user_id, by=by, once=once)
-    with parts.db.read() as tx:
+def _unlock(services: Services, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+    logins.unlock(services.db, services.login_throttle, user_id, by=by, once=once)
+    with services.db.read() as tx:
         person = account_search.find(tx, user_id)
     if person is None:
         raise NotFound("There is nobody with this number.")
@@ -67,7 +67,7 @@ def _unlock(parts: Parts, user_id: int, by: int, once: Claim | None = None) -> P
 STEPS = {
     step.name: step
     for step in (
-        PersonStep(
+        AccountStep(
             name="disable",
             button="Disable",
             title="Disable this account?",
@@ -82,7 +82,7 @@ STEPS = {
             is_grave=True,
             is_for_others=True,
         ),
-        PersonStep(
+        AccountStep(
             name="enable",
             button="Enable again",
             title="Enable this account again?",
@@ -91,7 +91,7 @@ STEPS = {
             fits=lambda person: person.disabled_at is not None,
             take=_enable,
         ),
-        PersonStep(
+        AccountStep(
             name="logout",
             button="Log out everywhere",
             title="Log this person out everywhere?",
@@ -104,7 +104,7 @@ STEPS = {
             take=_log_out,
             is_repeatable=True,
         ),
-        PersonStep(
+        AccountStep(
             name="unlock",
             button="Unlock",
             title="Unlock this account?",
@@ -120,6 +120,6 @@ STEPS = {
 }
 
 
-def steps_of(person: PersonRow) -> list[PersonStep]:
+def steps_of(person: PersonRow) -> list[AccountStep]:
     """The steps that make sense now."""
     return [step for step in STEPS.values() if step.fits(person)]

@@ -15,48 +15,48 @@ from vote.web.admin.account_steps import STEPS, steps_of
 from vote.web.api import paging
 from vote.web.api.account_admin_models import Asked, People, RoleChange
 
-desk_people = Blueprint("desk_people", __name__, url_prefix="/admin/people")
+admin_accounts = Blueprint("admin_accounts", __name__, url_prefix="/admin/people")
 
 PAGE_SIZE = 50  # people on one page
 ROLE_CHANGED = "The role is changed."
 STEP_PATH = f"/<id:user_id>/<any({', '.join(STEPS)}):name>"
 
 
-@desk_people.get("")
+@admin_accounts.get("")
 @rule(ADMIN)
 def show() -> str:
     """Everybody by name, or those whose name begins as it was asked."""
     asked = Asked.of(request.args)
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         found = account_search.listed(tx, search=asked.search, after=asked.after, limit=PAGE_SIZE + 1)
-    return render_template("desk-people.html", page=People.page(found, PAGE_SIZE), asked=asked)
+    return render_template("admin-accounts.html", page=People.page(found, PAGE_SIZE), asked=asked)
 
 
-@desk_people.get("/<id:user_id>")
+@admin_accounts.get("/<id:user_id>")
 @rule(ADMIN)
 def one(user_id: int) -> AnyResponse:
     """One person: the account, what can be done now, and what was done."""
     return _page(user_id)
 
 
-@desk_people.post("/<id:user_id>/role")
+@admin_accounts.post("/<id:user_id>/role")
 @rule(ADMIN)
 def set_role(user_id: int) -> AnyResponse:
     """Give the role that was chosen."""
     once = idempotency.claim("/admin/people/{id}?done=role", about=user_id)
     try:
         role = validation.read(RoleChange).role
-        actions.set_role(request_context.parts().db, user_id, role=role, by=request_context.me().id, once=once)
+        actions.set_role(request_context.services().db, user_id, role=role, by=request_context.me().id, once=once)
     except (Conflict, InvalidInput) as error:
         return _page(user_id, error)
     return redirect(once.address, 303)
 
 
-@desk_people.get(STEP_PATH)
+@admin_accounts.get(STEP_PATH)
 @rule(ADMIN)
 def ask(user_id: int, name: str) -> AnyResponse:
     """Say what a step will do, and ask once; what would be refused in any case is refused here."""
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         who = _found(tx, user_id)
     try:
         STEPS[name].check(user_id, request_context.me().id)
@@ -64,16 +64,16 @@ def ask(user_id: int, name: str) -> AnyResponse:
         return _page(user_id, error)
     if not STEPS[name].fits(who):
         return redirect(f"/admin/people/{user_id}", 303)
-    return Response(render_template("desk-person-step.html", who=who, step=STEPS[name]))
+    return Response(render_template("admin-account-step.html", who=who, step=STEPS[name]))
 
 
-@desk_people.post(STEP_PATH)
+@admin_accounts.post(STEP_PATH)
 @rule(ADMIN)
 def take(user_id: int, name: str) -> AnyResponse:
     """Take the step that was asked about."""
     once = idempotency.claim(f"/admin/people/{{id}}?done={name}", about=user_id)
     try:
-        STEPS[name].take(request_context.parts(), user_id, request_context.me().id, once)
+        STEPS[name].take(request_context.services(), user_id, request_context.me().id, once)
     except Conflict as error:
         return _page(user_id, error)
     return redirect(once.address, 303)
@@ -87,11 +87,11 @@ def _found(tx: Tx, user_id: int) -> PersonRow:
 
 
 def _page(user_id: int, error: VoteError | None = None) -> AnyResponse:
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         who = _found(tx, user_id)
         done_before = audit.of_person(tx, user_id, after=paging.after())
     page = render_template(
-        "desk-person.html",
+        "admin-account.html",
         who=who,
         done_before=done_before,
         steps=steps_of(who),

@@ -1,6 +1,6 @@
 """Rows of the audit log in words: what somebody did to an account."""
 
-from vote.db.audit import AuditRow
+from vote.db.audit import AuditEntry
 
 CHANGED = {
     "password_hash": "set another password",
@@ -10,7 +10,7 @@ CHANGED = {
 }
 
 
-def person_deed(row: AuditRow) -> str:
+def person_deed(row: AuditEntry) -> str:
     """One row as a sentence without its subject: "disabled it", "changed the role: voter → organiser"."""
     if row.subject == "login_locks":
         return "locked it after too many wrong passwords" if row.action == "insert" else "unlocked it"

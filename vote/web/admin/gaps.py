@@ -16,26 +16,30 @@ from vote.web.access import ADMIN, rule
 from vote.web.api import paging
 from vote.web.api.gap_models import Decision
 
-desk_gaps = Blueprint("desk_gaps", __name__, url_prefix="/admin/gaps")
+admin_gaps = Blueprint("admin_gaps", __name__, url_prefix="/admin/gaps")
 
 LATEST = 20
 DONE = "It is written down. Results that waited for nothing else become final by themselves within a second."
 CHOOSE = "Choose at least one break."
 
 
-@desk_gaps.get("")
+@admin_gaps.get("")
 @rule(ADMIN)
 def show() -> str:
     """What may be missing, since when, what waits for it, and what was decided."""
     return _page({}, [], "")
 
 
-@desk_gaps.post("")
+@admin_gaps.post("")
 @rule(ADMIN)
 def decide() -> AnyResponse:
     """Decide on some of the gaps: first it is asked about, with the reason, then it is done."""
-    parts, reason, chosen = request_context.parts(), request.form.get("reason", ""), set(request.form.getlist("gap"))
-    with parts.db.read() as tx:
+    services, reason, chosen = (
+        request_context.services(),
+        request.form.get("reason", ""),
+        set(request.form.getlist("gap")),
+    )
+    with services.db.read() as tx:
         wanted = [gap for gap in gaps.listed(tx).gaps if gap.decided_at is None and str(gap.id) in chosen]
         waiting = _waiting(tx)
     try:
@@ -46,18 +50,20 @@ def decide() -> AnyResponse:
         missing = {} if wanted else {"gap": CHOOSE}
         return Response(_page({**missing, **error.fields}, wanted, reason), 422)
     if "sure" not in request.form:
-        return Response(render_template("desk-gaps-decide.html", wanted=wanted, waiting=waiting, reason=reason))
+        return Response(render_template("admin-gaps-decide.html", wanted=wanted, waiting=waiting, reason=reason))
     once = idempotency.claim("/admin/gaps?done=decided")
-    closing.decide_gaps(parts.db, [gap.id for gap in wanted], by=request_context.me().person, reason=reason, once=once)
+    closing.decide_gaps(
+        services.db, [gap.id for gap in wanted], by=request_context.me().person, reason=reason, once=once
+    )
     return redirect(once.address, 303)
 
 
 def _page(errors: dict[str, str], chosen: Sequence[GapRow], reason: str) -> str:
     after = paging.after()
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         found, following = gaps.listed(tx, after=after)
         return render_template(
-            "desk-gaps.html",
+            "admin-gaps.html",
             waiting_gaps=[gap for gap in found if gap.decided_at is None],
             decided=[gap for gap in found if gap.decided_at is not None],
             after=after,
@@ -76,4 +82,4 @@ def _page(errors: dict[str, str], chosen: Sequence[GapRow], reason: str) -> str:
 def _waiting(tx: Tx) -> list[Competition]:
     """Closing competitions that only an admin's word can make final."""
     found = competitions.find_many(tx, competitions.in_state(tx, "closing"))
-    return [one for one in found if closing.hindrance(tx, one).needs_a_word]
+    return [one for one in found if closing.close_blockers(tx, one).needs_admin_decision]

@@ -38,9 +38,9 @@ def listed() -> Response:
 def show() -> str:
     """The same for people."""
     found, count = _latest()
-    return render_template("desk-locks.html", locks=found, count=count)
+    return render_template("admin-locks.html", locks=found, count=count)
 
 
 def _latest() -> tuple[list[LockRow], int]:
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         return stored.listed(tx, limit=LATEST), stored.count(tx)

@@ -24,13 +24,13 @@ def show() -> str:
     """The latest mails, newest first."""
     if not is_open():
         raise NotFound("There is nothing at this address.")
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         return render_template("outbox.html", letters=letters.to_read(tx, limit=LATEST), latest=LATEST)
 
 
 def is_open() -> bool:
     """Whether who asks may read the mails here."""
-    return request_context.parts().settings.mail_is_read_here and _is_this_machine()
+    return request_context.services().settings.mail_is_read_here and _is_this_machine()
 
 
 def _is_this_machine() -> bool:

@@ -34,7 +34,7 @@ PAGE_SIZE = 100  # people in one answer
 def listed() -> Response:
     """One page of them."""
     asked = Asked.of(request.args)
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         found = account_search.listed(tx, search=asked.search, after=asked.after, limit=PAGE_SIZE + 1)
     return answer(People.page(found, PAGE_SIZE))
 
@@ -44,7 +44,7 @@ def listed() -> Response:
 @describe(Operation(summary="One person", tag="administration", answers={200: PersonOut}))
 def show(user_id: int) -> Response:
     """The account."""
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         person = account_search.find(tx, user_id)
     if person is None:
         raise NotFound("There is nobody with this number.")
@@ -66,7 +66,7 @@ def show(user_id: int) -> Response:
 def set_role(user_id: int) -> Response:
     """They have it."""
     role = validation.read(RoleChange).role
-    return _tell(actions.set_role(request_context.parts().db, user_id, role=role, by=request_context.me().id))
+    return _tell(actions.set_role(request_context.services().db, user_id, role=role, by=request_context.me().id))
 
 
 @people_api.post("/<id:user_id>/disable")
@@ -140,7 +140,7 @@ def unlock(user_id: int) -> Response:
 
 def _take(name: str, user_id: int) -> Response:
     validation.read(Nothing)
-    return _tell(STEPS[name].take(request_context.parts(), user_id, request_context.me().id, None))
+    return _tell(STEPS[name].take(request_context.services(), user_id, request_context.me().id, None))
 
 
 def _tell(person: PersonRow) -> Response:

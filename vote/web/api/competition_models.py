@@ -1,4 +1,4 @@
-"""Competitions, results and receipts as the API takes and gives them. The desk's forms may use the same models."""
+"""Competitions, results and receipts as the API takes and gives them. The dashboard's forms may use the same models."""
 
 import re
 from collections.abc import Iterable, Mapping

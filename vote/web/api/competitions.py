@@ -34,7 +34,7 @@ api = Blueprint("api", __name__, url_prefix="/api/competitions")
 )
 def listed() -> Response:
     """What anybody may find; drafts and archived ones are left out."""
-    found, _, following = request_context.parts().catalogue.listing(paging.after())
+    found, _, following = request_context.services().competition_cache.listing(paging.after())
     names = corrections.names_of(found)
     return answer(CompetitionList(competitions=[CompetitionOut.of(one, names) for one in found], next=following))
 
@@ -44,7 +44,9 @@ def listed() -> Response:
 @describe(Operation(summary="One competition", tag="competitions", answers={200: CompetitionOut}))
 def show(competition_id: int) -> Response:
     """One that who is asking may see."""
-    found = policy.check_see(request_context.person(), request_context.parts().catalogue.competition(competition_id))
+    found = policy.check_see(
+        request_context.person(), request_context.services().competition_cache.competition(competition_id)
+    )
     return answer(CompetitionOut.of(found, corrections.names_of([found])))
 
 
@@ -63,10 +65,10 @@ def show(competition_id: int) -> Response:
 )
 def results(competition_id: int) -> AnyResponse:
     """The snapshot; 304 when the client has this version."""
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         competition = policy.check_see(request_context.person(), competitions.find(tx, competition_id))
         policy.check_see_results(request_context.person(), competition, has_voted=_has_voted(tx, competition))
-        tally = request_context.parts().replica.tally(competition, tx, at_least=_known_version(competition_id))
+        tally = request_context.services().replica.tally(competition, tx, at_least=_known_version(competition_id))
     if tally is None:
         raise NoSuchCompetition  # taken away between the two questions
     response = answer(Results.model_validate(tally.snapshot()), headers={"Cache-Control": "private, no-cache"})
@@ -89,6 +91,6 @@ def _has_voted(tx: Tx, competition: Competition) -> bool:
     if votes.choice_of(tx, competition.id, person.id) is not None:
         return True
     try:
-        return request_context.parts().log.stored_choice(competition.id, person.id) is not None
+        return request_context.services().log.stored_choice(competition.id, person.id) is not None
     except LogUnavailable:
         return False

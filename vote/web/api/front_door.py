@@ -4,12 +4,12 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
-from vote.web.access import LOGGED_IN, UNASKED, Rule
+from vote.web.access import LOGGED_IN, UNASKED, AccessRule
 from vote.web.api.account_models import Input, Output, Sparse
 from vote.web.api.operations import Operation
 
 
-class Ballot(Input):
+class BallotIn(Input):
     """A choice. What else stands in the body is not looked at."""
 
     model_config = ConfigDict(extra="ignore")
@@ -17,7 +17,7 @@ class Ballot(Input):
     vote: Annotated[str, Field(pattern="^[a-z]$", description="The key of an option: a, b, …")]
 
 
-class Cast(Sparse):
+class VoteAccepted(Sparse):
     """A vote that is stored. Accepted: on disk in the ballot log. Recorded: committed in the database."""
 
     status: Literal["accepted", "recorded"]
@@ -32,7 +32,7 @@ class Health(Output):
     status: Literal["ok"]
 
 
-class Readiness(Sparse):
+class ReadinessOut(Sparse):
     """Whether a vote could be acknowledged now, and if not, why. Only METRICS_NETWORKS are told why."""
 
     status: Literal["ready", "not ready"]
@@ -45,7 +45,7 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    rule: Rule
+    rule: AccessRule
     operation: Operation
 
 
@@ -57,8 +57,8 @@ ROUTES = (
         Operation(
             summary="Vote",
             tag="voting",
-            body=Ballot,
-            answers={202: Cast, 200: Cast},
+            body=BallotIn,
+            answers={202: VoteAccepted, 200: VoteAccepted},
             problems=(409, 429),
             description=(
                 "202: the vote is on disk and will be counted. 200: the same choice was stored before; nothing changed. "
@@ -72,7 +72,9 @@ ROUTES = (
         "get",
         "/ready",
         UNASKED,
-        Operation(summary="Could a vote be acknowledged now", tag="service", answers={200: Readiness, 503: Readiness}),
+        Operation(
+            summary="Could a vote be acknowledged now", tag="service", answers={200: ReadinessOut, 503: ReadinessOut}
+        ),
     ),
     Route(
         "get",

@@ -39,7 +39,7 @@ LATEST = 100
 def listed() -> Response:
     """Open and decided ones."""
     after = paging.after()
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         found, following = gaps.listed(tx, after=after)
     return answer(GapList(gaps=[GapOut.model_validate(gap) for gap in found], next=following))
 
@@ -58,7 +58,7 @@ def listed() -> Response:
 def decide(gap_id: int) -> Response:
     """It is decided on."""
     closing.decide_gap(
-        request_context.parts().db, gap_id, by=request_context.me().person, reason=validation.read(Decision).reason
+        request_context.services().db, gap_id, by=request_context.me().person, reason=validation.read(Decision).reason
     )
     return nothing()
 
@@ -75,7 +75,7 @@ def decide(gap_id: int) -> Response:
 )
 def aside() -> Response:
     """What was accepted and is not counted."""
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         counts = quarantine.counts(tx)
         unmatched = quarantine.latest_unmatched(tx, limit=LATEST)
         rejected = quarantine.latest_rejected(tx, limit=LATEST)

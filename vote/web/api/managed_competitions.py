@@ -44,7 +44,7 @@ ETAG = {"ETag": "Names this revision; send it back as If-Match."}
 def listed() -> Response:
     """A page of them."""
     person, after = request_context.me().person, paging.after()
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         found, following = competition_lists.managed(tx, None if person.role == "admin" else person.id, after=after)
     names = corrections.names_of(found)
     return answer(ManagedList(competitions=[ManagedCompetition.of(one, names) for one in found], next=following))
@@ -64,10 +64,10 @@ def listed() -> Response:
 )
 def create() -> Response:
     """A new competition."""
-    wanted, parts = validation.read(NewCompetition), request_context.parts()
+    wanted, services = validation.read(NewCompetition), request_context.services()
     made = actions.create(
-        parts.db,
-        parts.log,
+        services.db,
+        services.log,
         by=request_context.me().person,
         name=wanted.name,
         options=wanted.options,
@@ -96,9 +96,9 @@ def create() -> Response:
 )
 def show(competition_id: int) -> Response:
     """One that who is asking runs."""
-    competition, parts = _managed(competition_id), request_context.parts()
-    with parts.db.read() as tx:
-        waiting = pending_ballots.waiting(parts, tx, competition)
+    competition, services = _managed(competition_id), request_context.services()
+    with services.db.read() as tx:
+        waiting = pending_ballots.waiting(services, tx, competition)
     shown = ManagedCompetition.of(competition, corrections.names_of([competition])).model_dump()
     told = ShownCompetition(**shown, waiting_for=_waiting_for(waiting))
     return answer(told, headers={"ETag": competition.etag})
@@ -123,12 +123,12 @@ def show(competition_id: int) -> Response:
 )
 def change(competition_id: int) -> Response:
     """The fields that were sent take their new value."""
-    competition, parts = _managed(competition_id), request_context.parts()
+    competition, services = _managed(competition_id), request_context.services()
     wanted = validation.check(CompetitionChange, with_other_labels(validation.fields(CompetitionChange), competition))
     version = _check_if_match(competition)  # RFC 9110 §13.2.1: after what would be wrong with any version
     changed = actions.change(
-        parts.db,
-        parts.log,
+        services.db,
+        services.log,
         competition_id,
         by=request_context.me().person,
         if_match=version,
@@ -153,8 +153,8 @@ def change(competition_id: int) -> Response:
 def delete(competition_id: int) -> Response:
     """It is gone for everybody."""
     version = _check_if_match(_managed(competition_id))
-    parts = request_context.parts()
-    actions.delete(parts.db, parts.log, competition_id, by=request_context.me().person, if_match=version)
+    services = request_context.services()
+    actions.delete(services.db, services.log, competition_id, by=request_context.me().person, if_match=version)
     return nothing()
 
 
@@ -174,9 +174,9 @@ def delete(competition_id: int) -> Response:
 )
 def archive(competition_id: int) -> Response:
     """It is archived."""
-    parts = request_context.parts()
+    services = request_context.services()
     validation.read(Nothing)
-    return _tell(actions.archive(parts.db, parts.log, competition_id, by=request_context.me().person))
+    return _tell(actions.archive(services.db, services.log, competition_id, by=request_context.me().person))
 
 
 @admin_api.post("/<id:competition_id>/open")
@@ -195,9 +195,9 @@ def archive(competition_id: int) -> Response:
 )
 def open_voting(competition_id: int) -> Response:
     """It is open."""
-    parts = request_context.parts()
+    services = request_context.services()
     validation.read(Nothing)
-    return _tell(actions.open_voting(parts.db, parts.log, competition_id, by=request_context.me().person))
+    return _tell(actions.open_voting(services.db, services.log, competition_id, by=request_context.me().person))
 
 
 @admin_api.post("/<id:competition_id>/close")
@@ -216,9 +216,9 @@ def open_voting(competition_id: int) -> Response:
 )
 def close_voting(competition_id: int) -> Response:
     """It takes no more ballots; final when those accepted before are recorded."""
-    parts = request_context.parts()
+    services = request_context.services()
     validation.read(Nothing)
-    closed = actions.close_voting(parts.db, parts.log, competition_id, by=request_context.me().person)
+    closed = actions.close_voting(services.db, services.log, competition_id, by=request_context.me().person)
     return _tell(closed, 200 if closed.state == "closed" else 202)
 
 
@@ -243,7 +243,9 @@ def finish(competition_id: int) -> Response:
     reason = validation.read(Decision).reason
     _managed(competition_id)
     return _tell(
-        closing.finish_over(request_context.parts().db, competition_id, by=request_context.me().person, reason=reason)
+        closing.finish_over(
+            request_context.services().db, competition_id, by=request_context.me().person, reason=reason
+        )
     )
 
 
@@ -267,13 +269,13 @@ def reinstate(competition_id: int) -> Response:
     reason = validation.read(Decision).reason
     _managed(competition_id)
     matching = reinstatement.ask(
-        request_context.parts().db, competition_id, by=request_context.me().person, reason=reason
+        request_context.services().db, competition_id, by=request_context.me().person, reason=reason
     )
     return answer(Reinstated(ballots=matching), 202)
 
 
 def _managed(competition_id: int) -> Competition:
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         return find_managed(tx, competition_id)
 
 

@@ -41,10 +41,10 @@ def show() -> Response:
 )
 def export() -> Response:
     """All data of the person, as a file (GDPR Article 20)."""
-    account, parts, as_of = request_context.me(), request_context.parts(), datetime.now(UTC)
-    with parts.db.read() as tx:
+    account, services, as_of = request_context.me(), request_context.services(), datetime.now(UTC)
+    with services.db.read() as tx:
         # The long part from the replica, when it holds all of it; what names people is the primary's.
-        cast = parts.replica.ask_up_to_now(lambda there: _cast(there, account.id), tx) or _cast(tx, account.id)
+        cast = services.replica.ask_up_to_now(lambda there: _cast(there, account.id), tx) or _cast(tx, account.id)
         everything = Export(
             as_of=as_of,
             user=User.of(account),
@@ -93,7 +93,7 @@ def erase() -> Response:
 
 def erase_account(user_id: int, *, once: Claim | None = None) -> None:
     """Erase who is asking; this process knows it at once, every other within a second."""
-    parts = request_context.parts()
-    actions.erase(parts.db, parts.log, by=user_id, once=once)
-    tokens.know_ended(parts, user_id)
+    services = request_context.services()
+    actions.erase(services.db, services.log, by=user_id, once=once)
+    tokens.know_ended(services, user_id)
     request_context.log_out()

@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from vote.domain.ids import MAX_ID
 from vote.server import problems
 from vote.web import access, request_guards
-from vote.web.access import UNASKED, Rule, rule
+from vote.web.access import UNASKED, AccessRule, rule
 from vote.web.api import if_match
 from vote.web.api.account_models import Input, Problem
 from vote.web.api.front_door import ROUTES, Route
@@ -159,7 +159,7 @@ def _problems(route: Route) -> list[int]:
     return sorted(found)
 
 
-def _security(wanted: Rule) -> list[dict[str, list[str]]]:
+def _security(wanted: AccessRule) -> list[dict[str, list[str]]]:
     if wanted is UNASKED:
         return []
     known: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
@@ -197,7 +197,7 @@ def _answer(status: int, body: type[BaseModel] | None, operation: Operation) -> 
     return told
 
 
-def _problem(status: int, rule: Rule) -> dict[str, Any]:
+def _problem(status: int, rule: AccessRule) -> dict[str, Any]:
     is_of_the_token = status == 401 and rule is access.PUBLIC  # nobody has to log in, but a dead token is told
     return {
         "description": "The token that came along is not valid" if is_of_the_token else problems.TITLES[status],

@@ -15,7 +15,7 @@ from vote.db import competitions, positions, votes
 from vote.db.pool import Database
 from vote.domain.ballot import Ballot, group_receipt, receipt_code
 from vote.errors import NotFound, Unavailable
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web import request_context
 from vote.web.access import PUBLIC, rule
 from vote.web.api.account_models import Output
@@ -51,19 +51,19 @@ class ReceiptStatus(Output):
 )
 def show(code: str) -> Response:
     """Accepted or recorded."""
-    return answer(ReceiptStatus(status=status_of(request_context.parts(), code)))
+    return answer(ReceiptStatus(status=status_of(request_context.services(), code)))
 
 
-def status_of(parts: Parts, typed: str) -> Status:
+def status_of(services: Services, typed: str) -> Status:
     """Where the vote with this receipt is. Raises NotFound; Unavailable when it cannot be said at the moment."""
     receipt = group_receipt(typed[:TYPED_MAX_CHARS])
     if not RECEIPT.fullmatch(receipt):
         raise NotFound("No stored vote has this receipt. Compare it letter by letter: it has 16 letters and digits.")
-    if _is_recorded(parts.db, receipt):
+    if _is_recorded(services.db, receipt):
         return "recorded"
-    if _is_in_log(parts.db, parts.log, receipt):
+    if _is_in_log(services.db, services.log, receipt):
         return "accepted"
-    if _is_recorded(parts.db, receipt):  # it was recorded between the two questions
+    if _is_recorded(services.db, receipt):  # it was recorded between the two questions
         return "recorded"
     raise NotFound("No stored vote has this receipt. Compare it letter by letter.")
 

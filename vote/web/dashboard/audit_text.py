@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from vote.db.audit import AuditRow
+from vote.db.audit import AuditEntry
 from vote.domain.folding import isolated
 
 Piece = str | datetime  # a moment is written by the page, in the reader's zone
@@ -68,7 +68,7 @@ def part(actor: str) -> str:
     return PARTS.get(actor) or f"a part of the system: {actor}"
 
 
-def deed(row: AuditRow) -> list[Piece]:
+def deed(row: AuditEntry) -> list[Piece]:
     """One row as a sentence without its subject, in pieces: "opened voting", "changed closing time: ", a time, …."""
     if row.subject == "options":
         return [_of_option(row)]
@@ -84,27 +84,27 @@ def deed(row: AuditRow) -> list[Piece]:
 
 
 def _of_change(before: dict[str, Any], after: dict[str, Any]) -> list[Piece]:
-    parts: list[list[Piece]] = []
+    services: list[list[Piece]] = []
     if "status" in after:
         again = after["status"] == "open" and before.get("status") in ("closing", "closed")
-        parts.append(["opened voting again" if again else STATES.get(after["status"], str(after["status"]))])
-    parts += [[words] for name, words in DONE_BY_ITSELF.items() if after.get(name)]
+        services.append(["opened voting again" if again else STATES.get(after["status"], str(after["status"]))])
+    services += [[words] for name, words in DONE_BY_ITSELF.items() if after.get(name)]
     for name in sorted(after.keys() - BOOKKEEPING - DONE_BY_ITSELF.keys() - {"status"}):
         words = f"changed {FIELDS.get(name, name)}: "
-        parts.append([words, _value(name, before.get(name)), " → ", _value(name, after[name])])
-    if not parts and "held_until" in after and "revision" not in after:
+        services.append([words, _value(name, before.get(name)), " → ", _value(name, after[name])])
+    if not services and "held_until" in after and "revision" not in after:
         return [HELD if after["held_until"] else RELEASED]
-    return _joined(parts) or ["told the ballot log anew"]
+    return _joined(services) or ["told the ballot log anew"]
 
 
-def _joined(parts: Iterable[list[Piece]]) -> list[Piece]:
+def _joined(services: Iterable[list[Piece]]) -> list[Piece]:
     pieces: list[Piece] = []
-    for one in parts:
+    for one in services:
         pieces += ["; ", *one] if pieces else one
     return pieces
 
 
-def _of_option(row: AuditRow) -> str:
+def _of_option(row: AuditEntry) -> str:
     key = row.subject_id.rpartition("/")[2]
     if row.action == "update":
         before, after = row.before or {}, row.after or {}
@@ -115,7 +115,7 @@ def _of_option(row: AuditRow) -> str:
     return f"{'set' if row.action == 'insert' else 'took out'} option {key}: {_plain(label)}"
 
 
-def _of_decision(row: AuditRow) -> str:
+def _of_decision(row: AuditEntry) -> str:
     after = row.after or {}
     over = []
     if gaps := len(after.get("gaps") or ()):
@@ -125,7 +125,7 @@ def _of_decision(row: AuditRow) -> str:
     return f"decided that the result stands over {' and '.join(over)}: “{isolated(str(after.get('reason')))}”"
 
 
-def _of_reinstatement(row: AuditRow) -> str:
+def _of_reinstatement(row: AuditEntry) -> str:
     after = row.after or {}
     if row.action == "insert":
         return f"decided that ballots set aside count: “{after.get('reason')}”"

@@ -1,4 +1,4 @@
-"""The competition form of the desk: what was typed, kept as it was typed, and what it means.
+"""The competition form of the dashboard: what was typed, kept as it was typed, and what it means.
 
 Checks are those of the API (`competition_models.py`). Times are typed without a zone and meant in the zone that stands
 beside them (`typed_times.py`): the script puts the reader's, without it the field says UTC. What a field showed comes back

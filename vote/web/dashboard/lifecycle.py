@@ -8,13 +8,13 @@ from vote.actions import competitions as actions
 from vote.db.idempotency_keys import Claim
 from vote.domain.competition import Competition, State
 from vote.domain.person import Person
-from vote.services.container import Parts
+from vote.services.container import Services
 
-Take = Callable[[Parts, int, Person, Claim], object]
+Take = Callable[[Services, int, Person, Claim], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class LifecycleStep:
     """One step. `button` is what the button says; `will` what happens then, one sentence each.
 
     `done` is what was done, true as long as the competition is in that state.
@@ -37,30 +37,30 @@ class Step:
         return competition.state in self.from_states
 
 
-def _open(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
-    return actions.open_voting(parts.db, parts.log, competition_id, by=person, once=once)
+def _open(services: Services, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.open_voting(services.db, services.log, competition_id, by=person, once=once)
 
 
-def _close(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
-    return actions.close_voting(parts.db, parts.log, competition_id, by=person, once=once)
+def _close(services: Services, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.close_voting(services.db, services.log, competition_id, by=person, once=once)
 
 
-def _schedule(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
-    return actions.change(parts.db, parts.log, competition_id, by=person, if_match=None, once=once, schedule=True)
+def _schedule(services: Services, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.change(services.db, services.log, competition_id, by=person, if_match=None, once=once, schedule=True)
 
 
-def _archive(parts: Parts, competition_id: int, person: Person, once: Claim) -> object:
-    return actions.archive(parts.db, parts.log, competition_id, by=person, once=once)
+def _archive(services: Services, competition_id: int, person: Person, once: Claim) -> object:
+    return actions.archive(services.db, services.log, competition_id, by=person, once=once)
 
 
-def _delete(parts: Parts, competition_id: int, person: Person, once: Claim) -> None:
-    actions.delete(parts.db, parts.log, competition_id, by=person, if_match=None, once=once)
+def _delete(services: Services, competition_id: int, person: Person, once: Claim) -> None:
+    actions.delete(services.db, services.log, competition_id, by=person, if_match=None, once=once)
 
 
 STEPS = {
     step.name: step
     for step in (
-        Step(
+        LifecycleStep(
             name="open",
             button="Open now",
             title="Open voting now?",
@@ -73,7 +73,7 @@ STEPS = {
             from_states=frozenset({"draft", "scheduled"}),
             take=_open,
         ),
-        Step(
+        LifecycleStep(
             name="schedule",
             button="Schedule",
             title="Let it open by itself?",
@@ -83,7 +83,7 @@ STEPS = {
             take=_schedule,
             needs_opens_at=True,
         ),
-        Step(
+        LifecycleStep(
             name="close",
             button="Close now",
             title="Close voting now?",
@@ -100,7 +100,7 @@ STEPS = {
             take=_close,
             is_grave=True,
         ),
-        Step(
+        LifecycleStep(
             name="reopen",
             button="Open again",
             title="Open voting again?",
@@ -115,7 +115,7 @@ STEPS = {
             take=_open,
             is_grave=True,
         ),
-        Step(
+        LifecycleStep(
             name="archive",
             button="Archive",
             title="Archive this vote?",
@@ -129,7 +129,7 @@ STEPS = {
             take=_archive,
             is_grave=True,
         ),
-        Step(
+        LifecycleStep(
             name="delete",
             button="Delete",
             title="Delete this vote?",
@@ -147,6 +147,6 @@ STEPS = {
 }
 
 
-def steps_of(competition: Competition) -> list[Step]:
+def steps_of(competition: Competition) -> list[LifecycleStep]:
     """The steps that can be taken now, the likeliest first."""
     return [step for step in STEPS.values() if step.fits(competition)]

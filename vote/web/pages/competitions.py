@@ -10,21 +10,21 @@ from typing import NamedTuple
 from flask import Blueprint, render_template, request
 
 from vote.db import competitions, gaps, votes
-from vote.db.gaps import Overcome
+from vote.db.gaps import GapSummary
 from vote.domain import policy
 from vote.domain.ballot import group_receipt
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.domain.tally import Tally
 from vote.errors import NotFound, Unavailable
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web import access, request_context, template_filters
 from vote.web.access import PUBLIC
 from vote.web.api import paging
 from vote.web.api import receipts as receipt_checks
 from vote.web.pages import corrections, pending_ballots, voter_status
 from vote.web.pages.pending_ballots import Waiting
-from vote.web.pages.voter_status import Standing
+from vote.web.pages.voter_status import StoredVote
 
 pages = Blueprint("pages", __name__)
 pages.record_once(lambda state: template_filters.register(state.app))
@@ -37,11 +37,11 @@ RECEIPT_MAX_CHARS = 64
 @access.rule(PUBLIC)
 def listing() -> str:
     """The competitions: open ones by when they close, coming ones by when they open, then what is over, in pages."""
-    person, parts, after = request_context.person(), request_context.parts(), paging.after()
-    found, totals, following = parts.catalogue.listing(after)
+    person, services, after = request_context.person(), request_context.services(), paging.after()
+    found, totals, following = services.competition_cache.listing(after)
     voted: set[int] = set()
     if person is not None:
-        with parts.db.read() as tx:
+        with services.db.read() as tx:
             voted = {vote.competition for vote in votes.of_person(tx, person.id)}
     return render_template(
         "competitions.html",
@@ -92,12 +92,12 @@ def privacy() -> str:
 
 
 def _page_of(template: str, competition_id: int) -> str:
-    person, parts = request_context.person(), request_context.parts()
-    competition = policy.check_see(person, parts.catalogue.competition(competition_id))
-    mine = voter_status.of(parts, person, competition)
+    person, services = request_context.person(), request_context.services()
+    competition = policy.check_see(person, services.competition_cache.competition(competition_id))
+    mine = voter_status.find(services, person, competition)
     figures = NO_FIGURES
     if template == "results.html" or mine.has_voted or competition.state in ("closing", "closed", "archived"):
-        competition, figures = _figures(parts, person, competition, mine)
+        competition, figures = _figures(services, person, competition, mine)
     return render_template(
         template,
         competition=competition,
@@ -116,26 +116,26 @@ class Figures(NamedTuple):
 
     tally: Tally | None
     waiting: Waiting | None
-    over: Overcome | None
+    over: GapSummary | None
 
 
 NO_FIGURES = Figures(None, None, None)
 
 
 def _figures(
-    parts: Parts, person: Person | None, competition: Competition, mine: Standing
+    services: Services, person: Person | None, competition: Competition, mine: StoredVote
 ) -> tuple[Competition, Figures]:
     """The figures this person may see, and the rules that say so: both of this moment, unless they are final."""
-    final = parts.catalogue.final(competition) if competition.state == "closed" else None
+    final = services.competition_cache.final(competition) if competition.state == "closed" else None
     if final is not None:
-        parts.replica.has_shown(final.tally)
+        services.replica.has_shown(final.tally)
         return competition, Figures(final.tally, None, final.over)
-    with parts.db.read() as tx:
+    with services.db.read() as tx:
         competition = policy.check_see(person, competitions.find(tx, competition.id))
         may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)
-        tally = parts.replica.tally(competition, tx) if may_see else None
-        waiting = pending_ballots.waiting(parts, tx, competition)
-        over = gaps.overcome(tx, competition) if competition.state in ("closing", "closed", "archived") else None
+        tally = services.replica.tally(competition, tx) if may_see else None
+        waiting = pending_ballots.waiting(services, tx, competition)
+        over = gaps.summary_of(tx, competition) if competition.state in ("closing", "closed", "archived") else None
     return competition, Figures(tally, waiting, over)
 
 
@@ -143,7 +143,7 @@ def _receipt(code: str) -> str:
     if not receipt_checks.SHAPE.fullmatch(code):
         return "misshapen"
     try:
-        return receipt_checks.status_of(request_context.parts(), code)
+        return receipt_checks.status_of(request_context.services(), code)
     except NotFound:
         return "missing"
     except Unavailable:

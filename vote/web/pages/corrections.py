@@ -21,5 +21,5 @@ def names_of(found: Iterable[Corrected]) -> dict[int, str]:
     ids = {correction.by for one in found for correction in one.corrections if correction.by is not None}
     if not ids:
         return {}
-    with request_context.parts().db.read() as tx:
+    with request_context.services().db.read() as tx:
         return {account.id: account.username for account in users.find_many(tx, ids)}

@@ -8,16 +8,16 @@ from vote.domain.ballot import receipt_code
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.errors import LogUnavailable
-from vote.services.container import Parts
+from vote.services.container import Services
 
-Word = Literal["none", "accepted", "recorded", "unknown"]
+VoterStatus = Literal["none", "accepted", "recorded", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StoredVote:
     """What is stored for a voter. `choice` and `receipt` are there when `has_voted`; `is_change`: another is recorded."""
 
-    word: Word
+    word: VoterStatus
     choice: str | None = None
     receipt: str | None = None
     is_change: bool = False
@@ -28,33 +28,33 @@ class Standing:
         return self.word in ("accepted", "recorded")
 
 
-NONE = Standing("none")
+NONE = StoredVote("none")
 
 
-def of(parts: Parts, person: Person | None, competition: Competition) -> Standing:
+def find(services: Services, person: Person | None, competition: Competition) -> StoredVote:
     """Ask the journal's votes first, then the log, which may hold a newer choice on its way."""
     if person is None or competition.opened_at is None:
         return NONE
-    with parts.db.read() as tx:
+    with services.db.read() as tx:
         recorded = votes.choice_of(tx, competition.id, person.id)
     try:
-        stored = parts.log.stored_choice(competition.id, person.id)
+        stored = services.log.stored_choice(competition.id, person.id)
     except LogUnavailable:
         if recorded is None:
-            return Standing("unknown")
+            return StoredVote("unknown")
         stored = recorded
     choice = stored or recorded
     if choice is None:
         return NONE
-    receipt = receipt_code(_receipt_key(parts, competition), person.id)
+    receipt = receipt_code(_receipt_key(services, competition), person.id)
     if choice == recorded:
-        return Standing("recorded", choice, receipt)
-    return Standing("accepted", choice, receipt, is_change=recorded is not None)
+        return StoredVote("recorded", choice, receipt)
+    return StoredVote("accepted", choice, receipt, is_change=recorded is not None)
 
 
-def _receipt_key(parts: Parts, competition: Competition) -> bytes:
+def _receipt_key(services: Services, competition: Competition) -> bytes:
     """The key; a copy from the cache comes without it."""
     if competition.receipt_key:
         return competition.receipt_key
-    with parts.db.read() as tx:
+    with services.db.read() as tx:
         return competitions.receipt_keys(tx, [competition.id], known_up_to=0)[competition.id]

@@ -10,7 +10,7 @@ import redis
 from tests.casting import cast_all, installation_of
 from tests.conftest import PASSWORD_HASH, copy_of, emptied_log, environment_of, in_database
 from tests.integration.ops.integrity.damage import Execute
-from tests.services import Pair
+from tests.servers import Pair
 from tests.stack import wait_until
 from vote import config
 from vote.actions import competitions

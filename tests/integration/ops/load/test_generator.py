@@ -15,7 +15,7 @@ from vote.ops.load import api as calls
 from vote.ops.load import generator as firing
 from vote.ops.load import target
 from vote.ops.load.api import Api
-from vote.ops.load.generator import fire, requests
+from vote.ops.load.generator import requests, send_votes
 from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
 from vote.ops.load.target import Target
@@ -64,7 +64,7 @@ def service(*answers: bytes, certificate: Certificate | None = None) -> Iterator
 
 def vote_at(aim: Target) -> Measured:
     request = requests(aim, PLAN, [7], [f"token-{user}" for user in range(PLAN.users)], lambda vote: "ab"[vote % 2])
-    return fire(PLAN, aim, request, lambda _measured: None)
+    return send_votes(PLAN, aim, request, lambda _measured: None)
 
 
 def test_each_vote_is_sent_once_with_its_own_token_and_choice() -> None:

@@ -15,7 +15,7 @@ from vote.ops.account import credentials, server_account
 from vote.ops.embedded import programs
 from vote.ops.embedded.home import ServerRoom, make_room, prepare
 from vote.ops.embedded.postgres import SUPERUSER, Postgres
-from vote.ops.process import Part, Process
+from vote.ops.process import Process, ProcessSpec
 from vote.ops.server_start import start_ready
 
 SHIPPED = Path(__file__).parents[4] / "deploy" / "pgbackrest"
@@ -84,7 +84,7 @@ def pgbackrest(room: ServerRoom, config: Path, postgres: Postgres) -> Run:
     return run
 
 
-def archiving(part: Part, config: Path) -> Part:
+def archiving(part: ProcessSpec, config: Path) -> ProcessSpec:
     """The server with the shipped settings; the program is told where its configuration lies."""
     shipped = dict(re.findall(r"^(\w+) = '?(.*?)'?$", (SHIPPED / "postgresql.conf").read_text(), re.MULTILINE))
     command = shipped["archive_command"].replace("pgbackrest ", f"pgbackrest --config-path={config} ", 1)

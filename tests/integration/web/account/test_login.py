@@ -11,7 +11,7 @@ from vote.app import create_app
 from vote.auth import create_jwt_token
 from vote.config import Settings
 from vote.db.users import Account
-from vote.services.container import Parts
+from vote.services.container import Services
 
 PERSON = {
     "username": "Ada.L-1",
@@ -84,11 +84,11 @@ def test_login_gives_a_token(api: ApiClient) -> None:
 
 
 def test_every_wrong_login_gets_the_same_answer(
-    api: ApiClient, parts: Parts, make_user: Callable[..., Account], subtests: pytest.Subtests
+    api: ApiClient, services: Services, make_user: Callable[..., Account], subtests: pytest.Subtests
 ) -> None:
     make_user(username="ada", password="Pass123!")
     off = make_user(username="disabled", password="Pass123!")
-    with parts.db.transaction(by="tests") as tx:
+    with services.db.transaction(by="tests") as tx:
         tx.execute("UPDATE users SET disabled_at = now() WHERE id = %s", (off.id,))
     wrong = [
         ("ada", "Pass123?"),
@@ -150,7 +150,7 @@ def test_logout_of_nobody_is_refused(api: ApiClient) -> None:
 
 
 def test_a_token_made_right_after_everything_was_ended_is_alive(
-    api: ApiClient, parts: Parts, make_user: Callable[..., Account]
+    api: ApiClient, services: Services, make_user: Callable[..., Account]
 ) -> None:
     account = make_user(password="Pass123!")
     login = {"username": account.username, "password": "Pass123!"}
@@ -159,12 +159,12 @@ def test_a_token_made_right_after_everything_was_ended_is_alive(
     assert first.post("/account/logout-everywhere").status_code == 204
     second = ApiClient(api.app, api.post("/login", json=login).json["token"])
 
-    parts.revoked.refresh()
+    services.revocations.refresh()
     assert second.get("/api/me").status_code == 200
     assert first.get("/api/me").status_code == 401
 
 
-def test_a_token_in_a_form_page_is_not_needed_with_bearer(voter: ApiClient, parts: Parts) -> None:
+def test_a_token_in_a_form_page_is_not_needed_with_bearer(voter: ApiClient, services: Services) -> None:
     """A client that keeps cookies and sends a token is asked for no form's token."""
     answer = voter.post("/logout", headers={"Cookie": "__Host-session=x"})
 
@@ -172,13 +172,13 @@ def test_a_token_in_a_form_page_is_not_needed_with_bearer(voter: ApiClient, part
 
 
 def test_tokens_of_the_previous_secret_still_count(
-    parts: Parts, settings: Settings, make_user: Callable[..., Account]
+    services: Services, settings: Settings, make_user: Callable[..., Account]
 ) -> None:
     account = make_user()
     rotated = settings.model_copy(
         update={"jwt_secret": "another-secret-0123456789abcdefghij", "jwt_secret_previous": settings.jwt_secret}
     )
-    fresh = Parts.of(rotated)
+    fresh = Services.of(rotated)
     fresh.start()
     try:
         old = ApiClient(create_app(fresh), create_jwt_token(account.id, secret=settings.jwt_secret))

@@ -16,7 +16,7 @@ from vote.db.attempts import FIRST_WAIT_S
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.input_limits import FREE_GUESSES, GUESSES_A_DAY
-from vote.services.container import Parts
+from vote.services.container import Services
 
 MakeUser = Callable[..., Account]
 OF_ONE_REQUEST = ("X-Request-Id", "Date")
@@ -28,16 +28,16 @@ def hasher() -> CountingHasher:
 
 
 @pytest.fixture
-def app(parts: Parts, hasher: CountingHasher) -> Flask:
-    return create_app(dataclasses.replace(parts, hasher=hasher))
+def app(services: Services, hasher: CountingHasher) -> Flask:
+    return create_app(dataclasses.replace(services, hasher=hasher))
 
 
-def use_up(parts: Parts, username: str) -> None:
+def use_up(services: Services, username: str) -> None:
     """A hundred wrong passwords from elsewhere."""
-    with parts.db.transaction(by="tests") as tx:
+    with services.db.transaction(by="tests") as tx:
         for _ in range(GUESSES_A_DAY):
             attempts.count_upto(
-                tx, parts.guard.subject("name", username), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
+                tx, services.login_throttle.subject("name", username), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
             )
 
 
@@ -52,15 +52,15 @@ def told(api: ApiClient, name: str, password: str = "wrong") -> tuple[int, str, 
 
 
 def test_nothing_tells_who_is_known(
-    api: ApiClient, parts: Parts, hasher: CountingHasher, owner: Database, make_user: MakeUser
+    api: ApiClient, services: Services, hasher: CountingHasher, owner: Database, make_user: MakeUser
 ) -> None:
     """L2: known and unknown, disabled and not, guessed at and used up: the same answers, the same work."""
     make_user(username="known")
     off = make_user(username="disabled")
     with owner.transaction(by="tests") as tx:
         tx.execute("UPDATE users SET disabled_at = now() WHERE id = %s", (off.id,))
-    use_up(parts, "known")
-    use_up(parts, "unknown")
+    use_up(services, "known")
+    use_up(services, "unknown")
 
     assert told(api, "known", RIGHT) == told(api, "unknown", RIGHT)
     assert told(api, "known")[0] == 429
@@ -78,12 +78,12 @@ def test_nothing_tells_who_is_known(
 
 
 def test_the_owner_gets_in_where_a_device_is_known_also_after_logging_out(
-    browser: Browser, app: Flask, parts: Parts, make_user: MakeUser
+    browser: Browser, app: Flask, services: Services, make_user: MakeUser
 ) -> None:
     ada = make_user(username="ada")
     browser.log_in(ada, RIGHT)
     browser.submit("/account", "/logout")
-    use_up(parts, "ada")
+    use_up(services, "ada")
 
     refused = Browser(app).submit("/login", "/login", username="ada", password=RIGHT)
     assert refused.status_code == 429
@@ -93,13 +93,13 @@ def test_the_owner_gets_in_where_a_device_is_known_also_after_logging_out(
 
 
 def test_the_device_cookie_is_guarded_and_a_made_up_one_is_none(
-    browser: Browser, app: Flask, parts: Parts, make_user: MakeUser
+    browser: Browser, app: Flask, services: Services, make_user: MakeUser
 ) -> None:
     answer = browser.submit("/login", "/login", username=make_user(username="ada").username, password=RIGHT)
     cookie = next(one for one in answer.headers.getlist("Set-Cookie") if one.startswith("__Host-device="))
     for attribute in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=15552000"):
         assert f"; {attribute}" in cookie
-    use_up(parts, "ada")
+    use_up(services, "ada")
     token = cookie.partition("=")[2].partition(".")[0]
 
     for forged in (token, f"{token}.AAAA", "x" * 3_000, "é"):
@@ -182,9 +182,9 @@ def test_while_hashing_is_behind_people_are_told_and_not_counted(
     browser.log_in(ada, RIGHT)
 
 
-def test_failures_count_against_a_network_whatever_the_names(parts: Parts, hasher: CountingHasher) -> None:
-    few = parts.limits._replace(login_failures=parts.limits.login_failures._replace(burst=3))
-    api = ApiClient(create_app(dataclasses.replace(parts, hasher=hasher, limits=few)))
+def test_failures_count_against_a_network_whatever_the_names(services: Services, hasher: CountingHasher) -> None:
+    few = services.rate_limits._replace(login_failures=services.rate_limits.login_failures._replace(burst=3))
+    api = ApiClient(create_app(dataclasses.replace(services, hasher=hasher, rate_limits=few)))
 
     said = [api.post("/login", json={"username": f"name{n}", "password": "wrong"}).status_code for n in range(5)]
 
@@ -192,9 +192,9 @@ def test_failures_count_against_a_network_whatever_the_names(parts: Parts, hashe
     assert hasher.verified == 3
 
 
-def test_registrations_count_against_a_network(parts: Parts, hasher: CountingHasher) -> None:
-    few = parts.limits._replace(registrations=parts.limits.registrations._replace(burst=2))
-    app = create_app(dataclasses.replace(parts, hasher=hasher, limits=few))
+def test_registrations_count_against_a_network(services: Services, hasher: CountingHasher) -> None:
+    few = services.rate_limits._replace(registrations=services.rate_limits.registrations._replace(burst=2))
+    app = create_app(dataclasses.replace(services, hasher=hasher, rate_limits=few))
 
     def register(number: int, **more: Any) -> int:
         person = {"username": f"name{number}", "email": f"{number}@example.org"}
@@ -207,13 +207,13 @@ def test_registrations_count_against_a_network(parts: Parts, hasher: CountingHas
 
 
 def test_admins_see_locks_and_lift_them(
-    admin: ApiClient, voter: ApiClient, api: ApiClient, parts: Parts, make_user: MakeUser
+    admin: ApiClient, voter: ApiClient, api: ApiClient, services: Services, make_user: MakeUser
 ) -> None:
     ada = make_user(username="ada")
-    with parts.db.transaction(by="tests") as tx:
+    with services.db.transaction(by="tests") as tx:
         for _ in range(GUESSES_A_DAY - 1):
             attempts.count_upto(
-                tx, parts.guard.subject("name", "ada"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
+                tx, services.login_throttle.subject("name", "ada"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
             )
     assert told(api, "ada")[0] == 401
 
@@ -228,7 +228,7 @@ def test_admins_see_locks_and_lift_them(
     assert "unlocked it" in admin.get(f"/admin/people/{ada.id}", headers={"Accept": "text/html"}).text
 
 
-def test_the_desk_tells_admins_of_locked_accounts(
+def test_the_dashboard_tells_admins_of_locked_accounts(
     as_user: Callable[[Account], ApiClient], admin: ApiClient, owner: Database, make_user: MakeUser
 ) -> None:
     organiser, page = as_user(make_user(role="organiser")), {"Accept": "text/html"}
@@ -240,9 +240,9 @@ def test_the_desk_tells_admins_of_locked_accounts(
                 "INSERT INTO login_locks (user_id, expires_at) VALUES (%s, now() + interval '1 h')", (make_user().id,)
             )
 
-        desk = admin.get("/admin", headers=page).text
-        assert said in desk
-        assert 'href="/admin/locks"' in desk
+        dashboard = admin.get("/admin", headers=page).text
+        assert said in dashboard
+        assert 'href="/admin/locks"' in dashboard
     assert "/admin/locks" not in organiser.get("/admin", headers=page).text
 
 

@@ -14,8 +14,8 @@ from vote.db import attempts, outbox
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.services.container import Parts
-from vote.worker.mailer import Postman
+from vote.services.container import Services
+from vote.worker.mailer import Mailer
 
 MakeUser = Callable[..., Account]
 NEW = "a quite new one"
@@ -29,7 +29,7 @@ class Mailbox:
 
     def letters(self) -> list[tuple[str, str]]:
         """Every mail so far, newest first: to whom, and what it says."""
-        postman = Postman(self._settings)
+        postman = Mailer(self._settings)
         while postman.send_next():
             pass
         postman.close()
@@ -55,12 +55,12 @@ def reset(api: ApiClient, token: str, password: str = NEW) -> int:
 
 # --- a forgotten password ------------------------------------------------------------------------------------------------
 def test_a_link_sets_a_password_once(
-    api: ApiClient, as_user: Callable[[Account], ApiClient], parts: Parts, mailbox: Mailbox, make_user: MakeUser
+    api: ApiClient, as_user: Callable[[Account], ApiClient], services: Services, mailbox: Mailbox, make_user: MakeUser
 ) -> None:
     ada = make_user(username="ada")
     before = as_user(ada)
-    with parts.db.transaction(by="tests") as tx:  # the door is shut, too
-        attempts.count_upto(tx, parts.guard.subject("name", "ada"), attempts.EVERYWHERE, most=1, hours=24)
+    with services.db.transaction(by="tests") as tx:  # the door is shut, too
+        attempts.count_upto(tx, services.login_throttle.subject("name", "ada"), attempts.EVERYWHERE, most=1, hours=24)
 
     assert api.post("/forgot", json={"email": ada.email.upper()}).status_code == 202
     token = mailbox.token()
@@ -142,8 +142,8 @@ def test_looking_at_a_link_uses_nothing_up(api: ApiClient, mailbox: Mailbox, mak
     assert reset(api, token) == 204
 
 
-def test_a_site_that_sends_no_mail_says_so(parts: Parts, settings: Settings) -> None:
-    silent = Parts.of(settings.model_copy(update={"vote_env": "production"}))
+def test_a_site_that_sends_no_mail_says_so(services: Services, settings: Settings) -> None:
+    silent = Services.of(settings.model_copy(update={"vote_env": "production"}))
     silent.start()
     try:
         app = create_app(silent)
@@ -206,10 +206,10 @@ def asking(settings: Settings) -> Settings:
 def test_who_has_not_confirmed_logs_in_and_does_not_vote(
     asking: Settings, owner: Database, worker: object, make_competition: Callable[..., Competition]
 ) -> None:
-    parts = Parts.of(asking)
-    parts.start()
+    services = Services.of(asking)
+    services.start()
     try:
-        api, mailbox = ApiClient(create_app(parts)), Mailbox(asking, owner)
+        api, mailbox = ApiClient(create_app(services)), Mailbox(asking, owner)
         where = f"/vote/{make_competition().id}"
         ada = {"username": "ada", "email": "ada@example.org", "password": PASSWORD, "confirm_password": PASSWORD}
         token = api.post("/register", json=ada).json["token"]
@@ -234,17 +234,17 @@ def test_who_has_not_confirmed_logs_in_and_does_not_vote(
             assert "unconfirmed" not in session
         assert api.post("/login", json={"username": "ada", "password": PASSWORD}).status_code == 200
     finally:
-        parts.close()
+        services.close()
 
 
 def test_another_address_counts_once_it_is_confirmed(asking: Settings, owner: Database, make_user: MakeUser) -> None:
     ada = make_user(username="ada", password=PASSWORD)
     with owner.transaction(by="tests") as tx:
         tx.execute("UPDATE users SET confirmed_at = now()")
-    parts = Parts.of(asking)
-    parts.start()
+    services = Services.of(asking)
+    services.start()
     try:
-        browser, mailbox = Browser(create_app(parts)), Mailbox(asking, owner)
+        browser, mailbox = Browser(create_app(services)), Mailbox(asking, owner)
         browser.log_in(ada)
         done = browser.submit("/account", "/account/email", email="new@example.org", password=PASSWORD)
         assert done.location == "/account?done=mail"
@@ -257,7 +257,7 @@ def test_another_address_counts_once_it_is_confirmed(asking: Settings, owner: Da
         assert browser.get("/api/me").json["email"] == "new@example.org"
         assert mailbox.letters()[0][0] == ada.email, "the old one is told"
     finally:
-        parts.close()
+        services.close()
 
 
 def test_a_token_of_before_the_setting_is_as_good_as_it_was(

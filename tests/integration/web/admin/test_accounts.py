@@ -24,7 +24,7 @@ def chief(make_user: MakeUser) -> Account:
 
 
 @pytest.fixture
-def desk(browser: Browser, chief: Account, settings: Settings) -> Browser:
+def dashboard(browser: Browser, chief: Account, settings: Settings) -> Browser:
     """The chief's browser."""
     browser.be(chief, settings)
     return browser
@@ -48,7 +48,7 @@ def test_people_are_found_by_how_the_name_begins(as_user: AsUser, chief: Account
 
 
 def test_people_come_page_by_page(
-    as_user: AsUser, chief: Account, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch, desk: Browser
+    as_user: AsUser, chief: Account, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch, dashboard: Browser
 ) -> None:
     monkeypatch.setattr(account_api, "PAGE_SIZE", 2)
     monkeypatch.setattr(account_pages, "PAGE_SIZE", 2)
@@ -63,8 +63,8 @@ def test_people_come_page_by_page(
         after = page["next"]
 
     assert pages == [["ann", "Ben"], ["cas", "chief"]]
-    assert 'href="/admin/people?after=Ben">More people' in desk.get("/admin/people").text
-    assert "More people" not in desk.get("/admin/people?after=Ben").text
+    assert 'href="/admin/people?after=Ben">More people' in dashboard.get("/admin/people").text
+    assert "More people" not in dashboard.get("/admin/people?after=Ben").text
 
 
 def test_what_an_admin_sees_unlocks_nothing(as_user: AsUser, chief: Account) -> None:
@@ -129,41 +129,43 @@ def test_an_admin_always_stays(as_user: AsUser, chief: Account, make_user: MakeU
         actions.log_out(owner, 999, by="vote admin")
 
 
-def test_the_desk_asks_once_says_what_happens_and_what_was_done(
-    desk: Browser, chief: Account, make_user: MakeUser
+def test_the_dashboard_asks_once_says_what_happens_and_what_was_done(
+    dashboard: Browser, chief: Account, make_user: MakeUser
 ) -> None:
     ada = make_user(username="ada", password=PASSWORD)
     page = f"/admin/people/{ada.id}"
 
-    assert f'href="{page}"' in desk.get("/admin/people?search=ad").text
-    assert "within a second" in desk.get(f"{page}/disable").text
-    assert desk.submit(page, f"{page}/disable").location == f"{page}?done=disable"
-    told = desk.get(f"{page}?done=disable").text
+    assert f'href="{page}"' in dashboard.get("/admin/people?search=ad").text
+    assert "within a second" in dashboard.get(f"{page}/disable").text
+    assert dashboard.submit(page, f"{page}/disable").location == f"{page}?done=disable"
+    told = dashboard.get(f"{page}?done=disable").text
     assert "The account is disabled" in told
     assert "logged it out everywhere" in told
     assert "disabled it" in told
-    assert desk.get(f"{page}/disable").location == page, "there is nothing to disable"
-    assert desk.submit(page, f"{page}/enable").status_code == 303
-    assert desk.submit(page, f"{page}/role", role="organiser").location == f"{page}?done=role"
-    assert "changed the role: voter → organiser" in desk.get(page).text
-    assert desk.submit(page, f"{page}/role", role="king").status_code == 422
-    assert "The account is disabled" not in desk.get(f"{page}?done=disable").text, "it is enabled again"
-    assert "They can log in again." in desk.get(f"{page}?done=enable").text
-    assert "your own account" in desk.get(f"/admin/people/{chief.id}").text
-    assert desk.get("/admin/people/999").status_code == 404
+    assert dashboard.get(f"{page}/disable").location == page, "there is nothing to disable"
+    assert dashboard.submit(page, f"{page}/enable").status_code == 303
+    assert dashboard.submit(page, f"{page}/role", role="organiser").location == f"{page}?done=role"
+    assert "changed the role: voter → organiser" in dashboard.get(page).text
+    assert dashboard.submit(page, f"{page}/role", role="king").status_code == 422
+    assert "The account is disabled" not in dashboard.get(f"{page}?done=disable").text, "it is enabled again"
+    assert "They can log in again." in dashboard.get(f"{page}?done=enable").text
+    assert "your own account" in dashboard.get(f"/admin/people/{chief.id}").text
+    assert dashboard.get("/admin/people/999").status_code == 404
 
 
-def test_what_nobody_may_do_to_themselves_is_refused_before_it_is_asked_about(desk: Browser, chief: Account) -> None:
+def test_what_nobody_may_do_to_themselves_is_refused_before_it_is_asked_about(
+    dashboard: Browser, chief: Account
+) -> None:
     page = f"/admin/people/{chief.id}"
 
-    asked, taken = desk.get(f"{page}/disable"), desk.submit("/admin", f"{page}/disable")
+    asked, taken = dashboard.get(f"{page}/disable"), dashboard.submit("/admin", f"{page}/disable")
 
     for answer in (asked, taken):
         assert answer.status_code == 409
         assert "You cannot do this to your own account: ask another admin." in answer.text
         assert "Disable this account?" not in answer.text
-    assert f'href="{page}/' not in desk.get(page).text, "no step is offered"
-    assert "Log this person out everywhere?" in desk.get(f"{page}/logout").text, "this one is not refused"
+    assert f'href="{page}/' not in dashboard.get(page).text, "no step is offered"
+    assert "Log this person out everywhere?" in dashboard.get(f"{page}/logout").text, "this one is not refused"
 
 
 def test_every_act_is_in_the_audit_log_with_the_admins_name(

@@ -1,4 +1,4 @@
-"""The desk and the public pages when a result waits for an admin's word, and after it."""
+"""The dashboard and the public pages when a result waits for an admin's word, and after it."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def admins_browser(browser: Browser, make_user: MakeUser) -> Browser:
     return browser
 
 
-def test_the_desk_asks_once_and_keeps_what_was_written(admins_browser: Browser, over_a_gap: Competition) -> None:
+def test_the_dashboard_asks_once_and_keeps_what_was_written(admins_browser: Browser, over_a_gap: Competition) -> None:
     page = f"/admin/competitions/{over_a_gap.id}"
     assert "This result waits for your decision" in admins_browser.get(page).text
     assert "8 breaks in the ballot log wait for a decision" in admins_browser.get("/admin").text
@@ -62,9 +62,9 @@ def test_an_organiser_sees_that_an_admin_must_decide(
 
     assert "This result waits for an admin" in told
     assert f'action="{page}/finish"' not in told
-    desk = browser.get("/admin").text
-    assert "waits for an admin" in desk
-    assert "/admin/gaps" not in desk
+    dashboard = browser.get("/admin").text
+    assert "waits for an admin" in dashboard
+    assert "/admin/gaps" not in dashboard
     assert browser.get("/admin/gaps").status_code == 403
     assert browser.submit(page, f"{page}/finish", reason=WHY, sure="yes").status_code == 403
 
@@ -99,7 +99,7 @@ def test_gaps_are_decided_together_after_being_asked_about(
     assert "ada" in admins_browser.get("/admin/gaps").text.partition("Decided")[2]
 
 
-def test_decided_breaks_are_found_from_the_desk(
+def test_decided_breaks_are_found_from_the_dashboard(
     admins_browser: Browser, owner: Database, worker: Worker, log: BallotLog
 ) -> None:
     link = 'href="/admin/gaps"'
@@ -110,9 +110,9 @@ def test_decided_breaks_are_found_from_the_desk(
     done = admins_browser.submit("/admin/gaps", "/admin/gaps", reason=WHY, gap=numbers(owner), sure="yes")
 
     assert done.status_code == 303
-    desk = admins_browser.get("/admin").text
-    assert "wait for a decision" not in desk
-    assert f"<a {link}>All breaks in the ballot log, and what was decided about them</a>" in desk
+    dashboard = admins_browser.get("/admin").text
+    assert "wait for a decision" not in dashboard
+    assert f"<a {link}>All breaks in the ballot log, and what was decided about them</a>" in dashboard
 
 
 def test_everybody_is_told_what_a_result_waits_for_and_stands_over(

@@ -7,12 +7,12 @@ import pytest
 
 from tests.casting import cast
 from tests.integration.clients import ApiClient, wait_until
-from tests.services import Pair
+from tests.servers import Pair
 from vote.config import Settings
 from vote.db.users import Account
 from vote.domain.ballot import receipt_code
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web.api import receipts
 from vote.worker.worker import Worker
 
@@ -212,7 +212,7 @@ def test_a_receipt_behind_too_many_others_is_not_denied(
 
 def test_with_the_log_down_a_recorded_receipt_is_known_and_another_not_denied(
     api: ApiClient,
-    parts: Parts,
+    services: Services,
     settings: Settings,
     servers: Pair,
     worker: Worker,

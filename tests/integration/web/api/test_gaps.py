@@ -15,7 +15,7 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.worker.worker import Worker
 
 MakeUser = Callable[..., Account]
@@ -57,9 +57,9 @@ def test_a_closing_one_says_what_it_waits_for(
 
 
 def test_while_the_log_is_away_nobody_says_how_many_are_pending(
-    admin: ApiClient, parts: Parts, over_a_gap: Competition, monkeypatch: pytest.MonkeyPatch
+    admin: ApiClient, services: Services, over_a_gap: Competition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts.log, "_redis", BallotLog("redis://127.0.0.1:1/0", 8, parts.installation)._redis)
+    monkeypatch.setattr(services.log, "_redis", BallotLog("redis://127.0.0.1:1/0", 8, services.installation)._redis)
 
     assert admin.get(path_of(over_a_gap)).get_json()["waiting_for"]["pending"] is None
 

@@ -1,4 +1,4 @@
-"""The desk's pages of competitions: what they say after a step, of who did what, and where they lead."""
+"""The dashboard's pages of competitions: what they say after a step, of who did what, and where they lead."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ MakeUser = Callable[..., Account]
 
 
 @pytest.fixture
-def desk(browser: Browser, make_user: MakeUser, settings: Settings) -> Browser:
+def dashboard(browser: Browser, make_user: MakeUser, settings: Settings) -> Browser:
     """An admin's browser."""
     browser.be(make_user(username="ada", role="admin"), settings)
     return browser
@@ -35,23 +35,23 @@ def record_and_finish(worker: Worker) -> None:
 
 
 def test_what_a_step_did_is_said_as_long_as_it_is_so(
-    desk: Browser, make_competition: MakeCompetition, worker: Worker
+    dashboard: Browser, make_competition: MakeCompetition, worker: Worker
 ) -> None:
     page = f"/admin/competitions/{make_competition().id}"
 
-    done = desk.submit(page, f"{page}/close").location
+    done = dashboard.submit(page, f"{page}/close").location
     assert done == f"{page}?done=close"
-    assert "Voting is closing: no more ballots are taken." in desk.get(done).text
+    assert "Voting is closing: no more ballots are taken." in dashboard.get(done).text
     record_and_finish(worker)
-    told = desk.get(done).text
+    told = dashboard.get(done).text
     assert "Voting is closing" not in told
     assert "Voting is closed, and the result is final." in told
-    again = desk.submit(page, f"{page}/reopen").location
-    assert "Voting is open again." in desk.get(again).text
-    assert "Voting is clos" not in desk.get(done).text
-    desk.submit(page, f"{page}/close")
+    again = dashboard.submit(page, f"{page}/reopen").location
+    assert "Voting is open again." in dashboard.get(again).text
+    assert "Voting is clos" not in dashboard.get(done).text
+    dashboard.submit(page, f"{page}/close")
     for gone in (again, f"{page}?done=finish"):
-        assert 'role="status"' not in desk.get(gone).text
+        assert 'role="status"' not in dashboard.get(gone).text
 
 
 def rows_of(page: str) -> list[str]:
@@ -61,7 +61,7 @@ def rows_of(page: str) -> list[str]:
 
 
 def test_nobody_can_be_called_like_a_part_of_the_system(
-    desk: Browser,
+    dashboard: Browser,
     make_user: MakeUser,
     make_competition: MakeCompetition,
     worker: Worker,
@@ -73,7 +73,7 @@ def test_nobody_can_be_called_like_a_part_of_the_system(
     change.close_voting(owner, log, one.id, by=namesake.person)
     record_and_finish(worker)
 
-    rows = rows_of(desk.get(f"/admin/competitions/{one.id}").text)
+    rows = rows_of(dashboard.get(f"/admin/competitions/{one.id}").text)
 
     final = "made the result final: no ballot was left to be counted"
     name = f'<a class="person" href="/admin/people/{namesake.id}" dir="auto">schedule</a>'
@@ -102,21 +102,21 @@ def test_an_organiser_sees_who_it_was_without_a_way_to_the_account(
 
 
 def test_times_of_what_was_done_are_written_as_elsewhere(
-    desk: Browser, make_competition: MakeCompetition, owner: Database, log: BallotLog, organiser: Person
+    dashboard: Browser, make_competition: MakeCompetition, owner: Database, log: BallotLog, organiser: Person
 ) -> None:
     one = make_competition(closes_at=datetime(2035, 6, 1, 21, 49, tzinfo=UTC))
     change.change(owner, log, one.id, by=organiser, if_match=None, closes_at=None)
 
-    told = rows_of(desk.get(f"/admin/competitions/{one.id}").text)[0]
+    told = rows_of(dashboard.get(f"/admin/competitions/{one.id}").text)[0]
 
     time = '<time datetime="2035-06-01T21:49:00Z" data-moment>1 June 2035, 21:49 UTC</time>'
     assert told.endswith(f'<td class="all">changed closing time: {time} → nothing')
 
 
-def test_the_page_of_a_person_tells_parts_from_people_too(desk: Browser, api: ApiClient, owner: Database) -> None:
+def test_the_page_of_a_person_tells_parts_from_people_too(dashboard: Browser, api: ApiClient, owner: Database) -> None:
     new = {"username": "register", "email": "r@example.com", "password": PASSWORD, "confirm_password": PASSWORD}
     made = api.post("/register", json=new).get_json()["user"]["id"]
 
-    told = rows_of(desk.get(f"/admin/people/{made}").text)[-1]
+    told = rows_of(dashboard.get(f"/admin/people/{made}").text)[-1]
 
     assert told == '<span class="no-person">by registering</span></td><td class="all">made it, voter'

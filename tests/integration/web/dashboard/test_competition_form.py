@@ -1,4 +1,4 @@
-"""The form of a competition at the desk when it is shown again: what is fixed, what is stored, what is marked."""
+"""The form of a competition on the dashboard when it is shown again: what is fixed, what is stored, what is marked."""
 
 import re
 from collections.abc import Callable
@@ -24,17 +24,17 @@ IN_BERLIN = {"closes_at": "2035-06-01T23:49", "zone": "Europe/Berlin"}
 
 
 @pytest.fixture
-def desk(browser: Browser, make_user: Callable[..., Account], settings: Settings) -> Browser:
+def dashboard(browser: Browser, make_user: Callable[..., Account], settings: Settings) -> Browser:
     """An admin's browser."""
     browser.be(make_user(role="admin"), settings)
     return browser
 
 
-def save(desk: Browser, one: Competition, **fields: object) -> TestResponse:
+def save(dashboard: Browser, one: Competition, **fields: object) -> TestResponse:
     """Send the form of an open competition as a browser does: without the fields that are fixed."""
     page = f"/admin/competitions/{one.id}"
     sent = {"name": one.name, "results_visibility": one.results_visibility, "closes_at": "", "zone": "UTC"}
-    return desk.submit(page, page, **{**sent, "if_match": one.etag, **fields})
+    return dashboard.submit(page, page, **{**sent, "if_match": one.etag, **fields})
 
 
 def stored(answer: TestResponse) -> list[str]:
@@ -44,9 +44,9 @@ def stored(answer: TestResponse) -> list[str]:
 
 @pytest.mark.parametrize("wrong", [{"name": ""}, {"closes_at": "2020-01-01T00:00"}])
 def test_what_is_fixed_is_shown_as_it_is_stored_beside_an_error(
-    desk: Browser, make_competition: MakeCompetition, wrong: dict[str, str]
+    dashboard: Browser, make_competition: MakeCompetition, wrong: dict[str, str]
 ) -> None:
-    answer = save(desk, make_competition(allow_change=True), **wrong)
+    answer = save(dashboard, make_competition(allow_change=True), **wrong)
 
     assert answer.status_code == 422
     assert "Voters may change their vote: fixed once voting has begun." in answer.text
@@ -54,13 +54,13 @@ def test_what_is_fixed_is_shown_as_it_is_stored_beside_an_error(
 
 
 def test_a_closed_competition_keeps_what_is_fixed_too(
-    desk: Browser, make_competition: MakeCompetition, owner: Database, log: BallotLog
+    dashboard: Browser, make_competition: MakeCompetition, owner: Database, log: BallotLog
 ) -> None:
     one = make_competition(allow_change=True)
     change.close_voting(owner, log, one.id, by="tests")
     page = f"/admin/competitions/{one.id}"
 
-    answer = desk.submit(page, page, name="", results_visibility="live")
+    answer = dashboard.submit(page, page, name="", results_visibility="live")
 
     assert answer.status_code == 422
     assert "Voters may change their vote: fixed" in answer.text
@@ -68,16 +68,18 @@ def test_a_closed_competition_keeps_what_is_fixed_too(
 
 
 def test_a_closing_time_that_the_form_did_not_offer_stays(
-    desk: Browser, make_competition: MakeCompetition, owner: Database
+    dashboard: Browser, make_competition: MakeCompetition, owner: Database
 ) -> None:
     one = make_competition(closes_at=CLOSES)
     page = f"/admin/competitions/{one.id}"
 
-    overtaken = desk.submit(page, page, name="Mine", results_visibility="live", if_match='"loaded while it was closed"')
+    overtaken = dashboard.submit(
+        page, page, name="Mine", results_visibility="live", if_match='"loaded while it was closed"'
+    )
     assert overtaken.status_code == 412
     assert 'value="2035-06-01T21:49"' in overtaken.text
     assert stored(overtaken) == ["Stored now: Which stage?"]
-    assert desk.submit(page, page, name="Mine", results_visibility="live", if_match=one.etag).status_code == 303
+    assert dashboard.submit(page, page, name="Mine", results_visibility="live", if_match=one.etag).status_code == 303
 
     with owner.read() as tx:
         found = competitions.find(tx, one.id)
@@ -85,43 +87,51 @@ def test_a_closing_time_that_the_form_did_not_offer_stays(
     assert (found.name, found.closes_at) == ("Mine", CLOSES)
 
 
-def test_the_same_moment_in_another_zone_is_no_difference(desk: Browser, make_competition: MakeCompetition) -> None:
+def test_the_same_moment_in_another_zone_is_no_difference(
+    dashboard: Browser, make_competition: MakeCompetition
+) -> None:
     one = make_competition(description="Two\nlines", closes_at=CLOSES.replace(microsecond=250_000))
     same = {"description": "Two\r\nlines ", **IN_BERLIN}
 
-    overtaken = save(desk, one, name="Mine", if_match='"other"', **same)
+    overtaken = save(dashboard, one, name="Mine", if_match='"other"', **same)
 
     assert overtaken.status_code == 412
     assert stored(overtaken) == ["Stored now: Which stage?"]
     assert 'value="2035-06-01T23:49"' in overtaken.text
-    assert save(desk, one, **same).location.endswith("?done=same")
+    assert save(dashboard, one, **same).location.endswith("?done=same")
 
 
-def test_another_moment_is_shown_as_times_are_shown_elsewhere(desk: Browser, make_competition: MakeCompetition) -> None:
+def test_another_moment_is_shown_as_times_are_shown_elsewhere(
+    dashboard: Browser, make_competition: MakeCompetition
+) -> None:
     one = make_competition(closes_at=CLOSES)
 
-    overtaken = save(desk, one, if_match='"other"', closes_at="2035-06-02T00:00", zone="Europe/Berlin")
+    overtaken = save(dashboard, one, if_match='"other"', closes_at="2035-06-02T00:00", zone="Europe/Berlin")
 
     assert stored(overtaken) == ["Stored now: closes 1 June 2035, 21:49 UTC"]
     assert '<time datetime="2035-06-01T21:49:00Z" data-moment>' in overtaken.text
-    assert stored(save(desk, make_competition(), if_match='"other"', **IN_BERLIN)) == ["Stored now: closes by hand"]
+    assert stored(save(dashboard, make_competition(), if_match='"other"', **IN_BERLIN)) == [
+        "Stored now: closes by hand"
+    ]
 
 
 def test_a_refused_visibility_stands_beside_the_stored_one_alone(
-    desk: Browser, make_competition: MakeCompetition
+    dashboard: Browser, make_competition: MakeCompetition
 ) -> None:
     one = make_competition(results_visibility="after_close", closes_at=CLOSES)
 
-    refused = save(desk, one, results_visibility="live", **IN_BERLIN)
+    refused = save(dashboard, one, results_visibility="live", **IN_BERLIN)
 
     assert refused.status_code == 409
     assert stored(refused) == ["Stored now: Everybody, after voting has closed"]
 
 
-def test_every_field_of_a_draft_stands_beside_what_is_stored(desk: Browser, make_competition: MakeCompetition) -> None:
+def test_every_field_of_a_draft_stands_beside_what_is_stored(
+    dashboard: Browser, make_competition: MakeCompetition
+) -> None:
     one = make_competition(draft=True, opens_at=CLOSES)
 
-    overtaken = save(desk, one, if_match='"other"', option=["New", "Hall stage"], opens_at="", allow_change="on")
+    overtaken = save(dashboard, one, if_match='"other"', option=["New", "Hall stage"], opens_at="", allow_change="on")
 
     assert stored(overtaken) == [
         "Stored now: River stage, Hall stage",
@@ -130,13 +140,13 @@ def test_every_field_of_a_draft_stands_beside_what_is_stored(desk: Browser, make
     ]
 
 
-def test_an_option_that_repeats_another_is_marked_itself(desk: Browser, make_competition: MakeCompetition) -> None:
+def test_an_option_that_repeats_another_is_marked_itself(dashboard: Browser, make_competition: MakeCompetition) -> None:
     draft = make_competition(draft=True)
     page = f"/admin/competitions/{draft.id}"
     labels = ["Ramen", "Pho", "Stew", "Curry", "Pizza", " ramen "]
 
     for form, path in (("/admin/competitions/new", "/admin/competitions"), (page, page)):
-        answer = desk.submit(form, path, name="Which dish?", option=labels, closes_at="")
+        answer = dashboard.submit(form, path, name="Which dish?", option=labels, closes_at="")
         assert answer.status_code == 422
         marked = re.findall(r"<input [^>]*aria-invalid[^>]*>", answer.text)
         assert len(marked) == 1

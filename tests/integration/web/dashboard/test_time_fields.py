@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 
 
 class Form(HTMLParser):
-    """The fields of the desk's form as a browser would send them."""
+    """The fields of the dashboard's form as a browser would send them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Form(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
-        self._inside = self._inside or (tag == "form" and "data-desk-form" in found)
+        self._inside = self._inside or (tag == "form" and "data-competition-form" in found)
         if not self._inside or "name" not in found:
             return
         if tag == "textarea":
@@ -97,14 +97,14 @@ def row_of(owner: Database, competition_id: int) -> tuple[Any, ...]:
 
 
 @pytest.fixture
-def desk(browser: Browser, make_user: Callable[..., Account], settings: Settings) -> Browser:
+def dashboard(browser: Browser, make_user: Callable[..., Account], settings: Settings) -> Browser:
     browser.be(make_user(role="admin"), settings)
     return browser
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_a_form_of_the_desk_that_nobody_touched(
-    desk: Browser, make_competition: MakeCompetition, owner: Database, zone: str
+def test_a_form_of_the_dashboard_that_nobody_touched(
+    dashboard: Browser, make_competition: MakeCompetition, owner: Database, zone: str
 ) -> None:
     for number, at in enumerate(moments(zone)):
         fields: dict[str, Any] = {"opens_at": at, "draft": number % 3 == 0} if number % 2 else {}
@@ -112,7 +112,7 @@ def test_a_form_of_the_desk_that_nobody_touched(
         page = f"/admin/competitions/{one.id}"
         before = row_of(owner, one.id)
 
-        told = desk.send(page, Form(desk.get(page).text).in_zone(zone))
+        told = dashboard.send(page, Form(dashboard.get(page).text).in_zone(zone))
 
         assert told.status_code == 303, told.text
         assert told.location.endswith("?done=same"), at
@@ -121,27 +121,31 @@ def test_a_form_of_the_desk_that_nobody_touched(
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 def test_another_field_that_changes_leaves_the_times(
-    desk: Browser, make_competition: MakeCompetition, owner: Database, zone: str
+    dashboard: Browser, make_competition: MakeCompetition, owner: Database, zone: str
 ) -> None:
     for at in moments(zone):
         one = make_competition(closes_at=at)
         page = f"/admin/competitions/{one.id}"
-        sent = Form(desk.get(page).text).in_zone(zone) | {"description": ["Another"]}
+        sent = Form(dashboard.get(page).text).in_zone(zone) | {"description": ["Another"]}
 
-        assert desk.send(page, sent).location.endswith("?done=saved")
+        assert dashboard.send(page, sent).location.endswith("?done=saved")
 
         with owner.read() as tx:
             stored = tx.execute("SELECT closes_at, description FROM competitions WHERE id = %s", (one.id,)).fetchone()
         assert stored == (at, "Another")
 
 
-def test_texts_as_they_were_stored_otherwise(desk: Browser, make_competition: MakeCompetition, owner: Database) -> None:
+def test_texts_as_they_were_stored_otherwise(
+    dashboard: Browser, make_competition: MakeCompetition, owner: Database
+) -> None:
     for text in ("Mac\rlines", "DOS\r\nlines", " blanks around \n", "\n\nempty ones first", "e\u0301 as two", ""):
         one = make_competition(description=text)
         page = f"/admin/competitions/{one.id}"
         before = row_of(owner, one.id)
 
-        assert desk.send(page, Form(desk.get(page).text).in_zone("UTC")).location.endswith("?done=same"), repr(text)
+        assert dashboard.send(page, Form(dashboard.get(page).text).in_zone("UTC")).location.endswith("?done=same"), (
+            repr(text)
+        )
         assert row_of(owner, one.id) == before
 
 
@@ -199,11 +203,11 @@ def test_a_competition_whose_times_have_passed(
 # --- times that come twice, or not at all ----------------------------------------------------------------------------------
 
 
-def save(desk: Browser, one: Competition, **fields: str) -> Any:
+def save(dashboard: Browser, one: Competition, **fields: str) -> Any:
     """Send the form with these fields typed in."""
     page = f"/admin/competitions/{one.id}"
-    return desk.send(
-        page, Form(desk.get(page).text).in_zone(fields.get("zone", "UTC")) | {k: [v] for k, v in fields.items()}
+    return dashboard.send(
+        page, Form(dashboard.get(page).text).in_zone(fields.get("zone", "UTC")) | {k: [v] for k, v in fields.items()}
     )
 
 
@@ -216,11 +220,17 @@ def save(desk: Browser, one: Competition, **fields: str) -> Any:
     ],
 )
 def test_a_time_that_comes_twice_is_asked_about(
-    desk: Browser, make_competition: MakeCompetition, owner: Database, zone: str, text: str, first: str, second: str
+    dashboard: Browser,
+    make_competition: MakeCompetition,
+    owner: Database,
+    zone: str,
+    text: str,
+    first: str,
+    second: str,
 ) -> None:
     one = make_competition()
 
-    asked = save(desk, one, zone=zone, closes_at=text)
+    asked = save(dashboard, one, zone=zone, closes_at=text)
 
     assert asked.status_code == 422
     assert f"{text[-5:]} comes twice on that day" in asked.text
@@ -228,14 +238,14 @@ def test_a_time_that_comes_twice_is_asked_about(
     for chosen in (second, first):
         assert f'value="{chosen}"' in asked.text
         one = make_competition()
-        assert save(desk, one, zone=zone, closes_at=text, closes_at_which=chosen).status_code == 303
+        assert save(dashboard, one, zone=zone, closes_at=text, closes_at_which=chosen).status_code == 303
         with owner.read() as tx:
             stored = tx.execute("SELECT closes_at FROM competitions WHERE id = %s", (one.id,)).fetchone()
         assert stored == (datetime.fromisoformat(chosen),)
     # What was chosen for another time is no choice for this one.
     assert (
         save(
-            desk, make_competition(), zone=zone, closes_at=text, closes_at_which="2032-01-01T00:00:00+00:00"
+            dashboard, make_competition(), zone=zone, closes_at=text, closes_at_which="2032-01-01T00:00:00+00:00"
         ).status_code
         == 422
     )
@@ -251,11 +261,11 @@ def test_a_time_that_comes_twice_is_asked_about(
     ],
 )
 def test_a_time_that_never_comes_is_refused_with_the_next_one(
-    desk: Browser, make_competition: MakeCompetition, zone: str, text: str, following: str
+    dashboard: Browser, make_competition: MakeCompetition, zone: str, text: str, following: str
 ) -> None:
     for told in (
-        save(desk, make_competition(), zone=zone, closes_at=text),
-        desk.submit(
+        save(dashboard, make_competition(), zone=zone, closes_at=text),
+        dashboard.submit(
             "/admin/competitions/new", "/admin/competitions", name="Q", option=["A", "B"], zone=zone, closes_at=text
         ),
     ):

@@ -1,4 +1,4 @@
-"""Time zones as browsers name them, at the desk."""
+"""Time zones as browsers name them, on the dashboard."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from vote.db.users import Account
 
 
 @pytest.fixture
-def desk(browser: Browser, make_user: Callable[..., Account], settings: Settings) -> Browser:
+def dashboard(browser: Browser, make_user: Callable[..., Account], settings: Settings) -> Browser:
     """An admin's browser."""
     browser.be(make_user(role="admin"), settings)
     return browser
@@ -19,8 +19,8 @@ def desk(browser: Browser, make_user: Callable[..., Account], settings: Settings
 @pytest.mark.parametrize(
     "zone", ["Asia/Calcutta", "Europe/Kiev", "America/Buenos_Aires", "Asia/Saigon", "Etc/Unknown", "x" * 99]
 )
-def test_a_zone_matters_where_a_time_is_given(desk: Browser, zone: str) -> None:
-    made = desk.submit(
+def test_a_zone_matters_where_a_time_is_given(dashboard: Browser, zone: str) -> None:
+    made = dashboard.submit(
         "/admin/competitions/new",
         "/admin/competitions",
         name="Q",
@@ -31,7 +31,7 @@ def test_a_zone_matters_where_a_time_is_given(desk: Browser, zone: str) -> None:
     )
     assert made.status_code == 303
 
-    with_time = desk.submit(
+    with_time = dashboard.submit(
         "/admin/competitions/new",
         "/admin/competitions",
         name="Q",
@@ -44,7 +44,7 @@ def test_a_zone_matters_where_a_time_is_given(desk: Browser, zone: str) -> None:
         assert "This time zone is not known." in with_time.text
     else:
         assert with_time.status_code == 303
-    distance = desk.submit(
+    distance = dashboard.submit(
         "/admin/competitions/new",
         "/admin/competitions",
         name="Q",

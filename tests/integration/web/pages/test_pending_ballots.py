@@ -11,7 +11,7 @@ from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.services.container import Parts
+from vote.services.container import Services
 from vote.web.pages import pending_ballots
 from vote.worker.worker import Worker
 
@@ -20,7 +20,7 @@ MakeCompetition = Callable[..., Competition]
 
 
 def test_pending_counts_ballots_and_no_markers(
-    parts: Parts,
+    services: Services,
     owner: Database,
     log: BallotLog,
     worker: Worker,
@@ -34,18 +34,18 @@ def test_pending_counts_ballots_and_no_markers(
             cast(settings, competition.id, make_user().id, "a")
     change.close_voting(owner, log, one.id, by="tests")  # eight markers
 
-    with parts.db.read() as tx:
-        assert pending_ballots.ballots(parts, tx) == (5, True)
-        assert pending_ballots.ballots(parts, tx, one.id) == (3, True)
+    with services.db.read() as tx:
+        assert pending_ballots.ballots(services, tx) == (5, True)
+        assert pending_ballots.ballots(services, tx, one.id) == (3, True)
     for shard in range(settings.vote_shards):
         worker.drain(shard)
     change.open_voting(owner, log, one.id, by="tests")  # rules that nobody has recorded yet
-    with parts.db.read() as tx:
-        assert pending_ballots.ballots(parts, tx) == (0, True)
+    with services.db.read() as tx:
+        assert pending_ballots.ballots(services, tx) == (0, True)
 
 
 def test_of_very_many_entries_the_rest_counts_as_ballots(
-    parts: Parts,
+    services: Services,
     settings: Settings,
     worker: Worker,
     make_user: MakeUser,
@@ -58,6 +58,6 @@ def test_of_very_many_entries_the_rest_counts_as_ballots(
     for choice in "abab":
         cast(settings, one.id, voter.id, choice)
 
-    with parts.db.read() as tx:
-        assert pending_ballots.ballots(parts, tx, one.id) == (4, False)
-        assert pending_ballots.ballots(parts, tx, one.id + 1) == (3, False)
+    with services.db.read() as tx:
+        assert pending_ballots.ballots(services, tx, one.id) == (4, False)
+        assert pending_ballots.ballots(services, tx, one.id + 1) == (3, False)

@@ -19,12 +19,12 @@ from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.worker.maintenance import Keeper
+from vote.worker.maintenance import Maintenance
 from vote.worker.worker import Worker
 
 
 @pytest.fixture
-def keeper(worker: Worker) -> Keeper:
+def keeper(worker: Worker) -> Maintenance:
     return worker.keeper
 
 
@@ -66,7 +66,7 @@ def forgotten(
     settings: Settings,
     log: BallotLog,
     worker: Worker,
-    keeper: Keeper,
+    keeper: Maintenance,
     make_user: MakeUser,
     make_competition: MakeCompetition,
     close: Close,

@@ -23,12 +23,12 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.worker import voter_eviction
-from vote.worker.maintenance import Keeper
+from vote.worker.maintenance import Maintenance
 from vote.worker.worker import Worker
 
 
 def test_what_is_over_leaves_the_memory_of_the_log_once(
-    owner: Database, log: BallotLog, worker: Worker, keeper: Keeper, forgotten: tuple[Competition, list[Account]]
+    owner: Database, log: BallotLog, worker: Worker, keeper: Maintenance, forgotten: tuple[Competition, list[Account]]
 ) -> None:
     competition, _ = forgotten
     with owner.read() as tx:
@@ -47,7 +47,7 @@ def test_what_may_still_be_needed_is_kept(
     owner: Database,
     settings: Settings,
     log: BallotLog,
-    keeper: Keeper,
+    keeper: Maintenance,
     make_user: MakeUser,
     make_competition: MakeCompetition,
     close: Close,

@@ -5,14 +5,14 @@ import pytest
 from tests.integration.worker.maintenance.maintained import Execute, step
 from vote.db import positions, users
 from vote.db.pool import Database
-from vote.worker.maintenance import Keeper
+from vote.worker.maintenance import Maintenance
 from vote.worker.worker import Worker
 
 
 def test_the_worker_does_it_by_itself_about_once_a_minute(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     for name in ("sign", "mark", "trim", "forget", "retire"):
-        monkeypatch.setattr(Keeper, name, lambda _keeper, name=name: done.append(name))
+        monkeypatch.setattr(Maintenance, name, lambda _keeper, name=name: done.append(name))
 
     worker.keeper._next = worker.keeper._next_retire = 0
     step(worker)
@@ -23,7 +23,7 @@ def test_the_worker_does_it_by_itself_about_once_a_minute(worker: Worker, monkey
         assert positions.count_recorded(tx) == 0
 
 
-def test_revocations_without_effect_are_deleted(owner: Database, keeper: Keeper, execute: Execute) -> None:
+def test_revocations_without_effect_are_deleted(owner: Database, keeper: Maintenance, execute: Execute) -> None:
     with owner.transaction(by="tests") as tx:
         users.revoke(tx, "jti:old", keep_hours=1)
         users.revoke(tx, "jti:new", keep_hours=24)

@@ -9,7 +9,7 @@ from vote.config import Settings
 from vote.db import votes
 from vote.db.pool import Database
 from vote.worker import maintenance
-from vote.worker.maintenance import Keeper
+from vote.worker.maintenance import Maintenance
 from vote.worker.worker import Worker
 
 
@@ -17,7 +17,7 @@ def test_old_journals_keep_their_chain_and_lose_who_voted_what(
     owner: Database,
     settings: Settings,
     worker: Worker,
-    keeper: Keeper,
+    keeper: Maintenance,
     make_user: MakeUser,
     make_competition: MakeCompetition,
     close: Close,
@@ -56,7 +56,7 @@ def test_old_journals_keep_their_chain_and_lose_who_voted_what(
 def test_retiring_waits_for_nobody_long(
     settings: Settings,
     worker: Worker,
-    keeper: Keeper,
+    keeper: Maintenance,
     make_user: MakeUser,
     make_competition: MakeCompetition,
     close: Close,

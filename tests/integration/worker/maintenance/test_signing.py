@@ -13,7 +13,7 @@ from vote.config import Settings
 from vote.db import integrity
 from vote.db.pool import Database
 from vote.errors import ConfigError
-from vote.worker.maintenance import Keeper
+from vote.worker.maintenance import Maintenance
 from vote.worker.worker import Worker
 
 KEY = "c2lnbmluZy1rZXktb2YtdGhlLXRlc3RzLTAxMjM0NTY="
@@ -28,7 +28,7 @@ def test_heads_are_signed_when_they_moved_and_at_most_once_a_minute(
     owner: Database,
     settings: Settings,
     worker: Worker,
-    keeper: Keeper,
+    keeper: Maintenance,
     make_user: MakeUser,
     make_competition: MakeCompetition,
     execute: Execute,
@@ -52,7 +52,7 @@ def test_heads_are_signed_when_they_moved_and_at_most_once_a_minute(
 
 
 def test_a_checkpoint_says_who_signed_what(
-    owner: Database, keeper: Keeper, make_user: MakeUser, execute: Execute
+    owner: Database, keeper: Maintenance, make_user: MakeUser, execute: Execute
 ) -> None:
     keeper.signer = Signer(KEY)
     make_user()
@@ -74,7 +74,7 @@ def test_a_checkpoint_says_who_signed_what(
 
 
 def test_without_a_key_nothing_is_signed_and_the_log_says_so_once(
-    owner: Database, worker: Worker, keeper: Keeper, make_user: MakeUser
+    owner: Database, worker: Worker, keeper: Maintenance, make_user: MakeUser
 ) -> None:
     make_user()
     keeper._has_said = False

@@ -10,12 +10,12 @@ from vote.config import Settings
 from vote.db import positions
 from vote.db.pool import Database
 from vote.worker import maintenance
-from vote.worker.maintenance import Keeper
+from vote.worker.maintenance import Maintenance
 from vote.worker.worker import Worker
 
 
 def test_positions_are_marked_once_an_hour_and_marks_go_after_a_week(
-    owner: Database, keeper: Keeper, execute: Execute
+    owner: Database, keeper: Maintenance, execute: Execute
 ) -> None:
     execute("DELETE FROM position_marks")
     keeper.mark()
@@ -47,7 +47,7 @@ def long_shard(
 
 
 def test_the_log_is_trimmed_strictly_below_a_verified_backup(
-    log: BallotLog, keeper: Keeper, long_shard: int, execute: Execute
+    log: BallotLog, keeper: Maintenance, long_shard: int, execute: Execute
 ) -> None:
     before, epoch = entries(log, long_shard), log.describe(long_shard).epoch
     backup(execute, {long_shard: (epoch, before[2])}, verified=False)
@@ -65,7 +65,7 @@ def test_the_log_is_trimmed_strictly_below_a_verified_backup(
 
 
 def test_a_database_restored_to_before_the_trim_leaves_a_gap_also_while_the_log_runs_on(
-    owner: Database, log: BallotLog, keeper: Keeper, worker: Worker, long_shard: int, execute: Execute
+    owner: Database, log: BallotLog, keeper: Maintenance, worker: Worker, long_shard: int, execute: Execute
 ) -> None:
     before, epoch = log.read_after(long_shard, 0, 1000), log.describe(long_shard).epoch
     backup(execute, {long_shard: (epoch, before[-1].position)})
@@ -91,7 +91,7 @@ def test_a_database_restored_to_before_the_trim_leaves_a_gap_also_while_the_log_
 @pytest.mark.parametrize("steps", [1, 1000])
 def test_never_above_what_is_recorded_nor_in_another_epoch(
     log: BallotLog,
-    keeper: Keeper,
+    keeper: Maintenance,
     worker: Worker,
     long_shard: int,
     execute: Execute,
@@ -112,7 +112,7 @@ def test_never_above_what_is_recorded_nor_in_another_epoch(
 
 
 def test_without_a_backup_only_what_is_old_is_trimmed(
-    log: BallotLog, keeper: Keeper, long_shard: int, execute: Execute
+    log: BallotLog, keeper: Maintenance, long_shard: int, execute: Execute
 ) -> None:
     before, epoch = entries(log, long_shard), log.describe(long_shard).epoch
     execute("DELETE FROM position_marks")
@@ -132,7 +132,7 @@ def test_without_a_backup_only_what_is_old_is_trimmed(
 
 
 def test_a_shard_that_is_not_ready_is_not_trimmed(
-    log: BallotLog, keeper: Keeper, long_shard: int, execute: Execute
+    log: BallotLog, keeper: Maintenance, long_shard: int, execute: Execute
 ) -> None:
     before, epoch = entries(log, long_shard), log.describe(long_shard).epoch
     backup(execute, {long_shard: (epoch, before[2])})

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vote.errors import ConfigError
-from vote.ops.account import Account
+from vote.ops.account import SystemUser
 from vote.ops.embedded import home as homes
 from vote.ops.embedded.home import locked, make_room, prepare
 
@@ -33,7 +33,7 @@ def test_another_account_gets_a_room_it_can_reach_and_the_home_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(homes, "DATA_OF_ROOT", tmp_path / "var")
-    somebody = Account("somebody", os.geteuid(), os.getegid())  # a change of owner to ourselves is always allowed
+    somebody = SystemUser("somebody", os.geteuid(), os.getegid())  # a change of owner to ourselves is always allowed
 
     one = make_room(prepare(tmp_path / "one"), somebody)
     same = make_room(prepare(tmp_path / "one"), somebody)
@@ -48,9 +48,9 @@ def test_another_account_gets_a_room_it_can_reach_and_the_home_a_link(
 
 def test_a_room_stays_with_the_account_it_was_made_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(homes, "DATA_OF_ROOT", tmp_path / "var")
-    room = make_room(prepare(tmp_path / "home"), Account("nobody", os.geteuid(), os.getegid()))
+    room = make_room(prepare(tmp_path / "home"), SystemUser("nobody", os.geteuid(), os.getegid()))
 
-    again = make_room(prepare(tmp_path / "home"), Account("postgres", os.geteuid() + 1, os.getegid()))
+    again = make_room(prepare(tmp_path / "home"), SystemUser("postgres", os.geteuid() + 1, os.getegid()))
 
     assert again.account == room.account
     assert again.account is not None
@@ -61,7 +61,7 @@ def test_a_home_that_was_deleted_and_made_again_does_not_meet_the_old_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(homes, "DATA_OF_ROOT", tmp_path / "var")
-    somebody = Account("somebody", os.geteuid(), os.getegid())
+    somebody = SystemUser("somebody", os.geteuid(), os.getegid())
     old = make_room(prepare(tmp_path / "home"), somebody)
     (tmp_path / "home" / "servers").unlink()
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from vote.ops.load import limits, plots, report, target
 from vote.ops.load.histogram import Histogram
-from vote.ops.load.limits import Limits
+from vote.ops.load.limits import Thresholds
 from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
 from vote.ops.load.run import Order, Result
@@ -17,11 +17,11 @@ LOST = "competition 1: the tally shows 0 for <script>, 1 were acknowledged"
 
 def result(*, answered: bool = True) -> Result:
     plan = Plan(votes=400, rate=100, users=40, connections=4)
-    order = Order(plan=plan, target=target.parse("http://127.0.0.1:8080"), limits=Limits())
+    order = Order(plan=plan, target=target.parse("http://127.0.0.1:8080"), limits=Thresholds())
     measured, verdict = Measured(plan), Verdict(True, [LOST], [], [])
     for vote in range(plan.votes if answered else 0):
         measured.note(vote, 202 if vote % 50 else 503, due=vote / 100, sent=vote / 100, now=vote / 100 + 0.001 * vote)
-    rows = limits.rows(Limits(), measured, Histogram(), None, verdict)
+    rows = limits.rows(Thresholds(), measured, Histogram(), None, verdict)
     return Result(order, datetime(2026, 11, 24, tzinfo=UTC), (1, 2), measured, None, None, verdict, tuple(rows))
 
 

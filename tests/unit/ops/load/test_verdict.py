@@ -4,19 +4,19 @@ import pytest
 
 from vote.ops.load import limits
 from vote.ops.load.histogram import Histogram
-from vote.ops.load.limits import Limits
+from vote.ops.load.limits import Thresholds
 from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
-from vote.ops.load.reconcile import Books
-from vote.ops.load.verdict import Cast, Verdict, judge
+from vote.ops.load.reconcile import RecordedVotes
+from vote.ops.load.verdict import SentVote, Verdict, judge
 
-CAST = [Cast(1, 7, "a", 202), Cast(1, 8, "b", 200), Cast(1, 9, "a", 0), Cast(1, 10, "a", 409)]
+CAST = [SentVote(1, 7, "a", 202), SentVote(1, 8, "b", 200), SentVote(1, 9, "a", 0), SentVote(1, 10, "a", 409)]
 VOTES = {(1, 7): "a", (1, 8): "b"}
 TALLY = {1: {"a": 1, "b": 1}}
 
 
 def judged(votes: dict[tuple[int, int], str], tally: dict[int, dict[str, int]], ballots: int = 1) -> Verdict:
-    return judge(CAST, Books(votes, dict.fromkeys(votes, ballots), tally), settled=True)
+    return judge(CAST, RecordedVotes(votes, dict.fromkeys(votes, ballots), tally), settled=True)
 
 
 @pytest.mark.parametrize("unanswered", [{}, {(1, 9): "a"}], ids=["not stored", "stored"])
@@ -62,7 +62,7 @@ def test_a_second_ballot_in_the_journal_is_a_duplicate() -> None:
 
 
 def test_books_that_did_not_settle_prove_nothing() -> None:
-    assert not judge([], Books({}, {}, {}), settled=False).is_clean
+    assert not judge([], RecordedVotes({}, {}, {}), settled=False).is_clean
 
 
 def measured(seconds: float, status: int = 202) -> Measured:
@@ -96,7 +96,7 @@ def test_each_limit_fails_the_load_by_itself(
     database = Histogram()
     database.add(database_s)
 
-    rows = limits.rows(Limits(), load, database, None, verdict)
+    rows = limits.rows(Thresholds(), load, database, None, verdict)
 
     missed = {row.what for row in rows if not row.is_met}
     assert what in missed if what else not missed

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vote.db.audit import AuditRow
+from vote.db.audit import AuditEntry
 from vote.domain.folding import isolated
 from vote.web.dashboard.audit_text import PARTS, deed, part
 
@@ -14,9 +14,9 @@ NOW = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
 A_NAME = re.compile(r"[A-Za-z0-9_.-]{3,40}")
 
 
-def row(actor: str = "user:7", **more: Any) -> AuditRow:
+def row(actor: str = "user:7", **more: Any) -> AuditEntry:
     wanted = {"action": "update", "subject": "competitions", "subject_id": "1", "before": None, "after": None, **more}
-    return AuditRow(NOW, actor, None, **wanted)
+    return AuditEntry(NOW, actor, None, **wanted)
 
 
 def test_a_person_is_told_from_a_part_by_what_was_written() -> None:

@@ -10,7 +10,7 @@ from vote.domain.folding import email_key
 revision = "0011"
 down_revision = "0010"
 
-lines = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def upgrade() -> None:
@@ -21,7 +21,7 @@ def upgrade() -> None:
     _fold_addresses(driver)
     apply("0011_folding.sql")
     for (user_id,) in driver.execute("SELECT id FROM users WHERE email_key LIKE '% of account %'").fetchall():
-        lines.warning(
+        logger.warning(
             "address shared", user_id=user_id, reason="an older account has the same address, and gets its mail"
         )
 
@@ -37,7 +37,7 @@ def _rename_twins(driver: Connection) -> None:
         """
     ).fetchall()
     for (user_id,) in renamed:
-        lines.warning(
+        logger.warning(
             "renamed", user_id=user_id, reason="an older account has the same user name; the number is behind it"
         )
 

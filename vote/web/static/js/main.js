@@ -1,7 +1,7 @@
 // Starts what the page has: each module looks for its own marks in the document and does nothing where there are none.
 
 import { startCopying } from "./copy.js";
-import { startDesk } from "./desk.js";
+import { startDesk } from "./dashboard.js";
 import { startLive } from "./live.js";
 import { startMailed } from "./mailed.js";
 import { startPage } from "./page.js";

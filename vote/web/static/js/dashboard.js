@@ -1,4 +1,4 @@
-// The desk's form: one option more or less without a round trip, and times in the organiser's own zone.
+// The dashboard's form: one option more or less without a round trip, and times in the organiser's own zone.
 
 const KEYS = "abcdefghijklmnopqrstuvwxyz";
 
@@ -84,8 +84,8 @@ class Options {
   }
 }
 
-/** Starts every form of the desk under `root`. */
+/** Starts every form of the dashboard under `root`. */
 export function startDesk(root) {
-  root.querySelectorAll("[data-desk-form]").forEach(startZone);
+  root.querySelectorAll("[data-competition-form]").forEach(startZone);
   root.querySelectorAll("[data-options]").forEach((group) => new Options(group));
 }

@@ -14,7 +14,7 @@ from vote.ops.account import server_account
 from vote.ops.embedded import programs
 from vote.ops.embedded.home import ServerRoom, make_room, prepare
 from vote.ops.embedded.postgres import SUPERUSER, Postgres
-from vote.ops.embedded.programs import Programs, Services
+from vote.ops.embedded.programs import Programs, ServerSource
 from vote.ops.embedded.stale_servers import servers_in
 from vote.ops.embedded.valkey import Valkey
 from vote.ops.process import Process
@@ -140,21 +140,21 @@ class Pair:
         shutil.rmtree(self.room.sockets, ignore_errors=True)
 
 
-def start_pair(services: Services, folder: Path, *, durable: bool = False) -> Pair:
+def start_pair(server_source: ServerSource, folder: Path, *, durable: bool = False) -> Pair:
     """Start an empty pair in `folder`; servers of an earlier test that was killed there are ended first.
 
     `durable=False` turns PostgreSQL's fsync off: a crash of the server loses nothing, a crash of the machine would.
     """
     account = server_account()
-    pair = Pair(make_room(prepare(folder), account), programs.find(services, account), durable=durable)
+    pair = Pair(make_room(prepare(folder), account), programs.find(server_source, account), durable=durable)
     pair.start()
     return pair
 
 
-def start_log(services: Services, folder: Path) -> Pair:
+def start_log(server_source: ServerSource, folder: Path) -> Pair:
     """The log of an empty pair in `folder`; its PostgreSQL is never started."""
     account = server_account()
-    pair = Pair(make_room(prepare(folder), account), programs.find(services, account), durable=True)
+    pair = Pair(make_room(prepare(folder), account), programs.find(server_source, account), durable=True)
     pair.restart_log()
     return pair
 
