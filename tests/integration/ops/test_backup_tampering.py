@@ -135,7 +135,7 @@ def refused(copied: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return restore
 
 
-def into_place_account() -> verifying.Account | None:
+def into_place_account() -> verifying.SystemUser | None:
     return verifying.server_account()
 
 
