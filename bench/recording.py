@@ -97,7 +97,7 @@ async def _fill(ground: Ground, competition: int, voters: range) -> dict[int, st
                 box.cast(competition=competition, voter=one, choice=choice_of(one), ballot_id=secrets.token_hex(16))
                 for one in voters[start : start + AT_ONCE]
             ]
-            words = {outcome.word for outcome in await asyncio.gather(*calls)}
+            words = {outcome.result for outcome in await asyncio.gather(*calls)}
             assert words == {"accepted"}, f"the log answered {words}"
     finally:
         await box.close()

@@ -213,7 +213,7 @@ def settings(environment: dict[str, str]) -> Settings:
 @pytest.fixture
 def services(settings: Settings) -> Iterator[Services]:
     """What the web needs, opened."""
-    opened = Services.of(settings)
+    opened = Services.from_settings(settings)
     opened.start()
     yield opened
     opened.close()
@@ -222,7 +222,7 @@ def services(settings: Settings) -> Iterator[Services]:
 @pytest.fixture
 def owner(settings: Settings) -> Iterator[Database]:
     """The database as its owner sees it."""
-    changes = CacheInvalidator.of(settings, installation_of(settings))
+    changes = CacheInvalidator.from_settings(settings, installation_of(settings))
     db = Database(settings.database("owner"), size=4, name="vote tests", on_change=changes)
     yield db
     db.close()
@@ -240,7 +240,7 @@ def log(settings: Settings) -> Iterator[BallotLog]:
 @pytest.fixture
 def worker(settings: Settings) -> Iterator[Worker]:
     """A worker to be stepped by hand; every shard is ready."""
-    one = Worker.of(settings)
+    one = Worker.from_settings(settings)
     one.prepare()
     one.step()
     with one.db.read() as tx:

@@ -92,7 +92,7 @@ class Templates(Environment):
 def create_app(services: Services | None = None) -> Flask:
     """A Flask app on these parts; without any, on its own, made from the environment and started."""
     if services is None:
-        services = Services.of(config.load())
+        services = Services.from_settings(config.load())
         services.start()
     settings = services.settings
     app = App("vote.web", static_folder=None)  # the front door serves those files

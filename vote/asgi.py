@@ -54,7 +54,7 @@ class FrontDoor:
     """The ASGI application of one process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._services = Services.of(settings)
+        self._services = Services.from_settings(settings)
         self._flask = create_app(self._services)
         # a2wsgi spells the types of WSGI and ASGI out in its own way.
         self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
@@ -67,7 +67,7 @@ class FrontDoor:
             settings.log_url,
             settings.vote_shards,
             self._services.installation,
-            wait_replicas=settings.ballot_log_wait,
+            wait_replicas=settings.ballot_log_min_replicas,
         )
         self._acknowledged = AcknowledgedMarks(self._box, self._services.db)
         self._casting = VoteEndpoint(self._services, self._box, identifier, cookie, self._error_page)
@@ -105,8 +105,8 @@ class FrontDoor:
             return  # the client went away before it had sent its request: nobody is there to be told
         made = BufferedResponse()
         try:
-            hashing = self._login_turns.one(_network_of(scope)) if _costs_a_hash(scope) else nullcontext()
-            async with hashing, self._turns.one():
+            hashing = self._login_turns.slot(_network_of(scope)) if _costs_a_hash(scope) else nullcontext()
+            async with hashing, self._turns.slot():
                 await self._pages(scope, receive, made.take)
         except Unavailable as error:
             await self._refuse_page(error, scope, send)

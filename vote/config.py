@@ -28,6 +28,10 @@ SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 # Scheme, host and a port that is not the usual one; no path, no wildcard, no upper case (RFC 6454 §6.2).
 ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
+RETIRED = {  # since 0.2.0
+    "CLIENT_PATIENCE_S": "CLIENT_TIMEOUT_S",
+    "BALLOT_LOG_WAIT": "BALLOT_LOG_MIN_REPLICAS",
+}
 POOLED = ("web", "reports")  # parts whose connections may go through a pooler (docs/adr/0027)
 
 Network = production_rules.Network
@@ -95,7 +99,7 @@ class Settings(BaseModel):
     metrics_networks: Annotated[tuple[Network, ...], BeforeValidator(_split)] = LOOPBACK
     vote_home: Path = Path(".vote")
     vote_cookie_secure: Annotated[bool, BeforeValidator(_on_off)] = True
-    ballot_log_wait: int = Field(default=0, ge=0, le=5)
+    ballot_log_min_replicas: int = Field(default=0, ge=0, le=5)
     vote_log_keep_hours: int = Field(default=72, ge=1)
     journal_keep_days: int = Field(default=365, ge=1)
     account_keep_days: int = Field(default=0, ge=0, le=36_500)
@@ -105,7 +109,7 @@ class Settings(BaseModel):
     vote_db_pool: int = Field(default=8, ge=1, le=100)
     vote_db_wait_s: float = Field(default=2, ge=0.1, le=30)
     logins_when_cut_off: Literal["newer", "none"] = "newer"
-    client_patience_s: float = Field(default=15, ge=0.5, le=300)
+    client_timeout_s: float = Field(default=15, ge=0.5, le=300)
     vote_page_threads: int = Field(default=4, ge=1, le=256)
     vote_hash_threads: int = Field(default=1, ge=1, le=64)
 
@@ -215,6 +219,12 @@ def _required(value: str | None, name: str, example: str) -> str:
     return value
 
 
+def _refuse_retired(environ: Mapping[str, str]) -> None:
+    """Raise ConfigError for a setting that has another name now: under the old one nobody would read it."""
+    if found := [old for old in RETIRED if environ.get(old)]:
+        raise ConfigError("\n".join([WRONG, *(f"  {old} is called {RETIRED[old]} now. Rename it." for old in found)]))
+
+
 def _with_files(environ: Mapping[str, str]) -> dict[str, str]:
     values = {name.lower(): value for name, value in environ.items() if value != ""}
     for name in SECRETS:
@@ -235,6 +245,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if environ is None:
         from_file = {name: value for name, value in dotenv.dotenv_values(".env").items() if value is not None}
         environ = {**from_file, **os.environ}
+    _refuse_retired(environ)
     values = _with_files(environ)
     try:
         settings = Settings.model_validate(values)

@@ -69,7 +69,7 @@ TABLE = (
         "seconds for a head, a body, or reading an answer",
         "vote.server.http_protocol:FrontDoorProtocol",
         "408; for an answer an end",
-        "CLIENT_PATIENCE_S",
+        "CLIENT_TIMEOUT_S",
     ),
     InputLimit("connections", CONNECTIONS_MAX, "of one process", "vote.ops.gunicorn_conf:FrontDoorWorker", "503"),
     InputLimit("body", BODY_MAX_BYTES, "bytes", "vote.server.request_body:buffer", "413"),

@@ -56,7 +56,7 @@ def bits(secret: str) -> float:
     for place, char in enumerate(text):
         # One guess that is right may be chance; two in a row are a habit.
         is_habit = any(None not in guessed[start : start + 2] for start in (place - 1, place) if start >= 0)
-        cost, alone = guessed[place] if is_habit else None, _alone(char, symbols)
+        cost, alone = guessed[place] if is_habit else None, _local(char, symbols)
         total += REPEAT_BITS if place in repeated else min(alone, cost or alone)
     return total
 
@@ -75,7 +75,7 @@ def _as_guessed(text: str, place: int) -> float | None:
     return PAIR_BITS if pair in COMMON else None
 
 
-def _alone(char: str, symbols: int) -> float:
+def _local(char: str, symbols: int) -> float:
     if char.isdigit():
         return math.log2(10)
     return math.log2(26) if char.isalpha() else math.log2(symbols + 1)

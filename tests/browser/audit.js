@@ -2,7 +2,7 @@
 () => {
   const found = [];
   const say = (what, element) => found.push(`${what}: ${element.outerHTML.slice(0, 120).replace(/\s+/g, " ")}`);
-  const isShown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".unseen");
+  const isShown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".visually-hidden");
 
   if (document.documentElement.lang !== "en") found.push("no lang");
   if (document.querySelectorAll("h1").length !== 1) found.push("not exactly one h1");

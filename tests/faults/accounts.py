@@ -85,10 +85,10 @@ ACCOUNT_FAULTS = (
         "unknown names are not counted",
         "L2: known and unknown names get the same answers",
         "vote/actions/logins.py",
-        "    number = guard.admit(guess)\n    account, match = _verified(",
+        "    number = throttle.acquire(attempt)\n    account, match = _verified(",
         "    with db.read() as tx:\n"
         "        known = users.find_by_username(tx, username)\n"
-        "    number = guard.admit(guess) if known else 0\n"
+        "    number = throttle.acquire(attempt) if known else 0\n"
         "    account, match = _verified(",
         (f"{DEFENCE}::test_nothing_tells_who_is_known",),
     ),
@@ -104,7 +104,7 @@ ACCOUNT_FAULTS = (
         "what was not looked at stays counted",
         "503 costs nobody an attempt",
         "vote/actions/logins.py",
-        "        guard.release(guess)\n",
+        "        throttle.refund(attempt)\n",
         "",
         (f"{GUARD}::test_what_was_not_looked_at_is_not_counted",),
     ),

@@ -15,7 +15,7 @@ FLOW_FAULTS = (
         "a statement waits for ever for a server that says nothing",
         "recording goes on by itself within 10 s",
         POOL,
-        "self.patience_s if timeout is None else timeout",
+        "self.timeout_s if timeout is None else timeout",
         "timeout",
         (f"{SILENT}::test_a_statement_without_an_answer_ends_and_its_connection_is_not_used_again",),
     ),
@@ -119,8 +119,8 @@ FLOW_FAULTS = (
         "log-outs are read over a dead connection for ever",
         "a log-out is heard within 3 s where a connection went dead",
         "vote/db/dedicated_connection.py",
-        "        connection.patience_s = within_s\n",
-        "        connection.patience_s = None\n",
+        "        connection.timeout_s = within_s\n",
+        "        connection.timeout_s = None\n",
         (f"{LOG_OUTS}::test_a_log_out_is_heard_although_the_connection_has_gone_dead_without_a_word",),
     ),
     Fault(
@@ -143,7 +143,7 @@ FLOW_FAULTS = (
         "a stream that went dead keeps its slot for ever",
         "the stream of the WAL is back by itself",
         "vote/ops/backup/stream.py",
-        'f"{SENDER_PATIENCE_S}s"',
+        'f"{SENDER_TIMEOUT_S}s"',
         '"0"',
         (
             "tests/integration/ops/test_backups.py"

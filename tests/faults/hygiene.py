@@ -81,7 +81,7 @@ HYGIENE_FAULTS = (
         "registrations have no limit",
         "600 registrations an hour of a network",
         "vote/web/account/login.py",
-        "    services.rate_limiter.take(services.rate_limits.registrations, request_context.network())\n",
+        "    services.rate_limiter.acquire(services.rate_limits.registrations, request_context.network())\n",
         "",
         ("tests/integration/web/account/test_login_throttle.py::test_registrations_count_against_a_network",),
     ),

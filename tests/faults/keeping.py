@@ -37,7 +37,7 @@ KEEPING_FAULTS = (
         "voters come back before every ballot is recorded",
         "R5: drained before voters are pushed",
         "vote/worker/voter_eviction.py",
-        " or at.position < shard.last:",
+        " or position.position < shard.last:",
         ":",
         (f"{OPENED_AGAIN}::test_voters_come_back_only_when_every_ballot_is_recorded",),
     ),

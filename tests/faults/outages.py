@@ -27,7 +27,7 @@ OUTAGE_FAULTS = (
         "entries that are missing are stepped over",
         "R9: a database restored to before the trim leaves a gap row",
         "vote/worker/drain.py",
-        "        if has_hole(at, state, entries):\n",
+        "        if has_hole(position, state, entries):\n",
         "        if False:\n",
         (f"{TRIMMING}::test_a_database_restored_to_before_the_trim_leaves_a_gap_also_while_the_log_runs_on",),
     ),

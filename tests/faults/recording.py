@@ -13,7 +13,7 @@ RECORDING_FAULTS = (
         "the position is written outside the transaction",
         "R4: journal, votes, tally and position commit together",
         "vote/worker/drain.py",
-        "        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",
+        "        recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",
         "        if entries:\n"
         "            with db._pool.connection() as other:\n"
         "                other.execute('SET lock_timeout = 1')\n"
@@ -21,7 +21,7 @@ RECORDING_FAULTS = (
         "                positions.advance(other, at._replace(epoch=state.epoch, position=entries[-1].position,\n"
         "                                                  last_entry=entries[-1].id))\n"
         "                tx.execute('BEGIN')\n"
-        "        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",
+        "        recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",
         (f"{FAULTS}::test_ten_thousand_votes_survive_five_killed_workers",),
     ),
     Fault(
@@ -37,16 +37,16 @@ RECORDING_FAULTS = (
         "ballots that the journal had are counted again",
         "R4: only what the journal really took may count",
         "vote/actions/recording.py",
-        "    count(tx, at.shard, [one.ballot for one in placed], known)\n",
-        "    count(tx, at.shard, [ballot for _, ballot in batch], known)\n",
+        "    count(tx, position.shard, [one.ballot for one in placed], known)\n",
+        "    count(tx, position.shard, [ballot for _, ballot in batch], known)\n",
         (f"{EPOCHS}::test_a_half_replayed_log_brings_no_older_choice_back",),
     ),
     Fault(
         "a new epoch is read from the old position",
         "R5: another epoch is read from its start",
         "vote/worker/drain.py",
-        "after = at.position if at.epoch == state.epoch else 0",
-        "after = at.position",
+        "after = position.position if position.epoch == state.epoch else 0",
+        "after = position.position",
         (f"{EPOCHS}::test_a_ballot_of_a_new_epoch_below_the_old_position_is_recorded",),
     ),
     Fault(
@@ -61,7 +61,7 @@ RECORDING_FAULTS = (
         "no gap row",
         "R5: a break between two lives is recorded",
         "vote/actions/recording.py",
-        "    if at.epoch is not None and at.epoch != epoch:\n",
+        "    if position.epoch is not None and position.epoch != epoch:\n",
         "    if False:\n",
         (f"{WORKER}::test_a_wiped_log_begins_a_new_epoch_with_a_gap_and_knows_its_voters",),
     ),
@@ -69,7 +69,7 @@ RECORDING_FAULTS = (
         "the last entry is not compared",
         "R6: a lost tail is noticed",
         "vote/worker/drain.py",
-        "    return entry is None or (at.last_entry is not None and entry.id != at.last_entry)",
+        "    return entry is None or (position.last_entry is not None and entry.id != position.last_entry)",
         "    return False",
         (f"{WORKER}::test_a_lost_tail_is_noticed",),
     ),
@@ -93,7 +93,7 @@ RECORDING_FAULTS = (
         "a shard is made ready before it is drained",
         "R5: drained first, then voters and rules are pushed",
         "vote/worker/make_ready.py",
-        "        if at.epoch != state.epoch or unread(log, at, state):",
+        "        if position.epoch != state.epoch or unread(log, position, state):",
         "        if False:",
         (f"{READY}::test_a_cold_shard_is_drained_before_it_is_ready",),
     ),

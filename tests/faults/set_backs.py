@@ -72,8 +72,8 @@ SET_BACK_FAULTS = (
         "the gap of a set-back begins where it was found",
         "R6: what was recorded meanwhile may have taken the place of what is lost",
         "vote/worker/drain.py",
-        "        doubted_from = 0 if state.set_back == at.epoch else at.position",
-        "        doubted_from = at.position",
+        "        doubted_from = 0 if state.set_back == position.epoch else position.position",
+        "        doubted_from = position.position",
         (f"{MARKS}::test_a_process_that_reaches_the_log_late_still_finds_out",),
     ),
     Fault(

@@ -34,7 +34,7 @@ SHORT_WAY_FAULTS = (
         "what is refused is told as accepted on the short way",
         "R1: nothing is called accepted before it is on disk",
         "vote/casting/express.py",
-        "isinstance(outcome, LogUnavailable) or outcome.word not in APPENDED",
+        "isinstance(outcome, LogUnavailable) or outcome.result not in APPENDED",
         "isinstance(outcome, LogUnavailable)",
         (ON_THE_WIRE,),
     ),

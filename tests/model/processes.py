@@ -26,12 +26,12 @@ class Web:
 
     def __init__(self, world: World) -> None:
         self.box = HinderedBox(world.settings.log_url, world.installation)
-        confirmed = SimpleNamespace(must_be_asked=lambda _: False)
+        confirmed = SimpleNamespace(needs_lookup=lambda _: False)
         services: Any = SimpleNamespace(
             settings=world.settings,
             db=world.db,
             installation=world.installation,
-            limits=RateLimits.of(world.settings),
+            limits=RateLimits.from_settings(world.settings),
             confirmed=confirmed,
         )
         self._acknowledged = AcknowledgedMarks(self.box, world.db)

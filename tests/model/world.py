@@ -54,7 +54,7 @@ class World:
         self.runner = asyncio.Runner()
         self.db = Database(settings.database("web"), size=2, name="vote web")
         self.owner = Database(settings.database("owner"), size=2, name="vote tests")
-        self.workers = [Worker.of(settings) for _ in range(2)]
+        self.workers = [Worker.from_settings(settings) for _ in range(2)]
         self.zombie_db = Database(settings.database("worker"), size=1, name="vote zombie")
 
     def close(self) -> None:

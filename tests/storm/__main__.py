@@ -30,7 +30,7 @@ from tests.stack import VOTE, Stack, free_port
 from tests.storm import flows, outages, promoted, set_back, verdict
 from tests.storm.chaos import Chaos, heal_by
 from tests.storm.outages import Outage, Outages
-from tests.storm.people import PATIENCE_S, Crowd, Ticket
+from tests.storm.people import TIMEOUT_S, Crowd, Ticket
 from tests.storm.recorder import Recorder
 
 START_WITHIN_S = 120.0
@@ -181,8 +181,8 @@ def _run(storm: Storm, recorder: Recorder, *, errands: int, kills: int, rate: fl
     random.Random(seed).shuffle(tickets)
     tickets, last = tickets[:-SET_BACK_ERRANDS], tickets[-SET_BACK_ERRANDS:]
 
-    def crowd(patience_s: float = PATIENCE_S) -> Crowd:
-        return Crowd(storm.url, secret, recorder, random.Random(seed), patience_s=patience_s)
+    def crowd(timeout_s: float = TIMEOUT_S) -> Crowd:
+        return Crowd(storm.url, secret, recorder, random.Random(seed), timeout_s=timeout_s)
 
     chaos = Chaos(storm.process.pid, random.Random(seed), kills=kills, over_s=errands / rate * 0.95)
     chaos.start()

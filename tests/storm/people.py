@@ -15,7 +15,7 @@ from tests.storm.recorder import Attempt, Outcome, Recorder
 from vote.auth import create_jwt_token
 
 ANSWER_WITHIN_S = 10.0
-PATIENCE_S = 0.3  # before pressing again after 503: sooner than Retry-After asks for
+TIMEOUT_S = 0.3  # before pressing again after 503: sooner than Retry-After asks for
 GIVES_UP_AFTER = 200  # presses; a voter who still does not know is a finding in itself
 TRIES_ANOTHER = 0.15
 AT_ONCE = 400  # connections; more people than that wait for one, and their time runs
@@ -33,10 +33,10 @@ class Crowd:
     """Presses for everybody."""
 
     def __init__(
-        self, url: str, secret: str, recorder: Recorder, dice: random.Random, *, patience_s: float = PATIENCE_S
+        self, url: str, secret: str, recorder: Recorder, dice: random.Random, *, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._address = urlsplit(url)
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._secret = secret
         self._recorder = recorder
         self._dice = dice
@@ -68,7 +68,7 @@ class Crowd:
                 outcome = await self._press(ticket, number, choice, token)
                 if outcome != "info":
                     break
-                await asyncio.sleep(self._patience_s)
+                await asyncio.sleep(self._timeout_s)
 
     async def _press(self, ticket: Ticket, number: int, choice: str, token: str) -> Outcome:
         began, status = time.monotonic(), 0

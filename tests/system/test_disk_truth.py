@@ -62,7 +62,7 @@ def cast_many(url: str, voters: range, *, at_once: int = 1) -> list[int]:
                     outcome = await box.cast(competition=1, voter=voter, choice="a", ballot_id=secrets.token_hex(16))
                 except LogUnavailable:
                     continue
-                assert outcome.word == "accepted"
+                assert outcome.result == "accepted"
                 accepted.append(voter)
 
         await asyncio.gather(*(one_by_one() for _ in range(at_once)))

@@ -41,7 +41,7 @@ def waited(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def stack(environment: dict[str, str], replicated: ReplicatedLog, waited: str, tmp_path: Path) -> Iterator[Stack]:
-    settings = {**environment, "BALLOT_LOG_URL": replicated.url, "BALLOT_LOG_WAIT": waited}
+    settings = {**environment, "BALLOT_LOG_URL": replicated.url, "BALLOT_LOG_MIN_REPLICAS": waited}
     with running(settings, tmp_path / "stack") as one:
         yield one
 

@@ -23,7 +23,7 @@ BODY = b'{"username": "ada"'
 @pytest.fixture
 def stack(environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The system with as much patience as the test asks for, and few threads."""
-    few = {"CLIENT_PATIENCE_S": str(request.param), "VOTE_PAGE_THREADS": str(THREADS)}
+    few = {"CLIENT_TIMEOUT_S": str(request.param), "VOTE_PAGE_THREADS": str(THREADS)}
     with running(environment | few, tmp_path / "stack") as one:
         yield one
 

@@ -145,7 +145,7 @@ def others_log(
     settings: Settings, worker: Any, log: BallotLog, make_user: Callable[..., Any], make_competition: Callable[..., Any]
 ) -> BallotLog:
     """The log of an installation at work, with a ballot that is not recorded."""
-    assert cast(settings, make_competition().id, make_user().id, "a").word == "accepted"
+    assert cast(settings, make_competition().id, make_user().id, "a").result == "accepted"
     return log
 
 

@@ -272,3 +272,9 @@ def test_confirmation_needs_mail_in_production() -> None:
         config.load({**GOOD, "VOTE_ENV": "production", "EMAIL_CONFIRMATION": "on"})
     assert config.load({**NEEDED, "EMAIL_CONFIRMATION": "on"}).mail_is_read_here
     assert not config.load({**GOOD, "VOTE_ENV": "production"}).can_mail
+
+
+@pytest.mark.parametrize("old", config.RETIRED)
+def test_a_setting_under_its_old_name_stops_the_start_and_names_the_new_one(old: str) -> None:
+    with pytest.raises(ConfigError, match=f"{old} is called {config.RETIRED[old]} now"):
+        config.load({**NEEDED, old: "1"})

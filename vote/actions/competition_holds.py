@@ -85,7 +85,7 @@ def _under_hold(
 ) -> T:
     held = _hold_alone(db, lock, by=by)
     try:
-        if not log.announce([Rules.of(held)]):
+        if not log.announce([Rules.from_competition(held)]):
             raise LogUnavailable
         if log.has_ballots(held.id, under=held.rules_version):
             raise Conflict(refusal)
@@ -137,7 +137,7 @@ def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, vers
             return
         competition_holds.release(tx, competition_id, rules_version=next_version(held.rules_version, datetime.now(UTC)))
         released = _found(tx, competition_id)
-    log.announce([Rules.of(released)])
+    log.announce([Rules.from_competition(released)])
 
 
 def _refuse_recorded(tx: Tx, competition: Competition, refusal: str) -> None:

@@ -294,4 +294,4 @@ def _found(tx: Tx, competition_id: int) -> Competition:
 def _announce(log: BallotLog, competition: Competition) -> None:
     """Tell the shards. When that fails, the worker's schedule does it within a second (R7)."""
     if competition.state != "draft":
-        log.announce([Rules.of(competition)])
+        log.announce([Rules.from_competition(competition)])

@@ -87,31 +87,31 @@ class LoginThrottle:
         """
         return hashlib.sha256(f"{token}\0{username_key(username)}".encode("utf-8", "surrogatepass")).digest()
 
-    def admit(self, guess: LoginAttempt) -> int:
+    def acquire(self, attempt: LoginAttempt) -> int:
         """Count a guess; its number among those of all networks (0: not counted there). Raises TooManyGuesses."""
         with self._db.read() as tx:
-            wait_s = attempts.wait_s(tx, guess.subject, guess.sources)
+            wait_s = attempts.wait_s(tx, attempt.subject, attempt.sources)
         if wait_s > 0:
             raise TooManyGuesses(wait_s)
         with self._db.transaction(by=ACTOR) as tx:
-            if not attempts.count_slowly(tx, guess.subject, guess.source):
+            if not attempts.count_slowly(tx, attempt.subject, attempt.source):
                 raise TooManyGuesses(attempts.FIRST_WAIT_S)
-            if not guess.everywhere:
+            if not attempt.everywhere:
                 return 0
-            number = attempts.count_upto(tx, guess.subject, attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=DAY_HOURS)
+            number = attempts.count_upto(tx, attempt.subject, attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=DAY_HOURS)
             if number is None:
                 raise TooManyGuesses(attempts.FIRST_WAIT_S)
             return number
 
-    def release(self, guess: LoginAttempt) -> None:
+    def refund(self, attempt: LoginAttempt) -> None:
         """Take back a guess that was not looked at after all."""
         with self._db.transaction(by=ACTOR) as tx:
-            for source in guess.sources:
-                attempts.give_back(tx, guess.subject, source)
+            for source in attempt.sources:
+                attempts.refund(tx, attempt.subject, source)
 
-    def reset(self, guess: LoginAttempt) -> None:
+    def reset(self, attempt: LoginAttempt) -> None:
         """Take back a guess that was right; its own source begins anew, what others tried stays counted."""
         with self._db.transaction(by=ACTOR) as tx:
-            attempts.forget(tx, guess.subject, guess.source)
-            if guess.everywhere:
-                attempts.give_back(tx, guess.subject, attempts.EVERYWHERE)
+            attempts.forget(tx, attempt.subject, attempt.source)
+            if attempt.everywhere:
+                attempts.refund(tx, attempt.subject, attempts.EVERYWHERE)

@@ -13,8 +13,8 @@ from vote.input_limits import GUESSES_A_DAY
 def check_login(
     db: Database,
     hasher: PasswordHasher,
-    guard: LoginThrottle,
-    guess: LoginAttempt,
+    throttle: LoginThrottle,
+    attempt: LoginAttempt,
     *,
     username: str,
     password: str,
@@ -25,13 +25,13 @@ def check_login(
     Raises NotLoggedIn, the same and as slowly for every cause; and TooManyGuesses, for names nobody has too, without
     looking at the password.
     """
-    number = guard.admit(guess)
-    account, match = _verified(db, hasher, guard, guess, username=username, password=password)
+    number = throttle.acquire(attempt)
+    account, match = _verified(db, hasher, throttle, attempt, username=username, password=password)
     if account is None:
         if number == GUESSES_A_DAY:
-            _lock(db, guess, username)
+            _lock(db, attempt, username)
         raise NotLoggedIn("User name or password is wrong.")
-    guard.reset(guess)
+    throttle.reset(attempt)
     is_old = match is PasswordMatch.AS_TYPED or needs_rehash(account.password_hash)
     rehashed = hasher.hash(password) if is_old else None
     if once is not None:
@@ -44,53 +44,59 @@ def check_login(
 
 
 def check_password(
-    db: Database, hasher: PasswordHasher, guard: LoginThrottle, *, by: Account, password: str, field: str
+    db: Database, hasher: PasswordHasher, throttle: LoginThrottle, *, by: Account, password: str, field: str
 ) -> None:
     """Raises InvalidInput, naming the field, unless this is one's own password; TooManyGuesses as at a login."""
-    guess = guard.at_own_password(by.username)
-    guard.admit(guess)
-    if _verified(db, hasher, guard, guess, username=by.username, password=password)[0] is None:
+    attempt = throttle.at_own_password(by.username)
+    throttle.acquire(attempt)
+    if _verified(db, hasher, throttle, attempt, username=by.username, password=password)[0] is None:
         raise InvalidInput({field: "This is not your password."})
-    guard.reset(guess)
+    throttle.reset(attempt)
 
 
 def _verified(
-    db: Database, hasher: PasswordHasher, guard: LoginThrottle, guess: LoginAttempt, *, username: str, password: str
+    db: Database,
+    hasher: PasswordHasher,
+    throttle: LoginThrottle,
+    attempt: LoginAttempt,
+    *,
+    username: str,
+    password: str,
 ) -> tuple[Account | None, PasswordMatch]:
     try:
         with db.read() as tx:
             account = users.find_by_username(tx, username)
         match = hasher.verify(password, account.password_hash if account else None)
     except Unavailable:
-        guard.release(guess)
+        throttle.refund(attempt)
         raise
     return (account if account is not None and match and account.disabled_at is None else None), match
 
 
-def _lock(db: Database, guess: LoginAttempt, username: str) -> None:
+def _lock(db: Database, attempt: LoginAttempt, username: str) -> None:
     """The last guess of the day was wrong: admins see it, and the owner gets a mail."""
     with db.transaction(by=ACTOR) as tx:
         account = users.find_by_username(tx, username)
-        if account is not None and account_locks.insert(tx, account.id, guess.subject, attempts.EVERYWHERE):
+        if account is not None and account_locks.insert(tx, account.id, attempt.subject, attempts.EVERYWHERE):
             outbox.put(tx, "locked", user_id=account.id, recipient=account.email, username=account.username)
 
 
-def unlock(db: Database, guard: LoginThrottle, user_id: int, *, by: int | str, once: Claim | None = None) -> None:
+def unlock(db: Database, throttle: LoginThrottle, user_id: int, *, by: int | str, once: Claim | None = None) -> None:
     """Forget every wrong password of an account, from everywhere. Asked twice it changes nothing. Raises NotFound."""
     with db.transaction(by=by, once=once) as tx:
         account = users.find(tx, user_id)
         if account is None:
             raise NotFound("There is nobody with this number.")
-        attempts.forget(tx, guard.name_subject(account.username))
+        attempts.forget(tx, throttle.name_subject(account.username))
         if account_locks.delete(tx, user_id):
             outbox.put(tx, "unlocked", user_id=user_id, recipient=account.email, username=account.username)
 
 
 def remember_device(
-    db: Database, guard: LoginThrottle, account: Account, *, token: str, device: str, session: str
+    db: Database, throttle: LoginThrottle, account: Account, *, token: str, device: str, session: str
 ) -> None:
     """Note that a person has logged in on a device, whose wrong passwords count for itself from now on."""
-    token_hash = guard.device_hash(token, account.username)
+    token_hash = throttle.device_hash(token, account.username)
     with db.transaction(by=account.id) as tx:
         devices.remember(tx, account.id, token_hash=token_hash, device=device, session=session)
 

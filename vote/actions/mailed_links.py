@@ -31,9 +31,9 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def ask_reset(db: Database, guard: LoginThrottle, *, email: str, once: Claim | None = None) -> None:
+def ask_reset(db: Database, throttle: LoginThrottle, *, email: str, once: Claim | None = None) -> None:
     """Have a link for a new password sent to this address, when somebody here has it. Raises TooManyGuesses for any."""
-    _count_mail(db, guard, "reset", email)
+    _count_mail(db, throttle, "reset", email)
     with db.transaction(by="forgotten password", once=once) as tx:
         found = users.find_by_email(tx, email)
         account = found if found is not None and found.disabled_at is None else None
@@ -47,7 +47,13 @@ def ask_reset(db: Database, guard: LoginThrottle, *, email: str, once: Claim | N
 
 
 def reset_password(
-    db: Database, hasher: PasswordHasher, guard: LoginThrottle, *, token: str, password: str, once: Claim | None = None
+    db: Database,
+    hasher: PasswordHasher,
+    throttle: LoginThrottle,
+    *,
+    token: str,
+    password: str,
+    once: Claim | None = None,
 ) -> int:
     """Set another password by a link, once; everything logged in is out, and no device is known. The account's id.
 
@@ -67,7 +73,7 @@ def reset_password(
         if link.email == account.email:
             users.confirm_email(tx, account.id)  # only who reads the mail has the link
         set_password(tx, account, password_hash, keep_device=None)
-        attempts.forget(tx, guard.name_subject(account.username))
+        attempts.forget(tx, throttle.name_subject(account.username))
         account_locks.delete(tx, account.id)
     return account.id
 
@@ -98,23 +104,29 @@ def check_mailable(email: str, smtp_url: str | None) -> None:
         raise InvalidInput({"email": NOT_MAILABLE})
 
 
-def ask_confirmation(db: Database, guard: LoginThrottle, account: Account, *, once: Claim | None = None) -> None:
+def ask_confirmation(db: Database, throttle: LoginThrottle, account: Account, *, once: Claim | None = None) -> None:
     """Have the link sent (again) that confirms the address of an account. Raises Conflict, or TooManyGuesses."""
     if account.confirmed_at is not None:
         raise Conflict("Your address is confirmed already.")
-    _count_mail(db, guard, "confirm", account.email)
+    _count_mail(db, throttle, "confirm", account.email)
     with db.transaction(by=account.id, once=once) as tx:
         outbox.put(tx, "confirm", user_id=account.id, recipient=account.email, username=account.username)
 
 
 def change_email(
-    db: Database, guard: LoginThrottle, account: Account, *, email: str, confirm_first: bool, once: Claim | None = None
+    db: Database,
+    throttle: LoginThrottle,
+    account: Account,
+    *,
+    email: str,
+    confirm_first: bool,
+    once: Claim | None = None,
 ) -> None:
     """Another address: at once, or with `confirm_first` when the link sent to it is followed. The old one is told.
 
     The password was checked before. Raises NameTaken, and TooManyGuesses.
     """
-    _count_mail(db, guard, "confirm", email)
+    _count_mail(db, throttle, "confirm", email)
     with db.transaction(by=account.id, once=once) as tx:
         if confirm_first:
             users.check_email_free(tx, email, but=account.id)
@@ -157,8 +169,8 @@ def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
     outbox.put(tx, "address", user_id=account.id, recipient=account.email, username=account.username)
 
 
-def _count_mail(db: Database, guard: LoginThrottle, kind: str, email: str) -> None:
-    subject = guard.subject(f"mail {kind}", email_key(email))
+def _count_mail(db: Database, throttle: LoginThrottle, kind: str, email: str) -> None:
+    subject = throttle.subject(f"mail {kind}", email_key(email))
     with db.transaction(by="mail") as tx:
         if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_TO_ADDRESS_PER_HOUR, hours=1) is None:
             raise TooManyGuesses(attempts.wait_s(tx, subject, [attempts.EVERYWHERE]), TOO_MANY_MAILS)

@@ -31,16 +31,16 @@ class Recorded:
 
 
 def record_entries(
-    tx: Tx, at: Position, *, epoch: str, entries: Sequence[Entry], doubted_from: int | None = None
+    tx: Tx, position: Position, *, epoch: str, entries: Sequence[Entry], doubted_from: int | None = None
 ) -> Recorded:
-    """Record entries that follow `at` in its shard, and move the position behind them. Does not commit.
+    """Record entries that follow `position` in its shard, and move the position behind them. Does not commit.
 
-    `at` is the position as claimed in this transaction. Under another epoch than `at`'s it leaves a gap row (R5), from there
-    or from `doubted_from`.
+    `position` is the position as claimed in this transaction. Under another epoch than `position`'s it leaves a gap row
+    (R5), from there or from `doubted_from`.
     """
-    if at.epoch is not None and at.epoch != epoch:
-        after = at.position if doubted_from is None else doubted_from
-        positions.insert_gap(tx, shard=at.shard, old_epoch=at.epoch, old_position=after, new_epoch=epoch)
+    if position.epoch is not None and position.epoch != epoch:
+        after = position.position if doubted_from is None else doubted_from
+        positions.insert_gap(tx, shard=position.shard, old_epoch=position.epoch, old_position=after, new_epoch=epoch)
     done = Recorded()
     # Ballots between two rules entries form one batch; the log's order decides which rules a marker follows.
     batch: list[tuple[int, Ballot]] = []
@@ -49,24 +49,26 @@ def record_entries(
             case Ballot() as ballot:
                 batch.append((entry.position, ballot))
             case Rules() as rules:
-                _apply_rules(tx, at.shard, rules)
+                _apply_rules(tx, position.shard, rules)
             case Erasure(voter):
                 users.replay_erasure(tx, voter)
                 users.mark_erased(tx, voter)
             case Unreadable(text, reason):
-                ballots.insert_rejected(tx, at.shard, epoch, entry.position, entry=text, reason=reason)
+                ballots.insert_rejected(tx, position.shard, epoch, entry.position, entry=text, reason=reason)
                 done.rejected += 1
-    head = _record_ballots(tx, at, epoch, batch, done)
+    head = _record_ballots(tx, position, epoch, batch, done)
     last = entries[-1] if entries else None
-    if last or at.epoch != epoch:
-        position, last_entry = (last.position, last.id) if last else (0, None)
-        positions.advance(tx, Position(at.shard, epoch, position, last_entry, head.seq, head.chain))
+    if last or position.epoch != epoch:
+        reached, last_entry = (last.position, last.id) if last else (0, None)
+        positions.advance(tx, Position(position.shard, epoch, reached, last_entry, head.seq, head.chain))
     return done
 
 
-def _record_ballots(tx: Tx, at: Position, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded) -> ChainLink:
+def _record_ballots(
+    tx: Tx, position: Position, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded
+) -> ChainLink:
     """Journal, votes and tally of the ballots of a batch. Returns the head of the shard's journal afterwards."""
-    head = ChainLink(at.recorded, b"", at.chain)
+    head = ChainLink(position.recorded, b"", position.chain)
     if not batch:
         return head
     known = {one.id: one for one in competitions.find_many(tx, {ballot.competition for _, ballot in batch})}
@@ -75,15 +77,15 @@ def _record_ballots(tx: Tx, at: Position, epoch: str, batch: list[tuple[int, Bal
     unmatched += late
     try:
         with tx.transaction():  # a savepoint: one ballot that does not fit must not cost the others their vote
-            head = append(tx, at, epoch, placed)
+            head = append(tx, position, epoch, placed)
     except (UniqueViolation, ForeignKeyViolation):
         placed, strangers = _drop_duplicates(tx, placed)
         unmatched += strangers
-        head = append(tx, at, epoch, placed)
-    ballots.insert_unmatched(tx, at.shard, epoch, unmatched)
+        head = append(tx, position, epoch, placed)
+    ballots.insert_unmatched(tx, position.shard, epoch, unmatched)
     done.ballots += len(placed)
     done.unmatched += len(unmatched)
-    count(tx, at.shard, [one.ballot for one in placed], known)
+    count(tx, position.shard, [one.ballot for one in placed], known)
     return head
 
 
@@ -118,16 +120,16 @@ def _of_final(
 
 
 def append(
-    tx: Tx, at: Position, epoch: str, placed: Sequence[JournalEntry], *, reinstatement: int | None = None
+    tx: Tx, position: Position, epoch: str, placed: Sequence[JournalEntry], *, reinstatement: int | None = None
 ) -> ChainLink:
     """Append to the journal and its chain. Returns the new head. Raises UniqueViolation, ForeignKeyViolation."""
     digests = (
-        ballot_digest(one.ballot, shard=at.shard, epoch=epoch, position=one.position, receipt=one.receipt)
+        ballot_digest(one.ballot, shard=position.shard, epoch=epoch, position=one.position, receipt=one.receipt)
         for one in placed
     )
-    links = list(chain.links(at.recorded, at.chain, digests))
-    ballots.insert_journal(tx, at.shard, epoch, placed, links, reinstatement=reinstatement)
-    return links[-1] if links else ChainLink(at.recorded, b"", at.chain)
+    links = list(chain.links(position.recorded, position.chain, digests))
+    ballots.insert_journal(tx, position.shard, epoch, placed, links, reinstatement=reinstatement)
+    return links[-1] if links else ChainLink(position.recorded, b"", position.chain)
 
 
 def _drop_duplicates(tx: Tx, placed: Sequence[JournalEntry]) -> tuple[list[JournalEntry], list[JournalEntry]]:

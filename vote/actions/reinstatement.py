@@ -58,27 +58,27 @@ def _reinstate_shard(db: Database, pending: Reinstatement, shard: int, *, by: st
     """True when nothing of the shard is left to do; False when it could not be locked."""
     while True:
         with db.transaction(by=by) as tx:
-            at = positions.lock_shard(tx, shard)
-            if at is None:
+            position = positions.lock_shard(tx, shard)
+            if position is None:
                 return False
-            if not _reinstate_some(tx, pending, at):
+            if not _reinstate_some(tx, pending, position):
                 return True
 
 
-def _reinstate_some(tx: Tx, pending: Reinstatement, at: Position) -> bool:
+def _reinstate_some(tx: Tx, pending: Reinstatement, position: Position) -> bool:
     competition = competitions.lock(tx, pending.competition)
     assert competition is not None, "competitions are never deleted"
-    found = reinstatements.matching(tx, pending.competition, at.shard)
+    found = reinstatements.matching(tx, pending.competition, position.shard)
     for epoch, group in groupby(found, key=lambda one: one.epoch):
         placed = [
             one.placed._replace(receipt=receipt_code(competition.receipt_key, one.placed.ballot.voter)) for one in group
         ]
-        head = append(tx, at, epoch, placed, reinstatement=pending.id)
-        at = at._replace(recorded=head.seq, chain=head.chain)
-    count(tx, at.shard, [one.placed.ballot for one in found], {competition.id: competition})
-    reinstatements.forget_recorded(tx, pending.competition, at.shard)
+        head = append(tx, position, epoch, placed, reinstatement=pending.id)
+        position = position._replace(recorded=head.seq, chain=head.chain)
+    count(tx, position.shard, [one.placed.ballot for one in found], {competition.id: competition})
+    reinstatements.forget_recorded(tx, pending.competition, position.shard)
     if found:
-        positions.advance(tx, at)
+        positions.advance(tx, position)
         if competition.state in ("closed", "archived"):
             competitions.count_up(tx, competition.id)
     return bool(found)

@@ -29,7 +29,7 @@ class Rules:
     keys: str
 
     @classmethod
-    def of(cls, competition: Competition) -> Self:
+    def from_competition(cls, competition: Competition) -> Self:
         """The rules of a competition as PostgreSQL has it. One that is held takes no ballots: the log does not know it."""
         return cls(
             competition.id,

@@ -146,7 +146,7 @@ class BallotLog:
 
         So does what it has forgotten (`forget`): that needs its voters first (`remember`).
         """
-        return self._push_rules(shard, rules, _WARMING if warming else _READY).word
+        return self._push_rules(shard, rules, _WARMING if warming else _READY).status
 
     def push_news(self, shard: Shard, rules: Iterable[Rules]) -> Pushed:
         """The same, and which of it the shard has forgotten."""
@@ -154,7 +154,7 @@ class BallotLog:
 
     def push_remembered(self, shard: Shard, rules: Rules) -> PushStatus:
         """Tell a shard new rules of what it had forgotten, when its voters are back."""
-        return self._push_rules(shard, [rules], _REMEMBERED).word
+        return self._push_rules(shard, [rules], _REMEMBERED).status
 
     def _push_rules(self, shard: Shard, rules: Iterable[Rules], how: int) -> Pushed:
         arguments: list[Any] = []

@@ -16,7 +16,7 @@ APPENDED: tuple[CastResult, ...] = ("accepted", "changed")
 class Outcome(NamedTuple):
     """What the log decided. `position` is the ballot's place when it was appended."""
 
-    word: CastResult
+    result: CastResult
     shard: int
     position: int | None
 

@@ -10,7 +10,7 @@ PushStatus = Literal["ok", "expired", "foreign", "cold", "behind"]
 class Pushed(NamedTuple):
     """What a push of rules came to. `forgotten`: competitions with news that wait for their voters."""
 
-    word: PushStatus
+    status: PushStatus
     forgotten: frozenset[int] = frozenset()
 
 

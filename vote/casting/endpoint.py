@@ -88,12 +88,12 @@ class VoteEndpoint:
         if (error := vote_response.refusal(outcome)) is not None:
             raise error
         is_recorded = False
-        if outcome.word in ("again", "unknown"):
+        if outcome.result in ("again", "unknown"):
             is_recorded = await asyncio.to_thread(self._is_recorded, competition, voter, attempt.choice)
-        if outcome.word == "unknown":
+        if outcome.result == "unknown":
             if not is_recorded:
                 raise await asyncio.to_thread(self._why_unknown, competition)
-            outcome = outcome._replace(word="again")
+            outcome = outcome._replace(result="again")
         receipt = receipt_code(await self.receipt_keys.key_of(competition), voter)
         return vote_response.confirmed(outcome, competition=competition, receipt=receipt, is_recorded=is_recorded)
 

@@ -42,7 +42,7 @@ class Express:
 
         def decided(outcome: Outcome | LogUnavailable) -> None:
             attempt.outcome = outcome
-            if isinstance(outcome, LogUnavailable) or outcome.word not in APPENDED:
+            if isinstance(outcome, LogUnavailable) or outcome.result not in APPENDED:
                 told(None)
                 return
             scope[LINE].update(vote_response.line_of(outcome, competition))

@@ -34,15 +34,15 @@ class VoteLimit:
         self._limit = limit
         self._installation = installation
         self._script = redis_client.connect_async(url).register_script(script())
-        self._alone = LocalRateLimiter(processes)
-        self._spared = BestEffortRedis()
+        self._local = LocalRateLimiter(processes)
+        self._best_effort = BestEffortRedis()
         self._firsts = DeferredCounter(limit.span_s)
         self._waiting: list[tuple[str, int, OnResult]] = []
         self._running: asyncio.Task[None] | None = None
 
     def number(self, account: int) -> int:
         """How many ballots `ask` or `take` has to count for this one; none for an account's first in a while."""
-        return self._firsts.number(_subject(account), time.monotonic())
+        return self._firsts.cost(_subject(account), time.monotonic())
 
     def ask(self, account: int, number: int, tell: OnResult) -> None:
         """Count so many ballots, at least one; `tell` is called once, with the refusal when the account has no room: then
@@ -81,12 +81,12 @@ class VoteLimit:
         bucket, waits = [self._limit.interval_us, self._limit.burst], None
         try:
             if self._installation.id is not None:
-                waits = await self._spared.ask_within(
+                waits = await self._best_effort.ask_within(
                     ASK_WITHIN_S, lambda: self._script(keys=keys, args=[*bucket, *numbers])
                 )
         except Exception:  # whatever it is: nobody may wait for ever
             logger.exception("the limit on votes could not be asked")
-        return self._alone.put(self._limit, keys, numbers) if waits is None else waits
+        return self._local.consume(self._limit, keys, numbers) if waits is None else waits
 
 
 def _subject(account: int) -> str:

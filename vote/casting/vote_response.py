@@ -23,9 +23,9 @@ class VoteResponse(NamedTuple):
 def confirmed(outcome: Outcome, *, competition: int, receipt: str, is_recorded: bool) -> VoteResponse:
     """The answer for a ballot that is stored: accepted, changed, or there already."""
     body: dict[str, object] = {"status": "accepted", "competition": competition, "receipt": receipt}
-    if outcome.word == "again":
+    if outcome.result == "again":
         return VoteResponse(200, {**body, "status": "recorded" if is_recorded else "accepted"})
-    if outcome.word == "changed":
+    if outcome.result == "changed":
         body["changed"] = True
     return VoteResponse(202, body)
 
@@ -42,7 +42,7 @@ def as_page(competition: int) -> RawResponse:
 
 def line_of(outcome: Outcome, competition: int) -> dict[str, object]:
     """What the request's line says of a ballot: where it lies, never whose it is or for what."""
-    line: dict[str, object] = {"competition": competition, "outcome": outcome.word, "shard": outcome.shard}
+    line: dict[str, object] = {"competition": competition, "outcome": outcome.result, "shard": outcome.shard}
     if outcome.position is not None:
         line["position"] = outcome.position
     return line
@@ -50,7 +50,7 @@ def line_of(outcome: Outcome, competition: int) -> dict[str, object]:
 
 def refusal(outcome: Outcome) -> VoteError | None:
     """The error for a ballot that is not stored; None when it is, or when the log does not know the competition."""
-    match outcome.word:
+    match outcome.result:
         case "already":
             return AlreadyVoted()
         case "early":

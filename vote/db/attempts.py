@@ -70,7 +70,7 @@ def count_upto(tx: Tx, subject: bytes, source: bytes, *, most: int, hours: int) 
     return None if row is None else int(row[0])
 
 
-def give_back(tx: Tx, subject: bytes, source: bytes) -> None:
+def refund(tx: Tx, subject: bytes, source: bytes) -> None:
     """Take back an attempt that was not wrong, or was not looked at."""
     tx.execute(
         "UPDATE attempts SET count = count - 1, wait_until = now() WHERE subject = %s AND source = %s AND count > 0",

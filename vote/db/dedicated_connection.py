@@ -49,7 +49,7 @@ class DedicatedConnection:
             connection.close()
 
     def _ask(self, connection: Tx, question: Callable[[Tx], T], within_s: float) -> T:
-        connection.patience_s = within_s
+        connection.timeout_s = within_s
         try:
             return question(connection)
         except psycopg.OperationalError as error:
@@ -65,7 +65,7 @@ class DedicatedConnection:
             prepare_threshold=None,
             **tcp_keepalive.for_postgres(self._target.url),
         )
-        connection.patience_s = FRESH_WITHIN_S
+        connection.timeout_s = FRESH_WITHIN_S
         try:
             if self._target.set_role:
                 connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._target.set_role)))

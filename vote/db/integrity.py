@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg import IsolationLevel
 
 from vote.db.checkpoints import Checkpoint, Head
-from vote.db.pool import PATIENCE_S, Database, Tx
+from vote.db.pool import TIMEOUT_S, Database, Tx
 
 CHUNK = 5_000
 IDLE_S = 60  # a verifier that stands still this long lets go of its snapshot
@@ -99,7 +99,7 @@ def snapshot(db: Database) -> Iterator[Tx]:
     """One moment of the whole database, read only, however long the reading takes."""
     with db.read() as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        connection.read_only, connection.patience_s = True, None
+        connection.read_only, connection.timeout_s = True, None
         try:
             with connection.transaction():
                 connection.execute(
@@ -110,7 +110,7 @@ def snapshot(db: Database) -> Iterator[Tx]:
                 yield connection
         finally:
             connection.isolation_level = connection.read_only = None
-            connection.patience_s = PATIENCE_S
+            connection.timeout_s = TIMEOUT_S
 
 
 def journal(tx: Tx) -> Iterator[JournalRow]:

@@ -4,7 +4,7 @@
 audit triggers who acts. Both turn a lost or slow database into DatabaseUnavailable, and a pool whose connections are all in
 use into DatabaseBusy. What is open, in use, waited for and refused can be seen in the metrics.
 
-Every wait has an end of our own (`Tx.patience_s`): no setting of the server ends the wait for a server that is frozen, or
+Every wait has an end of our own (`Tx.timeout_s`): no setting of the server ends the wait for a server that is frozen, or
 for one behind a firewall that has forgotten the connection.
 """
 
@@ -34,7 +34,7 @@ STATEMENT_TIMEOUT_MS = 5_000  # nothing a person waits for takes longer
 IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks within this (R4)
 # What whoever was frozen for so long finds when it wakes is no operational error to psycopg.
 LOST = (OperationalError, IdleInTransactionSessionTimeout)
-PATIENCE_S = 5.5  # the client's own, for a server that says nothing at all: after the server's own limit
+TIMEOUT_S = 5.5  # the client's own, for a server that says nothing at all: after the server's own limit
 CHECK_WITHIN_S = 1.0  # for the word that shows that a connection still leads somewhere
 POOLER_WITHIN_S = (
     4.0  # the same through a pooler, which first says after 2 s that every connection to the server is in use
@@ -44,13 +44,13 @@ RENEW_EVERY_S = 5.0  # how often a connection that leads nowhere casts doubt on 
 
 class Tx(Connection[tuple[Any, ...]]):
     """A connection. `changed` holds the competitions that this transaction has changed so far; `seconds` takes the time
-    of each exchange with the server, a statement or a commit; `patience_s` is the longest one may take (None: any time),
+    of each exchange with the server, a statement or a commit; `timeout_s` is the longest one may take (None: any time),
     and a connection that had no answer by then `went_silent`.
     """
 
     changed: frozenset[int] = frozenset()
     seconds: Histogram | None = None
-    patience_s: float | None = PATIENCE_S
+    timeout_s: float | None = TIMEOUT_S
     went_silent = False
 
     def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
@@ -62,7 +62,7 @@ class Tx(Connection[tuple[Any, ...]]):
 
     def _wait(self, gen: PQGen[R], interval: float, timeout: float | None) -> R:
         try:
-            return super().wait(gen, interval, self.patience_s if timeout is None else timeout)
+            return super().wait(gen, interval, self.timeout_s if timeout is None else timeout)
         except OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()  # the answer may still come: it must not be read as another one's
@@ -141,11 +141,11 @@ class Database:
 
     def _check(self, connection: Tx) -> None:
         """Refuse a connection that does not answer at once."""
-        connection.patience_s = POOLER_WITHIN_S if self._target.pooled else CHECK_WITHIN_S
+        connection.timeout_s = POOLER_WITHIN_S if self._target.pooled else CHECK_WITHIN_S
         try:
             ConnectionPool.check_connection(connection)
         finally:
-            connection.patience_s = PATIENCE_S
+            connection.timeout_s = TIMEOUT_S
             self._doubt_others(connection)
 
     def _doubt_others(self, connection: Tx) -> None:

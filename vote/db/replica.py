@@ -2,7 +2,7 @@
 
 A thread measures once a second how old the replica's content may be; readers only look at what it found. They never
 wait for a measurement, and a replica that is away or late is not asked at all. One that fails in the middle costs whoever
-asked PATIENCE_S, and sends everybody to the primary until the next measurement.
+asked TIMEOUT_S, and sends everybody to the primary until the next measurement.
 
 The age is measured in WAL, not in time stamps: `pg_last_xact_replay_timestamp` cannot tell an idle primary from a
 replica that is cut off, compares the clocks of two machines, and a replica that is cut off has replayed all it received.
@@ -29,7 +29,7 @@ from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
 
 CHECK_EVERY_S = 1.0
-PATIENCE_S = 0.5  # for a connection, and for each answer: a frozen replica answers nothing and closes nothing
+TIMEOUT_S = 0.5  # for a connection, and for each answer: a frozen replica answers nothing and closes nothing
 CATCH_UP_S = 0.3  # how long an export waits for it to hold what the primary holds
 NEVER = float("-inf")
 
@@ -48,7 +48,7 @@ class NotUsable(Exception):
 class _Impatient(Tx):
     """A connection that gives up soon: the primary answers too."""
 
-    patience_s = PATIENCE_S
+    timeout_s = TIMEOUT_S
 
 
 class Replica:
@@ -72,7 +72,7 @@ class Replica:
             connection_class=_Impatient,
             min_size=1,
             max_size=size,
-            timeout=PATIENCE_S,
+            timeout=TIMEOUT_S,
             reconnect_timeout=0,
             open=False,
             configure=self._configure,
@@ -91,7 +91,7 @@ class Replica:
         if self._target is not None and self._target.set_role:
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._target.set_role)))
         connection.execute("SET default_transaction_read_only = on")  # also when somebody promotes it
-        connection.execute(f"SET statement_timeout = {int(PATIENCE_S * 1000)}")
+        connection.execute(f"SET statement_timeout = {int(TIMEOUT_S * 1000)}")
 
     def start(self) -> None:
         """Begin to measure."""

@@ -42,10 +42,10 @@ class StreamProgress(NamedTuple):
 
 @contextmanager
 def connected(
-    target: DatabaseTarget, *, name: str, database: str | None = None, patience_s: float | None = None
+    target: DatabaseTarget, *, name: str, database: str | None = None, timeout_s: float | None = None
 ) -> Iterator[Tx]:
     """A connection of its own in autocommit: not for people's requests. A statement may take any time, unless
-    `patience_s` says how long.
+    `timeout_s` says how long.
     """
     try:
         with Tx.connect(
@@ -55,7 +55,7 @@ def connected(
             connect_timeout=CONNECT_TIMEOUT_S,
             **tcp_keepalive.for_postgres(target.url),
         ) as connection:
-            connection.patience_s = patience_s
+            connection.timeout_s = timeout_s
             if target.set_role:
                 connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(target.set_role)))
             yield connection

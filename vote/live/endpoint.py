@@ -55,7 +55,7 @@ class LiveEndpoint:
         self._admission = Admission(services, identifier, cookie, self._feed)
         self._headers = security_headers(services.settings)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}
-        self._places = SocketQuota(services.settings)
+        self._quota = SocketQuota(services.settings)
         self._arriving = 0
         self._checks: list[asyncio.Task[None]] = []
         self._is_stopping = True
@@ -102,7 +102,7 @@ class LiveEndpoint:
         finally:
             connection.end(None)
             del self._open[connection]
-            self._places.give_back(connection.place)
+            self._quota.release(connection.place)
             WATCHERS.dec()
 
     async def _admit(self, scope: Scope) -> Admitted:
@@ -114,7 +114,7 @@ class LiveEndpoint:
         """Without waiting between the judgement and this, so that no change of the rules falls between them."""
         if self._is_stopping:
             raise Unavailable
-        place, news = self._places.take(admitted.viewer.account, scope), admitted.board.of_kind(admitted.kind)
+        place, news = self._quota.acquire(admitted.viewer.account, scope), admitted.board.of_kind(admitted.kind)
         connection = Connection(news.competition, admitted.viewer, self._hub, place, admitted.kind)
         self._open[connection] = asyncio.current_task()
         WATCHERS.inc()

@@ -22,7 +22,7 @@ class SocketQuota:
         self._per_network = settings.limit_sockets_per_network
         self._taken: Counter[str] = Counter()
 
-    def take(self, account: int | None, scope: Scope) -> str:
+    def acquire(self, account: int | None, scope: Scope) -> str:
         """One more; returns whose place it is, to be given back. Raises TooManyRequests."""
         whose = network_of(client_of(scope, ())) if account is None else f"user:{account}"
         if self._taken[whose] >= (self._per_network if account is None else self._per_account):
@@ -30,7 +30,7 @@ class SocketQuota:
         self._taken[whose] += 1
         return whose
 
-    def give_back(self, whose: str) -> None:
+    def release(self, whose: str) -> None:
         """One less."""
         self._taken[whose] -= 1
         if not self._taken[whose]:

@@ -59,7 +59,7 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
     def init_process(self) -> None:
         """Tie this process to the master first: an orphan would hold the port and keep the next master out."""
         die_with_parent(self.ppid, signal.SIGKILL)
-        self.config.http = ExpressProtocol.with_patience(load_settings().client_patience_s)
+        self.config.http = ExpressProtocol.with_timeout(load_settings().client_timeout_s)
         gc.set_threshold(GC_OBJECTS)
         super().init_process()
 

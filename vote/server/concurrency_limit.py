@@ -21,7 +21,7 @@ class ConcurrencyLimit:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # whose turn comes next stands first
 
     @asynccontextmanager
-    async def one(self, whose: str = "") -> AsyncIterator[None]:
+    async def slot(self, whose: str = "") -> AsyncIterator[None]:
         """Hold a place. Raises Unavailable, or what `refusal` names, when none was free for `wait_s` seconds."""
         await self._acquire(whose)
         try:

@@ -15,17 +15,17 @@ TOO_SLOW = b"The request did not arrive in time.\n"
 
 
 class FrontDoorProtocol(FramingProtocol):
-    """One connection. A client has `patience_s` for the head of a request, as much for the body, as much to read an answer.
+    """One connection. A client has `timeout_s` for the head of a request, as much for the body, as much to read an answer.
 
     Deadlines are looked at by one timer per connection that is set again when it fires, so a request costs none.
     """
 
-    patience_s = 15.0  # CLIENT_PATIENCE_S, set before the first connection
+    timeout_s = 15.0  # CLIENT_TIMEOUT_S, set before the first connection
 
     @classmethod
-    def with_patience(cls, seconds: float) -> type[Self]:
+    def with_timeout(cls, seconds: float) -> type[Self]:
         """The protocol with this patience: uvicorn makes one from the class for each connection."""
-        return type(cls.__name__, (cls,), {"patience_s": seconds})
+        return type(cls.__name__, (cls,), {"timeout_s": seconds})
 
     _sending_since: float | None = None  # when we began to wait for the rest of a head or a body; None: for nothing
     _unread_since: float | None = None  # when the client stopped reading; None: it reads
@@ -37,7 +37,7 @@ class FrontDoorProtocol(FramingProtocol):
         """Who says nothing at all is waited for no longer than who says half of it."""
         super().connection_made(transport)
         self._sending_since = self.loop.time()
-        self._timer = self.loop.call_later(self.patience_s, self._look)
+        self._timer = self.loop.call_later(self.timeout_s, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there to wait for."""
@@ -90,7 +90,7 @@ class FrontDoorProtocol(FramingProtocol):
             self._leave()
             return
         began = [since for since in (self._sending_since, self._unread_since) if since is not None]
-        left_s = min(began, default=now) + self.patience_s - now
+        left_s = min(began, default=now) + self.timeout_s - now
         if self._idle_since is not None and now - self._idle_since >= self.timeout_keep_alive:
             self.transport.close()
         elif left_s > 0:
@@ -103,7 +103,7 @@ class FrontDoorProtocol(FramingProtocol):
         else:
             CUT_OFF.labels("head" if self._is_in_head else "body").inc()
             self._turn_away(b"408 Request Timeout", TOO_SLOW)
-        self._look_in(self.patience_s)
+        self._look_in(self.timeout_s)
 
     def _look_in(self, seconds: float) -> None:
         self._timer = self.loop.call_later(seconds, self._look)
@@ -115,7 +115,7 @@ class FrontDoorProtocol(FramingProtocol):
             self.transport.abort()
         else:
             self._is_leaving = True
-            self._look_in(self.patience_s)
+            self._look_in(self.timeout_s)
 
     def _forget(self) -> None:
         if self._timer is not None:

@@ -48,7 +48,7 @@ class Cache:
         self._installation = installation
         self._redis = redis_client.connect(url, timeout_s=TIMEOUT_S)
         self._patient = redis_client.connect(url, timeout_s=FORGET_TIMEOUT_S)
-        self._spared = BestEffortRedis()
+        self._best_effort = BestEffortRedis()
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[str | None]] = {}
         self._owed: dict[str, object] = {}  # names that are not forgotten yet, each with the change it is owed to
@@ -59,8 +59,8 @@ class Cache:
         if owner is None:
             return self._once(name, build)
         if self._owed:
-            self._spared.ask(lambda: self._drop(self._redis, owner))
-        copy = self._spared.ask(lambda: self._redis.get(key_of(owner, name)))
+            self._best_effort.ask(lambda: self._drop(self._redis, owner))
+        copy = self._best_effort.ask(lambda: self._redis.get(key_of(owner, name)))
         return self._once(name, partial(self._rebuild, owner, name, build)) if copy is None else str(copy)
 
     def forget(self, names: Iterable[str]) -> None:
@@ -95,13 +95,13 @@ class Cache:
 
     def _rebuild(self, owner: str, name: str, build: Callable[[], str | None]) -> str | None:
         key, lease, mine = key_of(owner, name), lease_of(owner, name), secrets.token_hex(8)
-        has_lease = self._spared.ask(lambda: self._redis.set(lease, mine, nx=True, ex=LEASE_S))
-        stored = self._spared.ask(lambda: self._redis.get(key))  # by who rebuilt it since this caller looked
+        has_lease = self._best_effort.ask(lambda: self._redis.set(lease, mine, nx=True, ex=LEASE_S))
+        stored = self._best_effort.ask(lambda: self._redis.get(key))  # by who rebuilt it since this caller looked
         built = build() if stored is None else str(stored)
         if has_lease and stored is None and built is not None:
-            self._spared.ask(lambda: self._redis.eval(STORE, 2, key, lease, mine, built, KEEP_S))
+            self._best_effort.ask(lambda: self._redis.eval(STORE, 2, key, lease, mine, built, KEEP_S))
         elif has_lease:
-            self._spared.ask(lambda: self._redis.delete(lease))
+            self._best_effort.ask(lambda: self._redis.delete(lease))
         return built
 
     def _once(self, name: str, work: Callable[[], str | None]) -> str | None:

@@ -103,7 +103,7 @@ class CacheInvalidator:
         self._cache = cache
 
     @classmethod
-    def of(cls, settings: Settings, installation: Installation) -> "CacheInvalidator":
+    def from_settings(cls, settings: Settings, installation: Installation) -> "CacheInvalidator":
         """With a client of its own, for processes that only change things."""
         return cls(Cache(settings.cache_url, installation))
 

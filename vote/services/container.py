@@ -42,7 +42,7 @@ class Services:
     rate_limiter: RateLimiter
 
     @classmethod
-    def of(cls, settings: Settings) -> "Services":
+    def from_settings(cls, settings: Settings) -> "Services":
         """The parts for these settings."""
         size, wait_s = settings.vote_db_pool, settings.vote_db_wait_s
         installation = Installation()
@@ -73,7 +73,7 @@ class Services:
             ),
             cache=cache,
             competition_cache=CompetitionCache(cache, db),
-            rate_limits=RateLimits.of(settings),
+            rate_limits=RateLimits.from_settings(settings),
             rate_limiter=RateLimiter(settings.cache_url, installation, processes=settings.web_concurrency),
         )
 

@@ -18,7 +18,7 @@ class DeferredCounter:
         self._now: dict[str, int] = {}  # subject -> requests let through and not counted yet
         self._before: dict[str, int] = {}  # the same of the span before; what is older is forgotten
 
-    def number(self, subject: str, now: float) -> int:
+    def cost(self, subject: str, now: float) -> int:
         """How many to count for this request: none for the first, two for the second (with the first), then one each."""
         with self._lock:
             if now >= self._ends:

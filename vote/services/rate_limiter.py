@@ -49,38 +49,38 @@ class RateLimiter:
         """`processes` is how many count alone when Redis is away, or the installation not known."""
         self._installation = installation
         self._script = redis_client.connect(url, timeout_s=TIMEOUT_S).register_script(script())
-        self._alone = LocalRateLimiter(processes)
-        self._spared = BestEffortRedis()
+        self._local = LocalRateLimiter(processes)
+        self._best_effort = BestEffortRedis()
         self._firsts: dict[str, DeferredCounter] = {}
 
-    def take(self, limit: RateLimit, subject: str, number: int = 1) -> None:
+    def acquire(self, limit: RateLimit, subject: str, number: int = 1) -> None:
         """Count one, or more. Raises TooManyRequests, and counts nothing, when there is no room."""
-        wait_us = self._put(limit, subject, number)
+        wait_us = self._consume(limit, subject, number)
         if wait_us > 0:
             logger.warning("limited", limit=limit.name)
             raise refuse(limit, wait_us)
 
-    def take_after_first(self, limit: RateLimit, subject: str) -> None:
+    def acquire_after_first(self, limit: RateLimit, subject: str) -> None:
         """The same, but the first one in a while asks nobody and is counted with the second one (`first_in_span.py`)."""
         firsts = self._firsts.get(limit.name) or self._firsts.setdefault(limit.name, DeferredCounter(limit.span_s))
-        number = firsts.number(subject, time.monotonic())
+        number = firsts.cost(subject, time.monotonic())
         if number:
-            self.take(limit, subject, number)
+            self.acquire(limit, subject, number)
 
-    def give_back(self, limit: RateLimit, subject: str) -> None:
+    def refund(self, limit: RateLimit, subject: str) -> None:
         """Take one out again: it was no failure."""
-        self._put(limit, subject, -1)
+        self._consume(limit, subject, -1)
 
     def close(self) -> None:
         """Let the connections go."""
         self._script.registered_client.close()
 
-    def _put(self, limit: RateLimit, subject: str, cost: int) -> float:
+    def _consume(self, limit: RateLimit, subject: str, cost: int) -> float:
         owner, waits = self._installation.id, None
         key = key_of(owner, limit, subject)
         if owner is not None:
-            waits = self._spared.ask(lambda: self._script(keys=[key], args=[limit.interval_us, limit.burst, cost]))
-        return self._alone.put(limit, [key], [cost])[0] if waits is None else float(waits[0])
+            waits = self._best_effort.ask(lambda: self._script(keys=[key], args=[limit.interval_us, limit.burst, cost]))
+        return self._local.consume(limit, [key], [cost])[0] if waits is None else float(waits[0])
 
 
 class LocalRateLimiter:
@@ -91,14 +91,14 @@ class LocalRateLimiter:
         self._empty_at: dict[str, float] = {}  # oldest first
         self._lock = threading.Lock()
 
-    def put(self, limit: RateLimit, keys: Sequence[str], costs: Sequence[int]) -> list[float]:
+    def consume(self, limit: RateLimit, keys: Sequence[str], costs: Sequence[int]) -> list[float]:
         """Microseconds to wait for each key, 0 where they went in."""
         share = limit.shared_by(self._processes)
         now = time.monotonic() * MICROSECONDS
         with self._lock:
-            return [self._put(share, key, cost, now) for key, cost in zip(keys, costs, strict=True)]
+            return [self._consume(share, key, cost, now) for key, cost in zip(keys, costs, strict=True)]
 
-    def _put(self, share: RateLimit, key: str, cost: int, now: float) -> float:
+    def _consume(self, share: RateLimit, key: str, cost: int, now: float) -> float:
         empty = max(now, self._empty_at.pop(key, now)) + share.interval_us * cost
         over = empty - now - share.interval_us * share.burst
         if cost > 0 and over > 0:

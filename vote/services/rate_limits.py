@@ -38,7 +38,7 @@ class RateLimits(NamedTuple):
     mails: RateLimit  # asked for, per account, or per network where nobody is logged in
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: Settings) -> Self:
         """The limits of these settings."""
         return cls(
             votes=RateLimit("votes", settings.limit_votes_burst, _every(1, settings.limit_votes_per_s)),

@@ -22,7 +22,7 @@ class RecordingLag(NamedTuple):
 
 
 def measure(
-    log: BallotLog, shards: Iterable[Shard], at: Mapping[int, Position], moved_s: Mapping[int, float]
+    log: BallotLog, shards: Iterable[Shard], positions: Mapping[int, Position], moved_s: Mapping[int, float]
 ) -> RecordingLag:
     """Compare the log with how far it is recorded. `moved_s`: how long ago each shard's position moved.
 
@@ -30,7 +30,11 @@ def measure(
     """
     pending, lag_s, still_s = 0, 0.0, 0.0
     for shard in shards:
-        position = at[shard.number].position if shard.number in at and at[shard.number].epoch == shard.epoch else 0
+        position = (
+            positions[shard.number].position
+            if shard.number in positions and positions[shard.number].epoch == shard.epoch
+            else 0
+        )
         if shard.last <= position:
             continue
         pending += shard.last - position

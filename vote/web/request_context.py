@@ -197,18 +197,18 @@ def password_counted(username: str) -> Iterator[None]:
     """
     subject = services().login_throttle.subject("right password", username_key(username)).hex()
     limit = services().rate_limits.logins
-    services().rate_limiter.take(limit, subject)
+    services().rate_limiter.acquire(limit, subject)
     try:
         yield
     except VoteError:
-        services().rate_limiter.give_back(limit, subject)
+        services().rate_limiter.refund(limit, subject)
         raise
 
 
 def check_mail_limit() -> None:
     """Count a mail that somebody asks for. Raises TooManyRequests for an account, or a stranger's network, asking often."""
     who = identity()
-    services().rate_limiter.take(services().rate_limits.mails, f"user:{who.user_id}" if who else network())
+    services().rate_limiter.acquire(services().rate_limits.mails, f"user:{who.user_id}" if who else network())
 
 
 def log_out() -> None:

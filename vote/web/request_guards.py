@@ -73,7 +73,7 @@ def check_limit() -> None:
         who = request_context.identity()
     except NotLoggedIn:
         who = None  # said by the route's rule, where it matters
-    services.rate_limiter.take_after_first(
+    services.rate_limiter.acquire_after_first(
         services.rate_limits.api, f"user:{who.user_id}" if who else request_context.network()
     )
 

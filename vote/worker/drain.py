@@ -40,29 +40,29 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
     """Record the next batch of a shard. None when there is nothing new, or when another worker holds the shard."""
     began = time.perf_counter()
     with db.transaction(by=ACTOR) as tx:
-        at = positions.lock_shard(tx, shard)
-        if at is None:
+        position = positions.lock_shard(tx, shard)
+        if position is None:
             return None
         state = log.describe(shard)
-        if not state.epoch or state.is_set_back or (not state.ready and has_lost_its_tail(log, at, state)):
+        if not state.epoch or state.is_set_back or (not state.ready and has_lost_its_tail(log, position, state)):
             return None  # nothing here is trusted before a new epoch has begun (ready.py)
-        entries = unread(log, at, state)
-        if has_hole(at, state, entries):
+        entries = unread(log, position, state)
+        if has_hole(position, state, entries):
             log.begin_epoch(state)
-            logger.error("hole", shard=shard, after=at.position, next=entries[0].position)
+            logger.error("hole", shard=shard, after=position.position, next=entries[0].position)
             return None
-        if not entries and at.epoch == state.epoch:
+        if not entries and position.epoch == state.epoch:
             return None
         if entries:
             log.wait_for_replicas(shard, entries[-1].position)
         # A shard that was set back may have grown again before that was found, and been recorded (R6).
-        doubted_from = 0 if state.set_back == at.epoch else at.position
-        recorded = record_entries(tx, at, epoch=state.epoch, entries=entries, doubted_from=doubted_from)
+        doubted_from = 0 if state.set_back == position.epoch else position.position
+        recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)
     upto = entries[-1].position if entries else 0
     return Batch(
         shard=shard,
         epoch=state.epoch,
-        after=at.position,
+        after=position.position,
         upto=upto,
         recorded=recorded,
         seconds=time.perf_counter() - began,
@@ -71,22 +71,22 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
     )
 
 
-def has_lost_its_tail(log: BallotLog, at: Position, state: Shard) -> bool:
+def has_lost_its_tail(log: BallotLog, position: Position, state: Shard) -> bool:
     """R6: whether the entry at the stored position is not the one that was recorded there."""
-    if at.epoch != state.epoch or at.position == 0:
+    if position.epoch != state.epoch or position.position == 0:
         return False
-    entry = log.entry_at(state.number, at.position)
-    return entry is None or (at.last_entry is not None and entry.id != at.last_entry)
+    entry = log.entry_at(state.number, position.position)
+    return entry is None or (position.last_entry is not None and entry.id != position.last_entry)
 
 
-def has_hole(at: Position, state: Shard, entries: list[Entry]) -> bool:
+def has_hole(position: Position, state: Shard, entries: list[Entry]) -> bool:
     """R9: whether entries between the position and these are gone: PostgreSQL was restored to before the trim."""
-    return at.epoch == state.epoch and bool(entries) and entries[-1].position - at.position != len(entries)
+    return position.epoch == state.epoch and bool(entries) and entries[-1].position - position.position != len(entries)
 
 
-def unread(log: BallotLog, at: Position, state: Shard) -> list[Entry]:
+def unread(log: BallotLog, position: Position, state: Shard) -> list[Entry]:
     """The next entries of a claimed shard; another epoch is read from its start (R5)."""
-    after = at.position if at.epoch == state.epoch else 0
+    after = position.position if position.epoch == state.epoch else 0
     return log.read_after(state.number, after, BATCH_ENTRIES)
 
 

@@ -33,9 +33,9 @@ def claim(db: Database, log: BallotLog) -> None:
         if owner == log.installation.id:
             continue
         with db.transaction(by=ACTOR) as tx:
-            at = positions.lock_shard(tx, shard)
-            if at is None:
+            position = positions.lock_shard(tx, shard)
+            if position is None:
                 raise LogUnavailable(f"Another worker holds shard {shard} of the ballot log.")
-            if owner or epoch not in ("", at.epoch):
+            if owner or epoch not in ("", position.epoch):
                 raise ForeignLog(str(log.installation.id), owner)
             log.claim(shard, epoch)

@@ -35,7 +35,10 @@ def run(settings: Settings) -> None:
     installation = Installation()
     watchdog, heartbeats = Watchdog(), Heartbeats(settings.log_url, installation)
     pulse = Liveness(watchdog, heartbeats)
-    worker, postman = Worker.of(settings, installation=installation, progressed=pulse.progressed), Mailer(settings)
+    worker, postman = (
+        Worker.from_settings(settings, installation=installation, progressed=pulse.progressed),
+        Mailer(settings),
+    )
     logger.info("started", shards=settings.vote_shards)
     watchdog.start()
     postman.start()

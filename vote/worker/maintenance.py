@@ -80,7 +80,7 @@ class Maintenance:
     _walk: RetentionPass | None = None
 
     @classmethod
-    def of(
+    def from_settings(
         cls, settings: Settings, db: Database, log: BallotLog, *, progressed: Progressed = no_matter
     ) -> "Maintenance":
         """A keeper for these settings. Raises ConfigError when a production worker has no key to sign with."""

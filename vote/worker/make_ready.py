@@ -45,17 +45,17 @@ def make_ready(
     place, and acknowledgements did not wait for it (R6).
     """
     with db.transaction(by=ACTOR) as tx:
-        at = positions.lock_shard(tx, shard)
-        if at is None:
+        position = positions.lock_shard(tx, shard)
+        if position is None:
             return ReadyStatus.BUSY
         state = log.describe(shard)
         if state.ready:
             return ReadyStatus.READY
         was_promoted = may_lack_a_tail and state.ready_for not in ("", state.instance)
-        if not state.epoch or was_promoted or has_lost_its_tail(log, at, state) or _is_behind(tx, log, state):
+        if not state.epoch or was_promoted or has_lost_its_tail(log, position, state) or _is_behind(tx, log, state):
             word = log.begin_epoch(state)
             return ReadyStatus.NEW_EPOCH if word == "ok" else ReadyStatus.AGAIN
-        if at.epoch != state.epoch or unread(log, at, state):
+        if position.epoch != state.epoch or unread(log, position, state):
             # The position of a new epoch and its gap row are committed before anything is pushed:
             # whoever still holds a batch of the old one can no longer commit it.
             return ReadyStatus.DRAIN
@@ -76,7 +76,7 @@ def _push_and_mark(tx: Tx, log: BallotLog, state: Shard, progressed: Progressed)
         for competition in known:
             if not _push_voters(tx, log, state, competition.id, progressed):
                 return ReadyStatus.AGAIN
-    if log.push_rules(log.renewed(state), [Rules.of(one) for one in known], warming=True) != "ok":
+    if log.push_rules(log.renewed(state), [Rules.from_competition(one) for one in known], warming=True) != "ok":
         return ReadyStatus.AGAIN
     # What was forgotten keeps its version also in a new life of the shard: older rules that come late are refused (R7).
     if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":

@@ -85,7 +85,7 @@ def push_what_is_missing(
     Returns shards that have forgotten a competition there is news of: it was opened again (memory.py).
     """
     with db.read() as tx:
-        known = [Rules.of(one) for one in competitions.known_to_log(tx)]
+        known = [Rules.from_competition(one) for one in competitions.known_to_log(tx)]
     forgotten: list[tuple[Shard, int]] = []
     for shard in shards:
         life = (shard.number, shard.epoch, shard.instance)
@@ -95,7 +95,7 @@ def push_what_is_missing(
             continue
         pushed = log.push_news(shard, news)
         forgotten += [(shard, competition) for competition in sorted(pushed.forgotten)]
-        if pushed.word == "ok":
+        if pushed.status == "ok":
             versions.update(
                 (rules.competition, rules.version) for rules in news if rules.competition not in pushed.forgotten
             )

@@ -40,11 +40,11 @@ def remember(
     entry then, and must be recorded, so that PostgreSQL knows every voter (R5). Its row is locked meanwhile.
     """
     with db.transaction(by=ACTOR) as tx:
-        at = positions.lock_shard(tx, shard.number)
+        position = positions.lock_shard(tx, shard.number)
         found = competitions.find(tx, competition)
-        if found is None or at is None or at.epoch != shard.epoch or at.position < shard.last:
+        if found is None or position is None or position.epoch != shard.epoch or position.position < shard.last:
             return False
-        rules = Rules.of(found)
+        rules = Rules.from_competition(found)
         for chunk in votes.all_choices(tx, competition):
             progressed()
             mine = {

@@ -44,17 +44,19 @@ class Worker:
     _told: schedule.AnnouncedRules = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def from_settings(
         cls, settings: Settings, *, installation: Installation | None = None, progressed: Progressed = no_matter
     ) -> "Worker":
         """A worker for these settings. Connects to nothing yet. `progressed` is called after each thing it has done."""
         installation = installation or Installation()
-        changes = CacheInvalidator.of(settings, installation)
+        changes = CacheInvalidator.from_settings(settings, installation)
         db = Database(settings.database("worker"), size=POOL, name="vote worker", on_change=changes)
         # R6: a promoted replica that nobody waited for may lack what was accepted, and nothing in it can tell.
-        may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_wait == 0
-        log = BallotLog(settings.log_url, settings.vote_shards, installation, wait_replicas=settings.ballot_log_wait)
-        keeper = Maintenance.of(settings, db, log, progressed=progressed)
+        may_lack_a_tail = is_replicated(settings.log_url) and settings.ballot_log_min_replicas == 0
+        log = BallotLog(
+            settings.log_url, settings.vote_shards, installation, wait_replicas=settings.ballot_log_min_replicas
+        )
+        keeper = Maintenance.from_settings(settings, db, log, progressed=progressed)
         return cls(db, log, keeper, may_lack_a_tail, progressed)
 
     def prepare(self) -> None:

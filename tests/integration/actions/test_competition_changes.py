@@ -38,7 +38,7 @@ def one(worker: Worker, make_competition: MakeCompetition) -> Competition:
 @pytest.fixture
 def voted(one: Competition, settings: Settings, make_user: MakeUser) -> Competition:
     """The same with a ballot that is accepted and not recorded: the worker stands still."""
-    assert cast(settings, one.id, make_user().id, "a").word == "accepted"
+    assert cast(settings, one.id, make_user().id, "a").result == "accepted"
     return one
 
 
@@ -71,7 +71,7 @@ def test_until_somebody_votes_words_may_change(admin: ApiClient, one: Competitio
 
     assert (changed.status_code, changed.get_json()["name"]) == (200, "Repair the bridge?")
     assert changed.get_json()["corrections"] == []
-    assert cast(settings, one.id, 1, "a").word == "accepted", "nothing of the question whether anybody voted is left"
+    assert cast(settings, one.id, 1, "a").result == "accepted", "nothing of the question whether anybody voted is left"
 
 
 @pytest.mark.parametrize("state", ["accepted", "recorded", "of an erased voter", "kept aside", "lost in a gap"])
@@ -102,7 +102,7 @@ def test_a_competition_with_an_accepted_ballot_is_not_deleted_and_goes_on(
 ) -> None:
     assert admin.delete(f"{ALL}/{voted.id}", headers=ANY).status_code == 409
 
-    assert cast(settings, voted.id, make_user().id, "b").word == "accepted"
+    assert cast(settings, voted.id, make_user().id, "b").result == "accepted"
     worker.step()
     assert admin.get(f"/api/competitions/{voted.id}/results").get_json()["options"] == {"a": 1, "b": 1}
 
@@ -120,7 +120,7 @@ def test_what_nobody_voted_in_is_deleted_for_good(
     assert admin.delete(f"{ALL}/{number}", headers=ANY).status_code == 204
 
     assert admin.get(f"{ALL}/{number}").status_code == 404
-    assert cast(settings, number, 1, "a").word == "unknown", "the log knows it no more"
+    assert cast(settings, number, 1, "a").result == "unknown", "the log knows it no more"
     worker.step()
     with owner.read() as tx:
         assert tx.execute("SELECT (SELECT count(*) FROM options), (SELECT count(*) FROM log_markers)").fetchone() == (

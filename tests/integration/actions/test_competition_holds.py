@@ -77,7 +77,7 @@ def test_a_ballot_accepted_after_the_first_look_is_seen(
 ) -> None:  # fmt: skip
     voters = [make_user().id for _ in range(2)]
     words: list[str] = []
-    meddling.after_look = [lambda: words.append(cast(settings, one.id, voters[0], "a").word)]
+    meddling.after_look = [lambda: words.append(cast(settings, one.id, voters[0], "a").result)]
 
     with pytest.raises(Conflict):
         DOINGS[doing](owner, meddling, one.id, organiser)
@@ -86,7 +86,7 @@ def test_a_ballot_accepted_after_the_first_look_is_seen(
     assert found is not None
     assert (words, found.name, found.state, found.held_until) == (["accepted"], one.name, "open", None)
     assert found.revision == one.revision, "nobody's copy has become stale"
-    assert cast(settings, one.id, voters[1], "a").word == "accepted", "voting goes on"
+    assert cast(settings, one.id, voters[1], "a").result == "accepted", "voting goes on"
 
 
 @pytest.mark.parametrize("doing", DOINGS)
@@ -95,12 +95,12 @@ def test_after_the_last_look_no_ballot_is_accepted(
     organiser: Person,
 ) -> None:  # fmt: skip
     voter, words = make_user().id, []
-    meddling.after_look = [lambda: None, lambda: words.append(cast(settings, one.id, voter, "a").word)]
+    meddling.after_look = [lambda: None, lambda: words.append(cast(settings, one.id, voter, "a").result)]
 
     DOINGS[doing](owner, meddling, one.id, organiser)
 
     assert words == ["unknown"], "the voter is told 503, and nothing is stored"
-    after = cast(settings, one.id, voter, "a").word
+    after = cast(settings, one.id, voter, "a").result
     assert after == ("accepted" if doing == "rename" else "unknown")
 
 
@@ -141,7 +141,7 @@ def test_those_who_do_the_same_at_the_same_moment_do_it_one_after_the_other(
     assert told == (["done"] * 4 if doing == "rename" else ["done", *["not found"] * 3])
     found = stored(owner, one.id)
     assert found is None or (found.held_until, found.name) == (None, "Another question?")
-    assert cast(settings, one.id, make_user().id, "a").word == ("accepted" if doing == "rename" else "unknown")
+    assert cast(settings, one.id, make_user().id, "a").result == ("accepted" if doing == "rename" else "unknown")
 
 
 def test_what_was_done_is_the_answer_though_the_database_goes_away_right_after(
@@ -177,13 +177,13 @@ def test_a_hold_whose_process_died_is_released_by_the_worker(
     with owner.transaction(by="tests") as tx:
         competition_holds.hold(tx, one.id, rules_version=one.rules_version + 1, seconds=-1)
     schedule.push_what_is_missing(worker.db, log, log.describe_all(), {})
-    assert cast(settings, one.id, make_user().id, "a").word == "unknown"
+    assert cast(settings, one.id, make_user().id, "a").result == "unknown"
 
     released = holding.release_overdue(owner, log, by="tests")
 
     assert released == [one.id]
     assert holding.release_overdue(owner, log, by="tests") == []
-    assert cast(settings, one.id, make_user().id, "a").word == "accepted"
+    assert cast(settings, one.id, make_user().id, "a").result == "accepted"
     with owner.read() as tx:
         assert competition_holds.held_too_long(tx) == []
 
@@ -211,7 +211,7 @@ def test_whoever_is_first_the_other_is_told(
         acting.start()
         threading.Event().wait(delay_ms / 1000)
         before = time.monotonic()
-        words = [told.word for told in cast_all(settings, [(one.id, voter, "a") for voter in voters])]
+        words = [told.result for told in cast_all(settings, [(one.id, voter, "a") for voter in voters])]
         acting.join()
         assert time.monotonic() - before < 30
         outcomes.add(result[0])

@@ -32,7 +32,7 @@ def voted(
 ) -> Competition:
     """An open competition with a ballot that is accepted and not recorded: the worker stands still."""
     one = make_competition(name="Build the bridge?", options=["Piza", "Soup"])
-    assert cast(settings, one.id, make_user().id, "a").word == "accepted"
+    assert cast(settings, one.id, make_user().id, "a").result == "accepted"
     return one
 
 

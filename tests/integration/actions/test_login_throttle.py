@@ -34,9 +34,9 @@ class Door:
     def try_(self, username: str, password: str = WRONG, origin: LoginSource = HOME) -> str:
         """What became of it: in, wrong, or wait."""
         try:
-            guess = self.parts.login_throttle.at_login(username, origin)
+            attempt = self.parts.login_throttle.at_login(username, origin)
             logins.check_login(
-                self.parts.db, self.hasher, self.parts.login_throttle, guess, username=username, password=password
+                self.parts.db, self.hasher, self.parts.login_throttle, attempt, username=username, password=password
             )
         except NotLoggedIn:
             return "wrong"

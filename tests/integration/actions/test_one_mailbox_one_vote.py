@@ -88,7 +88,7 @@ class Site:
 @pytest.fixture
 def site(settings: Settings, owner: Database, worker: Worker) -> Iterator[Site]:
     del worker  # every shard is ready
-    opened = Services.of(settings.model_copy(update={"email_confirmation": True}))
+    opened = Services.from_settings(settings.model_copy(update={"email_confirmation": True}))
     opened.start()
     yield Site(opened, owner)
     opened.close()

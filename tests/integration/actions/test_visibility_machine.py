@@ -88,7 +88,7 @@ class Promises(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), choice=st.sampled_from("ab"))
     def vote(self, who: int, choice: str) -> None:
         before = self.shown()
-        if cast(self.web, self.number, self.voters[who][0], choice).word in ("accepted", "changed", "again"):
+        if cast(self.web, self.number, self.voters[who][0], choice).result in ("accepted", "changed", "again"):
             self.who_voted.add(who)
             self.announced = self.announced or before
 

@@ -78,7 +78,7 @@ def test_marks_that_were_written_down_are_compared_before_a_shard_is_ready(
     [(epoch, position)] = gaps(owner, home)
     assert lost.position is not None
     assert (epoch, position) < (before.epoch, lost.position)
-    assert cast(settings, competition.id, voters[1], "a").word == "accepted", "who lost a vote can vote again"
+    assert cast(settings, competition.id, voters[1], "a").result == "accepted", "who lost a vote can vote again"
 
 
 def test_a_process_that_reaches_the_log_late_still_finds_out(
@@ -103,7 +103,7 @@ def test_a_process_that_reaches_the_log_late_still_finds_out(
     worker.step()
     assert log.describe(home).epoch == before.epoch, "nobody knew"
     for voter in voters[1:3]:
-        assert cast(settings, competition.id, voter, "a").word == "accepted"
+        assert cast(settings, competition.id, voter, "a").result == "accepted"
     worker.step()
     assert lost.position is not None
     assert log.describe(home).last > lost.position
@@ -118,7 +118,7 @@ def test_a_process_that_reaches_the_log_late_still_finds_out(
     assert gaps(owner, home) == [(before.epoch, 0)], "nobody knows since when: all of the epoch is in doubt"
     with owner.read() as tx:
         assert [votes.choice_of(tx, competition.id, voter) for voter in voters[:4]] == [None, "a", "a", None]
-    assert cast(settings, competition.id, voters[0], "b").word == "accepted"
+    assert cast(settings, competition.id, voters[0], "b").result == "accepted"
 
 
 def test_a_process_without_voters_compares_too(

@@ -45,7 +45,7 @@ def test_two_hundred_ballots_of_one_voter_at_once_are_one(
 
     outcomes = cast_all(settings, [(competition.id, 7, "ab"[i % 2]) for i in range(200)])
 
-    words = [outcome.word for outcome in outcomes]
+    words = [outcome.result for outcome in outcomes]
     assert (words.count("accepted"), words.count("again"), words.count("already")) == (1, 99, 100)
     assert len(ballots_in(log)) == 1
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_stored_is_told_apart(
     change.close_voting(owner, log, closed.id, by="tests")
 
     words = [
-        cast(settings, competition, 7, choice).word
+        cast(settings, competition, 7, choice).result
         for competition, choice in [
             (open_one.id, "c"),
             (scheduled.id, "a"),
@@ -89,13 +89,13 @@ def test_the_shards_own_clock_closes(
 ) -> None:
     competition = make_competition(closes_at=NOW + HOUR)
     shard = log.describe(cast(settings, competition.id, 7, "a").shard)
-    rules = Rules.of(competition)
+    rules = Rules.from_competition(competition)
     passed = Rules(rules.competition, rules.version + 1, "open", None, NOW, False, "ab")
 
     assert log.push_rules(shard, [passed]) == "ok"
     same_shard = next(v for v in range(8, 10_000) if shard_of(competition.id, v, log.shards) == shard.number)
 
-    assert cast(settings, competition.id, same_shard, "a").word == "closed"
+    assert cast(settings, competition.id, same_shard, "a").result == "closed"
 
 
 def test_a_call_after_its_deadline_does_nothing(
@@ -140,7 +140,7 @@ def test_an_unknown_outcome_is_told_only_after_the_deadline(
         servers.thaw_log()
 
     assert waited >= 0.4
-    assert cast(settings, competition.id, 7, "b").word == "accepted"
+    assert cast(settings, competition.id, 7, "b").result == "accepted"
     assert [ballot.choice for ballot in ballots_in(log) if ballot.voter == 7] == ["b"]
 
 
@@ -155,8 +155,8 @@ def test_a_restarted_log_is_cold_until_a_worker_has_compared_it(
         cast(settings, competition.id, 8, "a")
     worker.step()
 
-    assert cast(settings, competition.id, 8, "a").word == "accepted"
-    assert cast(settings, competition.id, 7, "a").word == "again"
+    assert cast(settings, competition.id, 8, "a").result == "accepted"
+    assert cast(settings, competition.id, 7, "a").result == "again"
 
 
 def test_a_log_that_is_down_costs_no_time_and_works_again_when_it_is_back(
@@ -195,14 +195,14 @@ def test_a_log_that_is_down_costs_no_time_and_works_again_when_it_is_back(
         assert refused.wait(DEADLINE_S)
         servers.restart_log()
         worker.step()
-        assert pressing.result().word == "accepted"
+        assert pressing.result().result == "accepted"
 
 
 def test_pushes_of_another_life_or_an_older_version_are_refused(
     log: BallotLog, worker: Worker, make_competition: Make
 ) -> None:
     competition = make_competition()
-    shard, rules = log.describe(0), Rules.of(competition)
+    shard, rules = log.describe(0), Rules.from_competition(competition)
     higher = Rules(rules.competition, rules.version + 1, "closing", None, None, False, "ab")
 
     assert log.push_rules(shard._replace(epoch="another"), [higher]) == "foreign"
@@ -236,7 +236,7 @@ def test_a_full_log_refuses_and_loses_nothing(
     finally:
         log._call("CONFIG SET", "maxmemory", "0")
 
-    assert cast(settings, competition.id, 8, "a").word == "accepted"
+    assert cast(settings, competition.id, 8, "a").result == "accepted"
     assert len(ballots_in(log)) == 2
 
 

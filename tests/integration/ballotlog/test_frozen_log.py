@@ -123,7 +123,7 @@ def test_who_waited_too_long_is_refused_unsent_and_takes_nobody_along(
 
     assert isinstance(told[1], LogUnavailable)
     assert isinstance(told[2], Outcome)
-    assert told[2].word == "accepted"
+    assert told[2].result == "accepted"
     assert log.stored_choice(competition.id, 1) is None, "what was told 503 was not sent"
 
 

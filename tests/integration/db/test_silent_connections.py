@@ -57,8 +57,8 @@ def test_a_statement_without_an_answer_ends_and_its_connection_is_not_used_again
     before: tuple[Proxy, DatabaseTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     between, target = before
-    monkeypatch.setattr(Tx, "patience_s", 1.0)
-    monkeypatch.setattr(pool, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(Tx, "timeout_s", 1.0)
+    monkeypatch.setattr(pool, "TIMEOUT_S", 1.0)
 
     def work(db: Database) -> None:
         with db.transaction(by="tests") as tx:
@@ -78,7 +78,7 @@ def test_a_connection_without_an_answer_is_closed_so_that_no_late_answer_is_read
 ) -> None:
     between, target = before
     with closing(Tx.connect(target.url, autocommit=True)) as connection:
-        connection.patience_s = 0.5
+        connection.timeout_s = 0.5
         assert one(connection) == 1
         between.silence_open()
         with pytest.raises(psycopg.OperationalError):

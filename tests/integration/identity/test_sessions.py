@@ -30,7 +30,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 @pytest.fixture
 def second(settings: Settings) -> Iterator[Services]:
     """The parts of another process."""
-    services = Services.of(settings)
+    services = Services.from_settings(settings)
     services.start()
     yield services
     services.close()
@@ -161,7 +161,7 @@ def test_sessions_of_the_previous_key_still_count(
             "flask_secret_key_previous": settings.flask_secret_key,
         }
     )
-    services = Services.of(rotated)
+    services = Services.from_settings(rotated)
     services.start()
     try:
         after = Browser(create_app(services))

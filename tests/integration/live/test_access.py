@@ -149,7 +149,7 @@ def test_results_after_voting_are_for_those_who_have_voted(
     bearer = {"Authorization": f"Bearer {token_of(voter)}"}
     assert site.refused(competition, headers=bearer) == 403
 
-    assert cast(settings, competition, voter.id, "b").word == "accepted"
+    assert cast(settings, competition, voter.id, "b").result == "accepted"
     with owner.read() as tx:
         assert votes.choice_of(tx, competition, voter.id) is None
     opened = site.open(competition, headers=bearer)  # accepted is enough

@@ -124,7 +124,7 @@ def test_a_role_that_is_taken_away_leaves_what_voters_see(
         make_competition(results_visibility=when).id for when in ("live", "after_vote", "after_close")
     )
     voter = make_user()
-    assert cast(settings, voted, voter.id, "a").word == "accepted"
+    assert cast(settings, voted, voter.id, "a").result == "accepted"
     as_organiser = {"origin": site.origin, "cookie": site.cookie(organiser.id)}
     as_voter = {"origin": site.origin, "cookie": site.cookie(voter.id, sid="of-the-voter")}
     stay = [site.open(shown, **as_organiser), site.open(voted, **as_voter)]

@@ -90,7 +90,7 @@ def test_socket_and_api_have_one_table(
     one = make_competition(results_visibility="after_vote")
     changed = competitions.change(owner, log, one.id, by=organiser, if_match=None, correction=True, name="What?")
 
-    api = CompetitionOut.of(changed, {}).model_dump(mode="json")
+    api = CompetitionOut.from_competition(changed, {}).model_dump(mode="json")
     socket: Any = page_state(changed)
 
     assert api.keys() >= FIELDS

@@ -140,7 +140,7 @@ def into_place_account() -> verifying.SystemUser | None:
 
 
 def newest_backup(settings: Settings) -> Path:
-    folder = Folder.of(settings)
+    folder = Folder.from_settings(settings)
     return folder.backup(folder.labels()[0])
 
 
@@ -166,7 +166,7 @@ def test_one_flipped_bit_of_the_manifest(copied: Settings, refused: Callable[...
 
 @pytest.mark.parametrize("share", [n / 8 for n in range(8)] + [0.9999])
 def test_one_flipped_bit_of_sealed_wal(copied: Settings, refused: Callable[..., str], share: float) -> None:
-    sealed = newest(files(Folder.of(copied).path, "0000*[0-9A-F].gz.age"))
+    sealed = newest(files(Folder.from_settings(copied).path, "0000*[0-9A-F].gz.age"))
     flip(sealed, int(sealed.stat().st_size * share) + 3)
 
     assert "damaged" in refused()
@@ -176,7 +176,7 @@ def test_many_flipped_bits_of_the_wal_that_is_not_sealed_yet(
     one: Installation, copied: Settings, refused: Callable[..., str]
 ) -> None:
     """Every place that WAL was written to: the server itself would take the damage for the end, and lose the rest."""
-    partial = newest(files(Folder.of(copied).path, "*.partial"))
+    partial = newest(files(Folder.from_settings(copied).path, "*.partial"))
     whole = partial.read_bytes()
     used = len(whole.rstrip(b"\0"))
 
@@ -211,7 +211,7 @@ def test_verification_is_honest(one: Installation, copied: Settings, name: str) 
     )
     SMALL[name](newest_backup(copied))
 
-    done = one.run("backup", "verify", label, BACKUP_FOLDER=str(Folder.of(copied).path))
+    done = one.run("backup", "verify", label, BACKUP_FOLDER=str(Folder.from_settings(copied).path))
 
     assert done.returncode == 1
     assert done.stderr.startswith("vote: ")

@@ -49,10 +49,10 @@ def test_no_part_starts_in_production_with_a_careless_setting(environment: dict[
 
 def log_in(owner: Database, settings: Settings, username: str, password: str) -> Account:
     """As the web would."""
-    guard = LoginThrottle(owner, settings)
-    guess = guard.at_login(username, LoginSource("192.0.2.1", None))
+    throttle = LoginThrottle(owner, settings)
+    attempt = throttle.at_login(username, LoginSource("192.0.2.1", None))
     with contextlib.closing(PasswordHasher(1)) as hasher:
-        return logins.check_login(owner, hasher, guard, guess, username=username, password=password)
+        return logins.check_login(owner, hasher, throttle, attempt, username=username, password=password)
 
 
 def test_an_admin_is_created_and_can_log_in(environment: dict[str, str], owner: Database, settings: Settings) -> None:
@@ -120,16 +120,18 @@ def test_a_reset_password_replaces_the_old_one(
 def test_an_account_is_unlocked(
     environment: dict[str, str], owner: Database, settings: Settings, make_user: MakeUser
 ) -> None:
-    account, guard = make_user(username="helper"), LoginThrottle(owner, settings)
+    account, throttle = make_user(username="helper"), LoginThrottle(owner, settings)
     with owner.transaction(by="tests") as tx:
         for _ in range(GUESSES_A_DAY):
-            attempts.count_upto(tx, guard.subject("name", "helper"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24)
-        account_locks.insert(tx, account.id, guard.subject("name", "helper"), attempts.EVERYWHERE)
+            attempts.count_upto(
+                tx, throttle.subject("name", "helper"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
+            )
+        account_locks.insert(tx, account.id, throttle.subject("name", "helper"), attempts.EVERYWHERE)
 
     done = vote(environment, "admin", "unlock", "HELPER", "--json")
 
     assert json.loads(done.output) == {"username": "HELPER", "locked": False}
-    assert guard.admit(guard.at_login("helper", LoginSource("192.0.2.1", None))) == 1
+    assert throttle.acquire(throttle.at_login("helper", LoginSource("192.0.2.1", None))) == 1
     with owner.read() as tx:
         assert account_locks.find(tx, account.id) is None
         row = tx.execute(

@@ -24,7 +24,7 @@ class Site:
         self.one = one
         self.owner = Database(one.settings.database("owner"), size=4, name="vote tests")
         self.log = BallotLog(one.settings.log_url, one.settings.vote_shards, installation_of(one.settings))
-        self.worker = Worker.of(one.settings)
+        self.worker = Worker.from_settings(one.settings)
         self.worker.prepare()
         self.worker.step()
         self.admin = Person(self.insert("admin"), "admin", "admin")

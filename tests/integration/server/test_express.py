@@ -14,7 +14,7 @@ from vote.domain.competition import Competition
 from vote.identity import csrf, sessions
 from vote.worker.worker import Worker
 
-PATIENCE_S = 20
+TIMEOUT_S = 20
 
 
 class Way:
@@ -42,7 +42,7 @@ class Way:
         gone_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._app.express(scope, body, lambda head, _body: told.set_result(head), lambda: gone_on.set_result(None)):
             ways.append("short")
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 await asyncio.wait((told, gone_on), return_when=asyncio.FIRST_COMPLETED)
         if told.done():
             return int(told.result().split()[1]), ways

@@ -198,7 +198,7 @@ def test_with_the_database_down_pages_say_so(
 
 
 def test_before_it_is_known_who_was_logged_out_nobody_is_let_in(services: Services, voter: ApiClient) -> None:
-    fresh = Services.of(services.settings)
+    fresh = Services.from_settings(services.settings)
     try:
         client = ApiClient(create_app(fresh), voter.headers["Authorization"].removeprefix("Bearer "))
 

@@ -24,7 +24,7 @@ def settings(environment: dict[str, str]) -> Settings:
 @pytest.fixture
 def services(settings: Settings) -> Iterator[Services]:
     """What the web needs, with a clock of limits that stands nearly still."""
-    opened = Services.of(settings)
+    opened = Services.from_settings(settings)
     slow = opened.rate_limits._replace(api=opened.rate_limits.api._replace(interval_us=3600 * 1_000_000))
     object.__setattr__(opened, "rate_limits", slow)
     opened.start()

@@ -71,7 +71,7 @@ def test_on_a_host_that_is_behind_a_fresh_token_counts(
     began = int(time.time()) + 0.2  # early in a second: the token's own has not come yet on the other host
     monkeypatch.setattr(request_context, "began", lambda: began)
     token = token_for(api, account)
-    elsewhere = Services.of(settings)
+    elsewhere = Services.from_settings(settings)
     elsewhere.start()
     try:
         client = ApiClient(create_app(elsewhere), token.headers["Authorization"][7:])

@@ -38,10 +38,10 @@ def test_a_ballot_of_a_new_epoch_below_the_old_position_is_recorded(
     for shard in range(log.shards):
         log.claim(shard, "")
         log.begin_epoch(log.describe(shard), f"new-{shard}")
-        log.push_rules(log.describe(shard), [Rules.of(competition)], warming=True)
+        log.push_rules(log.describe(shard), [Rules.from_competition(competition)], warming=True)
         log.make_ready(log.describe(shard))
     for voter in voters[30:]:
-        assert cast(settings, competition.id, voter.id, "b").word == "accepted"
+        assert cast(settings, competition.id, voter.id, "b").result == "accepted"
     worker.step()
 
     with owner.read() as tx:

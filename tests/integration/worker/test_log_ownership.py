@@ -43,7 +43,7 @@ def strange_settings(environment: dict[str, str], other_database_url: str) -> Se
 
 @pytest.fixture
 def strange_worker(strange_settings: Settings) -> Iterator[Worker]:
-    one = Worker.of(strange_settings)
+    one = Worker.from_settings(strange_settings)
     yield one
     one.close()
 
@@ -105,7 +105,7 @@ def test_a_ballot_of_another_installation_is_refused(
     with pytest.raises(LogUnavailable):
         cast(strange_settings, competition.id, voter.id, "b")
 
-    assert cast(settings, competition.id, voter.id, "a").word == "accepted"
+    assert cast(settings, competition.id, voter.id, "a").result == "accepted"
 
 
 def test_the_functions_of_another_installation_stay_as_they_are(
@@ -158,7 +158,7 @@ def test_a_log_from_before_owners_belongs_to_who_has_recorded_its_epoch(
 
 
 def test_readiness_says_whose_log_it_is(worker: Worker, log: BallotLog, strange_settings: Settings) -> None:
-    services = Services.of(strange_settings)
+    services = Services.from_settings(strange_settings)
     services.start()
     try:
         reasons = readiness(services).reasons

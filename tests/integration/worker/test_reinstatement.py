@@ -67,7 +67,7 @@ def aside(settings: Settings, worker: Worker, make_user: MakeUser, make_competit
     competition = make_competition()
     cast(settings, competition.id, make_user().id, "b")
     for person in LOST:
-        assert cast(settings, competition.id, person, "a").word == "accepted"
+        assert cast(settings, competition.id, person, "a").result == "accepted"
     worker.step()
     return competition
 
@@ -133,7 +133,7 @@ def test_a_vote_that_is_recorded_is_not_replaced_by_what_came_before_it(
         cast(settings, competition.id, LOST[1], choice)
     worker.step()
     bring_back(owner)
-    assert cast(settings, competition.id, LOST[1], "a").word == "changed"
+    assert cast(settings, competition.id, LOST[1], "a").result == "changed"
     worker.step()
 
     assert reinstatement.ask(owner, competition.id, by=admin, reason=WHY) == 2

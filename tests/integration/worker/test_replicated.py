@@ -32,7 +32,7 @@ def replicated(servers: Pair, tmp_path: Path) -> Iterator[ReplicatedLog]:
 
 @pytest.fixture
 def settings(environment: dict[str, str], replicated: ReplicatedLog) -> Settings:
-    return config.load({**environment, "BALLOT_LOG_URL": replicated.url, "BALLOT_LOG_WAIT": "1"})
+    return config.load({**environment, "BALLOT_LOG_URL": replicated.url, "BALLOT_LOG_MIN_REPLICAS": "1"})
 
 
 def test_what_the_replica_lacks_is_not_recorded(
@@ -55,7 +55,7 @@ def test_what_the_replica_lacks_is_not_recorded(
 
     primary = config.load({**environment, "BALLOT_LOG_URL": f"redis://127.0.0.1:{replicated.primary()}"})
     frozen = replicated.freeze_replica()
-    assert cast(primary, one.id, voter.id, "a").word == "accepted", "by a box that waits for nobody"
+    assert cast(primary, one.id, voter.id, "a").result == "accepted", "by a box that waits for nobody"
     with pytest.raises(LogUnavailable, match="replicas"):
         worker.step()
     assert choice() is None

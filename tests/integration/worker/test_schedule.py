@@ -86,7 +86,7 @@ def test_one_whose_times_have_both_passed_takes_no_ballot_and_is_closed(
 
     assert schedule.run_due(worker.db, worker.log) == [(one.id, "open")]
     assert stored(owner, one).closes_at is not None
-    assert cast(settings, one.id, make_user().id, "a").word == "closed"
+    assert cast(settings, one.id, make_user().id, "a").result == "closed"
     assert schedule.run_due(worker.db, worker.log) == [(one.id, "closing")]
     worker.step()
     assert schedule.finish_closings(worker.db) in ([one.id], [])

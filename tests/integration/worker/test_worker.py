@@ -37,7 +37,7 @@ def test_a_ballot_is_recorded_once_with_its_tally(
     other = cast(settings, competition.id, voter.id, "b")
     worker.step()
 
-    assert (first.word, second.word, other.word) == ("accepted", "again", "already")
+    assert (first.result, second.result, other.result) == ("accepted", "again", "already")
     assert counts(owner, competition) == {"a": 1, "b": 0}
     with owner.read() as tx:
         assert votes.choice_of(tx, competition.id, voter.id) == "a"
@@ -53,10 +53,10 @@ def test_the_last_ballot_counts_where_change_is_allowed(
 ) -> None:
     competition, voter, other = make_competition(allow_change=True), make_user(), make_user()
 
-    words = [cast(settings, competition.id, voter.id, choice).word for choice in "ab"]
+    words = [cast(settings, competition.id, voter.id, choice).result for choice in "ab"]
     cast(settings, competition.id, other.id, "b")
     worker.step()
-    words += [cast(settings, competition.id, voter.id, choice).word for choice in "bab"]
+    words += [cast(settings, competition.id, voter.id, choice).result for choice in "bab"]
     worker.step()
 
     assert words == ["accepted", "changed", "again", "changed", "changed"]
@@ -120,7 +120,7 @@ def test_closing_drains_before_it_is_final(
     worker.step()
     finish_closing(owner, competition.id, by="tests")
 
-    assert (closing.state, late.word, again.word, too_early) == ("closing", "closed", "again", False)
+    assert (closing.state, late.result, again.result, too_early) == ("closing", "closed", "again", False)
     with owner.read() as tx:
         found = competitions.find(tx, competition.id)
     assert found is not None
@@ -145,7 +145,7 @@ def test_a_wiped_log_begins_a_new_epoch_with_a_gap_and_knows_its_voters(
     other = cast(settings, competition.id, voter.id, "b")
     same = cast(settings, competition.id, voter.id, "a")
 
-    assert (other.word, same.word) == ("already", "again")
+    assert (other.result, same.result) == ("already", "again")
     with owner.read() as tx:
         assert shard in {gap.shard for gap in positions.open_gaps(tx)}
     assert counts(owner, competition) == {"a": 1, "b": 0}
@@ -201,7 +201,7 @@ def test_a_replayed_log_changes_nothing(
 
 
 def test_another_number_of_shards_is_refused(worker: Worker, settings: Settings) -> None:
-    other = Worker.of(settings.model_copy(update={"vote_shards": 3}))
+    other = Worker.from_settings(settings.model_copy(update={"vote_shards": 3}))
 
     with pytest.raises(ConfigError, match="made with 8"):
         other.prepare()

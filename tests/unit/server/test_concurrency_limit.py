@@ -10,11 +10,11 @@ from vote.server.concurrency_limit import ConcurrencyLimit
 
 def test_so_many_at_a_time_and_no_more() -> None:
     async def run() -> int:
-        turns, inside, most = ConcurrencyLimit(3, wait_s=60), 0, 0
+        limit, inside, most = ConcurrencyLimit(3, wait_s=60), 0, 0
 
         async def one() -> None:
             nonlocal inside, most
-            async with turns.one():
+            async with limit.slot():
                 inside += 1
                 most = max(most, inside)
                 await asyncio.sleep(0)
@@ -28,12 +28,12 @@ def test_so_many_at_a_time_and_no_more() -> None:
 
 def test_who_waits_too_long_is_told_and_takes_no_place() -> None:
     async def run() -> None:
-        turns = ConcurrencyLimit(1, wait_s=0.01)
-        async with asyncio.timeout(10), turns.one():
+        limit = ConcurrencyLimit(1, wait_s=0.01)
+        async with asyncio.timeout(10), limit.slot():
             with pytest.raises(Unavailable, match="Try again in a few seconds"):
-                async with turns.one():
+                async with limit.slot():
                     raise AssertionError("two at a time")
-        async with turns.one():
+        async with limit.slot():
             pass
 
     asyncio.run(run())
@@ -41,10 +41,10 @@ def test_who_waits_too_long_is_told_and_takes_no_place() -> None:
 
 def test_each_has_a_turn_however_many_wait_in_anothers_name() -> None:
     async def run() -> list[str]:
-        turns, order = ConcurrencyLimit(1, wait_s=60), list[str]()
+        limit, order = ConcurrencyLimit(1, wait_s=60), list[str]()
 
         async def one(whose: str) -> None:
-            async with turns.one(whose):
+            async with limit.slot(whose):
                 order.append(whose)
                 await asyncio.sleep(0)
 
@@ -61,15 +61,15 @@ def test_each_has_a_turn_however_many_wait_in_anothers_name() -> None:
 
 def test_who_goes_away_while_waiting_leaves_no_place_taken() -> None:
     async def run() -> None:
-        turns = ConcurrencyLimit(1, wait_s=60)
+        limit = ConcurrencyLimit(1, wait_s=60)
         async with asyncio.timeout(10):
-            async with turns.one("ada"):
-                gone = [asyncio.create_task(turns.one("eve").__aenter__()) for _ in range(3)]
+            async with limit.slot("ada"):
+                gone = [asyncio.create_task(limit.slot("eve").__aenter__()) for _ in range(3)]
                 await asyncio.sleep(0)
                 gone[0].cancel()
             gone[1].cancel()  # in the moment in which it was given the place
             await asyncio.gather(*gone, return_exceptions=True)
             assert gone[2].exception() is None
-        assert not turns._waiting
+        assert not limit._waiting
 
     asyncio.run(run())

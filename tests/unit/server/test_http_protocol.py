@@ -16,7 +16,7 @@ from vote.server.http_protocol import FrontDoorProtocol
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: "
 WEBSOCKET = b"websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-PATIENCE_S = 0.05
+TIMEOUT_S = 0.05
 KEEP_ALIVE_S = 1
 WITHIN_S = 20
 
@@ -26,8 +26,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Server:
     """A front door without the app behind it. `asked` are the paths that the app was asked for."""
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
-        self.patience_s = patience_s
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        self.timeout_s = timeout_s
         self.asked: list[str] = []
         self.is_asked = asyncio.Event()
         self.state = ServerState()
@@ -52,7 +52,7 @@ class Server:
             log_config=None,
         )
         config.load()
-        return partial(FrontDoorProtocol.with_patience(self.patience_s), config, self.state, {})
+        return partial(FrontDoorProtocol.with_timeout(self.timeout_s), config, self.state, {})
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[tuple[str, int]]:
@@ -67,11 +67,11 @@ class Server:
             await asyncio.sleep(0.01)  # between two looks
 
 
-def with_one(run: Callable[[Server, Streams], Coroutine[Any, Any, Any]], *, patience_s: float = PATIENCE_S) -> Any:
+def with_one(run: Callable[[Server, Streams], Coroutine[Any, Any, Any]], *, timeout_s: float = TIMEOUT_S) -> Any:
     """What `run` finds with one connection to a server."""
 
     async def connected() -> Any:
-        server = Server(patience_s)
+        server = Server(timeout_s)
         async with server.serving() as address:
             streams = await asyncio.open_connection(*address, limit=1024)
             try:
@@ -147,7 +147,7 @@ def test_a_foreign_upgrade_is_ignored_and_the_body_read(body: bytes, parts: int)
         answers.append(await reader.readuntil(b"\r\n\r\n"))
         return answers, server.asked
 
-    answers, asked = with_one(run, patience_s=WITHIN_S)  # how long sending takes is not the matter here
+    answers, asked = with_one(run, timeout_s=WITHIN_S)  # how long sending takes is not the matter here
 
     assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 2
     assert not any(b"connection: close" in answer for answer in answers)
@@ -182,7 +182,7 @@ def test_what_is_wrong_with_the_next_request_is_told_after_this_one_is_answered(
         writer.write(GET + b"\r\n")
         await server.is_asked.wait()
         writer.write(behind)
-        await asyncio.sleep(PATIENCE_S)  # whatever would be said of it too early
+        await asyncio.sleep(TIMEOUT_S)  # whatever would be said of it too early
         server.may_answer.set()
         return (await reader.read()).split(b"HTTP/1.1 ")
 

@@ -39,7 +39,7 @@ def answer(*services: bytes) -> bytes:
     async def run() -> bytes:
         config = Config(echo, interface="asgi3", ws="none", timeout_keep_alive=0, log_config=None)
         config.load()
-        protocol = partial(FrontDoorProtocol.with_patience(WITHIN_S), config, ServerState(), {})
+        protocol = partial(FrontDoorProtocol.with_timeout(WITHIN_S), config, ServerState(), {})
         made = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
         async with made, asyncio.timeout(WITHIN_S):
             reader, writer = await asyncio.open_connection(*made.sockets[0].getsockname())

@@ -62,7 +62,7 @@ def create(settings: Settings, *, quiet: bool = False) -> Manifest:
     """Make a backup and note it in the database. Raises BackupUnusable, ConfigError or DatabaseUnavailable; nothing that
     could be taken for a backup is left then.
     """
-    folder, recipient = Folder.of(settings), recipient_of(settings)
+    folder, recipient = Folder.from_settings(settings), recipient_of(settings)
     with folder.being_written(), replication.connected(settings.database("backup"), name=NAME) as tx:
         label = _label(folder)
         backups.begin(tx, label)

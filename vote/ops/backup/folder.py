@@ -32,7 +32,7 @@ class Folder:
     path: Path
 
     @classmethod
-    def of(cls, settings: Settings) -> "Folder":
+    def from_settings(cls, settings: Settings) -> "Folder":
         """The folder of these settings; nothing is made."""
         return cls((settings.backup_folder or settings.vote_home / "backups").absolute())
 

@@ -24,7 +24,7 @@ def check_reach(
 ) -> None:
     """Compare a database restored to `until` with the newest backup after it. Raises BackupUnusable when ballots lie
     between that the log may not hold any more, unless `accept_loss`; then it says so."""
-    newer = _newest_after(Folder.of(settings), system, until)
+    newer = _newest_after(Folder.from_settings(settings), system, until)
     lost = 0 if newer is None else _out_of_reach(tx, settings, newer)
     if newer is None or lost == 0:
         return
@@ -43,7 +43,7 @@ def check_reach(
 def _out_of_reach(tx: Tx, settings: Settings, newer: Manifest) -> int:
     log = BallotLog(settings.log_url, settings.vote_shards, Installation(installation.find(tx)))
     try:
-        return sum(_lacking(at, newer, log) for at in positions.all_positions(tx).values())
+        return sum(_lacking(position, newer, log) for position in positions.all_positions(tx).values())
     finally:
         log.close()
 
@@ -53,14 +53,18 @@ def _newest_after(folder: Folder, system: str, until: datetime) -> Manifest | No
     return next((one for one in found if one.system == system and one.moment_at > until), None)
 
 
-def _lacking(at: Position, newer: Manifest, log: BallotLog) -> int:
-    count, _ = newer.facts.get(f"journal of shard {at.shard}", (0, ""))
-    return 0 if _reaches(log, at) else max(0, count - at.recorded)
+def _lacking(position: Position, newer: Manifest, log: BallotLog) -> int:
+    count, _ = newer.facts.get(f"journal of shard {position.shard}", (0, ""))
+    return 0 if _reaches(log, position) else max(0, count - position.recorded)
 
 
-def _reaches(log: BallotLog, at: Position) -> bool:
+def _reaches(log: BallotLog, position: Position) -> bool:
     try:
-        first = log.read_after(at.shard, 0, 1)
-        return log.describe(at.shard).epoch == at.epoch and bool(first) and first[0].position <= at.position + 1
+        first = log.read_after(position.shard, 0, 1)
+        return (
+            log.describe(position.shard).epoch == position.epoch
+            and bool(first)
+            and first[0].position <= position.position + 1
+        )
     except LogUnavailable:
         return False  # `vote up` is stopped, and its log with it

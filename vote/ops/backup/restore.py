@@ -46,7 +46,7 @@ class Restored(NamedTuple):
 
 def choose(settings: Settings, label: str | None, until: datetime | None) -> Manifest:
     """The backup to restore: the one named, else the newest, or the newest before a time. Raises ConfigError."""
-    folder = Folder.of(settings)
+    folder = Folder.from_settings(settings)
     wanted = folder.labels() if label is None else [label] if folder.backup(label).is_dir() else []
     found = [manifests.read_plain(folder.backup(one)) for one in wanted]
     if not found:
@@ -76,7 +76,7 @@ def restore(
     Raises BackupUnusable with nothing changed unless key, backup and WAL are whole and the server recovers from them;
     also when the ballot log may not reach back to `until` and votes would be lost, unless `accept_loss`.
     """
-    folder, identity = Folder.of(settings), identity_of(settings)
+    folder, identity = Folder.from_settings(settings), identity_of(settings)
     manifest = manifests.read_sealed(folder.backup(manifest.label), identity)
     settle(data)
     new = data.with_name(data.name + ".restoring")
@@ -120,7 +120,7 @@ def refuse_empty_data_dir(part: ProcessSpec, data: Path, settings: Settings) -> 
     """The part of a database whose data is not made anew where there are backups of it: that would hide the loss."""
 
     def prepare() -> None:
-        if not data.exists() and Folder.of(settings).labels():
+        if not data.exists() and Folder.from_settings(settings).labels():
             raise ConfigError(f"{data} is gone, and there are backups: run `vote restore`, then start again.")
         part.prepare()
 

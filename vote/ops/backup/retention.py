@@ -17,7 +17,7 @@ def doomed(labels: list[str], verified: list[str], keep: int) -> list[str]:
 
 def prune(settings: Settings) -> list[str]:
     """Remove what is too much. Returns the labels that went."""
-    folder = Folder.of(settings)
+    folder = Folder.from_settings(settings)
     with folder.being_written():
         with replication.connected(settings.database("backup"), name=NAME) as tx:
             verified = {one.label for one in backups.all_backups(tx) if one.verified_at}

@@ -74,7 +74,7 @@ class BackupScheduler:
     def __init__(
         self, settings: Settings, start: Callable[[], subprocess.Popen[str]], dice: random.Random | None = None
     ) -> None:
-        self._folder = Folder.of(settings)
+        self._folder = Folder.from_settings(settings)
         self._every = timedelta(hours=settings.backup_every_hours)
         self._start, self._dice = start, dice or random.Random()  # noqa: S311  # only so that not all begin at once
         self._under_way: subprocess.Popen[str] | None = None

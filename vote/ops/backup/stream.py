@@ -24,8 +24,8 @@ from vote.ops.embedded.home import locked
 from vote.ops.process import Process, ProcessSpec
 
 GUARD_S = 2.0
-PATIENCE_S = 5.0  # for each answer of the server about its stream
-SENDER_PATIENCE_S = 10  # the server's, for a stream that says nothing: until then nobody else can have its slot
+TIMEOUT_S = 5.0  # for each answer of the server about its stream
+SENDER_TIMEOUT_S = 10  # the server's, for a stream that says nothing: until then nobody else can have its slot
 MAINTENANCE = "postgres"  # the database to ask about streaming: not the one of the votes
 NAME = "vote backup stream"
 
@@ -37,7 +37,7 @@ class Stream:
 
     def __init__(self, settings: Settings, report: Report, *, synchronous: bool) -> None:
         self._target: DatabaseTarget = settings.database("backup")
-        self._folder = Folder.of(settings)
+        self._folder = Folder.from_settings(settings)
         self._recipient: Recipient = recipient_of(settings)
         self._report, self._synchronous = report, synchronous
         self._backoff, self._start_at = Backoff(), 0.0
@@ -109,7 +109,7 @@ class Stream:
             archive.seal_rest(self.stream, self.wal, self._recipient)
 
     def _part(self, server: replication.Server) -> ProcessSpec:
-        how = {"wal_sender_timeout": f"{SENDER_PATIENCE_S}s"}
+        how = {"wal_sender_timeout": f"{SENDER_TIMEOUT_S}s"}
         conninfo, environ = pg_clients.connection(self._target.url, replication.STREAM, **how)
         program = pg_clients.bin_of(server.major) / "pg_receivewal"
         command = [str(program), "-D", str(self.stream), "-d", conninfo, "-S", replication.SLOT]
@@ -129,7 +129,7 @@ class Stream:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Tx]:
-        with replication.connected(self._target, name=NAME, database=MAINTENANCE, patience_s=PATIENCE_S) as tx:
+        with replication.connected(self._target, name=NAME, database=MAINTENANCE, timeout_s=TIMEOUT_S) as tx:
             yield tx
 
 

@@ -43,7 +43,7 @@ def verify(settings: Settings, label: str | None = None, *, quiet: bool = False)
 
     Raises BackupUnusable when it is not whole; the time of an earlier verification then stays as it is.
     """
-    folder, began = Folder.of(settings), time.monotonic()
+    folder, began = Folder.from_settings(settings), time.monotonic()
     with folder.being_written():
         label = label or _newest(folder)
         try:
@@ -103,7 +103,7 @@ def scratch(settings: Settings) -> Iterator[tuple[Path, SystemUser | None]]:
     """A private folder for a server that is thrown away; what a crash left there is ended and removed first."""
     account = server_account()
     home = settings.vote_home.absolute()
-    name = "scratch-" + hashlib.sha256(os.fsencode(Folder.of(settings).path)).hexdigest()[:12]
+    name = "scratch-" + hashlib.sha256(os.fsencode(Folder.from_settings(settings).path)).hexdigest()[:12]
     room = (DATA_OF_ROOT if account else home) / name
     _clear(room)
     room.mkdir(mode=0o700, parents=True)

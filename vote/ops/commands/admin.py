@@ -98,8 +98,8 @@ def enable(username: str, as_json: bool) -> None:
 def unlock(username: str, as_json: bool) -> None:
     """Forget the wrong passwords of an account: it can be tried again from everywhere. Its owner gets a mail."""
     with _database() as db:
-        guard = LoginThrottle(db, config.load(environment.read_with_notes()))
-        logins.unlock(db, guard, accounts.id_of(db, username=username), by=BY)
+        throttle = LoginThrottle(db, config.load(environment.read_with_notes()))
+        logins.unlock(db, throttle, accounts.id_of(db, username=username), by=BY)
     _answer(as_json, f"{username} is unlocked.", username=username, locked=False)
 
 

@@ -49,7 +49,7 @@ def create(as_json: bool) -> None:
 def show(as_json: bool) -> None:
     """Show the backups, newest first, and whether a real restore has proved them."""
     settings = _settings()
-    folder, rows = Folder.of(settings), _rows(settings)
+    folder, rows = Folder.from_settings(settings), _rows(settings)
     listed = [_listed(manifests.read_plain(folder.backup(label)), rows) for label in folder.labels()]
     if as_json:
         click.echo(json.dumps(listed))

@@ -80,7 +80,7 @@ def replay(as_json: bool) -> None:
 
 
 def _replay(settings: Settings) -> dict[int, int]:
-    worker = Worker.of(settings)
+    worker = Worker.from_settings(settings)
     try:
         worker.prepare()
         with worker.db.read() as tx:

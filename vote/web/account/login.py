@@ -68,7 +68,7 @@ def register() -> AnyResponse:
     """A new account, logged in."""
     if not request_context.wants_page():
         account = _register()
-        return answer(Registered(token=_token(account), user=User.of(account)), 201)
+        return answer(Registered(token=_token(account), user=User.from_account(account)), 201)
     once = idempotency.claim(HOME)
     try:
         account = _register(once)
@@ -150,7 +150,7 @@ def _register(once: Claim | None = None) -> Account:
     wanted = validation.read(Registration)
     services = request_context.services()
     mailed_links.check_mailable(wanted.email, services.settings.smtp_url)
-    services.rate_limiter.take(services.rate_limits.registrations, request_context.network())
+    services.rate_limiter.acquire(services.rate_limits.registrations, request_context.network())
     account = actions.register(
         services.db,
         services.hasher,
@@ -173,13 +173,13 @@ def _check_login(once: Claim | None = None) -> Account:
     name = given.username if given.username.isprintable() else ""
     password = given.password if len(given.password) <= PASSWORD_MAX_CHARS else ""
     try:
-        guess = services.login_throttle.at_login(name, request_context.login_source())
-        with request_context.password_counted(name), _failures_counted(guess):
+        attempt = services.login_throttle.at_login(name, request_context.login_source())
+        with request_context.password_counted(name), _failures_counted(attempt):
             account = logins.check_login(
                 services.db,
                 services.hasher,
                 services.login_throttle,
-                guess,
+                attempt,
                 username=name,
                 password=password,
                 once=once,
@@ -192,13 +192,13 @@ def _check_login(once: Claim | None = None) -> Account:
 
 
 @contextmanager
-def _failures_counted(guess: LoginAttempt) -> Iterator[None]:
+def _failures_counted(attempt: LoginAttempt) -> Iterator[None]:
     """Count a failure against the network, before it is known to be one; a known device is nobody's network."""
     services = request_context.services()
-    if guess.by_device:
+    if attempt.by_device:
         yield
         return
-    services.rate_limiter.take(services.rate_limits.login_failures, request_context.network())
+    services.rate_limiter.acquire(services.rate_limits.login_failures, request_context.network())
     failed = False
     try:
         yield
@@ -207,7 +207,7 @@ def _failures_counted(guess: LoginAttempt) -> Iterator[None]:
         raise
     finally:
         if not failed:
-            services.rate_limiter.give_back(services.rate_limits.login_failures, request_context.network())
+            services.rate_limiter.refund(services.rate_limits.login_failures, request_context.network())
 
 
 def _token(account: Account) -> str:

@@ -26,7 +26,7 @@ STEP_PATH = f"/<id:user_id>/<any({', '.join(STEPS)}):name>"
 @rule(ADMIN)
 def show() -> str:
     """Everybody by name, or those whose name begins as it was asked."""
-    asked = Asked.of(request.args)
+    asked = Asked.from_query(request.args)
     with request_context.services().db.read() as tx:
         found = account_search.listed(tx, search=asked.search, after=asked.after, limit=PAGE_SIZE + 1)
     return render_template("admin-accounts.html", page=People.page(found, PAGE_SIZE), asked=asked)

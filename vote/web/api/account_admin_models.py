@@ -41,7 +41,7 @@ class Asked(NamedTuple):
     after: str
 
     @classmethod
-    def of(cls, args: Mapping[str, str]) -> Self:
+    def from_query(cls, args: Mapping[str, str]) -> Self:
         """From the query of an address. What can be in no name finds nobody."""
         texts = (trimmed(args.get(name, "")) for name in ("search", "after"))
         return cls(*(text if text.isprintable() and (text.isascii() or "@" in text) else IN_NO_NAME for text in texts))

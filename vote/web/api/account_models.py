@@ -184,7 +184,7 @@ class User(Output):
     created_at: datetime
 
     @classmethod
-    def of(cls, account: Account) -> Self:
+    def from_account(cls, account: Account) -> Self:
         """From the row."""
         return cls.model_validate(account)
 

@@ -33,7 +33,7 @@ PAGE_SIZE = 100  # people in one answer
 )
 def listed() -> Response:
     """One page of them."""
-    asked = Asked.of(request.args)
+    asked = Asked.from_query(request.args)
     with request_context.services().db.read() as tx:
         found = account_search.listed(tx, search=asked.search, after=asked.after, limit=PAGE_SIZE + 1)
     return answer(People.page(found, PAGE_SIZE))

@@ -220,7 +220,7 @@ class CompetitionOut(Output):
     corrections: list[CorrectionOut] = Field(description="What was corrected while people voted, oldest first.")
 
     @classmethod
-    def of(cls, competition: Competition, names: Mapping[int, str]) -> Self:
+    def from_competition(cls, competition: Competition, names: Mapping[int, str]) -> Self:
         """From the domain's one; `names`: how those who corrected it are called."""
         return cls(**_fields_of(cls, competition, names))
 

@@ -36,7 +36,9 @@ def listed() -> Response:
     """What anybody may find; drafts and archived ones are left out."""
     found, _, following = request_context.services().competition_cache.listing(paging.after())
     names = corrections.names_of(found)
-    return answer(CompetitionList(competitions=[CompetitionOut.of(one, names) for one in found], next=following))
+    return answer(
+        CompetitionList(competitions=[CompetitionOut.from_competition(one, names) for one in found], next=following)
+    )
 
 
 @api.get("/<id:competition_id>")
@@ -47,7 +49,7 @@ def show(competition_id: int) -> Response:
     found = policy.check_see(
         request_context.person(), request_context.services().competition_cache.competition(competition_id)
     )
-    return answer(CompetitionOut.of(found, corrections.names_of([found])))
+    return answer(CompetitionOut.from_competition(found, corrections.names_of([found])))
 
 
 @api.get("/<id:competition_id>/results")

@@ -47,7 +47,9 @@ def listed() -> Response:
     with request_context.services().db.read() as tx:
         found, following = competition_lists.managed(tx, None if person.role == "admin" else person.id, after=after)
     names = corrections.names_of(found)
-    return answer(ManagedList(competitions=[ManagedCompetition.of(one, names) for one in found], next=following))
+    return answer(
+        ManagedList(competitions=[ManagedCompetition.from_competition(one, names) for one in found], next=following)
+    )
 
 
 @admin_api.post("")
@@ -99,7 +101,7 @@ def show(competition_id: int) -> Response:
     competition, services = _managed(competition_id), request_context.services()
     with services.db.read() as tx:
         waiting = pending_ballots.waiting(services, tx, competition)
-    shown = ManagedCompetition.of(competition, corrections.names_of([competition])).model_dump()
+    shown = ManagedCompetition.from_competition(competition, corrections.names_of([competition])).model_dump()
     told = ShownCompetition(**shown, waiting_for=_waiting_for(waiting))
     return answer(told, headers={"ETag": competition.etag})
 
@@ -294,5 +296,5 @@ def _waiting_for(waiting: Waiting | None) -> WaitingFor | None:
 
 
 def _tell(competition: Competition, status: int = 200) -> Response:
-    told = ManagedCompetition.of(competition, corrections.names_of([competition]))
+    told = ManagedCompetition.from_competition(competition, corrections.names_of([competition]))
     return answer(told, status, headers={"ETag": competition.etag})

@@ -25,7 +25,7 @@ me = Blueprint("me", __name__, url_prefix="/api/me")
 @describe(Operation(summary="Who am I", tag="accounts", answers={200: User}))
 def show() -> Response:
     """The account."""
-    return answer(User.of(request_context.me()))
+    return answer(User.from_account(request_context.me()))
 
 
 @me.get("/export")
@@ -47,7 +47,7 @@ def export() -> Response:
         cast = services.replica.ask_up_to_now(lambda there: _cast(there, account.id), tx) or _cast(tx, account.id)
         everything = Export(
             as_of=as_of,
-            user=User.of(account),
+            user=User.from_account(account),
             first_password=account.first_password,
             last_login_on=account_export.last_login_of(tx, account.id),
             devices=[KnownDevice.model_validate(one) for one in devices.of_person(tx, account.id)],

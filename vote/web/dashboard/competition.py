@@ -54,7 +54,7 @@ def edit(competition_id: int) -> str:
     """One competition: where it stands, what can be done now, its form, and what was done to it."""
     with request_context.services().db.read() as tx:
         competition = find_managed(tx, competition_id)
-        return render_page(tx, competition, Typed.of(competition))
+        return render_page(tx, competition, Typed.from_competition(competition))
 
 
 @competition_dashboard.post("/<id:competition_id>")
@@ -114,5 +114,5 @@ def correct(competition_id: int) -> AnyResponse:
         errors = error.fields if isinstance(error, InvalidInput) else {}
         message = None if errors else OVERTAKEN if isinstance(error, StaleVersion) else error.detail
         status = problems.status_of(error)
-        return show_again(competition_id, Typed.of(before), errors, message, status, corrected=corrected)
+        return show_again(competition_id, Typed.from_competition(before), errors, message, status, corrected=corrected)
     return redirect(once.address, 303)

@@ -56,7 +56,7 @@ class Typed:
     is_fresh: bool = field(default=True)  # nothing was typed yet: the script may put the reader's zone
 
     @classmethod
-    def of(cls, competition: Competition) -> Self:
+    def from_competition(cls, competition: Competition) -> Self:
         """The form of a competition as it is stored, times in UTC."""
         return cls(
             name=competition.name,
@@ -141,7 +141,7 @@ def stored_instead(typed: Typed, competition: Competition) -> dict[str, Any]:
 
 def with_fixed(typed: Typed, competition: Competition) -> Typed:
     """What was typed; fields that the form no longer offers, or did not when it was loaded, are as they are stored."""
-    stored, fixed = Typed.of(competition), fixed_fields(competition)
+    stored, fixed = Typed.from_competition(competition), fixed_fields(competition)
     if "options" in fixed:
         typed = replace(typed, labels=stored.labels, allow_change=stored.allow_change)
     if "name" in fixed or not typed.has_words:

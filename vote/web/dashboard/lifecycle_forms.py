@@ -48,7 +48,7 @@ def take(competition_id: int, name: str) -> AnyResponse:
         step.take(request_context.services(), competition_id, request_context.me().person, once)
     except (Conflict, InvalidInput) as error:
         with request_context.services().db.read() as tx:
-            typed = Typed.of(find_managed(tx, competition_id))
+            typed = Typed.from_competition(find_managed(tx, competition_id))
         return show_again(competition_id, typed, {}, sentence_of(error), problems.status_of(error))
     return redirect(once.address, 303)
 
@@ -82,8 +82,15 @@ def finish(competition_id: int) -> AnyResponse:
         closing.finish_over(services.db, competition_id, by=request_context.me().person, reason=reason, once=once)
     except InvalidInput as error:
         return show_again(
-            competition_id, Typed.of(competition), {"word": error.fields["reason"]}, None, 422, word=reason
+            competition_id,
+            Typed.from_competition(competition),
+            {"word": error.fields["reason"]},
+            None,
+            422,
+            word=reason,
         )
     except Conflict as error:
-        return show_again(competition_id, Typed.of(competition), {}, error.detail, problems.status_of(error))
+        return show_again(
+            competition_id, Typed.from_competition(competition), {}, error.detail, problems.status_of(error)
+        )
     return redirect(once.address, 303)

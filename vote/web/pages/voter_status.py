@@ -17,7 +17,7 @@ VoterStatus = Literal["none", "accepted", "recorded", "unknown"]
 class StoredVote:
     """What is stored for a voter. `choice` and `receipt` are there when `has_voted`; `is_change`: another is recorded."""
 
-    word: VoterStatus
+    status: VoterStatus
     choice: str | None = None
     receipt: str | None = None
     is_change: bool = False
@@ -25,7 +25,7 @@ class StoredVote:
     @property
     def has_voted(self) -> bool:
         """Whether a ballot of theirs is stored for certain."""
-        return self.word in ("accepted", "recorded")
+        return self.status in ("accepted", "recorded")
 
 
 NONE = StoredVote("none")

@@ -51,7 +51,10 @@ def filled(servers: Pair, template: str, tmp_path_factory: pytest.TempPathFactor
 def fill(settings: Settings) -> tuple[Competition, Competition, list[int]]:
     """Both competitions and their voters; nobody is connected afterwards, so that the database can be copied."""
     owner = Database(settings.database("owner"), size=2, name="vote tests")
-    log, worker = BallotLog(settings.log_url, settings.vote_shards, installation_of(settings)), Worker.of(settings)
+    log, worker = (
+        BallotLog(settings.log_url, settings.vote_shards, installation_of(settings)),
+        Worker.from_settings(settings),
+    )
     try:
         worker.prepare()
         worker.step()

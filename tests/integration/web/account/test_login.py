@@ -178,7 +178,7 @@ def test_tokens_of_the_previous_secret_still_count(
     rotated = settings.model_copy(
         update={"jwt_secret": "another-secret-0123456789abcdefghij", "jwt_secret_previous": settings.jwt_secret}
     )
-    fresh = Services.of(rotated)
+    fresh = Services.from_settings(rotated)
     fresh.start()
     try:
         old = ApiClient(create_app(fresh), create_jwt_token(account.id, secret=settings.jwt_secret))

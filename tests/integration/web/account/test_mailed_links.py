@@ -143,7 +143,7 @@ def test_looking_at_a_link_uses_nothing_up(api: ApiClient, mailbox: Mailbox, mak
 
 
 def test_a_site_that_sends_no_mail_says_so(services: Services, settings: Settings) -> None:
-    silent = Services.of(settings.model_copy(update={"vote_env": "production"}))
+    silent = Services.from_settings(settings.model_copy(update={"vote_env": "production"}))
     silent.start()
     try:
         app = create_app(silent)
@@ -206,7 +206,7 @@ def asking(settings: Settings) -> Settings:
 def test_who_has_not_confirmed_logs_in_and_does_not_vote(
     asking: Settings, owner: Database, worker: object, make_competition: Callable[..., Competition]
 ) -> None:
-    services = Services.of(asking)
+    services = Services.from_settings(asking)
     services.start()
     try:
         api, mailbox = ApiClient(create_app(services)), Mailbox(asking, owner)
@@ -241,7 +241,7 @@ def test_another_address_counts_once_it_is_confirmed(asking: Settings, owner: Da
     ada = make_user(username="ada", password=PASSWORD)
     with owner.transaction(by="tests") as tx:
         tx.execute("UPDATE users SET confirmed_at = now()")
-    services = Services.of(asking)
+    services = Services.from_settings(asking)
     services.start()
     try:
         browser, mailbox = Browser(create_app(services)), Mailbox(asking, owner)

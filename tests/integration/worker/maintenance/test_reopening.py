@@ -28,11 +28,11 @@ def test_who_has_voted_cannot_vote_again_when_it_is_opened_again(
     stranger = make_user()
 
     reopen(competition)
-    early = {cast(settings, competition.id, one.id, "b").word for one in (*voters, stranger)}
+    early = {cast(settings, competition.id, one.id, "b").result for one in (*voters, stranger)}
     step(worker)
-    late = {cast(settings, competition.id, one.id, "b").word for one in voters}
-    same = {cast(settings, competition.id, one.id, "a").word for one in voters}
-    new = cast(settings, competition.id, stranger.id, "b").word
+    late = {cast(settings, competition.id, one.id, "b").result for one in voters}
+    same = {cast(settings, competition.id, one.id, "a").result for one in voters}
+    new = cast(settings, competition.id, stranger.id, "b").result
     worker.step()
 
     assert early == {"unknown"}, "nothing is taken before the voters are back"
@@ -70,18 +70,18 @@ def test_an_announcement_that_comes_late_opens_nothing(
 ) -> None:
     """R7: of a process that slept since before the closing, also when the log was lost meanwhile."""
     competition, voters = forgotten
-    log.announce([Rules.of(competition)])
-    assert cast(settings, competition.id, voters[0].id, "b").word == "unknown"
+    log.announce([Rules.from_competition(competition)])
+    assert cast(settings, competition.id, voters[0].id, "b").result == "unknown"
 
     log._call("FLUSHALL")
     step(worker)
     assert voters_in_log(log, competition) == 0
-    log.announce([Rules.of(competition)])
-    assert cast(settings, competition.id, voters[0].id, "b").word == "unknown"
+    log.announce([Rules.from_competition(competition)])
+    assert cast(settings, competition.id, voters[0].id, "b").result == "unknown"
 
     reopen(competition)
     step(worker)
-    assert cast(settings, competition.id, voters[0].id, "b").word == "already"
+    assert cast(settings, competition.id, voters[0].id, "b").result == "already"
 
 
 def test_a_worker_that_slept_forgets_nothing_that_was_opened_again(
@@ -100,10 +100,10 @@ def test_a_worker_that_slept_forgets_nothing_that_was_opened_again(
 
     for shard in log.describe_all():
         log.forget(shard, versions)
-        rules = replace(Rules.of(competition), version=versions[competition.id])
+        rules = replace(Rules.from_competition(competition), version=versions[competition.id])
         log.remember(shard, rules, dict.fromkeys((voter.id for voter in voters), "b"))
 
-    assert {cast(settings, competition.id, voter.id, "a").word for voter in voters} == {"again"}
+    assert {cast(settings, competition.id, voter.id, "a").result for voter in voters} == {"again"}
 
 
 def test_a_database_from_before_opens_nothing_the_log_has_forgotten(
@@ -120,10 +120,10 @@ def test_a_database_from_before_opens_nothing_the_log_has_forgotten(
     execute("UPDATE competitions SET forgotten_at = NULL WHERE id = %s", competition.id)
 
     reopen(competition)
-    assert cast(settings, competition.id, voters[0].id, "b").word == "unknown"
+    assert cast(settings, competition.id, voters[0].id, "b").result == "unknown"
     step(worker)
 
-    assert cast(settings, competition.id, voters[0].id, "b").word == "already"
+    assert cast(settings, competition.id, voters[0].id, "b").result == "already"
 
 
 def test_a_competition_that_opens_again_is_not_over(

@@ -88,10 +88,10 @@ def test_without_a_key_nothing_is_signed_and_the_log_says_so_once(
 
 def test_a_production_worker_needs_a_key_that_is_one(environment: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="CHECKPOINT_KEY is not set"):
-        Worker.of(config.load(environment | {"VOTE_ENV": "production"}))
+        Worker.from_settings(config.load(environment | {"VOTE_ENV": "production"}))
     for wrong in ("too-short", "-----BEGIN PRIVATE KEY-----\nno\n-----END PRIVATE KEY-----", "&" * 44):
         with pytest.raises(ConfigError, match="not an Ed25519 private key"):
-            Worker.of(config.load(environment | {"CHECKPOINT_KEY": wrong}))
-    worker = Worker.of(config.load(environment | {"VOTE_ENV": "production", "CHECKPOINT_KEY": KEY}))
+            Worker.from_settings(config.load(environment | {"CHECKPOINT_KEY": wrong}))
+    worker = Worker.from_settings(config.load(environment | {"VOTE_ENV": "production", "CHECKPOINT_KEY": KEY}))
     assert worker.keeper.signer is not None
     worker.close()
