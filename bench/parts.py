@@ -51,7 +51,7 @@ class Worker:
             Batch(
                 datetime.fromisoformat(line["time"]).timestamp(),
                 line["shard"],
-                line["upto"],
+                line["last"],
                 line["ballots"],
                 line["ms"] / 1000,
             )

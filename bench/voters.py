@@ -30,7 +30,7 @@ class Crowd(NamedTuple):
     jwt_secret: str
     flask_secret: str
 
-    def services(self, size: int) -> "Iterator[Crowd]":
+    def parts(self, size: int) -> "Iterator[Crowd]":
         """Crowds of this size, one after the other, nobody in two of them."""
         for first in range(self.first, self.first + self.size - size + 1, size):
             yield self._replace(first=first, size=size)
@@ -57,15 +57,15 @@ def requests(crowd: Crowd, kind: Kind, competition: int) -> list[bytes]:
     return made
 
 
-def _body(voter: int, csrf: str) -> tuple[str, str]:
-    fields = {"vote": choice_of(voter)} | ({csrf.FIELD: csrf} if csrf else {})
+def _body(voter: int, csrf_value: str) -> tuple[str, str]:
+    fields = {"vote": choice_of(voter)} | ({csrf.FIELD: csrf_value} if csrf_value else {})
     form = voter // len(OPTIONS) % len(FIELDS)
     if form == 0:
-        services = (
+        parts = (
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
             for name, value in fields.items()
         )
-        body = "".join(services) + f"--{BOUNDARY}--\r\n"
+        body = "".join(parts) + f"--{BOUNDARY}--\r\n"
     elif form == 1:
         body = "&".join(f"{name}={value}" for name, value in fields.items())
     else:

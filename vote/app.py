@@ -1,7 +1,7 @@
-"""The Flask app: `create_app()`, and `app` for a server that is given `vote.app:app`.
+"""The Flask app: `create_app()`, and `app` for servers that load `vote.app:app`.
 
-Casting, live results, static files and probes are not here but in the front door (`asgi.py`), which also adds the
-headers and the log line of every answer.
+The front door (`asgi.py`) handles ballots, live results, static files and probes, and adds headers and access log to every
+answer.
 """
 
 from collections.abc import MutableMapping
@@ -65,12 +65,11 @@ BLUEPRINTS = (
 
 
 class App(Flask):
-    """Flask that writes absolute addresses, redirects among them, with PUBLIC_URL where there is one: a client says what it
-    likes in its Host header.
+    """Flask that builds absolute URLs, including redirects, from PUBLIC_URL if it is set: clients control the Host header.
     """
 
     def create_url_adapter(self, request: Any) -> MapAdapter | None:
-        """What matches paths and writes addresses for a request."""
+        """Return the adapter that matches paths and builds URLs for a request."""
         adapter = super().create_url_adapter(request)
         public_url = self.extensions[request_context.EXTENSION].settings.public_url
         if adapter is not None and public_url:
@@ -80,17 +79,17 @@ class App(Flask):
 
 
 class Templates(Environment):
-    """Flask's, with one table of globals for all templates: each import of a macro compares tables, and comparing with a
-    ChainMap took a fifth of the time a page takes to write.
+    """Flask's template environment with one table of globals for all templates. Each import of a macro compares these
+    tables, and comparing ChainMaps took a fifth of the time to render a page.
     """
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-        """The globals of a template: everybody's, unless it has some of its own."""
+        """Return the shared globals, unless the template has its own."""
         return super().make_globals(d) if d else self.globals
 
 
 def create_app(services: Services | None = None) -> Flask:
-    """A Flask app on these parts; without any, on its own, made from the environment and started."""
+    """Create a Flask app on these services; without any, load the settings, create services and start them."""
     if services is None:
         services = Services.from_settings(config.load())
         services.start()
@@ -117,7 +116,7 @@ def create_app(services: Services | None = None) -> Flask:
     app.after_request(compression.compress)  # first registered, last to run
     assets.register(app, settings.static_url)
     request_guards.guard(app)
-    idempotency.register(app)  # after the gate, so before its last word: what is answered again is private too
+    idempotency.register(app)  # after the guards, so that their response hooks also mark repeated answers as private
     errors.register(app)
     return app
 
@@ -128,7 +127,7 @@ def _app() -> Flask:
 
 
 def __getattr__(name: str) -> Any:
-    """`app`, made when a server asks for it, so that importing this module connects to nothing."""
+    """Create `app` when a server asks for it, so that importing this module connects to nothing."""
     if name == "app":
         return _app()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""Tokens and password hashes. No Flask, no database: who is revoked is asked elsewhere (`identity/revocations.py`).
+"""Tokens and password hashes, without Flask or a database; `identity/revocations.py` knows what is revoked.
 
-Tokens are JWT, HS256, 24 hours, with exactly seven claims; every check of RFC 8725 §3 that applies is made.
-Passwords are PBKDF2-HMAC-SHA256 with a salt and 600,000 rounds (OWASP Password Storage, 2025), in the form of RFC 8265
+Tokens are JWT, HS256, valid for 24 hours, with exactly seven claims, checked as RFC 8725 §3 requires. Passwords are hashed
+with PBKDF2-HMAC-SHA256, a salt and 600,000 rounds (OWASP Password Storage, 2025), in the form of RFC 8265
 (`domain/folding.py`).
 """
 
@@ -32,22 +32,24 @@ HEADER = {"alg": ALGORITHM, "typ": "JWT"}
 ISSUER = "vote-app"
 AUDIENCE = "vote-app"
 TOKEN_HOURS = 24
+INVALID_TOKEN = "This token is not valid or has expired. Log in again."  # noqa: S105  # a sentence
 CLAIMS = frozenset({"iss", "aud", "sub", "exp", "nbf", "iat", "jti"})
 JTI_BYTES = 16
 
 PBKDF2_ROUNDS = 600_000
-PBKDF2_MAX_ROUNDS = 10_000_000  # a stored hash may not make us work for minutes
+PBKDF2_MAX_ROUNDS = 10_000_000  # a stored hash must not cost minutes of work
 SALT_BYTES = 16
 
-UNCONFIRMED = "unconfirmed."  # begins the jti of whose address has to be looked up to vote; no random jti has a dot
+INVALID_TOKEN = "This token is invalid. Log in again."  # noqa: S105  # a message
+UNCONFIRMED = "unconfirmed."  # jti prefix: the e-mail address must be looked up before voting. No random jti has a dot
 
 Derive = Callable[[bytes, bytes, int], bytes]  # password, salt, rounds → digest
 
 
 class PasswordMatch(IntEnum):
-    """What comparing a password with a stored hash came to; WRONG is false.
+    """The result of comparing a password with a stored hash; WRONG is false.
 
-    AS_TYPED: right, but the hash is of the bytes as they were typed, from before passwords were normalized.
+    AS_TYPED: correct, but the hash is of the password as typed, from before passwords were normalised.
     """
 
     WRONG = 0
@@ -56,7 +58,7 @@ class PasswordMatch(IntEnum):
 
 
 class TokenClaims(NamedTuple):
-    """What a valid token says."""
+    """The claims of a valid token. Times are in seconds since 1970."""
 
     user_id: int
     jti: str
@@ -65,9 +67,9 @@ class TokenClaims(NamedTuple):
 
 
 def create_jwt_token(user_id: int, *, secret: str, now: float | None = None, confirmed: bool = True) -> str:
-    """A token for this user, valid for TOKEN_HOURS from `now` (seconds since 1970; the clock's when not given).
+    """Return a token for this account, valid for TOKEN_HOURS from `now` (seconds since 1970; default: the current time).
 
-    One that is not `confirmed` says so in its jti: whether its owner may vote has to be asked then
+    A token that is not `confirmed` says so in its jti; its owner's e-mail address is then looked up before voting
     (`identity/email_confirmation.py`).
     """
     issued = int(time.time() if now is None else now)
@@ -84,32 +86,32 @@ def create_jwt_token(user_id: int, *, secret: str, now: float | None = None, con
 
 
 def read_jwt_token(token: str, *, secrets_: Sequence[str], now: float | None = None) -> TokenClaims:
-    """What the token says, when one of the secrets (newest first) signed it. Raises NotLoggedIn for every other cause.
+    """Return the claims of a token that one of the secrets (newest first) signed. Raises NotLoggedIn in every other case.
 
-    Whether it was revoked is not looked at. There is no leeway: the second `exp` names is already too late.
+    Does not check revocations. There is no leeway: at the second of `exp` the token has expired.
     """
     if len(token) > TOKEN_MAX_CHARS or "=" in token:  # RFC 7515 §2: base64url without padding; PyJWT is lenient
-        raise NotLoggedIn("This token is not valid. Log in again.")
+        raise NotLoggedIn(INVALID_TOKEN)
     for secret in secrets_:
         try:
-            read = jwt.decode_complete(
+            decoded = jwt.decode_complete(
                 token,
                 secret,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=AUDIENCE,
-                # Times are compared below, by one clock that a test may set.
+                # Times are compared below, with one clock that tests can set.
                 options={"require": sorted(CLAIMS), "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
         except jwt.InvalidSignatureError:
             continue
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             break
-        # Another typ is another purpose (RFC 8725 §3.11); a claim that is there twice is not when it is written again.
-        if read["header"] != HEADER or _encoded(read["payload"]) != token.split(".")[1]:
+        # Another typ is another purpose (RFC 8725 §3.11); a duplicate claim disappears when the claims are serialised again.
+        if decoded["header"] != HEADER or _encoded(decoded["payload"]) != token.split(".")[1]:
             break
-        return check_claims(read["payload"], now=time.time() if now is None else now)
-    raise NotLoggedIn("This token is not valid. Log in again.")
+        return check_claims(decoded["payload"], now=time.time() if now is None else now)
+    raise NotLoggedIn(INVALID_TOKEN)
 
 
 def _encoded(claims: dict[str, object]) -> str:
@@ -118,7 +120,7 @@ def _encoded(claims: dict[str, object]) -> str:
 
 
 def check_claims(claims: dict[str, object], *, now: float) -> TokenClaims:
-    """The claims of a token whose signature was right, or NotLoggedIn. Used by both readers of tokens."""
+    """Check the claims of a token with a valid signature, and return them. Raises NotLoggedIn. Both token readers use it."""
     sub, jti = claims.get("sub"), claims.get("jti")
     issued, begins, expires = claims.get("iat"), claims.get("nbf"), claims.get("exp")
     if (
@@ -138,24 +140,25 @@ def check_claims(claims: dict[str, object], *, now: float) -> TokenClaims:
         and expires - issued <= TOKEN_HOURS * 3600
     ):
         return TokenClaims(number, jti, issued, expires)
-    raise NotLoggedIn("This token is not valid or no longer valid. Log in again.")
+    raise NotLoggedIn(INVALID_TOKEN)
 
 
 def pbkdf2(password: bytes, salt: bytes, rounds: int) -> bytes:
-    """PBKDF2-HMAC-SHA256, in this thread."""
+    """Return PBKDF2-HMAC-SHA256, computed in this thread."""
     return hashlib.pbkdf2_hmac("sha256", password, salt, rounds)
 
 
 def hash_password(password: str, *, rounds: int = PBKDF2_ROUNDS, derive: Derive = pbkdf2) -> str:
-    """`pbkdf2:sha256:<rounds>$<salt>$<hash>`, the form Werkzeug reads too. Takes about 0.3 s of a core."""
+    """Return `pbkdf2:sha256:<rounds>$<salt>$<hash>`, which Werkzeug reads too. Takes about 0.3 s of a core."""
     salt = secrets.token_urlsafe(SALT_BYTES)
     return f"pbkdf2:sha256:{rounds}${salt}${derive(_bytes(password_key(password)), salt.encode('ascii'), rounds).hex()}"
 
 
 def verify_password(password: str, stored: str, *, derive: Derive = pbkdf2) -> PasswordMatch:
-    """Compare a password with a stored hash. A hash that cannot be read verifies nothing.
+    """Compare a password with a stored hash. An unreadable hash matches nothing.
 
-    A password that is not normalized is tried as typed too, which costs a second derivation: old hashes were made so.
+    A password that normalisation changes is also tried as typed, at the cost of a second derivation: old hashes were made
+    so.
     """
     try:
         method, salt, digest = stored.split("$")
@@ -176,7 +179,7 @@ def verify_password(password: str, stored: str, *, derive: Derive = pbkdf2) -> P
 
 
 def needs_rehash(stored: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
+    """Return whether the hash was made with other parameters than today's."""
     return not stored.startswith(f"pbkdf2:sha256:{PBKDF2_ROUNDS}$")
 
 
@@ -185,41 +188,42 @@ def _bytes(password: str) -> bytes:
 
 
 class PasswordHasher:
-    """Hashes in few processes that yield to all others, so that a flood of logins waits in line and votes do not starve.
+    """A bounded pool of low-priority processes, so that a flood of logins queues and does not starve votes.
 
-    The line is bounded too: at most `places` are hashed or wait, since each holds a thread that makes pages. HasherBusy to
-    all others.
+    The queue is bounded too, as each caller holds a page thread: at most `places` are hashed or wait; others get HasherBusy.
     """
 
     def __init__(self, processes: int, *, places: int = 64) -> None:
         self._processes = [HashProcess() for _ in range(processes)]
         self._free: queue.SimpleQueue[HashProcess] = queue.SimpleQueue()
-        for one in self._processes:
-            self._free.put(one)
+        for process in self._processes:
+            self._free.put(process)
         self.places = max(processes, places)
         self._places = threading.BoundedSemaphore(self.places)
-        # Verified when there is no such user, so that unknown and wrong take the same time.
-        self._nobody = f"pbkdf2:sha256:{PBKDF2_ROUNDS}${secrets.token_urlsafe(SALT_BYTES)}${bytes(32).hex()}"
+        # Verified when there is no such account, so that both cases take the same time.
+        self._dummy_hash = f"pbkdf2:sha256:{PBKDF2_ROUNDS}${secrets.token_urlsafe(SALT_BYTES)}${bytes(32).hex()}"
 
     def hash(self, password: str) -> str:
-        """hash_password, in line. Raises HasherBusy."""
-        with self._in_line() as derive:
+        """Hash a password in the pool (`hash_password`). Raises HasherBusy."""
+        with self._queued() as derive:
             return hash_password(password, derive=derive)
 
     def verify(self, password: str, stored: str | None) -> PasswordMatch:
-        """verify_password, in line; without a stored hash as slow, and WRONG. Raises HasherBusy."""
-        with self._in_line() as derive:
-            match = verify_password(password, stored or self._nobody, derive=derive)
+        """Verify a password in the pool (`verify_password`). Without a stored hash, take as long and return WRONG. Raises
+        HasherBusy.
+        """
+        with self._queued() as derive:
+            match = verify_password(password, stored or self._dummy_hash, derive=derive)
         return PasswordMatch.WRONG if stored is None else match
 
     def check_free(self) -> None:
-        """Raises HasherBusy when there is no place now: asked before anything else is done for a login."""
+        """Raise HasherBusy when no place is free: checked before a login does any other work."""
         if not self._places.acquire(blocking=False):
             raise HasherBusy
         self._places.release()
 
     @contextmanager
-    def _in_line(self) -> Iterator[Derive]:
+    def _queued(self) -> Iterator[Derive]:
         if not self._places.acquire(blocking=False):
             raise HasherBusy
         try:

@@ -1,14 +1,16 @@
-"""A circuit breaker: while a store is down, one caller at a time finds out; everybody else is told at once."""
+"""A circuit breaker: while a store is down, one caller at a time probes it, and all others fail fast."""
 
 import threading
 import time
 from collections.abc import Callable
 
-PROBE_EVERY_S = 0.2  # so that a store that is back is used again within this and one connect
+PROBE_EVERY_S = 0.2  # a store that is back is used again after at most this and one connect
 
 
 class CircuitBreaker:
-    """Open after a failure. Then `may_try` lets one caller through every PROBE_EVERY_S, until one succeeds."""
+    """A thread-safe circuit breaker. Open after a failure; then `allows_call` lets one caller through every PROBE_EVERY_S,
+    until one succeeds.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -18,11 +20,11 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the last thing heard was a failure."""
+        """Return whether the last call failed."""
         return self._is_open
 
     def allows_call(self) -> bool:
-        """Whether this caller may ask the store."""
+        """Return whether this caller may call the store."""
         if not self._is_open:
             return True
         with self._lock:
@@ -33,11 +35,11 @@ class CircuitBreaker:
             return True
 
     def failed(self) -> None:
-        """The store did not answer."""
+        """Record that the store did not answer; opens the breaker."""
         with self._lock:
             self._is_open = True
             self._next_probe = self._clock() + PROBE_EVERY_S
 
     def succeeded(self) -> None:
-        """The store answered."""
+        """Record that the store answered; closes the breaker."""
         self._is_open = False

@@ -1,6 +1,7 @@
-"""Every setting of every process, read once from the environment (and `.env`), here only; refused loudly when wrong.
+"""Every setting of every process, read once from the environment and `.env`, and only here; wrong settings stop the start.
 
-A secret may come from a file named by `NAME_FILE`. Messages name setting and reason, never the value. `.env.example` agrees.
+A secret may come from a file named by `NAME_FILE`. Messages name the setting and the reason, never the value.
+`.env.example` lists every setting.
 """
 
 import ipaddress
@@ -22,25 +23,25 @@ from vote.production_rules import HOW_TO_MAKE_ONE, OTHER_SECRETS, SIGNING_SECRET
 
 SECRETS = (*SIGNING_SECRETS, *OTHER_SECRETS)
 WRONG = "The settings are wrong:"
-NOT_BY_CHANCE = ("BACKUP_IDENTITY", "SMTP_URL")  # secrets that nobody makes by the line below
+NOT_BY_CHANCE = ("BACKUP_IDENTITY", "SMTP_URL")  # secrets that are not random strings
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 
-# Scheme, host and a port that is not the usual one; no path, no wildcard, no upper case (RFC 6454 §6.2).
+# Scheme, host and any non-default port; no path, no wildcard, no upper case (RFC 6454 §6.2).
 ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
 RETIRED = {  # since 0.2.0
     "CLIENT_PATIENCE_S": "CLIENT_TIMEOUT_S",
     "BALLOT_LOG_WAIT": "BALLOT_LOG_MIN_REPLICAS",
 }
-POOLED = ("web", "reports")  # parts whose connections may go through a pooler (docs/adr/0027)
+POOLED = ("web", "reports")  # parts that may connect through a pooler (docs/adr/0027)
 
 Network = production_rules.Network
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 class DatabaseTarget(NamedTuple):
-    """Where one part connects, and the role it takes there (None: the URL's own). `pooled`: a pooler stands before the
-    server and gives each transaction another of its connections.
+    """Where a part connects, and the role it sets there (None: the URL's own). `pooled`: a pooler may give each transaction
+    another server connection.
     """
 
     url: str
@@ -61,12 +62,12 @@ def _cores() -> int:
 
 
 class Settings(BaseModel):
-    """The settings, frozen. Field names are the environment's names in lower case."""
+    """The settings, immutable. Field names are the names of environment variables in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     def __repr_args__(self) -> Iterator[tuple[str, object]]:
-        """Nothing: secrets, and passwords in URLs, are never shown."""
+        """Show nothing: settings hold secrets, and passwords in URLs."""
         yield from ()
 
     vote_env: Literal["development", "production"] = "development"
@@ -137,18 +138,20 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
         if self.public_url is not None and urlsplit(self.public_url).scheme not in ("http", "https"):
-            raise ValueError("PUBLIC_URL must begin with http:// or https://")
+            raise ValueError("PUBLIC_URL must start with http:// or https://")
         if not all(ORIGIN.fullmatch(origin) for origin in self.cors_origins):
-            raise ValueError("CORS_ORIGINS takes origins as browsers write them, as in https://app.example.org:8443")
+            raise ValueError(
+                "CORS_ORIGINS takes origins as browsers send them, for example https://app.example.org:8443"
+            )
         return self
 
     @model_validator(mode="after")
     def _check_secrets(self) -> Self:
         given = {name: secret for name in SIGNING_SECRETS if (secret := getattr(self, name.lower()))}
-        for one, other in itertools.combinations(given, 2):
-            if given[one] == given[other]:
+        for first, second in itertools.combinations(given, 2):
+            if given[first] == given[second]:
                 raise ValueError(
-                    f"{one} and {other} must differ: what one of them signs must never pass for the other's"
+                    f"{first} and {second} must differ, or a signature made with one would be valid for the other"
                 )
         return self
 
@@ -159,53 +162,55 @@ class Settings(BaseModel):
             if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
                 raise ValueError("SMTP_URL must be smtp://user:password@host:587 or smtps://user:password@host:465")
             if self.mail_from is None:
-                raise ValueError("SMTP_URL needs MAIL_FROM, the address that mails come from")
+                raise ValueError("SMTP_URL needs MAIL_FROM, the sender address of mails")
             if self.public_url is None:
                 raise ValueError(
-                    "SMTP_URL needs PUBLIC_URL: links in mails begin with it, never with what a client sent"
+                    "SMTP_URL needs PUBLIC_URL: links in mails start with it, never with a client's Host header"
                 )
         return self
 
     @property
     def mail_is_read_here(self) -> bool:
-        """Whether mail is not sent but kept to be read at /outbox: in development without a mail server."""
+        """Return whether mail is not sent but shown at /outbox: in development without a mail server."""
         return self.vote_env == "development" and self.smtp_url is None
 
     @property
     def can_mail(self) -> bool:
-        """Whether mail reaches anybody."""
+        """Return whether mail reaches its recipients, or /outbox."""
         return self.smtp_url is not None or self.mail_is_read_here
 
     @cached_property
     def site_url(self) -> str:
-        """How links in mails begin: PUBLIC_URL, or the address the web listens on, as this machine reaches it."""
+        """Return the base of links in mails: PUBLIC_URL, or the address where this machine reaches the web."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # nosec B104: shown, not bound
         return (self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}").rstrip("/")
 
     @cached_property
     def log_url(self) -> str:
-        """The ballot log's Redis; the cache's when it has none of its own."""
+        """Return the URL of the ballot log's Redis; the cache's when it has none of its own. Raises ConfigError without
+        either.
+        """
         return _required(self.ballot_log_url or self.redis_url, "REDIS_URL", "redis://127.0.0.1:6379/0")
 
     @cached_property
     def cache_url(self) -> str:
-        """The Redis of cache and limits."""
+        """Return the URL of the Redis for cache and rate limits. Raises ConfigError without one."""
         return _required(self.redis_url, "REDIS_URL", "redis://127.0.0.1:6379/0")
 
     def replica(self) -> DatabaseTarget | None:
-        """Where results are read beside the primary, when there is such a place."""
+        """Return where results are read from a replica, or None without one."""
         return DatabaseTarget(self.database_replica_url, "vote_reports") if self.database_replica_url else None
 
     def database(self, part: Literal["owner", "web", "worker", "reports", "backup"]) -> DatabaseTarget:
-        """Where `part` connects: its own URL when it has one, else the owner's with SET ROLE."""
+        """Return where `part` connects: its own URL if it has one, else the owner's with SET ROLE. Raises ConfigError."""
         own = None if part == "owner" else getattr(self, f"database_url_{part}")
         pooled = self.database_pooler == "transaction" and part in POOLED
         if own:
             return DatabaseTarget(own, None, pooled)
         if pooled:
             raise ConfigError(
-                f"DATABASE_POOLER=transaction needs DATABASE_URL_{part.upper()}, with a login of its own: a role taken"
-                " with SET ROLE would stay with the pooler's connection, for whoever is given it next."
+                f"DATABASE_POOLER=transaction needs DATABASE_URL_{part.upper()}, with a login of its own: SET ROLE would"
+                " leak through the pooler's connection to its next user."
             )
         owner = _required(self.database_url, "DATABASE_URL", "postgresql://user@host/vote")
         return DatabaseTarget(owner, None if part == "owner" else f"vote_{part}")
@@ -220,9 +225,9 @@ def _required(value: str | None, name: str, example: str) -> str:
 
 
 def _refuse_retired(environ: Mapping[str, str]) -> None:
-    """Raise ConfigError for a setting that has another name now: under the old one nobody would read it."""
-    if found := [old for old in RETIRED if environ.get(old)]:
-        raise ConfigError("\n".join([WRONG, *(f"  {old} is called {RETIRED[old]} now. Rename it." for old in found)]))
+    """Raise ConfigError for a setting that was renamed: its old name would be ignored."""
+    if retired := [old for old in RETIRED if environ.get(old)]:
+        raise ConfigError("\n".join([WRONG, *(f"  {old} is now called {RETIRED[old]}. Rename it." for old in retired)]))
 
 
 def _with_files(environ: Mapping[str, str]) -> dict[str, str]:
@@ -238,9 +243,10 @@ def _with_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process. Without `environ`: `.env` of the working folder, overruled by the environment.
+    """Return the settings of this process. Without `environ`, read `.env` of the working directory, overridden by the
+    environment.
 
-    Raises ConfigError with one line per wrong setting; values are never repeated in it.
+    Raises ConfigError with a line per wrong setting; values are never shown.
     """
     if environ is None:
         from_file = {name: value for name, value in dotenv.dotenv_values(".env").items() if value is not None}

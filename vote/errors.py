@@ -7,14 +7,14 @@ VoteError
 │   └── NoSuchCompetition
 ├── NotLoggedIn             who you are is not known
 ├── NotAllowed              known, but this is not yours to do
-├── NotConfirmed            known, but nobody knows yet that the e-mail address is theirs
+├── NotConfirmed            known, but their email address is not confirmed
 ├── TooManyRequests         more than the named limit; nothing was done
 │   └── TooManyGuesses      a password was wrong too often; this one was not looked at
 ├── ForgedForm              a browser's form without the token of its session
 │   └── NoCookie            a browser's form without any session: no token of it could be right
 ├── AlreadyAnswered         a form that was sent before; the answer it got is given again
 ├── Conflict                the present state does not allow it
-│   ├── NameTaken           user name or e-mail in use
+│   ├── NameTaken           username or email in use
 │   ├── AlreadyVoted        another choice is stored, and it may not be changed
 │   └── AddressHasVoted     another account has voted from this e-mail address
 ├── VotingNotOpen           before opening or after closing
@@ -30,10 +30,12 @@ VoteError
     │   └── ForeignLog      it is there, and belongs to another installation
     ├── DatabaseUnavailable PostgreSQL
     │   └── DatabaseBusy    it is there, and all our connections to it are in use
-    └── HasherBusy          more people log in at this moment than passwords can be checked
+    └── HasherBusy          more people are logging in than passwords can be checked
 """
 
 import math
+
+NO_SUCH_ACCOUNT = "There is no such account."
 
 
 class VoteError(Exception):
@@ -73,15 +75,15 @@ class NotLoggedIn(VoteError):
 
 
 class NotAllowed(VoteError):
-    """Your account may not do this."""
+    """Your account is not allowed to do this."""
 
 
 class NotConfirmed(VoteError):
-    """Confirm your e-mail address first: open the link in the mail we sent you. Your account page sends another."""
+    """Confirm your email address before you vote: open the link in the email we sent you."""
 
 
 class TooManyRequests(VoteError):
-    """Too many requests from you. Nothing was done; wait a moment and send it again."""
+    """Too many requests. Nothing was done. Wait a moment, then try again."""
 
     def __init__(self, wait_s: float, detail: str | None = None) -> None:
         super().__init__(detail)
@@ -93,23 +95,23 @@ class TooManyGuesses(TooManyRequests):
 
 
 class ForgedForm(VoteError):
-    """This form is too old or did not come from this site. Load the page again and send it once more."""
+    """This form has expired or did not come from this site. Reload the page and send it again."""
 
 
 class NoCookie(ForgedForm):
-    """Your browser sent no cookie. Allow cookies for this site, or open it with https://, then load the page again."""
+    """Your browser sent no cookie. Allow cookies for this site, or open it with https://, then reload the page."""
 
 
 class AlreadyAnswered(VoteError):
-    """This form was sent before, and nothing more was done. Load the page again to see how things stand."""
+    """This form was already sent, and nothing was done twice. Reload the page to see the current state."""
 
 
 class Conflict(VoteError):
-    """The present state does not allow this."""
+    """This is not possible in the current state."""
 
 
 class NameTaken(Conflict):
-    """This user name or e-mail address is in use."""
+    """This username or email address is in use."""
 
     def __init__(self, fields: dict[str, str]) -> None:
         super().__init__()
@@ -117,11 +119,11 @@ class NameTaken(Conflict):
 
 
 class AlreadyVoted(Conflict):
-    """You have already voted, and the vote cannot be changed here. Your first vote counts."""
+    """You have already voted, and votes cannot be changed here. Your first vote counts."""
 
 
 class AddressHasVoted(Conflict):
-    """Your e-mail address has voted here before, with an account that is gone or has another one now. That vote counts."""
+    """Your email address has already voted here, with an account that is deleted or has a new address. That vote counts."""
 
 
 class VotingNotOpen(VoteError):
@@ -141,15 +143,15 @@ class WrongMediaType(VoteError):
 
 
 class StaleVersion(VoteError):
-    """Somebody changed this in the meantime. Load it again and repeat your change."""
+    """Someone changed this in the meantime. Reload it and repeat your change."""
 
 
 class UnreadableVersion(VoteError):
-    """If-Match must hold the ETag you read, with its quotes, or *. What was sent is neither."""
+    """If-Match is neither an ETag nor *. Send the ETag you read, with its quotes."""
 
 
 class VersionRequired(VoteError):
-    """Send the ETag you read in an If-Match header, so that nobody's change is overwritten."""
+    """If-Match is missing. Send the ETag you read in it, so that nobody's change is overwritten."""
 
 
 class BackupUnusable(VoteError):
@@ -163,11 +165,11 @@ class Unavailable(VoteError):
 
 
 class LogUnavailable(Unavailable):
-    """Not confirmed: your vote may be stored or not. Press again, it cannot count twice."""
+    """Not confirmed: your vote may or may not be stored. Press again: it cannot count twice."""
 
 
 class ForeignLog(LogUnavailable):
-    """The ballot log belongs to another installation. Nothing was read from it or done in it."""
+    """The ballot log belongs to another installation. Nothing was read from it or written to it."""
 
     def __init__(self, ours: str = "", owner: str = "") -> None:
         super().__init__(foreign_log(ours, owner) if ours else None)
@@ -183,13 +185,13 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DatabaseBusy(DatabaseUnavailable):
-    """More people ask for something at this moment than can be served. Try again in a few seconds."""
+    """The service is busy. Try again in a few seconds."""
 
     retry_after_s = 2
 
 
 class HasherBusy(Unavailable):
-    """Many people are logging in at this moment. Nothing was wrong with yours: try again in a few seconds."""
+    """Many people are logging in right now. Try again in a few seconds."""
 
     retry_after_s = 3
 
@@ -198,6 +200,6 @@ def foreign_log(ours: str, owner: str) -> str:
     """Say whose ballot log it is, and what somebody who runs it can do."""
     whose = f"installation {owner}" if owner else "no installation that is known here"
     return (
-        f"the ballot log belongs to {whose}, and this is installation {ours}: nothing is read from it or done in it."
+        f"the ballot log belongs to {whose}, and this is installation {ours}: nothing is read from it or written to it."
         " Set BALLOT_LOG_URL (or REDIS_URL) to a log of its own; `vote log adopt` takes this one over"
     )

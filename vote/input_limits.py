@@ -1,48 +1,50 @@
-"""Limits on what a stranger may send, hold or make us do: one table, from which the code that enforces a limit takes it.
+"""Limits on what a client may send, hold or make us do: one table, which is also the source for the code that enforces them.
 
-A byte, a field or a piece of work that no line of this table counts is a hole. `docs/security.md` shows the table, and
-`tests/system/test_input_limits.py` sends to each limit as much as it allows, and one more.
+Anything not counted by a row of this table is a hole. `docs/security.md` shows the table, and
+`tests/system/test_input_limits.py` sends what each limit allows, and one more.
 """
 
 from typing import NamedTuple
 
 KIB = 1024
 
-HEAD_MAX_BYTES = 32 * KIB  # request line and fields; a token, cookies and what browsers add are some 3 KB
+HEAD_MAX_BYTES = 32 * KIB  # request line and fields; a token, cookies and a browser's headers are some 3 KB
 HEADERS_MAX = 100  # browsers send some 20, proxies add a few
-URL_MAX_BYTES = 8_000  # what RFC 9110 §4.1 asks every server to take at least
-HANDSHAKE_LINE_MAX_BYTES = 8_000  # of a WebSocket's handshake; its library reads lines of 8 KiB
-FRAMING_MAX_BYTES = 32 * KIB  # sizes and extensions of chunks, and trailers, which nobody here reads
-FRAMING_SHARE = 16  # a long body may bring more: one byte of framing for so many of content
+URL_MAX_BYTES = 8_000  # the minimum that RFC 9110 §4.1 recommends
+HANDSHAKE_LINE_MAX_BYTES = 8_000  # of a WebSocket handshake; its library reads lines of 8 KiB
+FRAMING_MAX_BYTES = 32 * KIB  # chunk sizes, chunk extensions and trailers, all of them ignored
+FRAMING_SHARE = 16  # a long body may have more: one byte of framing per 16 of content
 
-BODY_MAX_BYTES = 64 * KIB  # forms and JSON; the largest of ours has some 10 KiB
+BODY_MAX_BYTES = 64 * KIB  # forms and JSON; our largest has some 10 KiB
 VOTE_MAX_BYTES = 16 * KIB  # a ballot is some 200 bytes
-FIELDS_MAX = 100  # of a form, of multipart, of each JSON object; 26 options are the most that a form of ours has
+FIELDS_MAX = 100  # of a form, a multipart body, each JSON object; our largest form has 26 options
 VOTE_FIELDS_MAX = 20
 UNKNOWN_FIELDS_NAMED_MAX = 20  # in an answer
 FIELD_NAME_MAX_CHARS = 100  # in an answer
 
-SOCKET_MESSAGE_MAX_BYTES = 1024  # watchers have nothing to say; a keep-alive of some library fits
+SOCKET_MESSAGE_MAX_BYTES = 1024  # watchers need to send nothing; a library's keep-alive fits
 SOCKET_MESSAGES_PER_S = 4
-SOCKET_FRAMES_PER_S = 20  # of any kind, fragments and pings too
+SOCKET_FRAMES_PER_S = 20  # of any kind, including fragments and pings
 SOCKET_FRAGMENTS_MAX = 16  # of one message
-SOCKETS_MAX = 20_000  # of one process, some 20 KB each with its connection: 400 MB; beyond that it serves nobody well
-CONNECTIONS_MAX = 25_000  # of one process: all its sockets, and 5,000 who ask
+SOCKETS_MAX = 20_000  # of one process, some 20 KB each with its connection: 400 MB; with more, it serves nobody well
+CONNECTIONS_MAX = 25_000  # of one process: all its sockets and 5,000 requests
 
-PAGE_WAIT_S = 10  # for a thread, while each waits for a database that is slow; then 503, never a line without an end
-LOGIN_WAIT_S = 10  # for a place before the hasher; a refusal is dear when it is asked for again at once
+PAGE_WAIT_S = 10  # for a thread, while all of them wait for a slow database; then 503, so that the queue stays bounded
+LOGIN_WAIT_S = 10  # for a place at the hasher; refusing sooner would bring the client back at once
 
-PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never cut
-TOKEN_MAX_CHARS = 1_024  # ours have about 300; a longer one is not read at all
+PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never truncated
+TOKEN_MAX_CHARS = 1_024  # ours have about 300; longer ones are not parsed
 MAILED_TOKEN_MAX_CHARS = 128  # ours have 43
-FREE_GUESSES = 4  # wrong passwords that cost no time; from the next one on each doubles the wait
-GUESSES_A_DAY = 100  # of one name, from all networks that are no known device (NIST: "no more than 100")
+FREE_GUESSES = 4  # wrong passwords without a delay; from the next one on, each doubles the wait
+GUESSES_A_DAY = 100  # per username, from everywhere but known devices (NIST: "no more than 100")
 MAILS_TO_ADDRESS_PER_HOUR = 3  # for one purpose
-LOGGED_PATH_MAX_CHARS = 200  # of a line in the log; ours are far shorter
+LOGGED_PATH_MAX_CHARS = 200  # in a log line; ours are far shorter
 
 
 class InputLimit(NamedTuple):
-    """One line of the table. `enforced` names a module and what in it enforces the limit; `setting` its setting, if any."""
+    """A row of the table. `enforced` names the module and object that enforce the limit; `setting` its setting, if it has
+    one.
+    """
 
     name: str
     number: int

@@ -1,8 +1,8 @@
-"""Logging: one JSON line per request and per batch on standard output, in UTC, by structlog.
+"""Configure logging with structlog: one JSON line per request and per batch on standard output, in UTC.
 
-One line is one JSON object, whoever writes it: loggers of libraries, warnings, and errors that nothing caught too. It is
-ASCII, so that nothing in it moves a cursor or ends a line, for programs and terminals (C0 and C1 controls, U+2028).
-No password, token, e-mail address or choice belongs in a line; whoever writes one names its fields.
+Each line is one JSON object, also for library loggers, warnings and uncaught errors. It is ASCII, so that no program or
+terminal sees a control character or line end inside it (C0 and C1 controls, U+2028). Passwords, tokens, e-mail addresses
+and choices must not be logged; log calls name their fields.
 """
 
 import json
@@ -15,30 +15,30 @@ from typing import Any
 import structlog
 
 LIBRARIES = ("uvicorn.error", "gunicorn.error", "py.warnings")
-ACCESS = ("uvicorn.access", "gunicorn.access")  # off: they would write whole addresses, and the app has its own line
+ACCESS = ("uvicorn.access", "gunicorn.access")  # off: they log full URLs, and the app writes its own line
 
 logger = structlog.get_logger()
 
 
 def render(line: object, **how: Any) -> str:
-    """A line as JSON in printable ASCII; what JSON does not know is written as its text."""
+    """Return a line as JSON in printable ASCII; values that JSON does not know become text."""
     return json.dumps(line, **{"default": str, **how}).replace("\x7f", "\\u007f")
 
 
 def configure(part: str) -> None:
-    """Set logging up for this process. Lines of the standard library's loggers take the same form."""
+    """Configure logging for this process, including loggers of the standard library."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _named(part),
-        # Without local variables: they hold passwords and tokens.
+        # Without local variables, which hold passwords and tokens.
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(render)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        # One write for each line with its end: several processes write to one output, and lines of theirs may not mix.
+        # One write per line including its end, so that lines of processes that share an output do not mix.
         logger_factory=structlog.WriteLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
@@ -65,7 +65,7 @@ def configure(part: str) -> None:
 
 
 def route_libraries() -> None:
-    """Let the servers' loggers write through the root's handler; they come with handlers of their own, in plain text."""
+    """Route the servers' loggers through the root handler; their own handlers would write plain text."""
     for name in LIBRARIES:
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -80,7 +80,7 @@ def _log_uncaught(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, **more: Any
 ) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        return  # somebody pressed Ctrl-C: that is no error
+        return  # Ctrl-C is no error
     logger.critical("uncaught", exc_info=(kind, error, trace), **more)
 
 

@@ -1,6 +1,6 @@
-"""Every Prometheus metric, declared in one place. All processes of the web are summed by the multiprocess directory.
+"""All Prometheus metrics in one place. The multiprocess directory sums them over all web processes.
 
-Names follow the glossary: accepted is on disk in the log, recorded is committed. No voter or competition is a label.
+Names follow the glossary: accepted is on disk in the log, recorded is committed. No label holds a voter or competition.
 """
 
 from bisect import bisect_left
@@ -11,10 +11,10 @@ from prometheus_client import Counter, Gauge, Histogram
 
 
 class ManySeconds(Histogram):
-    """A histogram that takes many observations for the price of few: each costs a lock and writes to a shared file."""
+    """A histogram that takes many observations at once: each one alone costs a lock and writes to a shared file."""
 
     def observe_all(self, amounts: Iterable[float]) -> None:
-        """The same as `observe` of each."""
+        """Record every amount, as `observe` would."""
         amounts = list(amounts)
         self._sum.inc(sum(amounts))
         for bucket, count in Counts(bisect_left(self._upper_bounds, amount) for amount in amounts).items():
@@ -35,16 +35,16 @@ ACCEPTED = Counter("vote_accepted_total", "Ballots accepted: on disk in the ball
 BATCH_BALLOTS = Histogram(
     "vote_batch_ballots", "Ballots that shared one call to the log.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
-LIMITED = Counter("vote_limited_total", "Requests refused because somebody sent too many, by limit.", ["limit"])
+LIMITED = Counter("vote_limited_total", "Requests refused by a rate limit, by limit.", ["limit"])
 CUT_OFF = Counter(
     "vote_cut_off_total",
-    "Connections ended because the client was too slow with a head, a body, or reading.",
+    "Connections closed because the client was too slow to send a head or body, or to read.",
     ["waiting_for"],
 )
 WATCHERS = Gauge("vote_watchers", "Open live-result sockets.", multiprocess_mode="livesum")
 DATABASE_SIZE = Gauge(
     "vote_database_pool_size",
-    "Connections to PostgreSQL that may be open at once, by pool, all web processes together.",
+    "Maximum connections to PostgreSQL, by pool, over all web processes.",
     ["pool"],
     multiprocess_mode="livesum",
 )
@@ -52,17 +52,17 @@ DATABASE_IN_USE = Gauge(
     "vote_database_in_use", "Connections to PostgreSQL in use.", ["pool"], multiprocess_mode="livesum"
 )
 DATABASE_WAITING = Gauge(
-    "vote_database_waiting", "Callers that wait for a connection to PostgreSQL.", ["pool"], multiprocess_mode="livesum"
+    "vote_database_waiting", "Callers waiting for a connection to PostgreSQL.", ["pool"], multiprocess_mode="livesum"
 )
 DATABASE_REFUSED = Counter(
     "vote_database_refused_total",
-    "Callers that PostgreSQL did not serve: no connection was free in time (exhausted), it took too long (slow), or it"
+    "Callers that PostgreSQL did not serve: no connection was free in time (exhausted), it was too slow (slow), or it"
     " could not be reached (away).",
     ["pool", "why"],
 )
 DATABASE_SECONDS = Histogram(
     "vote_database_seconds",
-    "Time of one exchange with PostgreSQL: a statement, a commit.",
+    "Duration of one round trip to PostgreSQL: a statement or a commit.",
     ["pool"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )

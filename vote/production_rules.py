@@ -1,6 +1,6 @@
-"""What production refuses at start: one table, a row per rule. `config.load` asks it, of settings right in themselves.
+"""Settings that production refuses at start: a table with a row per rule, applied by `config.load` to valid settings.
 
-A reason names the setting and says why, never the value. All reasons are said at once. On a laptop none of this holds.
+A reason names the setting and the cause, never the value. All reasons are reported at once. In development none applies.
 """
 
 import ipaddress
@@ -28,8 +28,8 @@ POSTGRES_URLS = (
 )
 REDIS_URLS = ("REDIS_URL", "BALLOT_LOG_URL")
 
-# Networks of an organisation's own, however wide (RFC 1918, 6598, 3927, 4193, 4291), and how wide one of other people's may
-# be: the proxies of the largest CDNs stand in networks of /13 and /28.
+# Private networks, of any size (RFC 1918, 6598, 3927, 4193, 4291), and the largest public network to trust: the proxies of
+# the largest CDNs are in networks of /13 and /28.
 OWN_NETWORKS = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -39,14 +39,14 @@ OWN_NETWORKS = tuple(
 )  # fmt: skip
 WIDEST_PREFIX = {4: 12, 6: 24}
 
-# Names that Flask, Werkzeug and Python read by themselves, and that open what is only for who writes the code.
+# Variables that Flask, Werkzeug and Python read themselves and that enable debugging.
 DEBUG_NAMES = ("FLASK_DEBUG", "FLASK_ENV", "PYTHONASYNCIODEBUG", "PYTHONINSPECT")
 NO_DEBUG = {"FLASK_ENV": ("production",)}
 OFF = ("", "0", "false", "no", "off")
 
 
 class Given(Protocol):
-    """What the rules look at; `Settings` of `config.py` has it."""
+    """What the rules read of `Settings` in `config.py`."""
 
     @property
     def vote_cookie_secure(self) -> bool:
@@ -86,37 +86,37 @@ class Given(Protocol):
 
 
 class ProductionRule(NamedTuple):
-    """One row: which settings it is about, and the reasons it has against them."""
+    """A row: the settings it checks, and a function that yields the reasons against them."""
 
     settings: tuple[str, ...]
     reasons: Callable[[Given, Environ], Iterator[str]]
 
 
 def refusals(given: Given, environ: Environ) -> list[str]:
-    """Return every reason not to start with these settings in production. `environ` is what they were read from."""
+    """Return every reason not to start in production with these settings. `environ` is what they were read from."""
     return [reason for rule in RULES for reason in rule.reasons(given, environ)]
 
 
 def _cookies(given: Given, _: Environ) -> Iterator[str]:
     if not given.vote_cookie_secure:
-        yield "VOTE_COOKIE_SECURE=off is refused in production: cookies would travel in the clear"
+        yield "VOTE_COOKIE_SECURE=off is refused in production: cookies would be sent unencrypted"
 
 
 def _addresses(given: Given, _: Environ) -> Iterator[str]:
     if (given.public_url or "").startswith("http://"):
         yield (
-            "PUBLIC_URL must begin with https:// in production: links in mails lead there, and its pages may send forms"
-            " here; anybody on the way could be that page"
+            "PUBLIC_URL must begin with https:// in production: mails link to it and its pages may submit forms, so an"
+            " attacker on the network could pose as it"
         )
     if given.static_url.startswith("http://"):
-        yield "STATIC_URL must begin with https:// in production: scripts may not travel in the clear"
+        yield "STATIC_URL must begin with https:// in production: scripts must not be sent unencrypted"
     if any(not origin.startswith("https://") for origin in given.cors_origins):
-        yield "CORS_ORIGINS with http:// is refused in production: anybody on the way could be that page"
+        yield "CORS_ORIGINS with http:// is refused in production: an attacker on the network could pose as that page"
 
 
 def _mail(given: Given, _: Environ) -> Iterator[str]:
     if given.email_confirmation and given.smtp_url is None:
-        yield "EMAIL_CONFIRMATION=on needs SMTP_URL: nobody could confirm anything"
+        yield "EMAIL_CONFIRMATION=on needs SMTP_URL: without it, no confirmation mail can be sent"
 
 
 def _secrets(given: Given, _: Environ) -> Iterator[str]:
@@ -127,11 +127,11 @@ def _secrets(given: Given, _: Environ) -> Iterator[str]:
 
 
 def _secret_files(_: Given, environ: Environ) -> Iterator[str]:
-    """Read by others they may be: containers mount secrets so, where there are no others."""
+    """Refuse secret files that others can write. Files that others can read are fine: containers mount secrets that way."""
     for name in SECRET_FILES:
         path = environ.get(name)
         if path and Path(path).stat().st_mode & stat.S_IWOTH:
-            yield f"{name} names a file that everybody may write: refused in production, for others would choose the key"
+            yield f"{name} names a file that everybody may write: refused in production, as others could set the key"
 
 
 def _postgres(given: Given, environ: Environ) -> Iterator[str]:
@@ -146,16 +146,16 @@ def _redis(given: Given, _: Environ) -> Iterator[str]:
         url = getattr(given, name.lower())
         if url and not transport_security.redis_is_guarded(url):
             yield (
-                f"{name} goes over the network without TLS that checks certificate and host name (rediss:// or"
-                " rediss+sentinel://): refused in production. A unix socket or loopback needs no TLS"
+                f"{name} goes over the network without verified TLS: refused in production. Use rediss:// or"
+                " rediss+sentinel:// with certificate and host name checks; a unix socket or loopback needs no TLS"
             )
 
 
 def _proxies(given: Given, _: Environ) -> Iterator[str]:
     if any(is_too_wide(network) for network in given.trusted_proxies):
         yield (
-            "TRUSTED_PROXIES holds a network so wide that strangers stand in it: refused in production, where what they"
-            " write into X-Forwarded-For would be believed. Name the networks of your own proxies alone"
+            "TRUSTED_PROXIES holds a network so wide that it includes strangers: refused in production, as their"
+            " X-Forwarded-For would be trusted. Name only the networks of your own proxies"
         )
 
 
@@ -163,19 +163,19 @@ def _networks(given: Given, _: Environ) -> Iterator[str]:
     if any(is_too_wide(network) for network in given.admin_networks):
         yield (
             "ADMIN_NETWORKS holds a network so wide that it keeps nobody out: refused in production. Name your own"
-            " networks, or leave it empty when administration may be reached from anywhere"
+            " networks, or leave it empty to allow administration from anywhere"
         )
     if any(is_too_wide(network) for network in given.metrics_networks):
         yield (
-            "METRICS_NETWORKS holds a network so wide that strangers stand in it: refused in production. Name the"
-            " network of what collects the metrics"
+            "METRICS_NETWORKS holds a network so wide that it includes strangers: refused in production. Name the network"
+            " of your metrics collector"
         )
 
 
 def _debugging(_: Given, environ: Environ) -> Iterator[str]:
     for name in DEBUG_NAMES:
         if environ.get(name, "").lower() not in (*OFF, *NO_DEBUG.get(name, ())):
-            yield f"{name} is set: refused in production, where it would show the inside to strangers. Take it out"
+            yield f"{name} is set: refused in production, as it would expose internals. Remove it"
 
 
 RULES = (
@@ -193,7 +193,7 @@ RULES = (
 
 
 def is_too_wide(network: Network) -> bool:
-    """Return whether a network is neither an organisation's own nor as narrow as one that is somebody's."""
+    """Return whether a network is neither private nor narrow enough to belong to one organisation."""
     if any(network.version == own.version and network.subnet_of(own) for own in OWN_NETWORKS):  # type: ignore[arg-type]
         return False
     return network.prefixlen < WIDEST_PREFIX[network.version]

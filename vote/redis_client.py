@@ -1,11 +1,11 @@
-"""The only places where a client of the ballot log is made, for waiting code and for asyncio.
+"""Create Redis clients, for blocking code and for asyncio; clients of the ballot log are created only here.
 
-redis-py 8 sends a command again by itself after an error; a ballot sent twice that way could land behind a later one
-(R3). Here every hidden retry is off: one call, one outcome, and an unknown outcome is treated as unknown.
+redis-py 8 retries commands after an error; a ballot sent twice that way could overtake a later one (R3). All hidden retries
+are off here: one call has one outcome, and an unknown outcome is treated as unknown.
 
-TLS is the URL's business: `rediss://host:6379/0?ssl_ca_certs=/path/ca.pem` (a mounted file), with redis-py's own names
-for all else (`ssl_certfile` and `ssl_keyfile` for a certificate of ours). The server's certificate and its host name
-are checked. `rediss+sentinel://` is the same for Sentinels and servers alike: one CA signs them all.
+The URL configures TLS: `rediss://host:6379/0?ssl_ca_certs=/path/ca.pem` (a mounted file), with redis-py's names for the rest
+(`ssl_certfile` and `ssl_keyfile` for a client certificate). The server's certificate and host name are checked.
+`rediss+sentinel://` applies to Sentinels and servers alike: one CA signs them all.
 """
 
 from typing import Any
@@ -23,9 +23,9 @@ from redis.sentinel import Sentinel
 
 from vote import tcp_keepalive
 
-CONNECT_TIMEOUT_S = 0.5  # a dead log costs a caller no more than this
-ANSWER_TIMEOUT_S = 2.0  # longer than any call may take (see box.py for ballots)
-BLOCK_MS = 500  # how long a reader waits in the log for news
+CONNECT_TIMEOUT_S = 0.5  # the most that a dead log costs a caller
+ANSWER_TIMEOUT_S = 2.0  # longer than any call may take (see ballot_box.py for ballots)
+BLOCK_MS = 500  # how long a blocking read waits for new entries
 
 LogError = (RedisError, OSError)
 SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
@@ -39,7 +39,7 @@ _SHARED: dict[str, Any] = {
     "client_name": "vote",
     "health_check_interval": 0,
 }
-_ASKING: dict[str, Any] = {
+_SENTINEL_OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": CONNECT_TIMEOUT_S,
     "socket_timeout": CONNECT_TIMEOUT_S,
     **_KEEPALIVE,
@@ -47,8 +47,10 @@ _ASKING: dict[str, Any] = {
 
 
 def connect(url: str, *, timeout_s: float | None = None) -> redis.Redis:
-    """A client for code that waits. It connects at its first use. `timeout_s`: for who would rather do without."""
-    how = {
+    """Return a blocking client, which connects on first use. `timeout_s`: a shorter deadline, for callers that can do
+    without.
+    """
+    options = {
         **_SHARED,
         "retry": Retry(NoBackoff(), 0),
         "socket_connect_timeout": timeout_s or CONNECT_TIMEOUT_S,
@@ -56,36 +58,39 @@ def connect(url: str, *, timeout_s: float | None = None) -> redis.Redis:
     }
     if is_replicated(url):
         watchers, service, tls = _sentinels(url)
-        asking = {**_ASKING, **tls, "retry": how["retry"]}  # else one that refuses is asked ten times, for seconds
-        client: redis.Redis = Sentinel(watchers, sentinel_kwargs=asking, **how, **_KEEPALIVE, **tls).master_for(service)
+        # The default would retry a Sentinel that refuses ten times, for seconds.
+        sentinel_options = {**_SENTINEL_OPTIONS, **tls, "retry": options["retry"]}
+        client: redis.Redis = Sentinel(
+            watchers, sentinel_kwargs=sentinel_options, **options, **_KEEPALIVE, **tls
+        ).master_for(service)
         return client
-    return redis.Redis.from_url(url, **how, **_keepalive_of(url))
+    return redis.Redis.from_url(url, **options, **_keepalive_of(url))
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
-    """A client for asyncio. It connects at its first use; deadlines are the caller's."""
-    how = {**_SHARED, "retry": AsyncRetry(NoBackoff(), 0), "socket_timeout": ANSWER_TIMEOUT_S}
+    """Return a client for asyncio, which connects on first use. Callers set the deadlines."""
+    options = {**_SHARED, "retry": AsyncRetry(NoBackoff(), 0), "socket_timeout": ANSWER_TIMEOUT_S}
     if is_replicated(url):
         watchers, service, tls = _sentinels(url)
-        asking = {**_ASKING, **tls, "retry": how["retry"]}
-        sentinel = AsyncSentinel(watchers, sentinel_kwargs=asking, **how, **_KEEPALIVE, **tls)
+        sentinel_options = {**_SENTINEL_OPTIONS, **tls, "retry": options["retry"]}
+        sentinel = AsyncSentinel(watchers, sentinel_kwargs=sentinel_options, **options, **_KEEPALIVE, **tls)
         client: redis.asyncio.Redis = sentinel.master_for(service)
         return client
-    return redis.asyncio.Redis.from_url(url, **how, **_keepalive_of(url))
+    return redis.asyncio.Redis.from_url(url, **options, **_keepalive_of(url))
 
 
 def is_replicated(url: str) -> bool:
-    """Whether another server may take this one's place: `redis+sentinel://host:port,host:port/service`."""
+    """Return whether another server may take over: `redis+sentinel://host:port,host:port/service`."""
     return urlsplit(url).scheme in SENTINEL_SCHEMES
 
 
 def _keepalive_of(url: str) -> dict[str, Any]:
-    """What a unix socket has no use for, and redis-py takes for TCP only."""
+    """Return the keepalive options; redis-py accepts them only for TCP, not for unix sockets."""
     return {} if urlsplit(url).scheme == "unix" else _KEEPALIVE
 
 
 def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
-    """Where the Sentinels are, what they watch, and how TLS is spoken with them and with what they watch."""
+    """Return the Sentinels' addresses, the service they monitor, and the TLS options for Sentinels and servers."""
     parts = urlsplit(url)
     addresses = [address.rpartition(":") for address in parts.netloc.split(",")]
     watchers = [(host, int(port)) for host, _, port in addresses]

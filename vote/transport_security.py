@@ -1,4 +1,4 @@
-"""Whether what travels to a store or a mail server stays on this machine, or goes over TLS that checks who answers."""
+"""Check whether traffic to a store or mail server stays on this machine or uses verified TLS."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -10,49 +10,49 @@ from psycopg.conninfo import conninfo_to_dict
 # What libpq takes from the environment where a URL does not say it (PostgreSQL, "Environment Variables" of libpq).
 LIBPQ_NAMES = {"host": "PGHOST", "hostaddr": "PGHOSTADDR", "sslmode": "PGSSLMODE", "service": "PGSERVICE"}
 UNGUARDED = (
-    "goes over the network without sslmode=verify-full (and sslrootcert=…, the CA): refused in production, where nobody may"
-    " read or change what passes. A unix socket or loopback needs neither"
+    "goes over the network without sslmode=verify-full (and sslrootcert=…, the CA): refused in production, as others could"
+    " read or change the traffic. A unix socket or loopback needs neither"
 )
 SERVICE = (
-    "takes its address from a service file (service=, or PGSERVICE): refused in production, where the address and"
-    " sslmode=verify-full must stand in the URL itself"
+    "takes its address from a service file (service=, or PGSERVICE): refused in production. Put the address and"
+    " sslmode=verify-full into the URL itself"
 )
 
 
 def postgres_weakness(url: str, environ: Mapping[str, str]) -> str | None:
     """Return why this URL is not safe on a network, to be read after its name; None when it is.
 
-    Safe is: every address is a unix socket or loopback, or TLS checks both certificate and name. Looked at is what libpq
-    will do: what the URL leaves open comes from the environment, and PGHOSTADDR there outdoes a host name here.
+    It is safe when every address is a unix socket or loopback, or TLS verifies certificate and host name. This follows
+    libpq: what the URL omits comes from the environment, and PGHOSTADDR there overrides a host name here.
     """
     try:
         given = conninfo_to_dict(url)
     except ProgrammingError:
         return "is not a URL that PostgreSQL understands"
-    found = {name: str(given.get(name) or environ.get(variable) or "") for name, variable in LIBPQ_NAMES.items()}
-    if found["service"]:
+    effective = {name: str(given.get(name) or environ.get(variable) or "") for name, variable in LIBPQ_NAMES.items()}
+    if effective["service"]:
         return SERVICE
-    if found["sslmode"] == "verify-full":
+    if effective["sslmode"] == "verify-full":
         return None
-    hosts = [*found["host"].split(","), *found["hostaddr"].split(",")]
+    hosts = [*effective["host"].split(","), *effective["hostaddr"].split(",")]
     return None if all(is_local(host) for host in hosts) else UNGUARDED
 
 
 def redis_is_guarded(url: str) -> bool:
-    """The same for Redis; redis-py checks certificate and name unless the URL says otherwise."""
+    """Return whether a Redis URL is safe on a network; redis-py verifies certificate and name unless told otherwise."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return True
     if parts.scheme in ("rediss", "rediss+sentinel"):
-        asked = parse_qs(parts.query)
-        checks_name = asked.get("ssl_check_hostname", ["true"])[0].lower() in ("true", "yes", "1")
-        return checks_name and asked.get("ssl_cert_reqs", ["required"])[0] == "required"
+        options = parse_qs(parts.query)
+        checks_name = options.get("ssl_check_hostname", ["true"])[0].lower() in ("true", "yes", "1")
+        return checks_name and options.get("ssl_cert_reqs", ["required"])[0] == "required"
     addresses = parts.netloc.rpartition("@")[2].split(",")
     return all(is_local(urlsplit(f"//{address}").hostname or "") for address in addresses)
 
 
 def is_local(host: str) -> bool:
-    """A unix socket (an absolute path, `@` for an abstract one, or nothing) or loopback."""
+    """Return whether the host is a unix socket (an absolute path, `@` for an abstract one, or nothing) or loopback."""
     if not host or host.startswith(("/", "@")) or host == "localhost":
         return True
     try:
@@ -62,5 +62,5 @@ def is_local(host: str) -> bool:
 
 
 def takes_smtputf8(smtp_url: str | None) -> bool:
-    """Return whether SMTP_URL says that its server takes addresses beyond ASCII: `?smtputf8=on` (RFC 6531)."""
+    """Return whether SMTP_URL declares that its server accepts addresses beyond ASCII: `?smtputf8=on` (RFC 6531)."""
     return smtp_url is not None and parse_qs(urlsplit(smtp_url).query).get("smtputf8") == ["on"]

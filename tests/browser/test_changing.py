@@ -26,8 +26,8 @@ MakeUser = Callable[..., Account]
 
 LIVE = '[data-when="live"]'
 CHANGE = "Change your vote"
-OVER = "Voting is over, so your vote can no longer be changed."
-MAYBE_OVER = "Voting should be over now: load this page again to see whether it is."
+OVER = "Voting has ended. You can no longer change your vote. If voting reopens"
+MAYBE_OVER = "Voting should have ended by now. Reload this page to check."
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_vote_that_cannot_be_changed_says_so(
     choose(page, "River stage", "Vote for")
 
     expect(page.locator(".bars li", has_text="your choice")).to_contain_text("River stage your choice")
-    expect(page.get_by_text("In this competition a vote cannot be changed.")).to_be_visible()
+    expect(page.get_by_text("change your vote once it is cast.")).to_be_visible()
     expect(page.get_by_text(CHANGE)).to_have_count(0)
 
 

@@ -105,7 +105,7 @@ def test_a_bar_is_told_from_its_track_in_forced_colours(
 ) -> None:
     page = open_window(forced_colors="active", color_scheme=scheme)
     page.goto(f"/results/{one_of_sixteen.id}")
-    expect(page.locator(".bars .count").first).to_have_text("1 6.3%")
+    expect(page.locator(".bars .count").first).to_have_text("1 6.3 %")
 
     check_bars(page)
 
@@ -228,8 +228,8 @@ def test_paper_has_no_headings_of_forms_that_are_not_there(
     open_window: OpenWindow, make_competition: MakeCompetition, organiser: Person
 ) -> None:
     for path, left in (
-        ("/account", ["Your votes and receipts", "What we hold about you", "Devices"]),
-        (f"/admin/competitions/{make_competition().id}", ["What was done"]),
+        ("/account", ["Your votes and receipts", "Your details", "Devices"]),
+        (f"/admin/competitions/{make_competition().id}", ["Audit log"]),
     ):
         page = open_window(organiser)
         page.goto(path)

@@ -61,7 +61,7 @@ def test_votes_and_share_stand_apart_in_their_columns(
     page.route_web_socket("**/live/*", answer)
     page.goto(f"/results/{competition.id}")
 
-    expect(page.locator(COUNTS)).to_have_text(["10,000,000 100.0%", "0 0.0%"])
+    expect(page.locator(COUNTS)).to_have_text(["10,000,000 100.0 %", "0 0.0 %"])
     assert_columns(page)
 
 
@@ -75,12 +75,12 @@ def test_votes_and_share_stand_apart_without_a_script(
     competition, watching = make_competition(), open_window()
     stack.vote(competition.id, "a", token_of(make_user()))
     watching.goto(f"/results/{competition.id}")
-    expect(watching.locator(COUNTS)).to_have_text(["1 100.0%", "0 0.0%"])
+    expect(watching.locator(COUNTS)).to_have_text(["1 100.0 %", "0 0.0 %"])
 
     page = open_window(javascript=False)
     page.goto(f"/results/{competition.id}")
 
-    expect(page.locator(COUNTS)).to_have_text(["1 100.0%", "0 0.0%"])
+    expect(page.locator(COUNTS)).to_have_text(["1 100.0 %", "0 0.0 %"])
     assert_columns(page)
 
 
@@ -99,7 +99,7 @@ def test_what_is_missing_stands_clear_of_the_ballot_paper(
 ) -> None:
     page = open_window(make_user().person)
     page.goto(f"/vote/{make_competition().id}")
-    page.get_by_role("button", name="Choose, then vote").click()
+    page.get_by_role("button", name="Choose an option to vote").click()
 
     expect(page.locator("[data-choose]")).to_have_css("margin-top", "16px")
 
@@ -109,10 +109,10 @@ def test_the_answer_about_a_receipt_stands_on_one_line(open_window: OpenWindow) 
     page.route("**/api/receipts/*", lambda route: route.fulfill(json={"status": "recorded"}))
     page.goto("/receipts")
     page.fill("#code", "ABCD EFGH IJKL MNOP")
-    page.get_by_role("button", name="Check this receipt").click()
+    page.get_by_role("button", name="Check receipt").click()
 
     answer = page.locator('[data-told="recorded"]')
-    expect(answer).to_contain_text("Recorded. The vote with the receipt ABCD-EFGH-IJKL-MNOP")
+    expect(answer).to_contain_text("Recorded. The vote with receipt ABCD-EFGH-IJKL-MNOP")
     first, second, *_ = answer.evaluate(BOTTOMS)
     assert abs(first - second) < 1
 
@@ -121,8 +121,8 @@ def test_the_answer_about_a_receipt_stands_on_one_line(open_window: OpenWindow) 
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("abc", "ABC is not a whole receipt: a receipt has 16 letters and digits."),
-        ("abcd-efgh-ijkl-mno1", "There is no vote with the receipt ABCD-EFGH-IJKL-MNO1."),
+        ("abc", "ABC is not a complete receipt: a receipt has 16 letters and digits."),
+        ("abcd-efgh-ijkl-mno1", "No stored vote has receipt ABCD-EFGH-IJKL-MNO1."),
     ],
 )
 def test_what_is_no_receipt_is_told_from_one_that_is_not_there(
@@ -131,6 +131,6 @@ def test_what_is_no_receipt_is_told_from_one_that_is_not_there(
     page = open_window(javascript=javascript)
     page.goto("/receipts")
     page.fill("#code", typed)
-    page.get_by_role("button", name="Check this receipt").click()
+    page.get_by_role("button", name="Check receipt").click()
 
     expect(page.locator("[data-told]:not([hidden])")).to_contain_text(said)

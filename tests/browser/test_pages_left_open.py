@@ -100,17 +100,17 @@ def test_over_opening_and_closing_a_page_tells_the_truth(
         if kind == "vote" and left.who != "voted":
             left.has("[data-cast]")
         if kind == "results" and left.who != "voted":
-            left.has("text=Go and vote")
+            left.has("text=Vote now")
         assert left.page.locator("[data-votes]").count() == 0 or left.who == "organiser", "hidden until the close"
 
     change.close_voting(owner, log, one.id, by=organiser)
 
     for left in everybody:
         left.has('main > [data-state="closed"]')
-        left.shows("River stage has the most votes.")
+        left.shows("Winner: River stage")
         left.shows("Every accepted ballot is counted.")
         left.lacks("[data-cast]")
-        left.lacks("text=Go and vote")
+        left.lacks("text=Vote now")
         left.lacks('[data-when="polling"]')
         assert left.page.evaluate("performance.getEntriesByType('navigation')[0].type") == "navigate"
 
@@ -128,11 +128,11 @@ def test_figures_that_are_shown_already_end_as_final(
     change.close_voting(owner, log, one.id, by=organiser)
 
     for page in left:
-        page.shows("River stage has the most votes.")
+        page.shows("Winner: River stage")
         page.has('[data-when="final"]')
         page.lacks('[data-when="polling"]')
         page.lacks("text=Results so far")
-        page.lacks("text=Go and vote")
+        page.lacks("text=Vote now")
         page.lacks("text=You see this because")
 
 
@@ -149,7 +149,7 @@ def test_what_becomes_hidden_or_is_gone_leaves_the_screen(
     change.change(owner, log, hidden.id, by=organiser, if_match=None, results_visibility="after_close")
     change.delete(owner, log, gone.id, by=organiser, if_match=None)
 
-    left.shows("The results appear here when voting has closed")
+    left.shows("The result appears here once voting has ended")
     left.lacks("[data-votes]")
     right.shows("There is no such competition.")
     right.lacks("[data-votes]")
@@ -214,7 +214,7 @@ def test_a_lost_network_hides_nothing_for_long(
     left.has("[data-cast]")
     left.page.context.set_offline(False)
 
-    left.shows("Voting has closed. No vote of yours is stored here.")
+    left.shows("Voting has ended. We have no vote from you.")
     left.shows("Nobody voted.")
 
 
@@ -247,7 +247,7 @@ def test_a_ballot_on_its_way_is_not_torn_out_of_the_page(
     assert had_anew == []
     left.shows("Your vote is not confirmed yet")
     left.page.unroute("**/vote/*")
-    left.shows("No vote of yours is stored here.")
+    left.shows("We have no vote from you.")
 
 
 def test_retry_after_is_kept(

@@ -52,7 +52,7 @@ def test_an_older_version_is_dropped_and_a_final_one_says_who_won(
     sockets[0].send(snapshot(competition.id, 19, 7, 7))
     sockets[0].send(snapshot(competition.id, 21, 1234, 1234, "closed"))
 
-    expect(page.get_by_text("A tie: River stage and Hall stage have equally many votes.")).to_be_visible()
+    expect(page.get_by_text("Tie: River stage and Hall stage, 1,234 of 2,468 votes each (50.0 %)")).to_be_visible()
     expect(page.locator("main > .state")).to_contain_text("Closed")
     expect(page.locator('[data-when="final"]')).to_be_visible()
 
@@ -85,7 +85,7 @@ def test_closing_is_told_live_and_ends_as_final(
 
     dashboard.goto(f"/admin/competitions/{competition.id}")
     dashboard.get_by_role("link", name="Close now").click()
-    expect(dashboard.get_by_text("no more ballots are taken")).to_be_visible()
+    expect(dashboard.get_by_text("No more ballots are accepted")).to_be_visible()
     dashboard.get_by_role("button", name="Close now").click()
 
     expect(watching.locator("main > .state")).to_contain_text("Closed")
@@ -99,7 +99,7 @@ def test_hidden_results_are_not_in_the_page(
     page = open_window(make_user().person)
     page.goto(f"/results/{competition.id}")
 
-    expect(page.get_by_text("The results appear here when voting has closed")).to_be_visible()
+    expect(page.get_by_text("The result appears here once voting has ended")).to_be_visible()
     assert page.locator("[data-votes]").count() == 0
 
 

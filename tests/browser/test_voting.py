@@ -167,9 +167,9 @@ def test_pressing_without_a_choice_says_what_is_missing(
     page = open_window(make_user().person)
     page.goto(f"/vote/{competition.id}")
 
-    page.get_by_role("button", name="Choose, then vote").click()
+    page.get_by_role("button", name="Choose an option to vote").click()
 
-    expect(page.get_by_text("Choose one of the options first.")).to_be_visible()
+    expect(page.get_by_text("Choose an option first.")).to_be_visible()
     expect(page.get_by_role("radio", name="River stage")).to_be_focused()
 
 
@@ -181,7 +181,7 @@ def test_a_vote_can_be_cast_with_the_keyboard_alone(
     page.goto(f"/vote/{competition.id}")
 
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
@@ -233,14 +233,14 @@ def test_a_typo_in_an_option_is_corrected_before_anybody_has_voted(
     competition = make_competition(options=["Piza?", "Soup"])
     dashboard = open_window(organiser)
     dashboard.goto(f"/admin/competitions/{competition.id}")
-    expect(dashboard.locator("[aria-labelledby=correct]")).to_contain_text("Options are fixed once voting has opened.")
+    expect(dashboard.locator("[aria-labelledby=correct]")).to_contain_text("Options are fixed once voting has started.")
     dashboard.fill("#correct-name", "")
-    dashboard.get_by_role("button", name="Correct", exact=True).click()
+    dashboard.get_by_role("button", name="Correct wording").click()
     expect(dashboard.locator("#correct-name-error")).to_be_visible()
     expect(dashboard.locator("#name-error")).to_have_count(0)
     dashboard.fill("#correct-name", competition.name)
     dashboard.fill("#correct-a", "Pizza?")
-    dashboard.get_by_role("button", name="Correct", exact=True).click()
+    dashboard.get_by_role("button", name="Correct wording").click()
     expect(dashboard.get_by_text("Corrected. Everyone sees the old and the new words.")).to_be_visible()
     dashboard.fill("#name", "")
     dashboard.get_by_role("button", name="Save").click()

@@ -100,8 +100,8 @@ CONNECTION_FAULTS = (
         "whoever looks at roles gives up at the first surprise",
         "a role that is taken away closes hidden results within a second",
         "vote/live/endpoint.py",
-        "            except Exception:  # whatever it is: roles are looked at again",
-        "            except ZeroDivisionError:  # whatever it is: roles are looked at again",
+        "            except Exception:  # whatever it is: roles are checked again",
+        "            except ZeroDivisionError:  # whatever it is: roles are checked again",
         ("tests/integration/live/test_logins.py::test_roles_are_looked_at_again_after_what_nobody_expected",),
     ),
 )

@@ -68,8 +68,8 @@ IDENTITY_FAULTS = (
         "options differ by what nobody sees",
         "two options that look the same are refused",
         "vote/domain/folding.py",
-        '    seen = IGNORABLE.sub("", unicodedata',
-        "    seen = str.strip(unicodedata",
+        '    visible = IGNORABLE.sub("", unicodedata',
+        "    visible = str.strip(unicodedata",
         (f"{FOLDING}::test_two_options_that_look_the_same_are_refused",),
     ),
     Fault(
@@ -92,8 +92,8 @@ IDENTITY_FAULTS = (
         "a label is glued to the words around it",
         "what people write is isolated from our sentences",
         "vote/web/templates/parts/results.html",
-        "<bdi>{{ competition.label_of(labels[0]) }}</bdi> has",
-        "{{ competition.label_of(labels[0]) }} has",
+        "<bdi>{{ competition.label_of(key) }}</bdi>",
+        "{{ competition.label_of(key) }}",
         ("tests/unit/web/test_writing_direction.py",),
     ),
     Fault(

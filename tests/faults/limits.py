@@ -79,7 +79,7 @@ LIMIT_FAULTS = (
         "a forwarding header is believed from anybody",
         "spoofed forwarding headers gain nothing, from 127.0.0.1 too",
         "vote/server/client_address.py",
-        "    if not trusted or (here is not None and not is_within(here, trusted)):\n        return here\n",
+        "    if not trusted or (nearest is not None and not is_within(nearest, trusted)):\n        return nearest\n",
         "",
         (ADDRESS,),
     ),

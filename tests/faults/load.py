@@ -27,7 +27,7 @@ LOAD_FAULTS = (
         "the load does not look at each voter",
         "zero loss is checked for each voter",
         "vote/ops/load/verdict.py",
-        "    if one.status in ACCEPTED and found != one.choice:",
+        "    if vote.status in ACCEPTED and counted != vote.choice:",
         "    if False:",
         (VERDICT,),
     ),

@@ -76,8 +76,8 @@ OUTAGE_FAULTS = (
         "an export is read from a replica that lacks the newest",
         "an export is complete as of the moment it states",
         "vote/db/replica.py",
-        "question(there) if _reaches(there, wanted) else None",
-        "question(there)",
+        "question(replica_tx) if _reaches(replica_tx, wanted) else None",
+        "question(replica_tx)",
         (
             "tests/integration/db/test_replica.py"
             "::test_an_export_is_read_from_it_only_when_it_holds_all_that_the_primary_holds",

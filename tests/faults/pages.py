@@ -11,8 +11,8 @@ PAGE_FAULTS = (
         "a part of the system is written like a user name",
         "the dashboard tells people from parts of the system, whatever they call themselves",
         "vote/web/dashboard/audit_text.py",
-        'BY_ITSELF = "by itself"',
-        'BY_ITSELF = "schedule"',
+        'AUTOMATICALLY = "the system, automatically"',
+        'AUTOMATICALLY = "schedule"',
         ("tests/unit/web/dashboard/test_audit_text.py", DASHBOARD),
     ),
     Fault(

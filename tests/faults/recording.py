@@ -37,7 +37,7 @@ RECORDING_FAULTS = (
         "ballots that the journal had are counted again",
         "R4: only what the journal really took may count",
         "vote/actions/recording.py",
-        "    count(tx, position.shard, [one.ballot for one in placed], known)\n",
+        "    count(tx, position.shard, [entry.ballot for entry in matched], known)\n",
         "    count(tx, position.shard, [ballot for _, ballot in batch], known)\n",
         (f"{EPOCHS}::test_a_half_replayed_log_brings_no_older_choice_back",),
     ),

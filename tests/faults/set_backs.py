@@ -120,7 +120,7 @@ SET_BACK_FAULTS = (
         "entries of another installation are read",
         "R11: whose a shard is, is asked in the step that reads",
         "vote/ballotlog/log.py",
-        "        self._own(Shard.parse(shard, said))\n        return found",
+        "        self._own(Shard.parse(shard, description))\n        return answer",
         "        return found",
         (f"{OWNERSHIP}::test_another_installation_is_refused_whatever_it_asks_for",),
     ),

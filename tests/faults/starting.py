@@ -25,8 +25,8 @@ STARTING_FAULTS = (
         "a service file says where the database is",
         "production: TLS is judged by what libpq will do",
         "vote/transport_security.py",
-        '    if found["service"]:\n',
-        "    if not found:\n",
+        '    if effective["service"]:\n',
+        "    if not effective:\n",
         (REFUSED,),
     ),
     Fault(

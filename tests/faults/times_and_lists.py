@@ -58,7 +58,7 @@ LIST_FAULTS = (
         "old deeds are out of reach",
         "lists that end say so",
         "vote/db/audit.py",
-        "found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None",
+        "rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None",
         "None",
         (f"{LONG}::test_what_was_done_long_ago_can_be_turned_to",),
     ),

@@ -30,7 +30,7 @@ class Machine(People, LostCalls, SetBacks, Strangers, Restores):
         self.workers = world.workers
         for worker in self.workers:
             worker.may_lack_a_tail = replicated
-            worker._told.clear()
+            worker._announced.clear()
         with world.owner.transaction(by="tests") as tx:
             roles: tuple[Any, ...] = ("organiser", "admin")
             ids = [

@@ -59,7 +59,7 @@ class Sampler:
                 self.series[kind, what].append((at, value))
 
     def _of_processes(self) -> Iterator[tuple[str, str, float]]:
-        for name, process in self._services():
+        for name, process in self._parts():
             if self._pids.setdefault(name, process.pid) != process.pid:
                 self.restarted.add(name)
             if name == "PostgreSQL":  # its processes come and go with connections: together they are one part
@@ -72,7 +72,7 @@ class Sampler:
                 yield "server memory" if name == "Valkey" else "memory", f"memory of {name}", memory / MIB
                 yield "descriptors", f"descriptors of {name}", _descriptors(process)
 
-    def _services(self) -> Iterator[tuple[str, psutil.Process]]:
+    def _parts(self) -> Iterator[tuple[str, psutil.Process]]:
         yield "supervisor", self._up
         for child in self._up.children():
             line = " ".join(child.cmdline())

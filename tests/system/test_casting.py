@@ -233,7 +233,7 @@ def test_a_request_line_joins_the_journal_and_names_neither_voter_nor_choice(
     assert "choice" not in line
 
     def has_it(batch: dict[str, Any]) -> bool:
-        return batch["ballots"] > 0 and batch["shard"] == shard and batch["after"] < position <= batch["upto"]
+        return batch["ballots"] > 0 and batch["shard"] == shard and batch["after"] < position <= batch["last"]
 
     wait_until(lambda: any(has_it(one) for one in stack.lines("worker") if one.get("event") == "batch"))
 

@@ -199,8 +199,8 @@ def test_operators_are_told_that_no_worker_works_and_that_recording_stands_still
     stack.stop_worker()
     assert press(stack, competition.id, voters[0]).status == 202
 
-    wait_until(lambda: "no worker has done a turn for" in warnings(), what="its silence is told")
-    wait_until(lambda: "recording stands still" in warnings() in warnings(), what="its work is missed")
+    wait_until(lambda: "no worker has run for" in warnings(), what="its silence is told")
+    wait_until(lambda: "recording has stalled" in warnings() in warnings(), what="its work is missed")
     assert stack.get("/ready").status == 200, "votes are accepted all the same"
 
     stack.start_worker()

@@ -107,6 +107,6 @@ def test_when_no_thread_is_free_for_a_page_everybody_is_told_and_probes_answer(
 
     assert (page.status, page.headers["retry-after"], probe.status) == (503, "1", 200)
     assert page.headers["content-type"].startswith("text/html")
-    assert b"More people ask for a page" in page.body
+    assert b"The service is busy" in page.body
     assert b"vote may be stored" not in page.body
     assert (api.status, api.headers["content-type"]) == (503, "application/problem+json")

@@ -276,5 +276,5 @@ def test_confirmation_needs_mail_in_production() -> None:
 
 @pytest.mark.parametrize("old", config.RETIRED)
 def test_a_setting_under_its_old_name_stops_the_start_and_names_the_new_one(old: str) -> None:
-    with pytest.raises(ConfigError, match=f"{old} is called {config.RETIRED[old]} now"):
+    with pytest.raises(ConfigError, match=f"{old} is now called {config.RETIRED[old]}"):
         config.load({**NEEDED, old: "1"})

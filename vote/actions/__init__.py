@@ -1,1 +1,1 @@
-"""Verbs that change things: keyword-only, with `by=`. Each loads, decides, writes and commits, then announces."""
+"""Verbs that change things: keyword-only, with `by=`. Each loads, decides, writes and commits, then announces the change."""

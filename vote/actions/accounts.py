@@ -1,4 +1,6 @@
-"""Accounts: registering, passwords, revoking, erasing. Checking a login is in `logins.py`, links in mails `recovery.py`."""
+"""Register accounts, change passwords, revoke logins, erase people. Logins are in `logins.py`, links in mails in
+`mailed_links.py`.
+"""
 
 from vote.actions import mailed_links
 from vote.auth import TOKEN_HOURS, PasswordHasher, hash_password
@@ -9,7 +11,7 @@ from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.errors import NotFound
 
-ADMIN_EMAIL = "admin@localhost.invalid"  # RFC 2606: surely nobody's
+ADMIN_EMAIL = "admin@localhost.invalid"  # RFC 2606 reserves `invalid`: it cannot belong to anybody
 
 
 def register(
@@ -22,9 +24,9 @@ def register(
     confirm: bool,
     once: Claim | None = None,
 ) -> Account:
-    """A new voter; `confirm`: a mail asks for the address to be confirmed. Raises NameTaken with the field.
+    """Create a voter; with `confirm`, send a mail that asks them to confirm the address. Raises NameTaken, naming the field.
 
-    The fields were checked before (`web/api/account_models.py`).
+    Expects fields that were validated (`web/api/account_models.py`).
     """
     password_hash = hasher.hash(password)
     with db.transaction(by="register", once=once) as tx:
@@ -47,9 +49,9 @@ def change_password(
     keep_device: bytes | None = None,
     once: Claim | None = None,
 ) -> None:
-    """Replace one's own password and end every session; the present one was checked before (`logins.py`).
+    """Replace one's own password and end every session. Expects the current one to have been verified (`logins.py`).
 
-    Every device but `keep_device` is unknown then. Raises InvalidInput when the new one is too easy to guess.
+    Forgets every device but `keep_device`. Raises InvalidInput when the new password is too easy to guess.
     """
     mailed_links.check_new_password(by, new, field="new_password")
     password_hash = hasher.hash(new)
@@ -58,14 +60,14 @@ def change_password(
 
 
 def log_out_everywhere(db: Database, *, by: int, keep_device: bytes | None = None, once: Claim | None = None) -> None:
-    """End everything of one's own within a second; every device but `keep_device` is unknown then."""
+    """End all one's own sessions and tokens within a second, and forget every device but `keep_device`."""
     with db.transaction(by=by, once=once) as tx:
         users.revoke(tx, f"user:{by}", keep_hours=TOKEN_HOURS)
         devices.forget_others(tx, by, but=keep_device)
 
 
 def revoke(db: Database, *, by: int, subject: str, once: Claim | None = None) -> None:
-    """Make one's own token (`jti:…`), session (`sid:…`) or everything (`user:…`) dead everywhere within a second."""
+    """Revoke one's own token (`jti:…`), session (`sid:…`) or everything (`user:…`), everywhere within a second."""
     with db.transaction(by=by, once=once) as tx:
         users.revoke(tx, subject, keep_hours=TOKEN_HOURS)
 
@@ -73,7 +75,8 @@ def revoke(db: Database, *, by: int, subject: str, once: Claim | None = None) ->
 def erase(db: Database, log: BallotLog, *, by: int, once: Claim | None = None) -> bool:
     """Blank one's own account and end all its sessions. The votes stay and carry only a number (R10).
 
-    True when the erasure is on disk in the log too, so that a restore erases again; else the worker's schedule sees to it.
+    Returns True when the erasure is on disk in the log too, so that a restore erases again; otherwise the worker's schedule
+    appends it later.
     """
     with db.transaction(by=by, once=once) as tx:
         users.erase(tx, by)
@@ -83,16 +86,16 @@ def erase(db: Database, log: BallotLog, *, by: int, once: Claim | None = None) -
 
 
 def erase_unused(db: Database, log: BallotLog, *, keep_days: int, most: int, by: str) -> list[int]:
-    """Erase voters who have neither logged in nor voted for so long, at most so many. Returns their numbers (R10)."""
+    """Erase up to `most` voters who have neither logged in nor voted for `keep_days`. Returns their ids (R10)."""
     with db.transaction(by=by) as tx:
         erased = users.erase_unused(tx, keep_days=keep_days, most=most)
     for person in erased:
-        log.append_erasure(person)  # what gets lost is asked for again by the worker's schedule
+        log.append_erasure(person)  # what gets lost, the worker's schedule appends again
     return erased
 
 
 def ensure_admin(db: Database, *, username: str, password: str, by: str) -> bool:
-    """Create the first admin when there is none. True when it was created now."""
+    """Create the first admin. Returns False, and changes nothing, when there is one."""
     with db.read() as tx:
         if users.any_admin(tx):
             return False
@@ -101,38 +104,38 @@ def ensure_admin(db: Database, *, username: str, password: str, by: str) -> bool
 
 
 def create_admin(db: Database, *, username: str, email: str, password: str, by: str) -> int:
-    """A new admin's id. The password is a first one, made by somebody else. Raises NameTaken."""
+    """Create an admin with a first password, one its owner did not choose. Returns the id. Raises NameTaken."""
     password_hash = hash_password(password)
     with db.transaction(by=by) as tx:
         user_id = users.insert(
             tx, username=username, email=email, password_hash=password_hash, role="admin", first_password=True
         )
-        users.confirm_email(tx, user_id)  # by who runs the command
+        users.confirm_email(tx, user_id)  # whoever runs the command vouches for it
         return user_id
 
 
 def has_first_password(db: Database, *, username: str) -> bool:
-    """Whether there is an account with this name whose password was made for it, and not changed since."""
+    """Return whether an account with this name exists and still has the password that was made for it."""
     with db.read() as tx:
         account = users.find_by_username(tx, username)
     return account is not None and account.first_password
 
 
 def id_of(db: Database, *, username: str) -> int:
-    """The number of the account with this name. Raises NotFound."""
+    """Return the id of the account with this name. Raises NotFound."""
     with db.read() as tx:
-        return _named(tx, username).id
+        return _get_by_username(tx, username).id
 
 
 def reset_password(db: Database, *, username: str, password: str, by: str) -> None:
-    """Set a first password without knowing the old one; everything logged in is out. Raises NotFound."""
+    """Set a first password without knowing the old one, and end every login. Raises NotFound."""
     password_hash = hash_password(password)
     with db.transaction(by=by) as tx:
-        mailed_links.set_password(tx, _named(tx, username), password_hash, keep_device=None, is_first=True)
+        mailed_links.set_password(tx, _get_by_username(tx, username), password_hash, keep_device=None, is_first=True)
 
 
-def _named(tx: Tx, username: str) -> Account:
+def _get_by_username(tx: Tx, username: str) -> Account:
     account = users.find_by_username(tx, username)
     if account is None:
-        raise NotFound(f"There is no user named {username}.")
+        raise NotFound(f"There is no account named {username}.")
     return account

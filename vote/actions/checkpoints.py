@@ -1,7 +1,7 @@
-"""Checkpoints: heads of the chains of journal and audit log, signed with Ed25519 (RFC 8032).
+"""Checkpoints: heads of the hash chains of journal and audit log, signed with Ed25519 (RFC 8032).
 
-A chain shows a changed row only to who knows where it must end: somebody who may write everywhere can make all of it anew.
-They cannot sign it: the key is the worker's alone, and the public key is enough to check.
+A chain reveals a changed row only to somebody who knows its head: an intruder who may write everywhere can recompute all of
+it, but cannot sign it. The private key is the worker's alone, and the public key is enough to verify.
 """
 
 import base64
@@ -19,7 +19,7 @@ from vote.db.checkpoints import Checkpoint, Head
 from vote.db.pool import Database
 from vote.errors import ConfigError
 
-EVERY_S = 60  # per chain at most
+EVERY_S = 60  # at most one checkpoint per chain in this time
 KEY_BYTES = 32
 KEY_ID_CHARS = 16
 BY = "checkpoints"
@@ -43,23 +43,23 @@ class Signer:
         self.key_id = _id_of(key.public_key())
 
     def sign(self, head: Head, made_at: datetime) -> Checkpoint:
-        """The head with a signature over all it says."""
+        """Return the head with a signature over its subject, number, chain value and time."""
         return Checkpoint(head, made_at, self.key_id, self._key.sign(signed_text(head, made_at)))
 
 
 class Verifier:
-    """Checks signatures of one or more public keys, told apart by their id: keys before a change are needed too."""
+    """Verifies signatures with one or more public keys, chosen by id: old checkpoints need the keys from before a change."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._keys = {_id_of(key): key for key in map(_public_key, texts)}
 
     @property
     def key_ids(self) -> list[str]:
-        """The ids of the keys it knows."""
+        """Return the ids of the known keys, sorted."""
         return sorted(self._keys)
 
     def problem(self, checkpoint: Checkpoint) -> str | None:
-        """What is wrong with a checkpoint's signature; None when it is good."""
+        """Return what is wrong with a checkpoint's signature; None when it is valid."""
         key = self._keys.get(checkpoint.key_id)
         if key is None:
             return f"is signed with the key {checkpoint.key_id}, which is not among the given ones"
@@ -71,7 +71,7 @@ class Verifier:
 
 
 def signed_text(head: Head, made_at: datetime) -> bytes:
-    """What is signed, one fact a line. It never changes without another first line."""
+    """Return the signed bytes, one fact per line. Any change to the format needs another first line."""
     made = made_at.astimezone(UTC).isoformat(timespec="microseconds")
     return f"vote-app checkpoint 1\n{head.subject}\n{head.seq}\n{head.chain.hex()}\n{made}\n".encode("ascii")
 
@@ -102,7 +102,7 @@ def _public_key(text: str) -> Ed25519PublicKey:
 
 
 def _raw(text: str) -> bytes:
-    """32 bytes from base64, of either alphabet, padded or not."""
+    """Decode 32 bytes from base64, of either alphabet, padded or not. Raises ValueError."""
     plain = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
     try:
         raw = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

@@ -1,4 +1,4 @@
-"""The end of a safe close (R8): final once every shard is drained to its marker, or by an operator's audited word."""
+"""The end of a safe close (R8): final once every shard is drained to its marker, or by an admin's audited decision."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,10 +14,11 @@ from vote.domain.person import Person
 from vote.errors import Conflict, InvalidInput, NoSuchCompetition, NotAllowed, NotFound
 
 REASON_MAX_CHARS = 2_000
+NOTHING_TO_DECIDE = "No decision is needed: the result becomes final automatically once all ballots are recorded."
 
 
 class CloseBlockers(NamedTuple):
-    """What keeps a closing competition from being final by itself."""
+    """What keeps a closing competition from becoming final: shards not drained, open gaps, number of unmatched ballots."""
 
     undrained: tuple[int, ...]
     gaps: tuple[OpenGap, ...]
@@ -25,19 +26,19 @@ class CloseBlockers(NamedTuple):
 
     @property
     def needs_admin_decision(self) -> bool:
-        """Drained, but something may be missing: only an operator can say that the tally stands."""
+        """Whether all is drained but something may be missing: only an admin can then decide that the tally stands."""
         return not self.undrained and bool(self.gaps or self.unmatched)
 
     @property
     def is_none(self) -> bool:
-        """Nothing stands in the way."""
+        """Whether nothing stands in the way."""
         return not (self.undrained or self.gaps or self.unmatched)
 
 
 def close_blockers(tx: Tx, competition: Competition) -> CloseBlockers:
-    """What stands between a closing competition and its final tally.
+    """Return what stands between a closing competition and its final tally.
 
-    Only gaps noticed since it opened count: what fell into an older one cannot have been its ballots.
+    Only gaps noticed since it opened count: what an older gap lost cannot have been its ballots.
     """
     markers, shards = positions.markers(tx, competition.id), positions.all_positions(tx)
     return CloseBlockers(
@@ -48,7 +49,7 @@ def close_blockers(tx: Tx, competition: Competition) -> CloseBlockers:
 
 
 def finish_closing(db: Database, competition_id: int, *, by: str) -> bool:
-    """Make the tally final when nothing stands in the way. True when it is closed now."""
+    """Make the tally final when nothing stands in the way. Returns whether it is closed now."""
     with db.transaction(by=by) as tx:
         closing = competitions.lock(tx, competition_id)
         if closing is None or closing.state != "closing" or not close_blockers(tx, closing).is_none:
@@ -60,23 +61,28 @@ def finish_closing(db: Database, competition_id: int, *, by: str) -> bool:
 def finish_over(
     db: Database, competition_id: int, *, by: Person, reason: str, once: Claim | None = None
 ) -> Competition:
-    """An admin's word that the tally is final over gaps or unmatched ballots; kept with the reason, and audited.
+    """Record an admin's decision that the tally is final over gaps or unmatched ballots; kept with the reason, and audited.
 
-    Raises Conflict while ballots are still being recorded, or when no word is needed.
+    Raises Conflict while ballots are still being recorded, or when no decision is needed.
     """
     if by.role != "admin":
-        raise NotAllowed("Only an admin may decide that a tally stands over a gap.")
+        raise NotAllowed("Only an admin can decide that the result stands.")
     check_reason(reason)
     with db.transaction(by=by.id, once=once) as tx:
         closing = competitions.lock(tx, competition_id)
         if closing is None:
             raise NoSuchCompetition
         policy.check_become(closing, "closed")
-        found = close_blockers(tx, closing)
-        if not found.needs_admin_decision:
-            raise Conflict("Nothing is to be decided: the tally becomes final by itself once all ballots are recorded.")
+        blockers = close_blockers(tx, closing)
+        if not blockers.needs_admin_decision:
+            raise Conflict(NOTHING_TO_DECIDE)
         gaps.insert_decision(
-            tx, competition_id, by=by.id, reason=reason, gaps=[gap.id for gap in found.gaps], unmatched=found.unmatched
+            tx,
+            competition_id,
+            by=by.id,
+            reason=reason,
+            gaps=[gap.id for gap in blockers.gaps],
+            unmatched=blockers.unmatched,
         )
         _close(tx, closing)
         closed = competitions.find(tx, competition_id)
@@ -85,24 +91,24 @@ def finish_over(
 
 
 def decide_gap(db: Database, gap_id: int, *, by: Person, reason: str) -> None:
-    """An admin's word that a gap has been looked into: it holds no closing up any more. Audited. Raises NotFound."""
+    """Record an admin's decision that a gap was looked into: it no longer blocks a closing. Audited. Raises NotFound."""
     if not decide_gaps(db, [gap_id], by=by, reason=reason):
-        raise NotFound("There is no open gap with this number.")
+        raise NotFound("There is no open gap with this id.")
 
 
 def decide_gaps(
     db: Database, gap_ids: Sequence[int], *, by: Person, reason: str, once: Claim | None = None
 ) -> list[int]:
-    """The same of several at once: those that are decided now, without those that another admin has just decided on."""
+    """Decide several gaps at once. Returns those decided now, without those that another admin has just decided."""
     if by.role != "admin":
-        raise NotAllowed("Only an admin may decide on a gap.")
+        raise NotAllowed("Only an admin can decide on a gap.")
     check_reason(reason)
     with db.transaction(by=by.id, once=once) as tx:
         return [gap for gap in gap_ids if positions.decide_gap(tx, gap, by=by.id, reason=reason)]
 
 
 def _close(tx: Tx, closing: Competition) -> None:
-    # The version stays: the markers that were recorded are those of this closing.
+    # The version stays: the recorded markers belong to this closing.
     competitions.set_state(
         tx,
         closing.id,
@@ -114,6 +120,6 @@ def _close(tx: Tx, closing: Competition) -> None:
 
 
 def check_reason(reason: str) -> None:
-    """Raises InvalidInput for a reason that says nothing, or is too long to be kept."""
+    """Raise InvalidInput for a reason that says nothing or is longer than REASON_MAX_CHARS."""
     if not (is_visible(reason) and len(reason.strip()) <= REASON_MAX_CHARS):
-        raise InvalidInput({"reason": f"Say why, in at most {REASON_MAX_CHARS:,} characters."})
+        raise InvalidInput({"reason": f"Give a reason of at most {REASON_MAX_CHARS:,} characters."})

@@ -1,7 +1,7 @@
-"""Decides what may still change of a competition: its wording before anybody voted, then only a correction.
+"""Decides what may still change about a competition: its words until the first vote, then only corrections of them.
 
-Options and rules are fixed once voting has begun; name and description once somebody voted. From then on until the close
-a typo is corrected: keys and number of options stay, and everybody sees old and new words.
+Options and rules are fixed once voting has begun; name and description once somebody has voted. From then until the close,
+typos can be corrected: keys and number of options stay, and everybody sees old and new words.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from vote.errors import Conflict, InvalidInput
 
 WORDS = ("name", "description")
 HAS_BALLOTS = (
-    "People have voted on these words. Correct a typo with a correction: everybody sees the old words and the new ones."
+    "People have voted on this wording. To fix a typo, send a correction: everyone sees the old words and the new ones."
 )
 
-Correction = tuple[str, str, str]  # field, words before, words after
+Correction = tuple[str, str, str]  # field, old words, new words
 
 
 def check_times(*, opens_at: datetime | None, closes_at: datetime | None, now: datetime) -> None:
-    """Raises InvalidInput when closing would not come after opening and after now."""
+    """Raise InvalidInput unless closing comes after opening and after now."""
     if closes_at is not None and closes_at <= now:
         raise InvalidInput({"closes_at": "The closing time has already passed. Choose a later one."})
     if closes_at is not None and opens_at is not None and closes_at <= opens_at:
@@ -29,9 +29,9 @@ def check_times(*, opens_at: datetime | None, closes_at: datetime | None, now: d
 
 
 def check_schedule(before: Competition, now: datetime) -> None:
-    """Raises Conflict unless there is an opening time to wait for."""
+    """Raise Conflict unless the opening time lies ahead."""
     if before.opens_at is None or before.opens_at <= now:
-        raise Conflict("There is no opening time ahead. Set a later one, or open it now.")
+        raise Conflict("The opening time is missing or has passed. Set a later one, or open voting now.")
 
 
 def changes_words(before: Competition, fields: Mapping[str, Any]) -> bool:
@@ -40,13 +40,13 @@ def changes_words(before: Competition, fields: Mapping[str, Any]) -> bool:
 
 
 def changes_options(before: Competition, fields: Mapping[str, Any]) -> bool:
-    """Return whether the options would not be the same ones in the same order."""
+    """Return whether options would change, or their order."""
     present = [option.label for option in before.options]
     return list(fields.get("options", present)) != present
 
 
 def differing(before: Competition, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the fields that are not so already."""
+    """Return the fields whose values would change."""
     return {
         name: value
         for name, value in fields.items()
@@ -55,7 +55,7 @@ def differing(before: Competition, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_change(before: Competition, fields: Mapping[str, Any], now: datetime) -> None:
-    """Raises Conflict or InvalidInput when these fields may not take these values at this stage."""
+    """Raise Conflict or InvalidInput when these fields may not take these values in the present state."""
     policy.check_not_over(before, fields.keys(), words=changes_words(before, fields))
     policy.check_change_of_rules(
         before,
@@ -64,18 +64,18 @@ def check_change(before: Competition, fields: Mapping[str, Any], now: datetime) 
     )
     policy.check_change_of_visibility(before, fields.get("results_visibility", before.results_visibility))
     if before.opened_at is not None and fields.get("opens_at", before.opens_at) != before.opens_at:
-        raise Conflict("Voting has begun: the opening time can no longer change.")
+        raise Conflict("Voting has started, so the opening time can no longer be changed.")
     if before.state == "scheduled" and fields.get("opens_at", before.opens_at) is None:
-        raise InvalidInput({"opens_at": "It waits for its opening time, so it needs one. To open it now, open it."})
+        raise InvalidInput({"opens_at": "A scheduled competition needs an opening time. To start voting now, open it."})
     if "opens_at" in fields or "closes_at" in fields:
         opens_at = fields.get("opens_at", before.opens_at)
         check_times(opens_at=opens_at, closes_at=fields.get("closes_at", before.closes_at), now=now)
 
 
 def corrections(before: Competition, fields: Mapping[str, Any], now: datetime) -> list[Correction]:
-    """What these fields correct. Raises InvalidInput or Conflict where that would be more than a correction."""
+    """Return what these fields correct. Raises InvalidInput or Conflict where that would be more than a correction."""
     if others := fields.keys() - {*WORDS, "options"}:
-        raise InvalidInput(dict.fromkeys(others, "Only name, description and labels of options can be corrected."))
+        raise InvalidInput(dict.fromkeys(others, "Only the name, the description and option labels can be corrected."))
     policy.check_open_for_correction(before, now)
     labels = list(fields.get("options", [option.label for option in before.options]))
     policy.check_corrected_labels(before, labels)

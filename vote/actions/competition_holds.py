@@ -1,14 +1,14 @@
-"""Does something to a competition that nobody may have voted in, against ballots that are being accepted at this moment.
+"""Changes a competition only if nobody has voted in it, while ballots are being accepted.
 
 A look at recorded votes is not enough: accepted ballots wait in the log, and the next may be accepted after the look. So:
 
-1. Look at both stores; usually they have ballots, and nobody is disturbed.
-2. Hold: PostgreSQL says that the log takes no ballots for this competition, every shard is told. Who votes now gets 503.
-   One at a time: whoever finds it held waits, at most WAIT_S, and begins with what the other one has left.
-3. Look again. Under the hold's version the shards' answers cannot change any more.
-4. Act, in a transaction that finds the hold's version still there; its new version ends the hold. Else release it.
+1. Look in both stores; usually they have ballots, and nobody is disturbed.
+2. Hold: PostgreSQL notes that the log takes no ballots for this competition, and every shard gets those rules. Voters get
+   503. One hold at a time: whoever comes second waits, at most WAIT_S, and starts from what the first one left.
+3. Look again. Under the hold's version the shards' answers can no longer change.
+4. Act, in a transaction that finds the hold's version still there; the new version ends the hold. Otherwise release it.
 
-A process that dies in between leaves a hold that is over after HOLD_S; the worker releases it (`release_overdue`).
+A process that dies in between leaves a hold that ends after HOLD_S; the worker releases it (`release_overdue`).
 """
 
 import time
@@ -25,15 +25,15 @@ from vote.domain.competition import Competition, next_version
 from vote.domain.person import Person
 from vote.errors import Conflict, DatabaseUnavailable, LogUnavailable
 
-HOLD_S = 10.0  # far longer than two statements and a push take; a page that is told 503 goes on trying for longer
+HOLD_S = 10.0  # far longer than two statements and a push take; a page that gets 503 keeps trying for longer
 WAIT_S = 4.8  # for the hold of another request; shorter than a page waits for its answer
 LOOK_AGAIN_S = 0.05
-OVERTAKEN = "Somebody else changed this competition at the same moment. Load it again, then try once more."
+OVERTAKEN = "Someone else changed this competition at the same moment. Reload it, then try again."
 NOT_KNOWN = (
-    "The ballot log is not answering, so nobody can tell whether somebody has voted. Nothing was changed; try again."
+    "The ballot log is not answering, so we can't check whether anyone has voted. Nothing was changed. Try again."
 )
 
-# States in which every accepted ballot is recorded, or none could be accepted: PostgreSQL alone can tell.
+# States in which every accepted ballot is recorded, or none could be accepted: PostgreSQL alone knows.
 _SETTLED = frozenset({"draft", "closed", "archived"})
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def unless_voted(
 ) -> T:
     """Run `act` where no ballot was ever accepted. Raises Conflict(refusal) where one was, LogUnavailable when unknown.
 
-    `lock` locks and checks the competition; it is called in each transaction anew. Whatever is raised, nothing changed.
+    `lock` locks and checks the competition, again in each transaction. Whenever this raises, nothing has changed.
     """
     with db.transaction(by=by.id) as tx:
         before = lock(tx)
@@ -66,7 +66,7 @@ def unless_voted(
 
 
 def release_overdue(db: Database, log: BallotLog, *, by: str) -> list[int]:
-    """Release holds whose process is gone. Several workers may try. Returns the competitions."""
+    """Release holds whose process is gone. Several workers may call it at once. Returns the ids of the competitions."""
     with db.read() as tx:
         overdue = competition_holds.held_too_long(tx)
     for competition_id, version in overdue:
@@ -91,21 +91,21 @@ def _under_hold(
             raise Conflict(refusal)
         with db.transaction(by=by.id) as tx:
             present = lock(tx)
-            if present.rules_version != held.rules_version:  # the hold was ended: ballots may have come since
+            if present.rules_version != held.rules_version:  # the hold has ended: ballots may have come since
                 raise Conflict(OVERTAKEN)
             _refuse_recorded(tx, present, refusal)
             return act(tx, present)
     except LogUnavailable:
-        if _stands(db, held):
+        if _is_still_held(db, held):
             raise
-        raise Conflict(OVERTAKEN) from None  # the shards have newer rules: the log is not to blame
+        raise Conflict(OVERTAKEN) from None  # the shards have newer rules: the log itself answered
     finally:
-        with suppress(DatabaseUnavailable):  # the worker does it later, and what was decided stays the answer
+        with suppress(DatabaseUnavailable):  # the worker releases it later; the answer is decided already
             _release(db, log, held.id, by=by.id, version=held.rules_version)
 
 
 def _hold_alone(db: Database, lock: Callable[[Tx], Competition], *, by: Person) -> Competition:
-    """Hold it once nobody else does. Raises Conflict after WAIT_S, and what `lock` raises."""
+    """Hold the competition once nobody else does. Raises Conflict after WAIT_S, and what `lock` raises."""
     until = time.monotonic() + WAIT_S
     while True:
         with db.transaction(by=by.id) as tx:
@@ -117,7 +117,7 @@ def _hold_alone(db: Database, lock: Callable[[Tx], Competition], *, by: Person) 
         time.sleep(LOOK_AGAIN_S)
 
 
-def _stands(db: Database, held: Competition) -> bool:
+def _is_still_held(db: Database, held: Competition) -> bool:
     with db.read() as tx:
         present = competitions.find(tx, held.id)
     return present is not None and present.rules_version == held.rules_version
@@ -126,7 +126,7 @@ def _stands(db: Database, held: Competition) -> bool:
 def _hold(tx: Tx, before: Competition) -> Competition:
     version = next_version(before.rules_version, datetime.now(UTC))
     competition_holds.hold(tx, before.id, rules_version=version, seconds=HOLD_S)
-    return _found(tx, before.id)
+    return _get(tx, before.id)
 
 
 def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, version: int) -> None:
@@ -136,7 +136,7 @@ def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, vers
         if held is None or held.held_until is None or version != held.rules_version:
             return
         competition_holds.release(tx, competition_id, rules_version=next_version(held.rules_version, datetime.now(UTC)))
-        released = _found(tx, competition_id)
+        released = _get(tx, competition_id)
     log.announce([Rules.from_competition(released)])
 
 
@@ -146,11 +146,11 @@ def _refuse_recorded(tx: Tx, competition: Competition, refusal: str) -> None:
 
 
 def _was_log_ever_ready(tx: Tx) -> bool:
-    """A shard takes no ballot before PostgreSQL has its epoch (R5)."""
+    """Return whether PostgreSQL has an epoch of any shard: without one a shard takes no ballot (R5)."""
     return any(position.epoch is not None for position in positions.all_positions(tx).values())
 
 
-def _found(tx: Tx, competition_id: int) -> Competition:
-    found = competitions.find(tx, competition_id)
-    assert found is not None
-    return found
+def _get(tx: Tx, competition_id: int) -> Competition:
+    competition = competitions.find(tx, competition_id)
+    assert competition is not None
+    return competition

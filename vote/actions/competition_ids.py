@@ -1,4 +1,4 @@
-"""Gives a new competition a number that no other one has had, not even one that this database has forgotten."""
+"""Gives a new competition an id that no other one ever had, not even one that this database has forgotten."""
 
 from collections.abc import Callable
 
@@ -12,16 +12,16 @@ from vote.errors import LogUnavailable
 
 
 class _NumberKnown(Exception):
-    """The ballot log knows the number that a new competition was to get."""
+    """The ballot log knows the id that the new competition was to get."""
 
 
 def insert_numbered(
     db: Database, log: BallotLog, by: Person, insert: Callable[[Tx], Competition], *, once: Claim | None
 ) -> Competition:
-    """Insert under a number that the ballot log does not know yet.
+    """Insert under an id that the ballot log does not know yet.
 
-    One that it knows was given by a database that was put back to an older state without a new timeline, which nothing
-    in the database tells (`incarnations.py`). While the log is away nobody can say, and the database is believed.
+    When the log knows it, the database was put back to an older state without a new timeline, which nothing inside the
+    database shows (`incarnations.py`). While the log is away nobody can check, and the database is trusted.
     """
     try:
         with db.transaction(by=by.id, once=once) as tx:

@@ -29,7 +29,7 @@ from vote.domain.person import Person
 from vote.errors import Conflict, NoSuchCompetition, NotAllowed, StaleVersion
 
 RECEIPT_KEY_BYTES = 32
-KEPT = "Somebody has voted here, so it cannot be deleted. Once it is closed you can archive it."
+KEPT = "People have voted here, so this can't be deleted. You can archive it once it is closed."
 
 
 def create(
@@ -47,9 +47,9 @@ def create(
     draft: bool = False,
     once: Claim | None = None,
 ) -> Competition:
-    """A new competition: open at once, scheduled when `opens_at` lies ahead, or a draft when asked for."""
+    """Create a competition: open at once, scheduled when `opens_at` lies ahead, or a draft when asked for."""
     if not policy.can_organise(by):
-        raise NotAllowed("Only organisers and admins may create competitions.")
+        raise NotAllowed("Only organisers and admins can create competitions.")
     now = datetime.now(UTC)
     competition_changes.check_times(opens_at=opens_at, closes_at=closes_at, now=now)
 
@@ -70,7 +70,7 @@ def create(
         )
         if once is not None:
             once.object_id = competition_id
-        return _found(tx, competition_id)
+        return _get(tx, competition_id)
 
     created = insert_numbered(db, log, by, insert, once=once)
     _announce(log, created)
@@ -91,12 +91,12 @@ def change(
 ) -> Competition:
     """Change some of name, description, options, opens_at, closes_at, allow_change, results_visibility.
 
-    What is given as it is already changes nothing, not even the revision, and is no reason to refuse. A draft that gets
-    another opening time, or is to `schedule` the one it has, waits for it from then on.
+    A value that is the same already changes nothing, not even the revision, and is never refused. A draft that gets another
+    opening time, or is to `schedule` the one it has, waits for it from then on.
 
     `if_match` is the ETag that was read, or None where the caller holds no older copy. Raises StaleVersion when it is
     not the present one, Conflict when voters were promised otherwise, LogUnavailable when it matters whether anybody has
-    voted and nobody can tell. A `correction` of words while voting is open is kept, and shown to everybody.
+    voted and the log does not answer. A `correction` of words while voting is open is kept and shown to everybody.
     """
     now = datetime.now(UTC)
 
@@ -133,12 +133,10 @@ def _write(
     }
     if correction and before.opened_at is not None:
         competitions.correct(tx, before.id, by=by.id, corrections=competition_changes.corrections(before, fields, now))
-    elif competition_changes.changes_options(
-        before, fields
-    ):  # the same ones again must not be deleted: votes refer to them
+    elif competition_changes.changes_options(before, fields):  # unchanged options stay: votes refer to them
         competitions.replace_options(tx, before.id, keyed_options(list(fields["options"])))
     competitions.update(tx, before.id, rules_version=next_version(before.rules_version, now), **merged)
-    changed = _found(tx, before.id)
+    changed = _get(tx, before.id)
     waits = changed.opens_at is not None and changed.opens_at > now and "opens_at" in fields
     return _become(tx, changed, "scheduled", now=now) if changed.state == "draft" and waits else changed
 
@@ -174,10 +172,10 @@ def close_voting(
 
 
 def apply_schedule(db: Database, log: BallotLog, competition_id: int, *, by: str) -> State | None:
-    """Open or close one whose time has come, as it stands under its lock; None when nothing is due, or no longer.
+    """Open or close a competition whose time has come. Returns its new state; None when nothing is due, or no longer.
 
-    What was due a moment ago may have been put off, closed by hand or deleted since, and a schedule never opens again. One
-    whose closing time has passed too keeps it: it takes no ballots, and is closed at the next look.
+    Decides under the row lock: meanwhile it may have been put off, closed by hand or deleted, and a schedule never reopens.
+    One whose closing time has passed too keeps that time: it takes no ballots, and the next call closes it.
     """
     with db.transaction(by=by) as tx:
         before = competitions.lock(tx, competition_id)
@@ -200,7 +198,7 @@ def archive(
     if_match: str | None = None,
     once: Claim | None = None,
 ) -> Competition:
-    """Put a closed competition away: from now on only who runs it sees it. Does nothing to one that is archived."""
+    """Archive a closed competition: only those who run it see it from now on. Does nothing to one that is archived."""
     with db.transaction(by=by.id, once=once) as tx:
         before = _manage(tx, competition_id, by, if_match)
         if before.state == "archived":
@@ -235,13 +233,13 @@ def delete(
         deleted = unless_voted(db, log, lock, act, by=by, refusal=KEPT)
     except ForeignKeyViolation:
         raise Conflict(KEPT) from None
-    # A held one is gone for the shards already; to the others it is told that there is no such competition.
+    # A held competition is gone for the shards already; otherwise this makes them refuse it as unknown.
     gone = next_version(deleted.rules_version, datetime.now(UTC))
     _announce(log, replace(deleted, state="archived", rules_version=gone))
 
 
 def _given(before: Competition, fields: Mapping[str, Any], *, schedule: bool) -> dict[str, Any]:
-    """Return what would be different; a draft that is to `schedule` waits for the opening time it has."""
+    """Return the fields that would change; a draft that is to `schedule` waits for the opening time it has."""
     given = competition_changes.differing(before, fields)
     return given | {"opens_at": before.opens_at} if schedule else given
 
@@ -278,20 +276,20 @@ def _become(
         opens_at=opens_at if opening else before.opens_at,
         closes_at=closes_at if opening else before.closes_at,
     )
-    return _found(tx, before.id)
+    return _get(tx, before.id)
 
 
 def _transaction(db: Database, by: Person | str, once: Claim | None) -> Any:
     return db.transaction(by=by.id if isinstance(by, Person) else by, once=once)
 
 
-def _found(tx: Tx, competition_id: int) -> Competition:
-    found = competitions.find(tx, competition_id)
-    assert found is not None
-    return found
+def _get(tx: Tx, competition_id: int) -> Competition:
+    competition = competitions.find(tx, competition_id)
+    assert competition is not None
+    return competition
 
 
 def _announce(log: BallotLog, competition: Competition) -> None:
-    """Tell the shards. When that fails, the worker's schedule does it within a second (R7)."""
+    """Push the rules to the shards. Where that fails, the worker's schedule does it within a second (R7)."""
     if competition.state != "draft":
         log.announce([Rules.from_competition(competition)])

@@ -10,9 +10,9 @@ from vote.domain.competition import keyed_options, next_version
 
 
 def ensure_demo(db: Database, *, by: str) -> bool:
-    """One open competition to try, when there is none at all. True when it was created now.
+    """Create an open competition to try, when there is none at all. Returns whether it was created now.
 
-    The worker tells the ballot log of it, so none is needed here.
+    The worker pushes its rules to the ballot log, so no log is needed here.
     """
     with db.transaction(by=by) as tx:
         if competitions.any_exist(tx):

@@ -1,8 +1,10 @@
-"""What a guess costs, before it is looked at whether it is right (OWASP ASVS 5.0 V6.1.1, V6.3.1; NIST SP 800-63B §3.2.2).
+"""Throttle login attempts; count each one before verifying the password.
 
-Per name and network the fifth wrong password and each after it double the wait. All networks together get 100 a day for a
-name. A known device, by its cookie, has a count of its own on whatever network, so that its owner gets in while somebody
-else has used up the hundred. Names nobody has are counted alike, and in the database all are keyed hashes.
+Per name and network, the fifth wrong password and each after it double the wait. All networks together get 100 a day for a
+name. A known device, recognised by its cookie, has a count of its own on any network, so that its owner gets in while
+somebody else has used up the hundred. Unknown names are counted alike; the database holds keyed hashes only.
+
+Sources: OWASP ASVS 5.0 V6.1.1, V6.3.1; NIST SP 800-63B §3.2.2.
 """
 
 import hashlib
@@ -22,15 +24,17 @@ ACTOR = "login"
 
 
 class LoginSource(NamedTuple):
-    """Where a login comes from: its network, and the token of its device when it has one (None: no cookie of ours)."""
+    """Where a login comes from: its network, and the token of its device (None: it has no cookie of ours)."""
 
     network: str
     device: str | None
 
 
 class LoginAttempt(NamedTuple):
-    """One attempt at a name: what it is counted under. `everywhere`: also among those of all networks; `by_device`: the
-    source is a known device and no network.
+    """One attempt at a name, and what it counts against.
+
+    `everywhere`: it also counts against the limit of all networks together. `by_device`: the source is a known device, not a
+    network.
     """
 
     subject: bytes
@@ -40,21 +44,21 @@ class LoginAttempt(NamedTuple):
 
     @property
     def sources(self) -> list[bytes]:
-        """All rows it is counted in."""
+        """Return every source it is counted under."""
         return [self.source, attempts.EVERYWHERE] if self.everywhere else [self.source]
 
 
 class LoginThrottle:
-    """Counts guesses. `number` of the last one allowed is told, so that somebody can be told that it was the last."""
+    """Counts attempts, with exponential backoff per source. `acquire` returns their number, so that the last one shows."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
         self._db = db
         self._key = hmac.digest(settings.flask_secret_key.encode("utf-8"), b"attempts", "sha256")
 
     def at_login(self, username: str, origin: LoginSource) -> LoginAttempt:
-        """The guess that somebody at `origin` makes about a name.
+        """Return the attempt that `origin` makes at a name.
 
-        All that cannot be a user name counts as one name, per network alone: it opens nothing, so there is no hundred of it.
+        Everything that cannot be a user name counts as one name, per network only: it opens nothing, so it has no hundred.
         """
         subject = self.name_subject(username)
         if username_key(username) == NO_USERNAME:
@@ -69,26 +73,26 @@ class LoginThrottle:
         return LoginAttempt(subject, self.subject("network", origin.network), everywhere=True)
 
     def at_own_password(self, username: str) -> LoginAttempt:
-        """The guess of who is logged in already and is asked for the password once more."""
+        """Return the attempt of somebody who is logged in and confirms with the password."""
         return LoginAttempt(self.name_subject(username), self.subject("asked again", ""), everywhere=False)
 
-    def subject(self, kind: str, what: str) -> bytes:
-        """What is counted, without saying what it is. `what` is folded before (`domain/folding.py`)."""
-        return hmac.digest(self._key, f"{kind}\0{what}".encode("utf-8", "surrogatepass"), "sha256")[:KEY_BYTES]
+    def subject(self, kind: str, text: str) -> bytes:
+        """Return a keyed hash to count under. `text` must be folded already (`domain/folding.py`)."""
+        return hmac.digest(self._key, f"{kind}\0{text}".encode("utf-8", "surrogatepass"), "sha256")[:KEY_BYTES]
 
     def name_subject(self, username: str) -> bytes:
-        """What guesses at a name are counted under: every way to write it is the same, as it is at the log-in."""
+        """Return what attempts at a name count under: the same for every spelling that logs in."""
         return self.subject("name", username_key(username))
 
     def device_hash(self, token: str, username: str) -> bytes:
-        """How a device is listed: bound to the account, so that two accounts on one device cannot be told to share it.
+        """Return the hash a device is listed under. It covers the account: nobody can link two accounts on one device.
 
-        Without a key, for the token cannot be guessed: a device stays known when keys change.
+        It needs no key, for a token cannot be guessed: a device stays known when keys change.
         """
         return hashlib.sha256(f"{token}\0{username_key(username)}".encode("utf-8", "surrogatepass")).digest()
 
     def acquire(self, attempt: LoginAttempt) -> int:
-        """Count a guess; its number among those of all networks (0: not counted there). Raises TooManyGuesses."""
+        """Count an attempt. Returns its number among those of all networks (0: not counted there). Raises TooManyGuesses."""
         with self._db.read() as tx:
             wait_s = attempts.wait_s(tx, attempt.subject, attempt.sources)
         if wait_s > 0:
@@ -98,19 +102,19 @@ class LoginThrottle:
                 raise TooManyGuesses(attempts.FIRST_WAIT_S)
             if not attempt.everywhere:
                 return 0
-            number = attempts.count_upto(tx, attempt.subject, attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=DAY_HOURS)
+            number = attempts.count_up_to(tx, attempt.subject, attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=DAY_HOURS)
             if number is None:
                 raise TooManyGuesses(attempts.FIRST_WAIT_S)
             return number
 
     def refund(self, attempt: LoginAttempt) -> None:
-        """Take back a guess that was not looked at after all."""
+        """Take back an attempt whose password was not verified after all."""
         with self._db.transaction(by=ACTOR) as tx:
             for source in attempt.sources:
                 attempts.refund(tx, attempt.subject, source)
 
     def reset(self, attempt: LoginAttempt) -> None:
-        """Take back a guess that was right; its own source begins anew, what others tried stays counted."""
+        """Take back an attempt that was right, and reset its own source; what others tried stays counted."""
         with self._db.transaction(by=ACTOR) as tx:
             attempts.forget(tx, attempt.subject, attempt.source)
             if attempt.everywhere:

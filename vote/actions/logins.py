@@ -1,4 +1,4 @@
-"""Checking passwords: at a login, and once more where something grave is asked. What guessing costs is in `guard.py`."""
+"""Verify passwords: at login, and again before grave changes. `login_throttle.py` limits the attempts."""
 
 from vote.actions.login_throttle import ACTOR, LoginAttempt, LoginThrottle
 from vote.auth import TOKEN_HOURS, PasswordHasher, PasswordMatch, needs_rehash
@@ -6,7 +6,7 @@ from vote.db import account_locks, attempts, devices, outbox, users
 from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database
 from vote.db.users import Account
-from vote.errors import InvalidInput, NotFound, NotLoggedIn, Unavailable
+from vote.errors import NO_SUCH_ACCOUNT, InvalidInput, NotFound, NotLoggedIn, Unavailable
 from vote.input_limits import GUESSES_A_DAY
 
 
@@ -20,17 +20,17 @@ def check_login(
     password: str,
     once: Claim | None = None,
 ) -> Account:
-    """The account, when name and password are right; `guess` is what the guard makes of it.
+    """Return the account when name and password are right. `attempt` comes from `LoginThrottle.at_login`.
 
-    Raises NotLoggedIn, the same and as slowly for every cause; and TooManyGuesses, for names nobody has too, without
-    looking at the password.
+    Raises NotLoggedIn, with the same words and as slowly for every cause; raises TooManyGuesses, for unknown names too,
+    without verifying the password.
     """
     number = throttle.acquire(attempt)
     account, match = _verified(db, hasher, throttle, attempt, username=username, password=password)
     if account is None:
         if number == GUESSES_A_DAY:
             _lock(db, attempt, username)
-        raise NotLoggedIn("User name or password is wrong.")
+        raise NotLoggedIn("Wrong username or password.")
     throttle.reset(attempt)
     is_old = match is PasswordMatch.AS_TYPED or needs_rehash(account.password_hash)
     rehashed = hasher.hash(password) if is_old else None
@@ -46,7 +46,7 @@ def check_login(
 def check_password(
     db: Database, hasher: PasswordHasher, throttle: LoginThrottle, *, by: Account, password: str, field: str
 ) -> None:
-    """Raises InvalidInput, naming the field, unless this is one's own password; TooManyGuesses as at a login."""
+    """Raise InvalidInput, naming the field, unless this is one's own password; TooManyGuesses as at login."""
     attempt = throttle.at_own_password(by.username)
     throttle.acquire(attempt)
     if _verified(db, hasher, throttle, attempt, username=by.username, password=password)[0] is None:
@@ -74,7 +74,7 @@ def _verified(
 
 
 def _lock(db: Database, attempt: LoginAttempt, username: str) -> None:
-    """The last guess of the day was wrong: admins see it, and the owner gets a mail."""
+    """Lock the account after the last wrong attempt of the day: admins see it, and the owner gets a mail."""
     with db.transaction(by=ACTOR) as tx:
         account = users.find_by_username(tx, username)
         if account is not None and account_locks.insert(tx, account.id, attempt.subject, attempts.EVERYWHERE):
@@ -82,11 +82,11 @@ def _lock(db: Database, attempt: LoginAttempt, username: str) -> None:
 
 
 def unlock(db: Database, throttle: LoginThrottle, user_id: int, *, by: int | str, once: Claim | None = None) -> None:
-    """Forget every wrong password of an account, from everywhere. Asked twice it changes nothing. Raises NotFound."""
+    """Forget every wrong password of an account, from everywhere. A second call changes nothing. Raises NotFound."""
     with db.transaction(by=by, once=once) as tx:
         account = users.find(tx, user_id)
         if account is None:
-            raise NotFound("There is nobody with this number.")
+            raise NotFound(NO_SUCH_ACCOUNT)
         attempts.forget(tx, throttle.name_subject(account.username))
         if account_locks.delete(tx, user_id):
             outbox.put(tx, "unlocked", user_id=user_id, recipient=account.email, username=account.username)
@@ -95,17 +95,17 @@ def unlock(db: Database, throttle: LoginThrottle, user_id: int, *, by: int | str
 def remember_device(
     db: Database, throttle: LoginThrottle, account: Account, *, token: str, device: str, session: str
 ) -> None:
-    """Note that a person has logged in on a device, whose wrong passwords count for itself from now on."""
+    """Note a login on a device: wrong passwords there count for that device alone from now on."""
     token_hash = throttle.device_hash(token, account.username)
     with db.transaction(by=account.id) as tx:
         devices.remember(tx, account.id, token_hash=token_hash, device=device, session=session)
 
 
 def forget_device(db: Database, device_id: int, *, by: int, once: Claim | None = None) -> str:
-    """Take one of one's own devices away and end the login there; the subject that is revoked. Raises NotFound."""
+    """Remove one of one's own devices and end the login there. Returns the revoked subject. Raises NotFound."""
     with db.transaction(by=by, once=once) as tx:
         session = devices.delete(tx, by, device_id)
         if session is None:
-            raise NotFound("There is no such device of yours.")
+            raise NotFound("You have no such device.")
         users.revoke(tx, f"sid:{session}", keep_hours=TOKEN_HOURS)
     return f"sid:{session}"

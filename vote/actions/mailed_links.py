@@ -1,7 +1,7 @@
-"""What is done by a link in a mail: a new password for who forgot it, and the confirmation of an address.
+"""Links in mails: set a new password when one was forgotten, and confirm an address.
 
-The worker makes the token when it sends the mail, and keeps its hash only (`worker/mailer.py`). Asking for a link gets the
-same answer and does the same work whether the address is known or not (OWASP Forgot Password, ASVS 5.0 V6.4).
+The worker makes the token when it sends the mail, and stores only its hash (`worker/mailer.py`). A request for a link gets
+the same answer and does the same work whether the address is known or not (OWASP Forgot Password, ASVS 5.0 V6.4).
 """
 
 import hashlib
@@ -19,24 +19,23 @@ from vote.domain.passwords import weakness
 from vote.errors import Conflict, InvalidInput, TooManyGuesses
 from vote.input_limits import MAILS_TO_ADDRESS_PER_HOUR
 
-NOT_MAILABLE = (
-    "No mail reaches this address from here: before the @ only letters A to Z, digits and signs. Write another."
-)
-USED_UP = "This link was used, is too old, or a newer one was sent. Ask for another."
-TOO_MANY_MAILS = "Several mails to this address are on their way. Look for them, also among spam, or wait an hour."
+NOT_MAILABLE = "We can't send email to this address. Before the @, use only letters A to Z, digits and symbols."
+USED_UP = "This link has expired, was already used, or was replaced by a newer one. Request a new one."
+TOO_MANY_MAILS = "We have already sent several emails to this address. Check your spam folder, or wait an hour."
 
 
 def hash_of(token: str) -> bytes:
-    """How the token of a link is kept."""
+    """Return the SHA-256 under which a link's token is stored."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def ask_reset(db: Database, throttle: LoginThrottle, *, email: str, once: Claim | None = None) -> None:
-    """Have a link for a new password sent to this address, when somebody here has it. Raises TooManyGuesses for any."""
+    """Send a reset link to this address if an account has it. Raises TooManyGuesses for any address."""
     _count_mail(db, throttle, "reset", email)
     with db.transaction(by="forgotten password", once=once) as tx:
-        found = users.find_by_email(tx, email)
-        account = found if found is not None and found.disabled_at is None else None
+        account = users.find_by_email(tx, email)
+        if account is not None and account.disabled_at is not None:
+            account = None
         outbox.put(
             tx,
             "reset",
@@ -55,11 +54,11 @@ def reset_password(
     password: str,
     once: Claim | None = None,
 ) -> int:
-    """Set another password by a link, once; everything logged in is out, and no device is known. The account's id.
+    """Set another password by a link, once. Ends every login and forgets every device. Returns the account's id.
 
     Raises InvalidInput for a link that is used up, and for a password that is too easy to guess.
     """
-    with db.read() as tx:  # before the dear part: a made-up link costs nobody anything
+    with db.read() as tx:  # before the costly hash: a made-up link costs nobody anything
         link = mail_links.find(tx, "reset", hash_of(token))
         account = users.find(tx, link.user_id) if link else None
     if account is None:
@@ -71,7 +70,7 @@ def reset_password(
         if link is None:
             raise InvalidInput({"token": USED_UP})
         if link.email == account.email:
-            users.confirm_email(tx, account.id)  # only who reads the mail has the link
+            users.confirm_email(tx, account.id)  # only somebody who reads that mailbox has the link
         set_password(tx, account, password_hash, keep_device=None)
         attempts.forget(tx, throttle.name_subject(account.username))
         account_locks.delete(tx, account.id)
@@ -81,9 +80,9 @@ def reset_password(
 def set_password(
     tx: Tx, account: Account, password_hash: str, *, keep_device: bytes | None, is_first: bool = False
 ) -> None:
-    """Replace a password: what was logged in is out, links are useless, other devices unknown, and the owner is told.
+    """Replace a password: end every login, void links, forget other devices and notify the owner.
 
-    One that `is_first` was chosen by somebody else than the owner, who is asked for another then.
+    With `is_first` somebody else than the owner chose it, and pages ask the owner for another.
     """
     users.set_password(tx, account.id, password_hash, is_first=is_first)
     users.revoke(tx, f"user:{account.id}", keep_hours=TOKEN_HOURS)
@@ -93,21 +92,21 @@ def set_password(
 
 
 def check_new_password(account: Account, password: str, *, field: str) -> None:
-    """Raises InvalidInput, naming the field, when the password is too easy to guess for this account."""
+    """Raise InvalidInput, naming the field, when the password is too easy to guess for this account."""
     if (why := weakness(password, own=[account.username, account.email])) is not None:
         raise InvalidInput({field: why})
 
 
 def check_mailable(email: str, smtp_url: str | None) -> None:
-    """Raises InvalidInput for an address that only a mail server with SMTPUTF8 takes, unless SMTP_URL says it is one."""
+    """Raise InvalidInput for an address that needs SMTPUTF8, unless SMTP_URL says that the mail server has it."""
     if needs_smtputf8(email) and not transport_security.takes_smtputf8(smtp_url):
         raise InvalidInput({"email": NOT_MAILABLE})
 
 
 def ask_confirmation(db: Database, throttle: LoginThrottle, account: Account, *, once: Claim | None = None) -> None:
-    """Have the link sent (again) that confirms the address of an account. Raises Conflict, or TooManyGuesses."""
+    """Send the account's confirmation link (again). Raises Conflict when it is confirmed; TooManyGuesses."""
     if account.confirmed_at is not None:
-        raise Conflict("Your address is confirmed already.")
+        raise Conflict("Your email address is already confirmed.")
     _count_mail(db, throttle, "confirm", account.email)
     with db.transaction(by=account.id, once=once) as tx:
         outbox.put(tx, "confirm", user_id=account.id, recipient=account.email, username=account.username)
@@ -122,9 +121,9 @@ def change_email(
     confirm_first: bool,
     once: Claim | None = None,
 ) -> None:
-    """Another address: at once, or with `confirm_first` when the link sent to it is followed. The old one is told.
+    """Change the address: at once, or, with `confirm_first`, when the link sent to it is followed. Notifies the old address.
 
-    The password was checked before. Raises NameTaken, and TooManyGuesses.
+    Expects a verified password. Raises NameTaken and TooManyGuesses.
     """
     _count_mail(db, throttle, "confirm", email)
     with db.transaction(by=account.id, once=once) as tx:
@@ -136,7 +135,7 @@ def change_email(
 
 
 class ConfirmedEmail(NamedTuple):
-    """Whose address is confirmed now. `ends_logins`: from the next login on each of their votes is looked up."""
+    """The account whose address is confirmed now. `ends_logins`: after its next login, its votes are looked up first."""
 
     user_id: int
     ends_logins: bool
@@ -147,7 +146,7 @@ def confirm_email(db: Database, *, token: str, once: Claim | None = None) -> Con
 
     Where somebody left this address while voting was open, every login of the account ends: those that follow are
     looked up before they vote (`identity/email_confirmation.py`). Raises InvalidInput when the link is used up,
-    NameTaken when somebody else has the address by now.
+    NameTaken when another account has the address by now.
     """
     with db.transaction(by="confirmation", once=once) as tx:
         link = mail_links.use(tx, "confirm", hash_of(token))
@@ -172,5 +171,5 @@ def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
 def _count_mail(db: Database, throttle: LoginThrottle, kind: str, email: str) -> None:
     subject = throttle.subject(f"mail {kind}", email_key(email))
     with db.transaction(by="mail") as tx:
-        if attempts.count_upto(tx, subject, attempts.EVERYWHERE, most=MAILS_TO_ADDRESS_PER_HOUR, hours=1) is None:
+        if attempts.count_up_to(tx, subject, attempts.EVERYWHERE, most=MAILS_TO_ADDRESS_PER_HOUR, hours=1) is None:
             raise TooManyGuesses(attempts.wait_s(tx, subject, [attempts.EVERYWHERE]), TOO_MANY_MAILS)

@@ -1,4 +1,4 @@
-"""Entries of the ballot log become votes: the one way in, used by the worker and by every replay.
+"""Turns entries of the ballot log into votes: the only way in, used by the worker and by every replay.
 
 All of it happens in one transaction that holds the shard's row lock (R4): journal, votes, tallies, markers and the new
 position are committed together or not at all. A batch seen again changes nothing.
@@ -23,7 +23,7 @@ from vote.domain.competition import Competition
 
 @dataclass(slots=True)
 class Recorded:
-    """What a batch did."""
+    """How many ballots of a batch were recorded, kept aside as unmatched, or rejected as unreadable."""
 
     ballots: int = 0
     unmatched: int = 0
@@ -35,8 +35,8 @@ def record_entries(
 ) -> Recorded:
     """Record entries that follow `position` in its shard, and move the position behind them. Does not commit.
 
-    `position` is the position as claimed in this transaction. Under another epoch than `position`'s it leaves a gap row
-    (R5), from there or from `doubted_from`.
+    `position` is the one locked in this transaction. When `epoch` is not its epoch, a gap row is left (R5), which begins at
+    that position or at `doubted_from`.
     """
     if position.epoch is not None and position.epoch != epoch:
         after = position.position if doubted_from is None else doubted_from
@@ -67,84 +67,86 @@ def record_entries(
 def _record_ballots(
     tx: Tx, position: Position, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded
 ) -> ChainLink:
-    """Journal, votes and tally of the ballots of a batch. Returns the head of the shard's journal afterwards."""
+    """Write journal, votes and tally of a batch of ballots. Returns the new head of the shard's journal."""
     head = ChainLink(position.recorded, b"", position.chain)
     if not batch:
         return head
-    known = {one.id: one for one in competitions.find_many(tx, {ballot.competition for _, ballot in batch})}
-    placed, unmatched = _match(batch, known)
-    placed, late = _of_final(tx, placed, known)
+    found = competitions.find_many(tx, {ballot.competition for _, ballot in batch})
+    known = {competition.id: competition for competition in found}
+    matched, unmatched = _match(batch, known)
+    matched, late = _of_final(tx, matched, known)
     unmatched += late
     try:
         with tx.transaction():  # a savepoint: one ballot that does not fit must not cost the others their vote
-            head = append(tx, position, epoch, placed)
+            head = append(tx, position, epoch, matched)
     except (UniqueViolation, ForeignKeyViolation):
-        placed, strangers = _drop_duplicates(tx, placed)
+        matched, strangers = _drop_duplicates(tx, matched)
         unmatched += strangers
-        head = append(tx, position, epoch, placed)
+        head = append(tx, position, epoch, matched)
     ballots.insert_unmatched(tx, position.shard, epoch, unmatched)
-    done.ballots += len(placed)
+    done.ballots += len(matched)
     done.unmatched += len(unmatched)
-    count(tx, position.shard, [one.ballot for one in placed], known)
+    count(tx, position.shard, [entry.ballot for entry in matched], known)
     return head
 
 
 def _match(
     batch: list[tuple[int, Ballot]], known: dict[int, Competition]
 ) -> tuple[list[JournalEntry], list[JournalEntry]]:
-    """Ballots with their receipts, and those whose competition or option is not known here."""
-    keys = {one.id: {option.key for option in one.options} for one in known.values()}
-    placed, unmatched = [], []
+    """Split a batch into ballots with their receipts, and those whose competition or option is not known here."""
+    keys = {competition.id: {option.key for option in competition.options} for competition in known.values()}
+    matched, unmatched = [], []
     for position, ballot in batch:
         if ballot.choice in keys.get(ballot.competition, ()):
             receipt = receipt_code(known[ballot.competition].receipt_key, ballot.voter)
-            placed.append(JournalEntry(ballot, position, receipt))
+            matched.append(JournalEntry(ballot, position, receipt))
         else:
             unmatched.append(JournalEntry(ballot, position, ""))
-    return placed, unmatched
+    return matched, unmatched
 
 
 def _of_final(
-    tx: Tx, placed: list[JournalEntry], known: dict[int, Competition]
+    tx: Tx, matched: list[JournalEntry], known: dict[int, Competition]
 ) -> tuple[list[JournalEntry], list[JournalEntry]]:
-    """Ballots that may count, and new ones of competitions that are final (R8): what comes late counts by an admin's word.
+    """Split off new ballots of final competitions (R8): what comes late counts only by an admin's decision.
 
-    A competition is final when all that was accepted is recorded. What comes all the same was lost in a gap once, or is no
-    ballot of this competition. One that the journal has is neither.
+    A competition is final once every accepted ballot is recorded. One that still arrives was lost in a gap once, or does
+    not belong to it; one that the journal already has is neither.
     """
-    late = {one.ballot.id for one in placed if known[one.ballot.competition].state == "closed"}
+    late = {entry.ballot.id for entry in matched if known[entry.ballot.competition].state == "closed"}
     if not late:
-        return placed, []
+        return matched, []
     late -= ballots.in_journal(tx, late)
-    return [one for one in placed if one.ballot.id not in late], [one for one in placed if one.ballot.id in late]
+    on_time = [entry for entry in matched if entry.ballot.id not in late]
+    return on_time, [entry for entry in matched if entry.ballot.id in late]
 
 
 def append(
-    tx: Tx, position: Position, epoch: str, placed: Sequence[JournalEntry], *, reinstatement: int | None = None
+    tx: Tx, position: Position, epoch: str, entries: Sequence[JournalEntry], *, reinstatement: int | None = None
 ) -> ChainLink:
     """Append to the journal and its chain. Returns the new head. Raises UniqueViolation, ForeignKeyViolation."""
     digests = (
-        ballot_digest(one.ballot, shard=position.shard, epoch=epoch, position=one.position, receipt=one.receipt)
-        for one in placed
+        ballot_digest(entry.ballot, shard=position.shard, epoch=epoch, position=entry.position, receipt=entry.receipt)
+        for entry in entries
     )
     links = list(chain.links(position.recorded, position.chain, digests))
-    ballots.insert_journal(tx, position.shard, epoch, placed, links, reinstatement=reinstatement)
+    ballots.insert_journal(tx, position.shard, epoch, entries, links, reinstatement=reinstatement)
     return links[-1] if links else ChainLink(position.recorded, b"", position.chain)
 
 
-def _drop_duplicates(tx: Tx, placed: Sequence[JournalEntry]) -> tuple[list[JournalEntry], list[JournalEntry]]:
-    """What the journal does not have yet (R4: only that counts), and ballots of voters not known here (R9)."""
-    seen = ballots.in_journal(tx, [one.ballot.id for one in placed])
-    fresh = list({one.ballot.id: one for one in placed if one.ballot.id not in seen}.values())
-    voters = ballots.known_voters(tx, {one.ballot.voter for one in fresh})
+def _drop_duplicates(tx: Tx, matched: Sequence[JournalEntry]) -> tuple[list[JournalEntry], list[JournalEntry]]:
+    """Drop what the journal already has (R4). Returns the rest, and ballots whose voters are not known here (R9)."""
+    seen = ballots.in_journal(tx, [entry.ballot.id for entry in matched])
+    fresh = list({entry.ballot.id: entry for entry in matched if entry.ballot.id not in seen}.values())
+    voters = ballots.known_voters(tx, {entry.ballot.voter for entry in fresh})
     return (
-        [one for one in fresh if one.ballot.voter in voters],
-        [one for one in fresh if one.ballot.voter not in voters],
+        [entry for entry in fresh if entry.ballot.voter in voters],
+        [entry for entry in fresh if entry.ballot.voter not in voters],
     )
 
 
 def count(tx: Tx, shard: int, fresh: Sequence[Ballot], known: dict[int, Competition]) -> None:
-    """Votes and tally of the ballots that the journal really took (R4)."""
+    """Write votes and tally of ballots that are new in the journal (R4)."""
     first: dict[tuple[int, int], Vote] = {}
     last: dict[tuple[int, int], Vote] = {}
     for ballot in fresh:
@@ -162,9 +164,9 @@ def count(tx: Tx, shard: int, fresh: Sequence[Ballot], known: dict[int, Competit
 
 
 def _replace_votes(tx: Tx, last: dict[tuple[int, int], Vote], delta: Counter[tuple[int, str]]) -> None:
-    # No other worker can touch these voters: each has one shard, and its lock is ours.
+    # No other worker can touch these voters: each belongs to one shard, and this worker holds its lock.
     for competition in {competition for competition, _ in last}:
-        voters = [voter for one, voter in last if one == competition]
+        voters = [voter for voted_in, voter in last if voted_in == competition]
         for choice in ballots.choices_of(tx, competition, voters).values():
             delta[competition, choice] -= 1
     ballots.upsert_last_votes(tx, last.values())
@@ -172,7 +174,7 @@ def _replace_votes(tx: Tx, last: dict[tuple[int, int], Vote], delta: Counter[tup
 
 
 def _apply_rules(tx: Tx, shard: int, rules: Rules) -> None:
-    """R7, R8: note a closing marker; after a restore, follow rules that are newer than the restored ones."""
+    """Note a closing marker (R8); after a restore, follow rules that are newer than the restored ones (R7)."""
     competition = competitions.find(tx, rules.competition)
     if competition is not None and rules.version > competition.rules_version:
         # Locked only here, so that two workers never wait for each other over the competitions of a batch.
@@ -180,7 +182,7 @@ def _apply_rules(tx: Tx, shard: int, rules: Rules) -> None:
     if competition is None:
         return
     if rules.version > competition.rules_version:
-        # Final is never taken from the log: it is reached again through the markers.
+        # The log never makes a competition final: the markers do, again.
         state = "closing" if rules.state == "closed" else rules.state
         competitions.set_state(
             tx,

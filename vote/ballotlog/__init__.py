@@ -1,4 +1,5 @@
-"""The ballot log: the durable, sharded, ordered log between web and worker. The only folder with Redis keys of voting.
+"""The ballot log: the durable, sharded, ordered log between web and worker. All Redis keys of voting are in this folder.
 
-`box.lua` documents every key and decides in the shard, `box.py` casts in batches, `log.py` reads, pushes and makes ready.
+`box.lua` documents every key and decides inside the shard, `ballot_box.py` casts in batches, `log.py` reads, pushes rules
+and makes shards ready.
 """

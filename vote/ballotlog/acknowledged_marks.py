@@ -12,14 +12,14 @@ logger = structlog.get_logger()
 
 
 async def compare(open_connection: Connection, installation: str, marks: Mapping[int, AcknowledgedMark]) -> None:
-    """Have each shard compare the mark that was acknowledged there; one that lacks it takes no ballots from then on.
+    """Have each shard compare its acknowledged mark; a shard that lacks that ballot takes no ballots from then on.
 
-    Raises when the log does not say so of every mark: then nothing may be cast over this connection.
+    Raises when the log does not answer for every mark: then nothing may be cast over this connection.
     """
-    asked = list(marks.items())
-    for shard, mark in asked:
+    by_shard = list(marks.items())
+    for shard, mark in by_shard:
         names = 2, keys.log(shard), keys.state(shard)
         await open_connection.send_command("FCALL", "vote_compare", *names, installation, *mark)
-    for shard, mark in asked:
+    for shard, mark in by_shard:
         if (await open_connection.read_response())[1] == "behind":
-            logger.error("set back", shard=shard, epoch=mark.epoch, acknowledged=mark.position)
+            logger.error("acknowledged ballots missing", shard=shard, epoch=mark.epoch, acknowledged=mark.position)

@@ -1,7 +1,7 @@
-"""The one connection over which a process casts ballots, and what its answers say of the log's clock.
+"""The one connection over which a process casts ballots, and which sets its estimate of the log's clock.
 
-Making one is a task of its own: who needs it waits a moment, and while a log that is frozen or away keeps the task waiting,
-everybody is told at once that there is none.
+Connecting runs in a task of its own: callers wait a moment for it, and while a frozen or absent log keeps the task waiting,
+every caller fails at once.
 """
 
 import asyncio
@@ -13,17 +13,17 @@ from redis.asyncio import Connection
 from vote import redis_client
 from vote.ballotlog.clock import LogClock
 
-WAIT_S = 0.4  # for a new connection; while it takes longer, there is none
-MADE_WITHIN_S = 5.0  # all of it: behind a Sentinel that is frozen there are others
-CLOCK_WITHIN_S = 0.2  # an answer that took longer says too little of the clock: asked once more
-RETRY_S = 0.1  # a log that is down is asked at most this often; everybody between is told at once
+WAIT_S = 0.4  # how long a caller waits for a new connection
+MADE_WITHIN_S = 5.0  # for all steps of connecting: behind a frozen Sentinel there may be others to try
+CLOCK_WITHIN_S = 0.2  # a slower answer says too little about the clock: ask once more
+RETRY_S = 0.1  # least time between two tries while the log is down; calls in between fail at once
 
 
 class BoxConnection:
-    """A connection that is made when it is needed, and again after `drop`. Belongs to one event loop."""
+    """A connection made when it is first needed, and again after `drop`. Belongs to one event loop."""
 
     def __init__(self, url: str, clock: LogClock, *, check: Callable[[Connection], Awaitable[None]]) -> None:
-        """`check` looks at each new connection before it is used; what it raises ends the connection."""
+        """`check` inspects each new connection before its first use; when it raises, the connection is closed."""
         self._pool = redis_client.connect_async(url).connection_pool
         self._clock = clock
         self._check = check
@@ -38,14 +38,14 @@ class BoxConnection:
         return self._open is not None
 
     async def get(self) -> Connection:
-        """Return the connection, or a new one when it is made within WAIT_S. Raises what hinders it."""
+        """Return the connection, or a new one when it is made within WAIT_S. Raises what prevents it."""
         if self._open is not None:
             return self._open
         now = time.monotonic()
         if self._making is None or _has_failed(self._making):
             if now < self._next_try:
                 raise ConnectionError
-            self._next_try = now + RETRY_S  # by who tries, not by who is told without a try
+            self._next_try = now + RETRY_S  # set by a try only, not by calls that fail without one
             self._wait_until = now + WAIT_S
             self._making = asyncio.create_task(self._make())
         await asyncio.wait([self._making], timeout=max(0.0, self._wait_until - now))
@@ -53,21 +53,21 @@ class BoxConnection:
             raise TimeoutError
         self._open = self._making.result()
         self._making = None
-        self._next_try = 0.0  # it is there: when this connection breaks, the next is tried at once
+        self._next_try = 0.0  # it worked: when this connection breaks, try again at once
         return self._open
 
     async def drop(self, *, nowait: bool = True) -> None:
-        """Disconnect; without `nowait` politely, which a frozen log would keep waiting."""
+        """Disconnect. Without `nowait`, wait for a clean close, which a frozen log would delay."""
         gone, self._open = self._open, None
         if gone is not None:
             await gone.disconnect(nowait=nowait)
 
     async def close(self) -> None:
-        """Give up what is being made, and disconnect."""
+        """Cancel a connection being made, and disconnect."""
         if self._making is not None:
             self._making.cancel()
             await asyncio.wait([self._making])
-            if not _has_failed(self._making):  # it was made while nobody waited for it any more
+            if not _has_failed(self._making):  # it was made after the last caller gave up
                 self._open = self._making.result()
         await self.drop(nowait=False)
 
@@ -85,7 +85,7 @@ class BoxConnection:
         return made
 
     async def _ask_time(self, made: Connection) -> float:
-        """Learn what time it is there; returns how long the answer took, in seconds."""
+        """Read the log's clock. Returns how long the answer took, in seconds."""
         began = time.monotonic()
         await made.send_command("TIME")
         seconds, micros = await made.read_response()

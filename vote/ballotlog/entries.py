@@ -1,7 +1,8 @@
-"""The text of a log entry, read back. `box.lua` writes it; an entry that cannot be read is kept, with the reason.
+"""Parses log entries, which `box.lua` writes as text. An entry that cannot be read is kept, with the reason.
 
 ballot <id> <competition> <voter> <choice> <cast_ms>
 rules <id> <competition> <version>|<state>|<opens_ms>|<closes_ms>|<change>|<keys>
+erase <id> <voter>
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ STATES_OF_RULES: tuple[State, ...] = ("draft", "scheduled", "open", "closing", "
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a shard knows of a competition."""
+    """What a shard knows about a competition."""
 
     competition: int
     version: int
@@ -30,7 +31,7 @@ class Rules:
 
     @classmethod
     def from_competition(cls, competition: Competition) -> Self:
-        """The rules of a competition as PostgreSQL has it. One that is held takes no ballots: the log does not know it."""
+        """Return the rules of a competition as PostgreSQL has it. A held one is archived to the log: it takes no ballots."""
         return cls(
             competition.id,
             competition.rules_version,
@@ -42,30 +43,30 @@ class Rules:
         )
 
     def text(self) -> str:
-        """As `box.lua` stores them."""
+        """Return the rules as `box.lua` stores them."""
         opens, closes = _milliseconds(self.opens_at), _milliseconds(self.closes_at)
         return f"{self.version}|{self.state}|{opens}|{closes}|{int(self.allow_change)}|{self.keys}"
 
     @classmethod
     def parse(cls, competition: int, text: str) -> Self:
-        """The reverse of `text`. Raises ValueError."""
+        """Parse the output of `text`. Raises ValueError."""
         version, state, opens, closes, change, keys = text.split("|")
-        known = next((known for known in STATES_OF_RULES if known == state), None)
-        if known is None:
+        known_state = next((known for known in STATES_OF_RULES if known == state), None)
+        if known_state is None:
             raise ValueError(f"no such state: {state}")
-        return cls(competition, int(version), known, _moment(opens), _moment(closes), change == "1", keys)
+        return cls(competition, int(version), known_state, _moment(opens), _moment(closes), change == "1", keys)
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """A person is to be blanked, again after every restore (R10)."""
+    """A person to blank, again after every restore (R10)."""
 
     voter: int
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An entry that can never be recorded."""
+    """An entry that can never be recorded, and why."""
 
     entry: str
     reason: str
@@ -73,7 +74,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One place in a shard. `id` is the entry's own random id, compared after a restart (R6)."""
+    """One position of a shard. `id` is the entry's own random id, compared after a restart (R6)."""
 
     position: int
     id: str
@@ -81,7 +82,7 @@ class Entry:
 
 
 def parse(stream_id: str, text: str) -> Entry:
-    """The entry at a stream id; never raises for what the text says."""
+    """Return the entry at a stream id. Never raises because of what the text holds: such an entry is Unreadable."""
     position = int(stream_id.partition("-")[0])
     kind, _, rest = text.partition(" ")
     entry_id = rest.partition(" ")[0][:64]
@@ -100,7 +101,7 @@ def parse(stream_id: str, text: str) -> Entry:
 
 def _ballot(rest: str) -> Ballot:
     ballot_id, competition, voter, choice, cast_ms = rest.split(" ")
-    ballot = Ballot(UUID(hex=ballot_id), _number(competition), _number(voter), choice, _at(int(cast_ms)))
+    ballot = Ballot(UUID(hex=ballot_id), _number(competition), _number(voter), choice, _datetime(int(cast_ms)))
     if not (len(choice) == 1 and "a" <= choice <= "z"):
         raise ValueError("the choice is not an option key")
     return ballot
@@ -113,12 +114,12 @@ def _number(text: str) -> int:
     return number
 
 
-def _at(milliseconds: int) -> datetime:
+def _datetime(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _moment(milliseconds: str) -> datetime | None:
-    return _at(int(milliseconds)) if milliseconds else None
+    return _datetime(int(milliseconds)) if milliseconds else None
 
 
 def _milliseconds(moment: datetime | None) -> str:

@@ -1,7 +1,7 @@
-"""Signs of life that processes leave in the log, for each other: that a worker works, that somebody reaches PostgreSQL.
+"""Heartbeats that processes leave in the log for each other: a worker is working, somebody reaches PostgreSQL.
 
-They live in the log because that is the one store without which nobody votes anyway. Ages are measured by the log's own
-clock: a key is given a time to live, and what is left of it says how old it is. Nothing is decided on a ballot by them.
+They live in the log because nobody can vote without it anyway. The log's own clock measures their age: a key gets a time to
+live, and what is left of it says how old it is. No decision on a ballot depends on them.
 """
 
 import contextlib
@@ -13,24 +13,20 @@ from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 
 KEEP_TURN_MS = 24 * 3600 * 1000
-DATABASE_REACHED_MS = (
-    3_000  # shorter than the age at which a list of log-outs is no longer trusted (identity/revocations.py)
-)
+# Shorter than the age at which a list of log-outs is no longer trusted (identity/revocations.py).
+DATABASE_REACHED_MS = 3_000
 TIMEOUT_S = 1.0
 
 
 class Heartbeats:
-    """One process's client for them. Safe in threads. Connects at its first use."""
+    """One process's client for heartbeats. Safe in threads. Connects on first use."""
 
     def __init__(self, url: str, installation: Installation) -> None:
         self._redis = redis_client.connect(url, timeout_s=TIMEOUT_S)
         self._installation = installation
 
     def worker_has_turned(self) -> None:
-        """Note that a worker has done something, and so has an answer of PostgreSQL too.
-
-        That a sign cannot be left harms nobody.
-        """
+        """Note that a worker has finished a turn, and so that PostgreSQL has answered. A failure to note it is ignored."""
         ours = self._installation.id
         if ours is None:
             return
@@ -41,12 +37,12 @@ class Heartbeats:
             pipeline.execute()
 
     def seconds_since_turn(self) -> float | None:
-        """Seconds since any worker has done a turn; None when it was never, or a day ago. Raises LogUnavailable."""
-        left = self._ask_left(keys.worker_turn)
-        return (KEEP_TURN_MS - left) / 1000 if left > 0 else None
+        """Return the seconds since any worker finished a turn; None for never, or for a day ago. Raises LogUnavailable."""
+        ttl_ms = self._ttl_ms(keys.worker_turn)
+        return (KEEP_TURN_MS - ttl_ms) / 1000 if ttl_ms > 0 else None
 
     def database_was_reached(self) -> None:
-        """Note that this process has an answer of PostgreSQL."""
+        """Note that PostgreSQL has answered this process."""
         ours = self._installation.id
         if ours is None:
             return
@@ -54,14 +50,14 @@ class Heartbeats:
             self._redis.set(keys.database_reached(ours), 1, px=DATABASE_REACHED_MS)
 
     def is_database_reached(self) -> bool:
-        """Whether any process had an answer of PostgreSQL in the last DATABASE_REACHED_MS. Raises LogUnavailable."""
-        return self._ask_left(keys.database_reached) > 0
+        """Return whether PostgreSQL answered any process within DATABASE_REACHED_MS. Raises LogUnavailable."""
+        return self._ttl_ms(keys.database_reached) > 0
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         self._redis.close()
 
-    def _ask_left(self, key: Callable[[str], str]) -> int:
+    def _ttl_ms(self, key: Callable[[str], str]) -> int:
         ours = self._installation.id
         if ours is None:
             raise LogUnavailable

@@ -2,35 +2,35 @@
 
 
 def log(shard: int) -> str:
-    """The stream."""
+    """Return the key of the stream."""
     return f"vote:{{{shard}}}:log"
 
 
 def state(shard: int) -> str:
-    """Epoch, last position, readiness."""
+    """Return the key of epoch, last position and readiness."""
     return f"vote:{{{shard}}}:state"
 
 
 def read(shard: int) -> str:
-    """How far a worker had read when it last waited for the replicas; nobody reads it."""
+    """Return the key of how far a worker had read when it last waited for the replicas; nothing reads it."""
     return f"vote:{{{shard}}}:read"
 
 
 def rules(shard: int) -> str:
-    """Rules per competition."""
+    """Return the key of the rules per competition."""
     return f"vote:{{{shard}}}:rules"
 
 
 def voters(shard: int, competition: int) -> str:
-    """The stored choice per voter of a competition."""
+    """Return the key of the stored choice per voter of a competition."""
     return f"vote:{{{shard}}}:voters:{competition}"
 
 
 def worker_turn(installation: str) -> str:
-    """Set when a worker has done a turn; what is left of its time to live says when."""
+    """Return the key set when a worker has finished a turn; its remaining time to live says when."""
     return f"vote:heartbeat:{installation}:worker"
 
 
 def database_reached(installation: str) -> str:
-    """Set while somebody has an answer of PostgreSQL."""
+    """Return the key set while somebody reaches PostgreSQL."""
     return f"vote:heartbeat:{installation}:database"

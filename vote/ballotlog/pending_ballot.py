@@ -1,4 +1,4 @@
-"""A ballot that waits to be cast, and what the log decides on it."""
+"""A ballot that waits to be cast, and the log's decision on it."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -14,7 +14,7 @@ APPENDED: tuple[CastResult, ...] = ("accepted", "changed")
 
 
 class Outcome(NamedTuple):
-    """What the log decided. `position` is the ballot's place when it was appended."""
+    """The log's decision on a ballot. `position` is its position when it was appended, otherwise None."""
 
     result: CastResult
     shard: int
@@ -25,30 +25,30 @@ OnResult = Callable[["Outcome | LogUnavailable"], None]
 
 
 class PendingBallot(NamedTuple):
-    """One press of the button on its way to the log."""
+    """One press of the button on its way to the log. `on_result` is called once, with the outcome."""
 
     competition: int
     voter: int
     choice: str
     ballot_id: str
     shard: int
-    tell: OnResult
+    on_result: OnResult
     since: float  # monotonic: when it was put
 
     def fail(self, detail: str | None = None) -> None:
-        """Tell that it is not confirmed."""
+        """Answer that the ballot is not confirmed."""
         self.settle(LogUnavailable(detail))
 
     def settle(self, outcome: "Outcome | LogUnavailable") -> None:
-        """Tell what was decided."""
+        """Pass the decision on to the voter's request."""
         try:
-            self.tell(outcome)
+            self.on_result(outcome)
         except Exception:  # whatever happens to one voter's answer, the others of the call get theirs
-            logger.exception("an outcome was not told")
+            logger.exception("outcome not delivered")
 
 
 def refuse_late(batch: list[PendingBallot], latest: float) -> list[PendingBallot]:
-    """Tell those who were put before `latest` that their ballot was not sent; returns the others."""
+    """Fail the ballots put before `latest`, which were not sent. Returns the others."""
     for ballot in batch:
         if ballot.since < latest:
             ballot.fail()

@@ -1,4 +1,4 @@
-"""What a shard says of itself, as `describe` in `box.lua` answers it."""
+"""What a shard says about itself: the answer of `describe` in `box.lua`."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -8,16 +8,16 @@ PushStatus = Literal["ok", "expired", "foreign", "cold", "behind"]
 
 
 class Pushed(NamedTuple):
-    """What a push of rules came to. `forgotten`: competitions with news that wait for their voters."""
+    """The result of a push of rules. `forgotten`: competitions with newer rules that wait for their voters."""
 
     status: PushStatus
     forgotten: frozenset[int] = frozenset()
 
 
 class Shard(NamedTuple):
-    """One shard at one moment. `now_ms` is the log's clock then; `installation` and `epoch` are empty for none.
+    """A shard at one moment. `now_ms` is the log's clock then; `installation` and `epoch` are empty when there is none.
 
-    `resumed_ms`: when it was made ready once more under its epoch, after a restart of the server; 0 for the first time.
+    `resumed_ms`: when it was made ready again under its epoch, after a restart of the server; 0 when it never was.
     """
 
     number: int
@@ -37,14 +37,14 @@ class Shard(NamedTuple):
 
     @property
     def is_set_back(self) -> bool:
-        """Whether it was found to lack what was acknowledged in its present epoch (R6)."""
+        """Whether it was seen to lack what was acknowledged in its present epoch (R6)."""
         return self.set_back != "" and self.set_back == self.epoch
 
     @classmethod
     def parse(cls, number: int, answer: list[Any]) -> "Shard":
-        """From an answer. A library of an older version says less, which reads as: belongs to nobody."""
+        """Parse an answer. A library of an older version says less, which reads as: belongs to nobody."""
         return cls(number, answer[0], *answer[2:])
 
     def for_push(self) -> tuple[int, str, str]:
-        """R7: what every push names: until when, and to which life of the shard and of the server."""
+        """Return what every push names: its deadline, and the epoch and instance it is for (R7)."""
         return self.now_ms + PUSH_BUDGET_MS, self.epoch, self.instance

@@ -1,4 +1,4 @@
-"""What is kept about one person beside account and votes, for their own export. Nothing here writes."""
+"""What is stored about one person beside account and votes, for their own export. Nothing here writes."""
 
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from vote.db.pool import Tx
 
 
 class JournalledBallot(NamedTuple):
-    """A ballot of the journal: one for each time the person voted or changed the vote."""
+    """A ballot of the journal: one per time the person voted or changed the vote."""
 
     competition: int
     choice: str
@@ -25,7 +25,7 @@ class OrganisedRow(NamedTuple):
 
 
 class AuditedChange(NamedTuple):
-    """A line of the audit log about the person, or about what they did."""
+    """An audit log line about the person, or about what they did."""
 
     at: datetime
     actor: str
@@ -37,9 +37,9 @@ class AuditedChange(NamedTuple):
 
 
 def ballots_of(tx: Tx, person: int, receipts: list[str]) -> list[JournalledBallot]:
-    """Every ballot of the person in the journal, oldest first.
+    """Return every ballot of the person in the journal, oldest first.
 
-    Found by the receipts of their votes, one per competition (R1): an index by voter would cost every ballot recorded.
+    Looked up by the receipts of their votes, one per competition (R1): an index by voter would cost every ballot recorded.
     """
     rows = tx.execute(
         """
@@ -52,19 +52,19 @@ def ballots_of(tx: Tx, person: int, receipts: list[str]) -> list[JournalledBallo
 
 
 def last_login_of(tx: Tx, person: int) -> date | None:
-    """The day of the last login."""
+    """Return the day of the last login, if there was one."""
     row = tx.execute("SELECT day FROM last_logins WHERE user_id = %s", (person,)).fetchone()
     return row[0] if row else None
 
 
 def competitions_of(tx: Tx, person: int) -> list[OrganisedRow]:
-    """Every competition the person made, oldest first."""
+    """Return every competition the person made, oldest first."""
     rows = tx.execute("SELECT id, name, created_at FROM competitions WHERE organiser_id = %s ORDER BY id", (person,))
     return [OrganisedRow(*row) for row in rows]
 
 
 def audit_of(tx: Tx, person: int) -> list[AuditedChange]:
-    """Audit lines that name the person, as the one who acts or as the one it was done to, oldest first."""
+    """Return audit lines that name the person as actor or as subject, oldest first."""
     rows = tx.execute(
         """
         SELECT at, actor, action, subject, subject_id, before, after FROM audit_log

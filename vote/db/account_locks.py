@@ -1,4 +1,4 @@
-"""Accounts that are locked: after so many wrong passwords in a day only known devices are let try. For admins to see."""
+"""Locked accounts: after too many wrong passwords in a day, only known devices may try. Shown to admins."""
 
 from datetime import datetime
 from typing import LiteralString, NamedTuple
@@ -7,7 +7,7 @@ from vote.db.pool import Tx
 
 
 class LockRow(NamedTuple):
-    """One locked account, since when and until when."""
+    """A locked account, since when and until when."""
 
     user_id: int
     username: str
@@ -22,7 +22,7 @@ _LOCKS: LiteralString = """
 
 
 def insert(tx: Tx, user_id: int, subject: bytes, source: bytes) -> bool:
-    """Lock an account until the count of its attempts ends. False when it was locked already."""
+    """Lock an account until the count of its attempts expires. Returns False when it was locked already."""
     tx.execute("DELETE FROM login_locks WHERE user_id = %s AND expires_at <= now()", (user_id,))
     row = tx.execute(
         """
@@ -36,7 +36,7 @@ def insert(tx: Tx, user_id: int, subject: bytes, source: bytes) -> bool:
 
 
 def delete(tx: Tx, user_id: int) -> bool:
-    """Unlock an account. True when it was locked."""
+    """Unlock an account. Returns whether it was locked."""
     row = tx.execute(
         "DELETE FROM login_locks WHERE user_id = %s RETURNING expires_at > now()",
         (user_id,),
@@ -45,23 +45,23 @@ def delete(tx: Tx, user_id: int) -> bool:
 
 
 def find(tx: Tx, user_id: int) -> LockRow | None:
-    """The lock of one account."""
+    """Return the lock of one account, if it is locked."""
     row = tx.execute(f"{_LOCKS} AND l.user_id = %s", (user_id,)).fetchone()
     return None if row is None else LockRow(*row)
 
 
 def listed(tx: Tx, *, limit: int) -> list[LockRow]:
-    """Every locked account, the newest lock first."""
+    """Return at most `limit` locked accounts, the newest lock first."""
     return [LockRow(*row) for row in tx.execute(f"{_LOCKS} ORDER BY l.locked_at DESC, l.user_id LIMIT %s", (limit,))]
 
 
 def count(tx: Tx) -> int:
-    """How many accounts are locked."""
+    """Return how many accounts are locked."""
     row = tx.execute("SELECT count(*) FROM login_locks WHERE expires_at > now()").fetchone()
     assert row is not None
     return int(row[0])
 
 
 def forget_expired(tx: Tx) -> int:
-    """Delete locks that are over; returns how many."""
+    """Delete expired locks. Returns how many."""
     return tx.execute("DELETE FROM login_locks WHERE expires_at <= now()").rowcount

@@ -1,4 +1,4 @@
-"""People as admins see them: found by name, page by page. Changing them is in `users.py`."""
+"""Accounts as admins see them: searched by name, page by page. Changes to them are in `users.py`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +10,14 @@ from vote.db.pool import Tx
 from vote.domain.folding import email_key
 from vote.domain.person import Role
 
-# The expression of the index users_username_key (`username_key`): it sorts all names and finds a beginning.
+# The expression of the index users_username_key (`username_key`): it sorts all names and finds prefixes.
 _KEY: LiteralString = 'lower(username COLLATE "C")'
 _AFTER_ALL_LETTERS = "~"  # sorts after every character of a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonRow:
-    """One account, without what unlocks it."""
+    """An account without its password hash."""
 
     id: int
     username: str
@@ -36,13 +36,16 @@ _PERSON: LiteralString = """
 
 
 def find(tx: Tx, user_id: int) -> PersonRow | None:
-    """The person with this id."""
+    """Return the account with this id."""
     return tx.cursor(row_factory=class_row(PersonRow)).execute(f"{_PERSON} AND id = %s", (user_id,)).fetchone()
 
 
 def listed(tx: Tx, *, search: str = "", after: str = "", limit: int) -> list[PersonRow]:
-    """People by name, at most `limit` after the name `after`. `search`: how the name begins, or a whole e-mail address."""
-    asked = {
+    """Return accounts by name, at most `limit` after the name `after` (keyset pagination).
+
+    `search` is the beginning of a name, or a whole e-mail address.
+    """
+    parameters = {
         "search": search.lower(),
         "email": email_key(search),
         "end": search.lower() + _AFTER_ALL_LETTERS,
@@ -56,4 +59,4 @@ def listed(tx: Tx, *, search: str = "", after: str = "", limit: int) -> list[Per
             f"{_PERSON} AND {_KEY} >= %(search)s AND {_KEY} < %(end)s AND {_KEY} > %(after)s"
             f" ORDER BY {_KEY} LIMIT %(limit)s"
         )
-    return tx.cursor(row_factory=class_row(PersonRow)).execute(query, asked).fetchall()
+    return tx.cursor(row_factory=class_row(PersonRow)).execute(query, parameters).fetchall()

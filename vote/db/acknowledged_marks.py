@@ -1,4 +1,4 @@
-"""How far each shard of the log was acknowledged, as the web processes write it down (R6). Rows only grow."""
+"""How far each shard of the log was acknowledged, as web processes write it (high-water marks, R6). Rows only grow."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,7 @@ from vote.domain.mark import AcknowledgedMark
 
 
 def raise_to(tx: Tx, marks: Mapping[int, AcknowledgedMark]) -> None:
-    """Write marks down, by shard; a higher one of the same epoch stays. Shards in order, so that no two writers wait for
-    each other."""
+    """Raise marks, by shard; a higher one of the same epoch stays. Shards go in order, so that writers never deadlock."""
     for shard, mark in sorted(marks.items()):
         tx.execute(
             """
@@ -22,7 +21,7 @@ def raise_to(tx: Tx, marks: Mapping[int, AcknowledgedMark]) -> None:
 
 
 def of_epoch(tx: Tx, shard: int, epoch: str) -> AcknowledgedMark | None:
-    """The mark of one epoch of a shard; None when nothing of it was acknowledged, as far as anybody has written."""
+    """Return the mark of one epoch of a shard; None when no web process has written one."""
     row = tx.execute(
         "SELECT epoch, position, entry_id FROM log_marks WHERE shard = %s AND epoch = %s", (shard, epoch)
     ).fetchone()
@@ -30,6 +29,6 @@ def of_epoch(tx: Tx, shard: int, epoch: str) -> AcknowledgedMark | None:
 
 
 def all_marks(tx: Tx) -> dict[tuple[int, str], AcknowledgedMark]:
-    """Every mark, by shard and epoch."""
+    """Return every mark, by shard and epoch."""
     rows = tx.execute("SELECT shard, epoch, position, entry_id FROM log_marks")
     return {(row[0], row[1]): AcknowledgedMark(*row[1:]) for row in rows}

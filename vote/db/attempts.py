@@ -1,20 +1,20 @@
-"""How often something was tried, by whom and from where: counted before it is looked at whether it was right.
+"""How often something was tried, by whom and from where: each attempt is counted before it is verified.
 
-Counting first is what lets no guess slip past: of many at the same moment each gets its own number from the row, and those
-beyond the limit are not even looked at. What was right is given back. `subject` and `source` are keyed hashes.
+Counting first lets no attempt slip past: of many at the same moment each gets its own number from the row, and those
+beyond the limit are not even verified. One that was right is given back. `subject` and `source` are keyed hashes.
 """
 
 from vote.db.pool import Tx
 from vote.input_limits import FREE_GUESSES
 
-EVERYWHERE = b""  # the source that counts all of them together
+EVERYWHERE = b""  # the source that stands for all together
 FIRST_WAIT_S = 5
 LONGEST_WAIT_S = 3_600
 REMEMBER_HOURS = 24
 
 
 def wait_s(tx: Tx, subject: bytes, sources: list[bytes]) -> float:
-    """Seconds until this may be tried again from all of these sources; 0 when now. Reads only, for floods cost least so."""
+    """Return the seconds until all of these sources may try again; 0 for now. Only reads, which is cheapest in a flood."""
     row = tx.execute(
         """
         SELECT coalesce(max(extract(epoch FROM wait_until - now())), 0)::float8 FROM attempts
@@ -27,7 +27,7 @@ def wait_s(tx: Tx, subject: bytes, sources: list[bytes]) -> float:
 
 
 def count_slowly(tx: Tx, subject: bytes, source: bytes) -> bool:
-    """Count an attempt that becomes dearer each time. False when it must wait; then nothing is counted."""
+    """Count an attempt under exponential backoff. Returns False, without counting, when it must wait."""
     _forget_if_over(tx, subject, source)
     row = tx.execute(
         """
@@ -53,8 +53,8 @@ def count_slowly(tx: Tx, subject: bytes, source: bytes) -> bool:
     return row is not None
 
 
-def count_upto(tx: Tx, subject: bytes, source: bytes, *, most: int, hours: int) -> int | None:
-    """Count an attempt of at most `most` in `hours` from the first on; its number. None when there were as many already."""
+def count_up_to(tx: Tx, subject: bytes, source: bytes, *, most: int, hours: int) -> int | None:
+    """Count an attempt, at most `most` within `hours` of the first. Returns its number, or None above `most`."""
     _forget_if_over(tx, subject, source)
     row = tx.execute(
         """
@@ -71,7 +71,7 @@ def count_upto(tx: Tx, subject: bytes, source: bytes, *, most: int, hours: int) 
 
 
 def refund(tx: Tx, subject: bytes, source: bytes) -> None:
-    """Take back an attempt that was not wrong, or was not looked at."""
+    """Take back an attempt that was right, or was never verified."""
     tx.execute(
         "UPDATE attempts SET count = count - 1, wait_until = now() WHERE subject = %s AND source = %s AND count > 0",
         (subject, source),
@@ -79,7 +79,7 @@ def refund(tx: Tx, subject: bytes, source: bytes) -> None:
 
 
 def forget(tx: Tx, subject: bytes, source: bytes | None = None) -> None:
-    """Begin anew for one source, or for all."""
+    """Reset the count of one source, or of all."""
     tx.execute(
         "DELETE FROM attempts WHERE subject = %(subject)s AND (%(source)s::bytea IS NULL OR source = %(source)s::bytea)",
         {"subject": subject, "source": source},
@@ -87,7 +87,7 @@ def forget(tx: Tx, subject: bytes, source: bytes | None = None) -> None:
 
 
 def forget_expired(tx: Tx) -> int:
-    """Delete what counts no more; returns how many."""
+    """Delete expired counts. Returns how many."""
     return tx.execute("DELETE FROM attempts WHERE expires_at <= now()").rowcount
 
 

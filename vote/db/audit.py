@@ -1,4 +1,4 @@
-"""The audit log, as it is read. Triggers write it; nobody may change it."""
+"""Reads the audit log. Triggers write it; nobody may change it."""
 
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
@@ -7,10 +7,10 @@ from vote.db.pool import Tx
 
 
 class AuditEntry(NamedTuple):
-    """One change. `actor` is as it was written: `user:<id>`, or the name of a part, a command or a database role.
+    """One change. `actor` is as written: `user:<id>`, or the name of a part, a command or a database role.
 
-    `username` is how the person is called now, None for an erased one and for what is no person. It says nothing about
-    which of them it was: somebody may be called like a part. `person` does.
+    `username` is the person's present name, None when they are erased or the actor is no person. It does not tell the two
+    kinds of actor apart, for somebody may be named like a part; `person` does.
     """
 
     at: datetime
@@ -25,13 +25,13 @@ class AuditEntry(NamedTuple):
 
     @property
     def person(self) -> int | None:
-        """The id of the person who did it; None where it was no person."""
+        """Return the id of the person who made the change; None where it was no person."""
         kind, colon, number = self.actor.partition(":")
         return int(number) if kind == "user" and colon and number.isdecimal() else None
 
 
 class AuditPage(NamedTuple):
-    """What was done, newest first, and what to ask for what was done earlier with; None where that is all."""
+    """Changes, newest first (keyset pagination). `next` is the `after` of the next page; None on the last."""
 
     rows: list[AuditEntry]
     next: int | None
@@ -40,7 +40,7 @@ class AuditPage(NamedTuple):
 PAGE_SIZE = 200
 NEWEST = 2**62  # above every id
 
-# The actor is turned into a number: numbers turned into actors would be those of all people.
+# Turns the actor into a number; the reverse would turn the numbers of all people into actors.
 _ROWS: LiteralString = """
     SELECT a.at, a.actor, u.username, a.action, a.subject, a.subject_id, a.before, a.after, a.id
     FROM audit_log a
@@ -49,7 +49,7 @@ _ROWS: LiteralString = """
 
 
 def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> AuditPage:
-    """Return what was done to a competition and its options, and what was decided about its tally."""
+    """Return a page of what was done to a competition and its options, and what was decided about its tally."""
     rows = tx.execute(
         f"""
         {_ROWS}
@@ -69,7 +69,7 @@ def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> 
 
 
 def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> AuditPage:
-    """Return what was done to an account."""
+    """Return a page of what was done to an account."""
     rows = tx.execute(
         f"""
         {_ROWS}
@@ -81,5 +81,5 @@ def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> AuditPage:
     return _page([AuditEntry(*row) for row in rows])
 
 
-def _page(found: list[AuditEntry]) -> AuditPage:
-    return AuditPage(found[:PAGE_SIZE], found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None)
+def _page(rows: list[AuditEntry]) -> AuditPage:
+    return AuditPage(rows[:PAGE_SIZE], rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None)

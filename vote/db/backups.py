@@ -1,6 +1,6 @@
 """Backups as the database knows them: a row each, the moment they describe, and what a restored database must equal.
 
-Files, encryption and servers are not here (`vote.ops.backup`); slots and streaming are in `replication.py`.
+Files, encryption and servers are in `vote.ops.backup`; slots and streaming are in `replication.py`.
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any, LiteralString, NamedTuple
 from vote.db.pool import Tx
 
 MADE, VERIFIED, FAILED = "made", "verified", "failed"
-LOCK_WAIT = "3s"  # who holds a shard or the audit log longer is stuck; better no backup now than a queue behind us
-MESSAGE = "vote backup"  # prefix of the WAL record that gives a recovery something to stop before
+LOCK_WAIT = "3s"  # whoever holds a shard or the audit log longer is stuck; better no backup now than a queue behind it
+MESSAGE = "vote backup"  # prefix of the WAL record before which a recovery can stop
 
 
 class Backup(NamedTuple):
@@ -33,7 +33,7 @@ class Moment(NamedTuple):
     at: datetime
 
 
-# What must be the same in a restored database at the same moment. Each row: subject, how many, hash of the set.
+# What a restored database must equal at the same moment. Each row: subject, count, hash of the set.
 # Whole rows are hashed, so that one changed column shows; the journal has its own chain (domain/chain.py).
 FACTS: dict[str, LiteralString] = {
     "votes": """
@@ -93,14 +93,14 @@ def finish(tx: Tx, label: str, positions: Mapping[int, tuple[str | None, int]]) 
 
 
 def fail(tx: Tx, label: str, why: str) -> None:
-    """Note what went wrong with a backup. A time of verification it has already stays as it is."""
+    """Note what went wrong with a backup. The time of an earlier verification stays."""
     tx.execute("UPDATE backups SET verdict = %s WHERE label = %s", (f"{FAILED}: {why}"[:1000], label))
 
 
 def mark_verified(
     tx: Tx, label: str, *, started_at: datetime, positions: Mapping[int, tuple[str | None, int]], verdict: str
 ) -> None:
-    """Note that a real restore has shown this backup to be whole. A row lost by a restore is made again."""
+    """Note that a real restore has proven this backup. Inserts the row again where a restore has lost it."""
     held = json.dumps({str(shard): list(position) for shard, position in positions.items()})
     tx.execute(
         """
@@ -115,7 +115,7 @@ def mark_verified(
 
 
 def all_backups(tx: Tx) -> list[Backup]:
-    """Every row, newest first."""
+    """Return every row, newest first."""
     rows = tx.execute(
         "SELECT label, started_at, finished_at, verified_at, verdict FROM backups ORDER BY started_at DESC, id DESC"
     )
@@ -123,16 +123,16 @@ def all_backups(tx: Tx) -> list[Backup]:
 
 
 def last_proof(tx: Tx) -> tuple[datetime | None, datetime | None]:
-    """When the newest backup that a real restore has verified was made, and when such a restore last succeeded."""
+    """Return when the newest backup verified by a real restore was made, and when such a restore last succeeded."""
     row = tx.execute("SELECT max(started_at), max(verified_at) FROM backups WHERE verified_at IS NOT NULL").fetchone()
     assert row is not None
     return row[0], row[1]
 
 
 def newest_verified_positions(tx: Tx) -> dict[int, tuple[str, int]] | None:
-    """R9: {shard: (epoch, position)} held by the newest backup that a real restore has verified; None without one.
+    """Return {shard: (epoch, position)} of the newest backup that a real restore has verified; None without one (R9).
 
-    Strictly below these, and nowhere else, the log may be trimmed. A shard without an epoch then is left out.
+    The log may be trimmed strictly below these, and nowhere else. A shard without an epoch then is left out.
     """
     row = tx.execute(
         """
@@ -146,18 +146,18 @@ def newest_verified_positions(tx: Tx) -> dict[int, tuple[str, int]] | None:
 
 
 def freeze(tx: Tx) -> None:
-    """Wait until no ballot is half recorded and no account, competition or setting half changed, and keep it so until
-    this transaction ends: milliseconds, in which voters are not affected.
+    """Wait until no ballot is half recorded and no account, competition or setting half changed, and keep it so.
 
-    The order, shards before the audit log, is the worker's own, so that neither waits for the other for ever.
+    It lasts until this transaction ends: milliseconds, in which voters are not affected. The order, shards before the audit
+    log, is the worker's own, so that the two never deadlock.
     """
     tx.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_WAIT,))
     tx.execute("SELECT shard FROM log_positions ORDER BY shard FOR UPDATE").fetchall()
-    tx.execute("SELECT pg_advisory_xact_lock(hashtext('audit_log'))")  # every audited change holds it to its end
+    tx.execute("SELECT pg_advisory_xact_lock(hashtext('audit_log'))")  # every audited change holds it until its commit
 
 
 def moment(tx: Tx) -> Moment:
-    """Where the write-ahead log is now. Takes the snapshot of a REPEATABLE READ transaction when it comes first."""
+    """Return where the write-ahead log is now. As the first statement it takes a REPEATABLE READ transaction's snapshot."""
     row = tx.execute(
         "SELECT pg_current_wal_insert_lsn()::text, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), now()"
     ).fetchone()
@@ -166,38 +166,38 @@ def moment(tx: Tx) -> Moment:
 
 
 def leave_record(tx: Tx, label: str) -> str:
-    """Write a record of no effect to the write-ahead log, so that a recovery can stop before it. Returns where it ends."""
+    """Write a record without effect to the write-ahead log, so that a recovery can stop before it. Returns where it ends."""
     row = tx.execute("SELECT pg_logical_emit_message(false, %s, %s)::text", (MESSAGE, label)).fetchone()
     assert row is not None
     return str(row[0])
 
 
 def facts(tx: Tx) -> Facts:
-    """What this snapshot holds: {subject: (how many, hash)}."""
+    """Return what this snapshot holds: {subject: (count, hash)}."""
     tx.execute("SET LOCAL timezone = 'UTC'")  # rows are hashed as text
     tx.execute("SET LOCAL statement_timeout = 0")
-    found: dict[str, tuple[int, str]] = {}
-    for question in FACTS.values():
-        found.update((row[0], (int(row[1]), row[2] or "")) for row in tx.execute(question))
-    return found
+    held: dict[str, tuple[int, str]] = {}
+    for query in FACTS.values():
+        held.update((row[0], (int(row[1]), row[2] or "")) for row in tx.execute(query))
+    return held
 
 
 def schema_revision(tx: Tx) -> str:
-    """The migration this database is at."""
+    """Return the migration this database is at."""
     row = tx.execute("SELECT version_num FROM alembic_version").fetchone()
     assert row is not None
     return str(row[0])
 
 
 def owner_of_database(tx: Tx) -> str:
-    """The role that owns this database."""
+    """Return the role that owns this database."""
     row = tx.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()").fetchone()
     assert row is not None
     return str(row[0])
 
 
 def missing_journal(tx: Tx, facts: Facts) -> list[str]:
-    """Shards whose journal does not hold the link that these facts name as its newest."""
+    """Return the shards whose journal does not hold the link that these facts name as its newest."""
     return [
         subject
         for subject, (count, chain) in facts.items()
@@ -212,7 +212,7 @@ def missing_journal(tx: Tx, facts: Facts) -> list[str]:
 
 
 def describe(facts: Facts) -> dict[str, Any]:
-    """Facts for people: how many of what."""
+    """Return facts for people: how many of what."""
     votes = sum(count for subject, (count, _) in facts.items() if subject.startswith("votes of "))
     ballots = sum(count for subject, (count, _) in facts.items() if subject.startswith("journal of "))
     return {

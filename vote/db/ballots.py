@@ -1,4 +1,4 @@
-"""The journal and the votes that follow from it; written by the worker only, in batches."""
+"""The journal and the votes that follow from it; only the worker writes them, in batches."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from vote.domain.chain import ChainLink
 
 
 class JournalEntry(NamedTuple):
-    """A ballot at its place in a shard, with its receipt."""
+    """A ballot with its position in a shard and its receipt."""
 
     ballot: Ballot
     position: int
@@ -19,7 +19,7 @@ class JournalEntry(NamedTuple):
 
 
 class Vote(NamedTuple):
-    """A vote to be counted."""
+    """A vote to count."""
 
     competition: int
     voter: int
@@ -31,16 +31,16 @@ def insert_journal(
     tx: Tx,
     shard: int,
     epoch: str,
-    placed: Sequence[JournalEntry],
+    entries: Sequence[JournalEntry],
     links: Sequence[ChainLink],
     *,
     reinstatement: int | None = None,
 ) -> None:
-    """Append ballots to the journal, all or none. Raises UniqueViolation when it has one of them already.
+    """Append ballots to the journal, all or none. Raises UniqueViolation when it already has one of them.
 
-    `reinstatement`: by which admin's word, for ballots that were kept aside before.
+    `reinstatement`: the id of the decision that lets ballots count which were unmatched before.
     """
-    ballots = [one.ballot for one in placed]
+    ballots = [entry.ballot for entry in entries]
     tx.execute(
         """
         INSERT INTO ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position, receipt,
@@ -59,8 +59,8 @@ def insert_journal(
             _array(str(ballot.voter) for ballot in ballots),
             _array(ballot.choice for ballot in ballots),
             _array(ballot.cast_at.isoformat() for ballot in ballots),
-            _array(str(one.position) for one in placed),
-            _array(one.receipt for one in placed),
+            _array(str(entry.position) for entry in entries),
+            _array(entry.receipt for entry in entries),
             _array(str(link.seq) for link in links),
             _array(_bytea(link.digest) for link in links),
             _array(_bytea(link.chain) for link in links),
@@ -69,12 +69,12 @@ def insert_journal(
 
 
 def in_journal(tx: Tx, ids: Iterable[UUID]) -> set[UUID]:
-    """Those of these ballots that the journal has already."""
+    """Return which of these ballots the journal already has."""
     return {row[0] for row in tx.execute("SELECT id FROM ballots WHERE id = ANY(%s)", (list(ids),))}
 
 
 def insert_first_votes(tx: Tx, votes: Iterable[Vote]) -> list[tuple[int, str]]:
-    """Where the first ballot counts. Returns (competition, choice) of each vote that is new."""
+    """Insert votes where the first ballot counts. Returns (competition, choice) of each new vote."""
     rows = tx.execute(
         """
         INSERT INTO votes (competition_id, user_id, choice, created_at)
@@ -88,7 +88,7 @@ def insert_first_votes(tx: Tx, votes: Iterable[Vote]) -> list[tuple[int, str]]:
 
 
 def choices_of(tx: Tx, competition: int, voters: Iterable[int]) -> dict[int, str]:
-    """The recorded choice of each of these voters that has one."""
+    """Return the recorded choice of each of these voters that has one."""
     rows = tx.execute(
         "SELECT user_id, choice FROM votes WHERE competition_id = %s AND user_id = ANY(%s)", (competition, list(voters))
     )
@@ -96,7 +96,7 @@ def choices_of(tx: Tx, competition: int, voters: Iterable[int]) -> dict[int, str
 
 
 def upsert_last_votes(tx: Tx, votes: Iterable[Vote]) -> None:
-    """Where the last ballot counts. At most one vote per voter and competition."""
+    """Insert or replace votes where the last ballot counts. At most one per voter and competition."""
     tx.execute(
         """
         INSERT INTO votes (competition_id, user_id, choice, created_at)
@@ -108,9 +108,9 @@ def upsert_last_votes(tx: Tx, votes: Iterable[Vote]) -> None:
     )
 
 
-def insert_unmatched(tx: Tx, shard: int, epoch: str, placed: Iterable[JournalEntry]) -> None:
-    """Keep ballots aside whose voter, competition or option is not known here (R9)."""
-    for ballot, position, _ in placed:
+def insert_unmatched(tx: Tx, shard: int, epoch: str, entries: Iterable[JournalEntry]) -> None:
+    """Keep aside ballots whose voter, competition or option is not known here (R9)."""
+    for ballot, position, _ in entries:
         tx.execute(
             """
             INSERT INTO unmatched_ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position)
@@ -130,7 +130,7 @@ def insert_unmatched(tx: Tx, shard: int, epoch: str, placed: Iterable[JournalEnt
 
 
 def insert_rejected(tx: Tx, shard: int, epoch: str, position: int, *, entry: str, reason: str) -> None:
-    """Set an entry aside that can never be recorded."""
+    """Keep aside an entry that can never be recorded."""
     tx.execute(
         """
         INSERT INTO rejected_ballots (shard, epoch, position, entry, reason) VALUES (%s, %s, %s, %s, %s)
@@ -141,7 +141,7 @@ def insert_rejected(tx: Tx, shard: int, epoch: str, position: int, *, entry: str
 
 
 def known_voters(tx: Tx, voters: Iterable[int]) -> set[int]:
-    """Those of these voters that exist here, erased or not."""
+    """Return which of these voters exist here, erased or not."""
     return {row[0] for row in tx.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(voters),))}
 
 
@@ -156,9 +156,9 @@ def _columns(votes: Iterable[Vote]) -> tuple[str, str, str, str]:
 
 
 def _array(values: Iterable[str]) -> str:
-    """An array literal of values that need no quotes: numbers, hex, option keys, receipts, ISO times, all made by us.
+    """Return an array literal of values that need no quotes: our own numbers, hex, option keys, receipts and ISO times.
 
-    psycopg dumps a list value by value; for a batch that was half of the worker's time (`make bench`).
+    psycopg dumps a list value by value; for a batch that took half of the worker's time (`make bench`).
     """
     return "{" + ",".join(values) + "}"
 
@@ -168,9 +168,9 @@ def _bytea(value: bytes) -> str:
 
 
 def may_have_ballots(tx: Tx, competition_id: int, *, since: datetime | None) -> bool:
-    """Whether a ballot of this competition was recorded or kept aside, or may have been lost in a gap since it opened.
+    """Return whether a ballot of this competition was recorded or kept aside, or may lie in a gap since it opened.
 
-    A journal row is never without its vote, and a vote stays when its voter is erased; so votes speak for both.
+    A journal row always has its vote, and a vote stays when its voter is erased; so votes stand for both.
     """
     row = tx.execute(
         """

@@ -25,14 +25,14 @@ class Checkpoint(NamedTuple):
 
 
 def take_turn(tx: Tx) -> bool:
-    """Whether this transaction may write checkpoints: one worker at a time, so that there is one a minute."""
+    """Return whether this transaction may write checkpoints: one worker at a time, so that there is one a minute."""
     row = tx.execute("SELECT pg_try_advisory_xact_lock(hashtext('checkpoints'))").fetchone()
     assert row is not None
     return bool(row[0])
 
 
 def unsigned_heads(tx: Tx, *, every_s: int) -> list[tuple[Head, datetime]]:
-    """Heads that moved since their newest checkpoint, if that is at least so old, with the present time."""
+    """Return heads that moved since their newest checkpoint, where that is at least `every_s` old, with the present time."""
     rows = tx.execute(
         """
         SELECT h.subject, h.seq, h.chain, now()
@@ -50,11 +50,11 @@ def unsigned_heads(tx: Tx, *, every_s: int) -> list[tuple[Head, datetime]]:
 
 
 def insert(tx: Tx, checkpoints: Sequence[Checkpoint]) -> None:
-    """Keep signed heads. One that is there already stays as it is."""
+    """Insert signed heads. One that exists stays as it is."""
     tx.cursor().executemany(
         """
         INSERT INTO checkpoints (subject, seq, chain, made_at, key_id, signature) VALUES (%s, %s, %s, %s, %s, %s)
         ON CONFLICT (subject, seq) DO NOTHING
         """,
-        [(*one.head, one.made_at, one.key_id, one.signature) for one in checkpoints],
+        [(*each.head, each.made_at, each.key_id, each.signature) for each in checkpoints],
     )

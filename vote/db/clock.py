@@ -1,25 +1,25 @@
-"""The clock of PostgreSQL, by which is told what came first: a login, or the end of everything that was logged in."""
+"""PostgreSQL's clock, which decides what came first: a login, or the revocation of every login."""
 
 import time
 
 from vote.db.pool import Tx
 
-APART_S = 1.0  # how far the clock of a web host may be from PostgreSQL's; beyond, it is not ready (docs/adr/0047)
+APART_S = 1.0  # how far a web host's clock may be from PostgreSQL's; beyond that it is not ready (docs/adr/0047)
 
 
 def now(tx: Tx) -> float:
-    """Return the time there, in seconds since 1970. It goes on within a transaction."""
+    """Return PostgreSQL's time, in seconds since 1970. It advances within a transaction."""
     row = tx.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
     assert row is not None
     return float(row[0])
 
 
 def ahead_s(tx: Tx) -> float:
-    """Return by how much, at least, the clock of this machine is ahead of PostgreSQL's; negative when it is behind.
+    """Return by how much, at least, this machine's clock is ahead of PostgreSQL's; negative when it is behind.
 
-    What the question itself takes is never counted against a clock.
+    The time the query itself takes never counts against a clock.
     """
     before = time.time()
-    there = now(tx)
+    database_time = now(tx)
     after = time.time()
-    return before - there if before > there else min(0.0, after - there)
+    return before - database_time if before > database_time else min(0.0, after - database_time)

@@ -1,4 +1,4 @@
-"""Lists of competitions, in pages that nothing is cut off from."""
+"""Lists of competitions, in pages (keyset pagination)."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ from vote.db.competitions import COMPETITION, fetch_all
 from vote.db.pool import Tx
 from vote.domain.competition import Competition
 
-PAGE_SIZE = 100  # closed ones on one page of a list
+PAGE_SIZE = 100  # closed competitions on one page
 NEWEST = 2**62  # above every id
 
 
 class CompetitionPage(NamedTuple):
-    """One page of a list, newest first. `next` is what to ask for what follows with, as `after`; None on the last page.
+    """One page of a list, newest first. `next` is the `after` of the next page; None on the last.
 
-    The first page has everything that lies ahead or goes on, however much it is: nobody misses an open vote because others
-    are newer. What is over follows, PAGE_SIZE of it on each page. An id does not change, so nothing is left out or told
-    twice because something new was added meanwhile.
+    The first page has everything that lies ahead or is under way, however much that is: no open vote is hidden behind newer
+    ones. What is over follows, PAGE_SIZE per page. Ids do not change, so nothing is skipped or repeated when something new
+    appears meanwhile.
     """
 
     competitions: list[Competition]
@@ -23,7 +23,7 @@ class CompetitionPage(NamedTuple):
 
 
 def listed(tx: Tx, *, after: int | None = None) -> CompetitionPage:
-    """Return what anybody may find: all that is scheduled, open or closing, then what is closed."""
+    """Return what anybody may find: everything scheduled, open or closing, then what is closed."""
     live = []
     if after is None:
         live = fetch_all(tx, COMPETITION + " WHERE c.status IN ('scheduled', 'open', 'closing')")
@@ -36,7 +36,7 @@ def listed(tx: Tx, *, after: int | None = None) -> CompetitionPage:
 
 
 def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> CompetitionPage:
-    """Return what somebody runs, their own, or all when no organiser is named: drafts too, and what is archived."""
+    """Return an organiser's competitions, or all when no organiser is named; drafts and archived ones too."""
     live = []
     if organiser_id is None:
         if after is None:
@@ -63,6 +63,6 @@ def managed(tx: Tx, organiser_id: int | None, *, after: int | None = None) -> Co
 
 
 def _page(live: list[Competition], closed: list[Competition]) -> CompetitionPage:
-    """`closed` holds one more than a page where others follow."""
+    """Return a page. `closed` holds one more than fits when others follow."""
     following = closed[PAGE_SIZE - 1].id if len(closed) > PAGE_SIZE else None
-    return CompetitionPage(sorted([*live, *closed[:PAGE_SIZE]], key=lambda one: -one.id), following)
+    return CompetitionPage(sorted([*live, *closed[:PAGE_SIZE]], key=lambda competition: -competition.id), following)

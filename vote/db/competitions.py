@@ -36,12 +36,12 @@ OPTION_FIELD = "option_"
 
 
 def _changes(tx: Tx, competition_id: int) -> None:
-    """Every statement that changes what people see of a competition says so; told after the commit (`pool.py`)."""
+    """Note a change of what people see of a competition; `pool.py` announces it after the commit."""
     tx.changed |= {competition_id}
 
 
 def fetch_all(tx: Tx, query: LiteralString, parameters: tuple[Any, ...] = ()) -> list[Competition]:
-    """Return what a query that begins with COMPETITION finds."""
+    """Return the competitions of a query that begins with COMPETITION."""
     rows = tx.cursor(row_factory=dict_row).execute(query, parameters)
     return [_competition(row) for row in rows]
 
@@ -52,30 +52,30 @@ def _competition(row: dict[str, Any]) -> Competition:
 
 
 def corrections_from(rows: list[list[Any]] | None) -> tuple[Correction, ...]:
-    """Read what CORRECTIONS selects, oldest first."""
-    return tuple(Correction(datetime.fromtimestamp(at, UTC), *rest) for at, *rest in rows or ())
+    """Return the corrections that CORRECTIONS selects, oldest first."""
+    return tuple(Correction(datetime.fromtimestamp(seconds, UTC), *rest) for seconds, *rest in rows or ())
 
 
 def find(tx: Tx, competition_id: int) -> Competition | None:
-    """The competition with this id, whatever its state."""
+    """Return the competition with this id, whatever its state."""
     return next(iter(fetch_all(tx, COMPETITION + " WHERE c.id = %s", (competition_id,))), None)
 
 
 def lock(tx: Tx, competition_id: int) -> Competition | None:
-    """The same, held against other changes until the transaction ends."""
-    incarnations.note(tx)  # whoever holds it counts its revision up
-    # The row is locked first by itself: the array of options must be read after the lock is had.
+    """Return the competition, locked against other changes until the transaction ends."""
+    incarnations.note(tx)  # whoever locks it increments its revision
+    # Two statements: the array of options must be read after the lock is granted.
     tx.execute("SELECT 1 FROM competitions WHERE id = %s FOR NO KEY UPDATE", (competition_id,))
     return find(tx, competition_id)
 
 
 def find_many(tx: Tx, ids: Iterable[int]) -> list[Competition]:
-    """Those of these competitions that exist."""
+    """Return those of these competitions that exist."""
     return fetch_all(tx, COMPETITION + " WHERE c.id = ANY(%s)", (list(ids),))
 
 
 def known_to_log(tx: Tx) -> list[Competition]:
-    """What every shard must know: all that may have or get ballots, but for what was forgotten when it was over."""
+    """Return what every shard must know: all that may have or get ballots, except what was forgotten when it was over."""
     return fetch_all(
         tx,
         COMPETITION + " WHERE (c.status IN ('scheduled', 'open', 'closing', 'closed') OR c.opened_at IS NOT NULL)"
@@ -84,13 +84,13 @@ def known_to_log(tx: Tx) -> list[Competition]:
 
 
 def forgotten_by_log(tx: Tx) -> dict[int, int]:
-    """What shards need no longer know: {competition: version of its rules}."""
+    """Return what shards no longer need: {competition: version of its rules}."""
     rows = tx.execute("SELECT id, rules_version FROM competitions WHERE forgotten_at IS NOT NULL ORDER BY id")
     return {row[0]: row[1] for row in rows}
 
 
 def receipt_keys(tx: Tx, wanted: list[int] | None, *, known_up_to: int) -> dict[int, bytes]:
-    """The receipt keys of these competitions, or of all with an id above `known_up_to`."""
+    """Return the receipt keys of these competitions or, with None, of all with an id above `known_up_to`."""
     rows = tx.execute(
         "SELECT id, receipt_key FROM competitions WHERE id = ANY(%s) OR (%s::bigint[] IS NULL AND id > %s)",
         (wanted, wanted, known_up_to),
@@ -104,7 +104,7 @@ def due(tx: Tx) -> list[int]:
 
 
 def due_state(tx: Tx, competition_id: int) -> State | None:
-    """Return the state that one should take by now, None when it should stay. Call it under the row's lock."""
+    """Return the state a competition should have by now, None when it should stay. Call it under the row's lock."""
     row = tx.execute(
         f"SELECT state FROM ({DUE}) AS due WHERE id = %s",  # noqa: S608  # nosec B608: a literal
         (competition_id,),
@@ -113,12 +113,12 @@ def due_state(tx: Tx, competition_id: int) -> State | None:
 
 
 def in_state(tx: Tx, state: State) -> list[int]:
-    """Ids of the competitions in this state."""
+    """Return the ids of the competitions in this state."""
     return [row[0] for row in tx.execute("SELECT id FROM competitions WHERE status = %s ORDER BY id", (state,))]
 
 
 def any_exist(tx: Tx) -> bool:
-    """Whether there is any competition at all."""
+    """Return whether there is any competition."""
     return tx.execute("SELECT 1 FROM competitions LIMIT 1").fetchone() is not None
 
 
@@ -137,7 +137,7 @@ def insert(
     organiser_id: int | None,
     options: Iterable[Option],
 ) -> int:
-    """A new competition's id, which no other one ever had."""
+    """Insert a competition. Returns its id, which no other one ever had."""
     incarnations.note(tx)
     row = tx.execute(
         """
@@ -168,7 +168,7 @@ def insert(
 
 
 def count_up(tx: Tx, competition_id: int) -> None:
-    """Note that a final tally has changed: copies of it are old, and its journal has rows that retention has not seen."""
+    """Note that a final tally has changed: its copies are outdated, and its journal has rows that retention has not seen."""
     _changes(tx, competition_id)
     tx.execute(
         "UPDATE competitions SET revision = revision + 1, state_changes = state_changes + 1, journal_retired_at = NULL"
@@ -178,7 +178,7 @@ def count_up(tx: Tx, competition_id: int) -> None:
 
 
 def replace_options(tx: Tx, competition_id: int, options: Iterable[Option]) -> None:
-    """Give the competition these options instead. Only before voting: votes refer to them."""
+    """Replace the options. Only before voting: votes refer to them."""
     _changes(tx, competition_id)
     tx.execute("DELETE FROM options WHERE competition_id = %s", (competition_id,))
     for option in options:
@@ -222,9 +222,9 @@ def set_state(
     opens_at: datetime | None,
     closes_at: datetime | None,
 ) -> None:
-    """Move to another state under a new rules version; the first opening, a reopening and the closing leave their time.
+    """Move to another state under a new rules version; records when it first opened, reopened or closed.
 
-    What is no longer over is no longer forgotten or retired either. A reopening keeps since when a result was final.
+    A competition that is no longer over is no longer forgotten or retired. A reopening keeps since when a result was final.
     """
     _changes(tx, competition_id)
     tx.execute(
@@ -252,7 +252,7 @@ def set_state(
 
 
 def correct(tx: Tx, competition_id: int, *, by: int, corrections: Iterable[tuple[str, str, str]]) -> None:
-    """Keep corrections (field, words before, words after), and give options their new labels; `update` does the rest."""
+    """Insert corrections (field, old words, new words) and relabel options; `update` does the rest."""
     for field, before, after in corrections:
         tx.execute(
             "INSERT INTO corrections (competition_id, corrected_by, field, before, after) VALUES (%s, %s, %s, %s, %s)",
@@ -266,9 +266,9 @@ def correct(tx: Tx, competition_id: int, *, by: int, corrections: Iterable[tuple
 
 
 def delete(tx: Tx, competition_id: int) -> None:
-    """Delete a competition that nobody voted in, with its options and corrections; the audit log keeps what was done.
+    """Delete a competition that nobody voted in, with its options and corrections; the audit log keeps its history.
 
-    Raises psycopg's ForeignKeyViolation where anybody has.
+    Raises psycopg's ForeignKeyViolation where anybody has voted.
     """
     _changes(tx, competition_id)
     tx.execute("SELECT delete_competition(%s)", (competition_id,))

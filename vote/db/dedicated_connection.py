@@ -1,4 +1,4 @@
-"""A connection for one reader alone, outside the pool: it must wait neither for a place nor for a dead connection."""
+"""A connection for a single reader, outside the pool: it must wait neither for a free connection nor on a dead one."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,21 +11,21 @@ from vote.config import DatabaseTarget
 from vote.db.pool import CONNECT_TIMEOUT_S, POOLER_WITHIN_S, STATEMENT_TIMEOUT_MS, Tx
 from vote.errors import DatabaseUnavailable
 
-KNOWN_WITHIN_S = 1.0  # an answer on a connection that has answered before: it may lead nowhere any more
-FRESH_WITHIN_S = 3.0  # an answer on a new one: the server is there, and may be slow
+KNOWN_WITHIN_S = 1.0  # for an answer on a connection that has answered before: it may be dead by now
+FRESH_WITHIN_S = 3.0  # for an answer on a new one: the server is there, and may be slow
 
 T = TypeVar("T")
 
 
 class DedicatedConnection:
-    """One connection to `target`, made at the first question and made anew after each failure. Not safe in threads."""
+    """One connection to `target`, made for the first query and again after each failure. Not safe in threads."""
 
     def __init__(self, target: DatabaseTarget, *, name: str) -> None:
         self._target, self._name = target, name
         self._connection: Tx | None = None
 
     def ask(self, question: Callable[[Tx], T]) -> T:
-        """Return the answer; one that failed on an old connection is asked for once more on a new one.
+        """Return the answer of `question`. After a failure on an old connection, ask once more on a new one.
 
         Raises DatabaseUnavailable after KNOWN_WITHIN_S + CONNECT_TIMEOUT_S + FRESH_WITHIN_S at the latest, for a question
         of one statement; through a pooler both are POOLER_WITHIN_S. Questions only read: they may be asked twice.
@@ -35,7 +35,7 @@ class DedicatedConnection:
                 within_s = POOLER_WITHIN_S if self._target.pooled else KNOWN_WITHIN_S
                 return self._ask(self._connection, question, within_s)
             except DatabaseUnavailable:
-                pass  # an outage, or only this connection: a new one tells
+                pass  # an outage, or only this connection: a new one will show
         try:
             self._connection = self._connect()
         except psycopg.OperationalError as error:

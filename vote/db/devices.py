@@ -1,4 +1,4 @@
-"""Known devices: browsers in which a person has logged in. Their tokens are kept as hashes only."""
+"""Known devices: browsers in which a person has logged in. Only hashes of their tokens are stored."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from vote.db.pool import Tx
 
 KEEP_DAYS = 180  # without a login there
-MOST = 20  # per account; the one not used for longest goes
+MOST = 20  # per account; the least recently used is deleted
 
 
 class DeviceRow(NamedTuple):
-    """One device of a person."""
+    """A device of a person."""
 
     id: int
     device: str
@@ -20,7 +20,7 @@ class DeviceRow(NamedTuple):
 
 
 def is_known(tx: Tx, token_hash: bytes) -> bool:
-    """Whether somebody has logged in with this; the hash is of the device and the account together."""
+    """Return whether somebody has logged in on this device; the hash covers device and account together."""
     return tx.execute("SELECT FROM devices WHERE token_hash = %s", (token_hash,)).fetchone() is not None
 
 
@@ -44,7 +44,7 @@ def remember(tx: Tx, user_id: int, *, token_hash: bytes, device: str, session: s
 
 
 def of_person(tx: Tx, user_id: int) -> list[DeviceRow]:
-    """A person's devices, the one used last first."""
+    """Return a person's devices, the last used first."""
     rows = tx.execute(
         """
         SELECT id, device, session, first_used_at, last_used_at FROM devices
@@ -56,7 +56,7 @@ def of_person(tx: Tx, user_id: int) -> list[DeviceRow]:
 
 
 def delete(tx: Tx, user_id: int, device_id: int) -> str | None:
-    """Forget one device of a person. Returns the sid of the login there; None when there is no such device."""
+    """Delete a device of a person. Returns the sid of the login there; None when there is no such device."""
     row = tx.execute(
         "DELETE FROM devices WHERE user_id = %s AND id = %s RETURNING session", (user_id, device_id)
     ).fetchone()
@@ -64,7 +64,7 @@ def delete(tx: Tx, user_id: int, device_id: int) -> str | None:
 
 
 def forget_others(tx: Tx, user_id: int, *, but: bytes | None) -> None:
-    """Forget all devices of a person, but the one with this hash."""
+    """Delete all devices of a person except the one with this hash."""
     tx.execute(
         "DELETE FROM devices WHERE user_id = %(user)s AND token_hash IS DISTINCT FROM %(but)s::bytea",
         {"user": user_id, "but": but},
@@ -72,7 +72,7 @@ def forget_others(tx: Tx, user_id: int, *, but: bytes | None) -> None:
 
 
 def forget_unused(tx: Tx) -> int:
-    """Delete what was not used for KEEP_DAYS; returns how many."""
+    """Delete devices unused for KEEP_DAYS. Returns how many."""
     return tx.execute(
         "DELETE FROM devices WHERE last_used_at < now() - make_interval(days => %s)", (KEEP_DAYS,)
     ).rowcount

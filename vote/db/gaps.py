@@ -8,9 +8,9 @@ from vote.domain.competition import Competition
 
 
 class GapRow(NamedTuple):
-    """A break between two lives of a shard. Nobody has decided on it while `decided_at` is None.
+    """A break between two epochs of a shard. It is open while `decided_at` is None.
 
-    `decider` is the user name of who did, None when there is nobody or the person was erased.
+    `decider` is the user name of the admin who decided, None when there is none or they were erased.
     """
 
     id: int
@@ -26,13 +26,13 @@ class GapRow(NamedTuple):
 
 
 class GapPage(NamedTuple):
-    """Gaps, and what to ask for those that follow with, as `after`; None on the last page."""
+    """A page of gaps (keyset pagination). `next` is the `after` of the next page; None on the last."""
 
     gaps: list[GapRow]
     next: int | None
 
 
-PAGE_SIZE = 100  # decided ones on one page
+PAGE_SIZE = 100  # decided gaps on one page
 
 _GAPS: LiteralString = """
     SELECT g.id, g.shard, g.old_epoch, g.old_position, g.new_epoch, g.noticed_at, g.decided_at, g.decided_by,
@@ -44,16 +44,16 @@ _NEWEST_FIRST: LiteralString = "ORDER BY g.noticed_at DESC, g.id DESC"
 
 
 class GapSummary(NamedTuple):
-    """What a tally is final over, or will be: breaks noticed while the competition lived, ballots kept aside."""
+    """What a tally is, or will be, final over: gaps noticed while the competition was open, and unmatched ballots."""
 
     gaps: int
     unmatched: int
 
 
 def listed(tx: Tx, *, after: int | None = None) -> GapPage:
-    """Return a page of gaps, newest first: all that wait for a decision on the first one, then decided ones."""
+    """Return a page of gaps, newest first: the first page has all that wait for a decision, then come decided ones."""
     waiting = tx.execute(f"{_GAPS} WHERE g.decided_at IS NULL {_NEWEST_FIRST}") if after is None else ()
-    # Numbers of gaps are random: what follows another one is told by when both were noticed.
+    # Ids of gaps are random, so pages follow the time at which gaps were noticed.
     decided = tx.execute(
         f"""
         {_GAPS} WHERE g.decided_at IS NOT NULL AND (%(after)s::bigint IS NULL OR (g.noticed_at, g.id) < (
@@ -66,20 +66,20 @@ def listed(tx: Tx, *, after: int | None = None) -> GapPage:
 
 
 def count_open(tx: Tx) -> int:
-    """Gaps that nobody has decided on."""
+    """Return how many gaps are not decided."""
     row = tx.execute("SELECT count(*) FROM log_gaps WHERE decided_at IS NULL").fetchone()
     assert row is not None
     return int(row[0])
 
 
 def were_there(tx: Tx) -> bool:
-    """Whether there has ever been a gap, decided or not."""
+    """Return whether there has ever been a gap, decided or not."""
     row = tx.execute("SELECT EXISTS (SELECT FROM log_gaps)").fetchone()
     return row is not None and bool(row[0])
 
 
 def summary_of(tx: Tx, competition: Competition) -> GapSummary:
-    """Decided or not: gaps from its opening to its closing, and its ballots that are kept aside."""
+    """Return how many gaps fall between opening and closing, decided or not, and how many ballots are kept aside."""
     row = tx.execute(
         """
         SELECT (SELECT count(*) FROM log_gaps WHERE noticed_at >= %s AND (%s::timestamptz IS NULL OR noticed_at <= %s)),
@@ -92,7 +92,7 @@ def summary_of(tx: Tx, competition: Competition) -> GapSummary:
 
 
 def insert_decision(tx: Tx, competition_id: int, *, by: int, reason: str, gaps: list[int], unmatched: int) -> None:
-    """Keep an operator's word that a tally is final over these gaps and so many unmatched ballots."""
+    """Record an admin's decision that a tally is final over these gaps and this many unmatched ballots."""
     tx.execute(
         "INSERT INTO decisions (competition_id, decided_by, reason, gaps, unmatched) VALUES (%s, %s, %s, %s, %s)",
         (competition_id, by, reason, gaps, unmatched),

@@ -1,9 +1,9 @@
-"""Idempotency keys of forms: the first press claims its key in the transaction of its change, the second finds the answer.
+"""Idempotency keys of forms: the first press claims its key in the transaction of its change, the second gets the answer.
 
 The claim is an INSERT under the primary key. A second press that comes while the first is under way waits in that INSERT,
-and finds the answer once the first commits; when the first is rolled back, nothing of its claim is left and the second makes
-the change itself. To check a password takes longer than a transaction may stay open: `hold` claims a key ahead of that,
-and the transaction of the change writes the answer.
+and gets the answer once the first commits; when the first rolls back, its claim is gone too and the second makes the
+change itself. Verifying a password takes longer than a transaction may stay open: `hold` claims a key before that, and the
+transaction of the change writes the answer.
 """
 
 import time
@@ -19,17 +19,15 @@ from vote.db.pool import Database, Tx
 from vote.errors import AlreadyAnswered, Unavailable
 
 KEEP_MINUTES = 10
-WAIT_S = 4.8  # for the first press: at most 5 s, and less than a statement may take, so that the reason can be told
+WAIT_S = 4.8  # for the first press: at most 5 s, and less than a statement may take, so that the error names the reason
 LOOK_AGAIN_S = 0.05
-HOLD_S = 30  # a process that died while it checked a password gives its key back after this
-STILL_UNDER_WAY = (
-    "What you sent first is still being worked on. Wait a moment, then load the page to see what became of it."
-)
+HOLD_S = 30  # the key of a process that died while it verified a password is free after this
+STILL_UNDER_WAY = "Your first request is still being processed. Wait a moment, then reload the page to see the outcome."
 ACTOR = "idempotency"
 
 
 class StoredAnswer(NamedTuple):
-    """What the first press got: where it was led, and the number of the account or competition it was about."""
+    """The first press's answer: where it led, and the id of the account or competition it was about."""
 
     began: datetime
     answered: datetime
@@ -39,9 +37,10 @@ class StoredAnswer(NamedTuple):
 
 @dataclass(slots=True)
 class Claim:
-    """One press of a form, and what is kept of its answer. Without a `key_hash` (an API client) nothing is.
+    """Idempotency key of one press of a form, and what is kept of its answer.
 
-    `{id}` in `leads_to` stands for `object_id`, which the verb sets where it is not known before.
+    Without a `key_hash` (an API client) it does nothing. `{id}` in `leads_to` stands for `object_id`, which the action
+    sets where it is not known before.
     """
 
     key_hash: bytes | None
@@ -53,7 +52,7 @@ class Claim:
 
     @property
     def address(self) -> str:
-        """Where the answer leads."""
+        """Return where the answer leads."""
         return self.leads_to.format(id=self.object_id)
 
     def take(self, tx: Tx) -> None:
@@ -87,9 +86,9 @@ class Claim:
 
     @contextmanager
     def hold(self, db: Database) -> Iterator[None]:
-        """Keep the key while a password is checked: a second press waits for that, and its guess is not counted too.
+        """Keep the key while a password is verified: a second press waits, and its attempt is not counted too.
 
-        What ends without an answer gives the key back. Raises AlreadyAnswered; Unavailable after WAIT_S.
+        Without an answer at the end, the key is released. Raises AlreadyAnswered; Unavailable after WAIT_S.
         """
         if self.key_hash is None:
             yield
@@ -102,7 +101,7 @@ class Claim:
         try:
             yield
         except BaseException:
-            self.is_answered = False  # also when a commit failed: what is not known to be answered can be sent again
+            self.is_answered = False  # also when a commit failed: a press that may have no answer can be sent again
             raise
         finally:
             self._is_held = False
@@ -124,7 +123,7 @@ class Claim:
 
 
 def find(db: Database, key_hash: bytes) -> StoredAnswer | None:
-    """The answer that was given under this key; None when there was none, or it is not known yet."""
+    """Return the answer given under this key; None when there is none, or none yet."""
     with db.read() as tx:
         row = tx.execute(
             "SELECT began_at, answered_at, led_to, object_id FROM idempotency_keys"
@@ -135,7 +134,7 @@ def find(db: Database, key_hash: bytes) -> StoredAnswer | None:
 
 
 def forget(db: Database, key_hash: bytes) -> None:
-    """Let a key be claimed anew."""
+    """Delete a key, so that it can be claimed again."""
     with db.transaction(by=ACTOR) as tx:
         tx.execute("DELETE FROM idempotency_keys WHERE key_hash = %s", (key_hash,))
 
@@ -146,14 +145,14 @@ def _release(db: Database, key_hash: bytes) -> None:
 
 
 def forget_expired(tx: Tx) -> int:
-    """Delete what is older than KEEP_MINUTES; returns how many."""
+    """Delete keys older than KEEP_MINUTES. Returns how many."""
     return tx.execute(
         "DELETE FROM idempotency_keys WHERE began_at < now() - make_interval(mins => %s)", (KEEP_MINUTES,)
     ).rowcount
 
 
 def _insert(tx: Tx, claim: Claim) -> bool:
-    """Claim the key; one that has expired and was not deleted yet is nobody's. False when it is somebody's."""
+    """Claim the key; an expired one counts as free. Returns False when somebody has it."""
     row = tx.execute(
         """
         INSERT INTO idempotency_keys AS k (key_hash, began_at) VALUES (%(key)s, %(began)s)

@@ -1,4 +1,4 @@
-"""The id of this installation: made with the first schema that knows it, and the same in every restored copy."""
+"""The id of this installation: made with the first schema that has it, and the same in every restored copy."""
 
 from vote.db.pool import Database, Tx
 from vote.domain.installation import Installation
@@ -9,17 +9,17 @@ ADOPTED = "adopted_log"
 
 
 def find(tx: Tx) -> str | None:
-    """The id; None in a database whose schema is older than the id."""
+    """Return the id; None in a database whose schema is older than the id."""
     row = tx.execute("SELECT value FROM settings WHERE key = %s", (KEY,)).fetchone()
     return None if row is None else str(row[0])
 
 
 def read(tx: Tx) -> str:
-    """The id. Raises DatabaseUnavailable when the schema is older than the id."""
-    found = find(tx)
-    if found is None:
+    """Return the id. Raises DatabaseUnavailable when the schema is older than the id."""
+    installation_id = find(tx)
+    if installation_id is None:
         raise DatabaseUnavailable("The database has no id of its installation: run `vote migrate` first.")
-    return found
+    return installation_id
 
 
 def learn(db: Database, installation: Installation) -> str:
@@ -30,7 +30,7 @@ def learn(db: Database, installation: Installation) -> str:
 
 
 def note_adoption(tx: Tx, former: str) -> None:
-    """Leave a row, and so a line of the audit log, that a log of another installation was taken over."""
+    """Leave a row, and so an audit log line, that another installation's log was taken over."""
     tx.execute(
         "INSERT INTO settings (key, value) VALUES (%s, concat(%s::text, ' at ', now()))"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value",

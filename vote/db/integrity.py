@@ -1,7 +1,7 @@
-"""The books, read to be verified: journal, votes, tallies, audit log, checkpoints. One snapshot, streamed, nothing written.
+"""Reads journal, votes, tallies, audit log and checkpoints to verify them: one snapshot, streamed, without writing.
 
 Streams are server-side cursors: whatever the size of an election, a few thousand rows are in memory. Where two tables are
-compared, the server does it and sends only what differs.
+compared, the server does it and sends only the differences.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from vote.db.checkpoints import Checkpoint, Head
 from vote.db.pool import TIMEOUT_S, Database, Tx
 
 CHUNK = 5_000
-IDLE_S = 60  # a verifier that stands still this long lets go of its snapshot
+IDLE_S = 60  # a verifier that stalls this long loses its snapshot
 
 
 class JournalRow(NamedTuple):
@@ -39,7 +39,7 @@ class JournalRow(NamedTuple):
 
 
 class AuditChainRow(NamedTuple):
-    """A row of the audit log: its content as the text that its chain value was made from."""
+    """A row of the audit log, with its content as the text that its chain value was made from."""
 
     id: int
     content: str
@@ -47,7 +47,7 @@ class AuditChainRow(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A vote that is not what the journal says. Either side may be missing."""
+    """A vote that differs from the journal. Either side may be missing."""
 
     competition: int
     voter: int
@@ -70,7 +70,7 @@ class Candidate(NamedTuple):
 
 
 class Covered(NamedTuple):
-    """A checkpoint, and the row it is about: its chain value and, in the journal, its ballot. None when it is gone."""
+    """A checkpoint, and the row it signs: chain value and, in the journal, ballot; None when the row is gone."""
 
     checkpoint: Checkpoint
     chain: bytes | None
@@ -78,7 +78,7 @@ class Covered(NamedTuple):
 
 
 class Retirement(NamedTuple):
-    """What the audit log says was retired of a competition, and what there is."""
+    """How many rows of a competition are retired, and how many the audit log says."""
 
     competition: int
     retired: int
@@ -88,7 +88,7 @@ class Retirement(NamedTuple):
 
 
 class Unblanked(NamedTuple):
-    """Somebody who was to be erased; `still`: what their row still holds."""
+    """A person who was to be erased; `still` names what their row still holds."""
 
     id: int
     still: str
@@ -96,7 +96,7 @@ class Unblanked(NamedTuple):
 
 @contextmanager
 def snapshot(db: Database) -> Iterator[Tx]:
-    """One moment of the whole database, read only, however long the reading takes."""
+    """Yield one moment of the whole database, read only, however long the reading takes."""
     with db.read() as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         connection.read_only, connection.timeout_s = True, None
@@ -114,7 +114,7 @@ def snapshot(db: Database) -> Iterator[Tx]:
 
 
 def journal(tx: Tx) -> Iterator[JournalRow]:
-    """The whole journal, shard by shard, in order."""
+    """Yield the whole journal, shard by shard, in order."""
     query: LiteralString = """
         SELECT shard, seq, id, competition_id, user_id, choice, cast_at, epoch, position, receipt, digest, chain,
                retired_at IS NOT NULL, reinstatement_id IS NOT NULL
@@ -125,7 +125,7 @@ def journal(tx: Tx) -> Iterator[JournalRow]:
 
 
 def audit_log(tx: Tx) -> Iterator[AuditChainRow]:
-    """The whole audit log, in order. The text is what `audit_chain()` of the schema hashes, made here by itself."""
+    """Yield the whole audit log, in order. The text is what the schema's `audit_chain()` hashes, built independently."""
     query: LiteralString = """
         SELECT id, jsonb_build_array(extract(epoch FROM at), actor, action, subject, subject_id, before, after)::text,
                chain
@@ -136,7 +136,7 @@ def audit_log(tx: Tx) -> Iterator[AuditChainRow]:
 
 
 def checkpoints(tx: Tx) -> Iterator[Covered]:
-    """Every checkpoint with the row it is about, oldest first per chain."""
+    """Yield every checkpoint with the row it signs, oldest first per chain."""
     query: LiteralString = r"""
         SELECT k.subject, k.seq, k.chain, k.made_at, k.key_id, k.signature, coalesce(b.chain, a.chain), b.id
         FROM checkpoints k
@@ -150,7 +150,7 @@ def checkpoints(tx: Tx) -> Iterator[Covered]:
 
 
 def uncovered(tx: Tx, *, minutes: int) -> list[tuple[str, int]]:
-    """Chains with rows older than this that no checkpoint covers: (subject, the first such row)."""
+    """Return chains with rows older than `minutes` that no checkpoint covers: (subject, the first such row)."""
     rows = tx.execute(
         """
         WITH newest AS (SELECT subject, max(seq) AS seq FROM checkpoints GROUP BY subject)
@@ -170,7 +170,7 @@ def uncovered(tx: Tx, *, minutes: int) -> list[tuple[str, int]]:
 
 
 def epochs_that_follow(tx: Tx) -> dict[int, dict[str, set[str]]]:
-    """Per shard: the epochs that came right after each epoch, as its gap rows say."""
+    """Return, per shard, the epochs that came right after each epoch, according to the gap rows."""
     follow: dict[int, dict[str, set[str]]] = {}
     for shard, old, new in tx.execute("SELECT shard, old_epoch, new_epoch FROM log_gaps"):
         follow.setdefault(shard, {}).setdefault(old, set()).add(new)
@@ -178,12 +178,12 @@ def epochs_that_follow(tx: Tx) -> dict[int, dict[str, set[str]]]:
 
 
 def receipt_keys(tx: Tx) -> dict[int, bytes]:
-    """The receipt key of every competition."""
+    """Return the receipt key of every competition."""
     return {row[0]: row[1] for row in tx.execute("SELECT id, receipt_key FROM competitions")}
 
 
 def votes_unlike_journal(tx: Tx) -> Iterator[Difference]:
-    """Votes and journal, compared by each competition's rule. Votes with retired ballots are left to `retired_votes`."""
+    """Yield differences between votes and journal, by each competition's rule. `retired_votes` covers retired ballots."""
     query: LiteralString = """
         -- The ballot of each voter that counts: the first or the last of the journal, in the order it was recorded.
         WITH counts AS (
@@ -205,9 +205,9 @@ def votes_unlike_journal(tx: Tx) -> Iterator[Difference]:
 
 
 def retired_votes(tx: Tx) -> Iterator[Candidate]:
-    """Every vote of competitions with retired ballots, with each journal row of the same moment, by voter.
+    """Yield every vote of competitions with retired ballots, with each journal row of the same moment, by voter.
 
-    A retired row no longer says whose it is; its digest tells whether it is this voter's.
+    A retired row no longer names its voter; its digest shows whether it is this voter's.
     """
     query: LiteralString = """
         WITH retired AS MATERIALIZED (SELECT DISTINCT competition_id FROM ballots WHERE retired_at IS NOT NULL)
@@ -223,7 +223,7 @@ def retired_votes(tx: Tx) -> Iterator[Candidate]:
 
 
 def retirements(tx: Tx) -> list[Retirement]:
-    """Retired rows per competition, and what the audit log says of them."""
+    """Return retired rows per competition, and what the audit log says about them."""
     rows = tx.execute(
         """
         WITH there AS (SELECT competition_id AS id, count(*) AS retired FROM ballots
@@ -240,7 +240,7 @@ def retirements(tx: Tx) -> list[Retirement]:
 
 
 def wrong_tallies(tx: Tx) -> list[tuple[int, str, int, int]]:
-    """Tallies that are not the number of votes: (competition, option, tally, votes)."""
+    """Return tallies that differ from the number of votes: (competition, option, tally, votes)."""
     rows = tx.execute(
         """
         SELECT competition_id, key, coalesce(t.votes, 0), coalesce(v.votes, 0)
@@ -254,7 +254,7 @@ def wrong_tallies(tx: Tx) -> list[tuple[int, str, int, int]]:
 
 
 def not_blanked(tx: Tx) -> Iterator[Unblanked]:
-    """People whose erasure is recorded and who are still there in part."""
+    """Yield people whose erasure is recorded and whose row is not blank."""
     query: LiteralString = """
         SELECT u.id, concat_ws(', ', CASE WHEN u.username IS NOT NULL THEN 'user name' END,
                                CASE WHEN u.email IS NOT NULL THEN 'e-mail address' END,
@@ -269,7 +269,7 @@ def not_blanked(tx: Tx) -> Iterator[Unblanked]:
 
 
 def sizes(tx: Tx) -> dict[str, int]:
-    """How many rows there are of what is verified."""
+    """Return how many rows there are to verify."""
     row = tx.execute(
         """
         SELECT (SELECT count(*) FROM ballots), (SELECT count(*) FROM audit_log), (SELECT count(*) FROM checkpoints),
@@ -281,7 +281,7 @@ def sizes(tx: Tx) -> dict[str, int]:
 
 
 def _stream(tx: Tx, query: LiteralString) -> Iterator[tuple[Any, ...]]:
-    with tx.cursor(name="books") as cursor:
+    with tx.cursor(name="integrity") as cursor:
         cursor.itersize = CHUNK
         cursor.execute(query)
         yield from cursor

@@ -9,7 +9,7 @@ from vote.db.pool import Tx
 
 
 class Left(NamedTuple):
-    """Somebody who left an address while people could vote; whether they had voted is not known yet."""
+    """A person who left an address while people could vote; it is not known yet whether they had voted."""
 
     id: int
     competition: int
@@ -17,7 +17,7 @@ class Left(NamedTuple):
 
 
 def is_of(tx: Tx, user_id: int) -> bool:
-    """Return whether the account's address was left by somebody in any competition that is open."""
+    """Return whether somebody left the account's address in any open competition."""
     row = tx.execute(
         """
         SELECT FROM users u, (SELECT DISTINCT competition_id FROM left_addresses) AS left_in
@@ -33,7 +33,7 @@ def is_of(tx: Tx, user_id: int) -> bool:
 
 
 def is_spent(tx: Tx, competition: int, user_id: int) -> bool:
-    """Return whether somebody else has, or may have, voted here from the address that is this account's now."""
+    """Return whether somebody else has, or may have, voted here from the address this account has now."""
     row = tx.execute(
         """
         SELECT FROM users u, competitions c JOIN left_addresses l ON l.competition_id = c.id
@@ -47,7 +47,7 @@ def is_spent(tx: Tx, competition: int, user_id: int) -> bool:
 
 
 def unsettled(tx: Tx, *, after_s: float, limit: int) -> list[Left]:
-    """Return the oldest of which nobody has looked yet whether they had voted; `after_s` ago their last login was dead."""
+    """Return the oldest rows not settled yet, left at least `after_s` ago, when no login of theirs could vote any more."""
     rows = tx.execute(
         "SELECT id, competition_id, user_id FROM left_addresses"
         " WHERE user_id IS NOT NULL AND left_at < now() - make_interval(secs => %s) ORDER BY left_at LIMIT %s",
@@ -57,7 +57,7 @@ def unsettled(tx: Tx, *, after_s: float, limit: int) -> list[Left]:
 
 
 def settle(tx: Tx, left_id: int, *, has_voted: bool) -> None:
-    """Keep the hash of who has voted, without their number; delete that of who has not. A second time changes nothing."""
+    """Keep the hash without the voter's id where they had voted; else delete it. A second call changes nothing."""
     if has_voted:
         tx.execute("UPDATE left_addresses SET user_id = NULL WHERE id = %s", (left_id,))
     else:

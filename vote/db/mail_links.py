@@ -1,4 +1,4 @@
-"""Links in mails: only hashes of their tokens are here, and using one deletes it."""
+"""Links in mails: only hashes of their tokens are stored, and using a link deletes it."""
 
 from typing import Literal, NamedTuple
 
@@ -8,14 +8,14 @@ Purpose = Literal["reset", "confirm"]
 
 
 class MailLink(NamedTuple):
-    """Whom a link is for, and the address it was sent to."""
+    """The account a link is for, and the address it was sent to."""
 
     user_id: int
     email: str
 
 
 def replace(tx: Tx, *, token_hash: bytes, user_id: int, purpose: Purpose, email: str, minutes: int) -> None:
-    """A new link for somebody; the one sent before for the same purpose works no more."""
+    """Insert a new link; an older one for the same account and purpose stops working."""
     tx.execute(
         """
         INSERT INTO mail_links (token_hash, user_id, purpose, email, expires_at)
@@ -28,7 +28,7 @@ def replace(tx: Tx, *, token_hash: bytes, user_id: int, purpose: Purpose, email:
 
 
 def find(tx: Tx, purpose: Purpose, token_hash: bytes) -> MailLink | None:
-    """What a link would do; it can still be used."""
+    """Return what a link would do, if it can still be used."""
     row = tx.execute(
         "SELECT user_id, email FROM mail_links WHERE token_hash = %s AND purpose = %s AND expires_at > now()",
         (token_hash, purpose),
@@ -37,7 +37,7 @@ def find(tx: Tx, purpose: Purpose, token_hash: bytes) -> MailLink | None:
 
 
 def use(tx: Tx, purpose: Purpose, token_hash: bytes) -> MailLink | None:
-    """Use a link up: of many at the same moment one gets it. None when it is used, too old, or was never made."""
+    """Use a link up: of many at the same moment one succeeds. Returns None when it is used, expired, or was never made."""
     row = tx.execute(
         "DELETE FROM mail_links WHERE token_hash = %s AND purpose = %s AND expires_at > now() RETURNING user_id, email",
         (token_hash, purpose),
@@ -46,7 +46,7 @@ def use(tx: Tx, purpose: Purpose, token_hash: bytes) -> MailLink | None:
 
 
 def waiting_address(tx: Tx, user_id: int) -> str | None:
-    """The address that a person was asked to confirm."""
+    """Return the address that a person was asked to confirm, if any."""
     row = tx.execute(
         "SELECT email FROM mail_links WHERE user_id = %s AND purpose = 'confirm' AND expires_at > now()", (user_id,)
     ).fetchone()
@@ -54,10 +54,10 @@ def waiting_address(tx: Tx, user_id: int) -> str | None:
 
 
 def forget_of(tx: Tx, user_id: int) -> None:
-    """Make every link of a person useless."""
+    """Delete every link of a person."""
     tx.execute("DELETE FROM mail_links WHERE user_id = %s", (user_id,))
 
 
 def forget_expired(tx: Tx) -> int:
-    """Delete what is too old to be used; returns how many."""
+    """Delete expired links. Returns how many."""
     return tx.execute("DELETE FROM mail_links WHERE expires_at <= now()").rowcount

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema. Alembic keeps the order; the migrations themselves are plain SQL files."""
+"""Migrates a database to the newest schema. Alembic keeps the order; the migrations themselves are plain SQL files."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from vote.errors import ConfigError, DatabaseUnavailable
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x766F7465  # "vote": two migrations of one database wait for each other
 LOCK_TIMEOUT = "4s"  # a migration that cannot get its lock gives up before the queue behind it hurts
-CONNECT_TIMEOUT_S = 5  # for each address; a migration itself may take any time
+CONNECT_TIMEOUT_S = 5  # for each address; the migration itself has no limit
 OLDEST_POSTGRESQL = 150000
 
 
@@ -27,20 +27,20 @@ def _config() -> Config:
 
 
 def newest() -> str:
-    """The revision this code needs."""
+    """Return the revision this code needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return head
 
 
 def upgrade(url: str) -> tuple[str | None, str]:
-    """Apply what is missing to the database at `url` (a postgresql:// URL of its owner).
+    """Apply the missing migrations to the database at `url` (a postgresql:// URL of its owner).
 
-    Returns the revisions before and after; called twice it changes nothing. Raises DatabaseUnavailable when it
-    cannot connect, ConfigError when the server is older than PostgreSQL 15.
+    Returns the revisions before and after; a second call changes nothing. Raises DatabaseUnavailable when it cannot
+    connect, ConfigError when the server is older than PostgreSQL 15.
     """
-    how = {**tcp_keepalive.for_postgres(url), "connect_timeout": CONNECT_TIMEOUT_S}
-    engine = create_engine(_for_alchemy(url), poolclass=NullPool, connect_args=how)
+    options = {**tcp_keepalive.for_postgres(url), "connect_timeout": CONNECT_TIMEOUT_S}
+    engine = create_engine(_for_alchemy(url), poolclass=NullPool, connect_args=options)
     try:
         with engine.connect() as connection:
             before = _prepare(connection)
@@ -68,5 +68,5 @@ def _prepare(connection: Connection) -> str | None:
 
 
 def _for_alchemy(url: str) -> str:
-    """SQLAlchemy names the driver in the URL; libpq does not."""
+    """Return the URL with the driver's name, which SQLAlchemy needs and libpq does not know."""
     return "postgresql+psycopg://" + url.split("://", 1)[1]

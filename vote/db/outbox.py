@@ -1,4 +1,4 @@
-"""Mail on its way: written in the transaction of its cause, taken and sent by the worker (`worker/mailer.py`)."""
+"""Transactional outbox: mail is written in the transaction that causes it, and sent by the worker (`worker/mailer.py`)."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -7,12 +7,12 @@ from vote.db.pool import Tx
 
 Kind = Literal["reset", "confirm", "address", "password", "locked", "unlocked"]
 
-LEASE_S = 120  # a worker that took one and died has it tried again after this; longer than sending can take
-KEEP_DAYS = 7  # of what is done, without its content
+LEASE_S = 120  # when a worker took a mail and died, it is sent again after this; longer than sending can take
+KEEP_DAYS = 7  # for finished mails, without their content
 
 
 class Mail(NamedTuple):
-    """One mail to be sent."""
+    """A mail to send."""
 
     id: int
     kind: Kind
@@ -23,7 +23,7 @@ class Mail(NamedTuple):
 
 
 class KeptMail(NamedTuple):
-    """What would have been sent, in development without a mail server."""
+    """A mail kept to be read instead of sent, in development without a mail server."""
 
     written_at: datetime
     recipient: str
@@ -39,10 +39,9 @@ def put(tx: Tx, kind: Kind, *, user_id: int | None, recipient: str | None, usern
 
 
 def take(tx: Tx) -> Mail | None:
-    """The next mail to somebody that is due, for this worker alone until LEASE_S are over; None when there is none.
+    """Take the next due mail that has a recipient, for LEASE_S for this worker alone. Returns None when there is none.
 
-    What an account has to know comes before confirmations: addresses to confirm may be made up, as many as there may be
-    registrations.
+    What an account has to know comes before confirmations: addresses to confirm may be invented, one per registration.
     """
     row = tx.execute(
         """
@@ -57,7 +56,7 @@ def take(tx: Tx) -> Mail | None:
 
 
 def finish_to_nobody(tx: Tx, outcome: str) -> int:
-    """Cross off what is to nobody, all at once: it stands in nobody's way. Returns how many there were."""
+    """Finish all mails without a recipient at once, so that they delay nobody. Returns how many there were."""
     return tx.execute(
         """
         UPDATE outbox SET done_at = now(), outcome = %s
@@ -68,7 +67,7 @@ def finish_to_nobody(tx: Tx, outcome: str) -> int:
 
 
 def finish(tx: Tx, mail_id: int, outcome: str) -> None:
-    """It is sent, or never will be: only what happened is kept."""
+    """Finish a mail that was sent, or never will be: only the outcome is kept."""
     tx.execute(
         "UPDATE outbox SET done_at = now(), outcome = %s, recipient = NULL, username = NULL WHERE id = %s",
         (outcome, mail_id),
@@ -76,14 +75,14 @@ def finish(tx: Tx, mail_id: int, outcome: str) -> None:
 
 
 def keep_to_read(tx: Tx, mail_id: int, letter: str) -> None:
-    """Keep the text where a developer reads it, in place of sending it."""
+    """Keep the text for a developer to read, instead of sending it."""
     tx.execute(
         "UPDATE outbox SET done_at = now(), outcome = 'to be read', letter = %s WHERE id = %s", (letter, mail_id)
     )
 
 
 def again_later(tx: Tx, mail_id: int, *, wait_s: float, outcome: str) -> None:
-    """It could not be sent now; try again after `wait_s`."""
+    """Try a mail again after `wait_s`."""
     tx.execute(
         "UPDATE outbox SET due_at = now() + make_interval(secs => %s), outcome = %s WHERE id = %s",
         (wait_s, outcome, mail_id),
@@ -91,7 +90,7 @@ def again_later(tx: Tx, mail_id: int, *, wait_s: float, outcome: str) -> None:
 
 
 def to_read(tx: Tx, *, limit: int) -> list[KeptMail]:
-    """What would have been sent, newest first."""
+    """Return kept mails, newest first."""
     rows = tx.execute(
         "SELECT written_at, recipient, letter FROM outbox WHERE letter IS NOT NULL ORDER BY written_at DESC, id LIMIT %s",
         (limit,),
@@ -100,5 +99,5 @@ def to_read(tx: Tx, *, limit: int) -> list[KeptMail]:
 
 
 def forget_done(tx: Tx) -> int:
-    """Delete what was done long ago; returns how many."""
+    """Delete mails finished more than KEEP_DAYS ago. Returns how many."""
     return tx.execute("DELETE FROM outbox WHERE done_at < now() - make_interval(days => %s)", (KEEP_DAYS,)).rowcount

@@ -1,11 +1,11 @@
 """Connections to PostgreSQL: a bounded pool for one part of the system, and the two ways to use it.
 
-`read()` gives a connection that commits each statement by itself, `transaction(by=…)` one transaction that tells the
-audit triggers who acts. Both turn a lost or slow database into DatabaseUnavailable, and a pool whose connections are all in
-use into DatabaseBusy. What is open, in use, waited for and refused can be seen in the metrics.
+`read()` gives a connection that commits each statement by itself; `transaction(by=…)` gives one transaction whose actor the
+audit triggers write down. Both turn a lost or slow database into DatabaseUnavailable, and a pool whose connections are all
+in use into DatabaseBusy. Metrics show connections open and in use, requests waiting and refused.
 
-Every wait has an end of our own (`Tx.timeout_s`): no setting of the server ends the wait for a server that is frozen, or
-for one behind a firewall that has forgotten the connection.
+Every wait has a deadline of our own (`Tx.timeout_s`): no setting of the server ends the wait for a frozen server, or for one
+behind a firewall that has forgotten the connection.
 """
 
 import time
@@ -32,20 +32,21 @@ WAIT_FOR_CONNECTION_S = 2.0  # of commands and workers; the web's is VOTE_DB_WAI
 CONNECT_TIMEOUT_S = 2  # libpq: whole seconds, at least 2
 STATEMENT_TIMEOUT_MS = 5_000  # nothing a person waits for takes longer
 IDLE_IN_TRANSACTION_MS = 3_000  # a frozen process lets go of its row locks within this (R4)
-# What whoever was frozen for so long finds when it wakes is no operational error to psycopg.
+# A process that was frozen for so long gets the second error when it wakes; to psycopg it is no OperationalError.
 LOST = (OperationalError, IdleInTransactionSessionTimeout)
-TIMEOUT_S = 5.5  # the client's own, for a server that says nothing at all: after the server's own limit
-CHECK_WITHIN_S = 1.0  # for the word that shows that a connection still leads somewhere
-POOLER_WITHIN_S = (
-    4.0  # the same through a pooler, which first says after 2 s that every connection to the server is in use
-)
-RENEW_EVERY_S = 5.0  # how often a connection that leads nowhere casts doubt on all others
+TIMEOUT_S = 5.5  # the client's own limit, for a silent server: after the server's limit
+CHECK_WITHIN_S = 1.0  # for the answer that shows that a connection is alive
+# The same through a pooler, which takes 2 s to report that every connection to the server is in use.
+POOLER_WITHIN_S = 4.0
+RENEW_EVERY_S = 5.0  # how often a dead connection has all others renewed
 
 
 class Tx(Connection[tuple[Any, ...]]):
-    """A connection. `changed` holds the competitions that this transaction has changed so far; `seconds` takes the time
-    of each exchange with the server, a statement or a commit; `timeout_s` is the longest one may take (None: any time),
-    and a connection that had no answer by then `went_silent`.
+    """A connection with a deadline for every answer, and what the current transaction has changed.
+
+    `changed` holds the competitions that this transaction has changed so far; `seconds` takes the time of each exchange with
+    the server, a statement or a commit; `timeout_s` is the longest one may take (None: no limit), and a connection without
+    an answer by then `went_silent`.
     """
 
     changed: frozenset[int] = frozenset()
@@ -54,7 +55,7 @@ class Tx(Connection[tuple[Any, ...]]):
     went_silent = False
 
     def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
-        """Wait for an answer as psycopg does, timed, and close a connection that has none in time."""
+        """Wait for an answer as psycopg does, measured, and close a connection that gives none in time."""
         if self.seconds is None:
             return self._wait(gen, interval, timeout)
         with self.seconds.time():
@@ -65,29 +66,29 @@ class Tx(Connection[tuple[Any, ...]]):
             return super().wait(gen, interval, self.timeout_s if timeout is None else timeout)
         except OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # the answer may still come: it must not be read as another one's
+                self.pgconn.finish()  # the answer may still come: it must not be taken for a later statement's
                 self.went_silent = True
             raise
 
 
 class Once(Protocol):
-    """What makes a transaction happen once (`idempotency.py`): asked first in it, and told last."""
+    """Makes a transaction happen once (`idempotency_keys.py`): `take` comes first in it, `keep` last."""
 
     def take(self, tx: Tx) -> None:
-        """Raises AlreadyAnswered when it happened before."""
+        """Raise AlreadyAnswered when it happened before."""
 
     def keep(self, tx: Tx) -> None:
-        """Note, with the change itself, that it happens."""
+        """Note, with the change itself, that it happened."""
 
 
 OnChange = Callable[[Iterable[int]], None]
 
 
 class Database:
-    """A pool of at most `size` connections to `target`. Opening it does no work; the first use connects.
+    """A pool of at most `size` connections to `target`, behind a circuit breaker. The first use connects.
 
-    Who finds none free waits `wait_s` for one, and is then told DatabaseBusy. `on_change` is told after each commit which
-    competitions are not what they were, for those who keep copies.
+    A caller that finds none free waits `wait_s` for one, then gets DatabaseBusy. After each commit `on_change` is called
+    with the competitions that changed, for those who keep copies.
     """
 
     def __init__(
@@ -100,16 +101,15 @@ class Database:
         on_change: OnChange | None = None,
     ) -> None:
         self._target, self._name = target, name
-        self._when_changed = on_change
+        self._on_change = on_change
         self._breaker = CircuitBreaker()
         self._renew_at, self._silent = 0.0, 0
         self._in_use, self._waiting = metrics.DATABASE_IN_USE.labels(name), metrics.DATABASE_WAITING.labels(name)
         self._seconds = metrics.DATABASE_SECONDS.labels(name)
         metrics.DATABASE_SIZE.labels(name).set(size)
         for why in ("exhausted", "slow", "away"):
-            metrics.DATABASE_REFUSED.labels(
-                name, why
-            )  # from the first: a figure that is not there cannot be alerted on
+            # From the start: nobody can alert on a metric that is not there.
+            metrics.DATABASE_REFUSED.labels(name, why)
         self._pool: ConnectionPool[Tx] = ConnectionPool(
             target.url,
             connection_class=Tx,
@@ -117,7 +117,7 @@ class Database:
             max_size=size,
             max_waiting=size * 20,  # more would wait too long in any case
             timeout=wait_s,
-            reconnect_timeout=0,  # one try each time somebody asks, so that it is back the moment the server is
+            reconnect_timeout=0,  # one try per request, so that the pool is back the moment the server is
             open=False,
             check=self._check,
             configure=self._configure,
@@ -127,14 +127,14 @@ class Database:
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "application_name": name,
                 **tcp_keepalive.for_postgres(target.url),
-                # PgBouncer in transaction mode hands each transaction another server connection.
+                # PgBouncer in transaction mode gives each transaction another server connection.
                 "prepare_threshold": None,
             },
         )
 
     def _configure(self, connection: Tx) -> None:
         if self._target.pooled:
-            return  # what is SET would stay with whoever is given the pooler's connection next; it sets these itself
+            return  # a SET would stay for the next client of the pooler's connection; the pooler sets these itself
         if self._target.set_role:
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._target.set_role)))
         connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
@@ -149,7 +149,7 @@ class Database:
             self._doubt_others(connection)
 
     def _doubt_others(self, connection: Tx) -> None:
-        """Where one connection leads nowhere, those of its age do not either: one is waited for, and not each in turn."""
+        """Renew all connections when one is dead: those of its age are too, and callers must not wait for each in turn."""
         if connection.went_silent:
             self._silent += 1
             if time.monotonic() >= self._renew_at:
@@ -158,13 +158,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        """A connection in autocommit: for single statements that only read."""
+        """Yield a connection in autocommit, for single statements that only read."""
         with self._connection() as connection:
             yield connection
 
     @contextmanager
     def transaction(self, *, by: int | str, once: Once | None = None) -> Iterator[Tx]:
-        """One transaction, committed at the end and rolled back on any error. `by`: a user id or the name of a part.
+        """Yield one transaction, committed at the end and rolled back on any error. `by`: an account's id, or a part's name.
 
         With `once` it happens once: raises AlreadyAnswered, before anything is done, when it did already.
         """
@@ -181,8 +181,8 @@ class Database:
                 finally:
                     changed = connection.changed
         finally:  # also after an error: a commit whose answer was lost may have happened
-            if changed and self._when_changed is not None:
-                self._when_changed(changed)
+            if changed and self._on_change is not None:
+                self._on_change(changed)
 
     @contextmanager
     def _connection(self) -> Iterator[Tx]:
@@ -213,12 +213,12 @@ class Database:
             raise OperationalError("no connection could be made") from error
 
     def _failures(self) -> int:
-        """How many connections could not be made, or led nowhere, until now."""
+        """Return how many connections could not be made, or were dead, until now."""
         return self._pool.get_stats().get("connections_errors", 0) + self._silent
 
     def _refusal(self, error: psycopg.Error) -> DatabaseUnavailable:
-        """What the caller is told, counted."""
-        # A pooler says this to who waited in it for a connection to the server (docs/adr/0027).
+        """Count the refusal and return the error for the caller."""
+        # A pooler gives this error after a wait for a connection to the server (docs/adr/0027).
         if isinstance(error, PoolTimeout | TooManyRequests) or "query_wait_timeout" in str(error):
             self._count("exhausted")
             return DatabaseBusy()
@@ -236,7 +236,7 @@ class Database:
 
 @contextmanager
 def _timed(connection: Tx, seconds: Histogram) -> Iterator[None]:
-    """What the pool itself does with the connection, before and after, is not timed."""
+    """Time statements of the caller only, not what the pool does with the connection before and after."""
     connection.seconds = seconds
     try:
         yield
@@ -254,7 +254,7 @@ def _begin(connection: Tx, actor: str) -> None:
 
 @contextmanager
 def done_once(tx: Tx, once: Once | None) -> Iterator[None]:
-    """Make the change inside happen once, for a transaction that does not always come to it. Raises AlreadyAnswered."""
+    """Make the change inside happen once, in a transaction that does not always make it. Raises AlreadyAnswered."""
     if once is not None:
         once.take(tx)
     yield

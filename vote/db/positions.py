@@ -1,4 +1,4 @@
-"""How far each shard of the ballot log is recorded. The row of a shard is its lock: who holds it may commit (R4)."""
+"""How far each shard of the ballot log is recorded. The row of a shard is its lock: only its holder may commit (R4)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from vote.db.pool import Tx
 
 
 class Position(NamedTuple):
-    """The place up to which a shard is recorded. `epoch` is None before its first life was seen.
+    """The position up to which a shard is recorded. `epoch` is None before its first epoch.
 
     `recorded` and `chain` are number and chain value of the newest row of the shard's journal.
     """
@@ -22,7 +22,7 @@ class Position(NamedTuple):
 
 
 class OpenGap(NamedTuple):
-    """A break between two lives of a shard, not yet decided on."""
+    """A break between two epochs of a shard, not decided yet."""
 
     id: int
     shard: int
@@ -47,44 +47,51 @@ def ensure_shards(tx: Tx, shards: int) -> int:
 
 
 def lock_shard(tx: Tx, shard: int) -> Position | None:
-    """Lock the shard for this transaction; None when another worker holds it."""
+    """Lock the shard for this transaction and return its position; None when another worker holds it."""
     row = tx.execute(_POSITION + " WHERE shard = %s FOR UPDATE SKIP LOCKED", (shard,)).fetchone()
     return None if row is None else Position(*row)
 
 
 def all_positions(tx: Tx) -> dict[int, Position]:
-    """Where every shard is recorded up to."""
+    """Return the recorded position of every shard."""
     rows = tx.execute(_POSITION + " ORDER BY shard")
     return {row[0]: Position(*row) for row in rows}
 
 
 def seconds_since_moved(tx: Tx) -> dict[int, float]:
-    """How long ago each shard was recorded further, or made."""
+    """Return how many seconds ago each shard's position last advanced, or was created."""
     rows = tx.execute("SELECT shard, extract(epoch FROM now() - moved_at)::float8 FROM log_positions")
     return {row[0]: row[1] for row in rows}
 
 
-def advance(tx: Tx, to: Position) -> None:
-    """Move a claimed shard, in the transaction that records what lies before the new position."""
+def advance(tx: Tx, position: Position) -> None:
+    """Advance a locked shard, in the transaction that records what lies before the new position."""
     tx.execute(
         """
         UPDATE log_positions
         SET epoch = %s, position = %s, last_entry = %s, recorded = %s, chain = %s, moved_at = now()
         WHERE shard = %s
         """,
-        (to.epoch, to.position, to.last_entry, to.recorded, to.chain, to.shard),
+        (
+            position.epoch,
+            position.position,
+            position.last_entry,
+            position.recorded,
+            position.chain,
+            position.shard,
+        ),
     )
 
 
 def count_recorded(tx: Tx) -> int:
-    """Ballots in the journal, without counting them."""
+    """Return the number of ballots in the journal, without counting rows."""
     row = tx.execute("SELECT coalesce(sum(recorded), 0)::bigint FROM log_positions").fetchone()
     assert row is not None
     return int(row[0])
 
 
 def insert_gap(tx: Tx, *, shard: int, old_epoch: str, old_position: int, new_epoch: str) -> None:
-    """Leave a gap row: entries of the old epoch after its position may be lost."""
+    """Insert a gap row: entries of the old epoch after its position may be lost."""
     tx.execute(
         """
         INSERT INTO log_gaps (shard, old_epoch, old_position, new_epoch) VALUES (%s, %s, %s, %s)
@@ -95,13 +102,13 @@ def insert_gap(tx: Tx, *, shard: int, old_epoch: str, old_position: int, new_epo
 
 
 def is_new_epoch(tx: Tx, shard: int, epoch: str) -> bool:
-    """Whether this epoch began after another one that held ballots."""
+    """Return whether this epoch began after another one that held ballots."""
     row = tx.execute("SELECT 1 FROM log_gaps WHERE shard = %s AND new_epoch = %s LIMIT 1", (shard, epoch)).fetchone()
     return row is not None
 
 
 def open_gaps(tx: Tx, since: datetime | None = None) -> list[OpenGap]:
-    """Gaps that no operator has decided on; only those noticed since then, when a time is given."""
+    """Return gaps that no admin has decided; with `since`, only those noticed from then on."""
     rows = tx.execute(
         """
         SELECT id, shard, old_epoch, old_position, new_epoch, noticed_at FROM log_gaps
@@ -113,7 +120,7 @@ def open_gaps(tx: Tx, since: datetime | None = None) -> list[OpenGap]:
 
 
 def decide_gap(tx: Tx, gap_id: int, *, by: int, reason: str) -> bool:
-    """Note an operator's decision on a gap. False when there is no open gap with this id."""
+    """Record an admin's decision on a gap. Returns False when there is no open gap with this id."""
     decided = tx.execute(
         "UPDATE log_gaps SET decided_at = now(), decided_by = %s, reason = %s WHERE id = %s AND decided_at IS NULL",
         (by, reason, gap_id),
@@ -122,7 +129,7 @@ def decide_gap(tx: Tx, gap_id: int, *, by: int, reason: str) -> bool:
 
 
 def set_marker(tx: Tx, *, competition: int, shard: int, version: int) -> None:
-    """Note that this shard's closing marker of this version is recorded (R8); not of what was deleted meanwhile."""
+    """Note that this shard's closing marker of this version is recorded (R8). Skips a competition deleted meanwhile."""
     tx.execute(
         """
         INSERT INTO log_markers AS m (competition_id, shard, version)
@@ -134,14 +141,14 @@ def set_marker(tx: Tx, *, competition: int, shard: int, version: int) -> None:
 
 
 def markers(tx: Tx, competition: int) -> Mapping[int, int]:
-    """The newest recorded marker version per shard."""
+    """Return the newest recorded marker version per shard."""
     return dict(
         tx.execute("SELECT shard, version FROM log_markers WHERE competition_id = %s", (competition,)).fetchall()
     )
 
 
 def count_unmatched(tx: Tx, competition: int) -> int:
-    """Ballots of this competition that are kept aside."""
+    """Return how many ballots of this competition are kept aside."""
     row = tx.execute("SELECT count(*) FROM unmatched_ballots WHERE competition_id = %s", (competition,)).fetchone()
     assert row is not None
     return int(row[0])

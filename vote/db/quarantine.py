@@ -1,6 +1,6 @@
-"""What was accepted and is not counted: unmatched ballots and rejected entries, as admins may see them.
+"""Quarantine: accepted ballots that are not counted, unmatched or rejected, as admins may see them.
 
-Neither tells a choice: that would stand beside its voter. A rejected entry's text may hold both, and its reason may
+Neither shows a choice, which would stand beside its voter. A rejected entry's text may hold both, and its reason may
 quote a piece of the text behind a colon, so the text stays in the database and the reason is cut there.
 """
 
@@ -11,7 +11,7 @@ from vote.db.pool import Tx
 
 
 class UnmatchedBallot(NamedTuple):
-    """A ballot whose voter, competition or option is not known here (R9). `name` is the competition's, when it is."""
+    """A ballot whose voter, competition or option is not known here (R9). `name` is the competition's, if known."""
 
     competition: int
     voter: int
@@ -24,7 +24,7 @@ class UnmatchedBallot(NamedTuple):
 
 
 class RejectedEntry(NamedTuple):
-    """An entry that cannot be read."""
+    """A log entry that cannot be read."""
 
     shard: int
     epoch: str
@@ -34,19 +34,19 @@ class RejectedEntry(NamedTuple):
 
 
 class QuarantineCounts(NamedTuple):
-    """How many there are."""
+    """How many ballots and entries are in quarantine."""
 
     unmatched: int
     rejected: int
 
     @property
     def total(self) -> int:
-        """Both together."""
+        """Return the number of both together."""
         return self.unmatched + self.rejected
 
 
 def counts(tx: Tx) -> QuarantineCounts:
-    """How many there are of each."""
+    """Return how many there are of each."""
     row = tx.execute(
         "SELECT (SELECT count(*) FROM unmatched_ballots), (SELECT count(*) FROM rejected_ballots)"
     ).fetchone()
@@ -55,7 +55,7 @@ def counts(tx: Tx) -> QuarantineCounts:
 
 
 def latest_unmatched(tx: Tx, *, limit: int) -> list[UnmatchedBallot]:
-    """The newest ones first."""
+    """Return unmatched ballots, newest first."""
     rows = tx.execute(
         """
         SELECT u.competition_id, u.user_id, u.shard, u.epoch, u.position, u.cast_at, u.noticed_at, c.name
@@ -69,7 +69,7 @@ def latest_unmatched(tx: Tx, *, limit: int) -> list[UnmatchedBallot]:
 
 
 def latest_rejected(tx: Tx, *, limit: int) -> list[RejectedEntry]:
-    """The newest ones first."""
+    """Return rejected entries, newest first."""
     rows = tx.execute(
         """
         SELECT shard, epoch, position, split_part(reason, ':', 1), rejected_at FROM rejected_ballots

@@ -1,4 +1,4 @@
-"""Unmatched ballots that match again, and the admins' word that they count (R9)."""
+"""Unmatched ballots that match again, and the admins' decisions to count them (R9)."""
 
 from typing import LiteralString, NamedTuple
 
@@ -6,24 +6,24 @@ from vote.db.ballots import JournalEntry
 from vote.db.pool import Tx
 from vote.domain.ballot import Ballot
 
-VOTERS_AT_ONCE = 1_000  # all ballots of a voter in one transaction: which of them counts is decided together
+VOTERS_AT_ONCE = 1_000  # all ballots of a voter go into one transaction, which decides which of them counts
 
 
 class Reinstatement(NamedTuple):
-    """A reinstatement that is asked for and not done."""
+    """A reinstatement that was asked for and is not done."""
 
     id: int
     competition: int
 
 
 class ReinstatableBallot(NamedTuple):
-    """A ballot that can be taken up, with the epoch of its place in the log. Its receipt is not made yet."""
+    """A ballot that matches now, with the epoch of its position in the log. Its receipt is not computed yet."""
 
     epoch: str
-    placed: JournalEntry
+    entry: JournalEntry
 
 
-# Voter and option are there, and the voter has no vote: one that is recorded is never replaced by what came before it.
+# Voter and option exist, and the voter has no vote: a recorded vote is never replaced by an earlier ballot.
 _MATCHES: LiteralString = """
     EXISTS (SELECT FROM users WHERE users.id = u.user_id)
     AND EXISTS (SELECT FROM options o WHERE o.competition_id = u.competition_id AND o.key = u.choice)
@@ -32,7 +32,7 @@ _MATCHES: LiteralString = """
 
 
 def insert(tx: Tx, competition: int, *, by: int, reason: str) -> None:
-    """Ask for one; where one is pending already nothing is written."""
+    """Ask for a reinstatement. Does nothing when one is pending for the competition."""
     tx.execute(
         "INSERT INTO reinstatements (competition_id, asked_by, reason) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         (competition, by, reason),
@@ -40,13 +40,13 @@ def insert(tx: Tx, competition: int, *, by: int, reason: str) -> None:
 
 
 def pending(tx: Tx) -> list[Reinstatement]:
-    """Those that are not done, oldest first."""
+    """Return reinstatements that are not done, oldest first."""
     rows = tx.execute("SELECT id, competition_id FROM reinstatements WHERE done_at IS NULL ORDER BY asked_at")
     return [Reinstatement(*row) for row in rows]
 
 
 def count_matching(tx: Tx, competition: int) -> int:
-    """How many unmatched ballots of a competition match now."""
+    """Return how many unmatched ballots of a competition match now."""
     row = tx.execute(
         f"SELECT count(*) FROM unmatched_ballots u WHERE u.competition_id = %s AND {_MATCHES}",  # noqa: S608  # nosec B608
         (competition,),
@@ -56,7 +56,7 @@ def count_matching(tx: Tx, competition: int) -> int:
 
 
 def matching(tx: Tx, competition: int, shard: int) -> list[ReinstatableBallot]:
-    """Unmatched ballots of a shard that match now, of at most VOTERS_AT_ONCE voters, in the order they were cast."""
+    """Return unmatched ballots of a shard that match now, of at most VOTERS_AT_ONCE voters, in the order they were cast."""
     rows = tx.execute(
         f"""
         SELECT u.epoch, u.id, u.competition_id, u.user_id, u.choice, u.cast_at, u.position
@@ -73,7 +73,7 @@ def matching(tx: Tx, competition: int, shard: int) -> list[ReinstatableBallot]:
 
 
 def forget_recorded(tx: Tx, competition: int, shard: int) -> int:
-    """Let go of unmatched ballots that are in the journal by now. Returns how many."""
+    """Delete unmatched ballots that are in the journal by now. Returns how many."""
     return tx.execute(
         """
         DELETE FROM unmatched_ballots u
@@ -84,7 +84,7 @@ def forget_recorded(tx: Tx, competition: int, shard: int) -> int:
 
 
 def finish(tx: Tx, reinstatement: int) -> int:
-    """Note that it is done. Returns how many rows of the journal came of it."""
+    """Mark a reinstatement as done. Returns how many journal rows it made."""
     row = tx.execute(
         """
         UPDATE reinstatements r SET done_at = now(),
@@ -99,7 +99,7 @@ def finish(tx: Tx, reinstatement: int) -> int:
 
 
 def wrong(tx: Tx) -> list[tuple[int, int | None, int]]:
-    """Done ones that say another number of ballots than the journal holds of them: (id, said, there)."""
+    """Return done reinstatements whose number of ballots differs from the journal's: (id, stated, in the journal)."""
     rows = tx.execute(
         """
         SELECT r.id, r.ballots, count(b.id) FROM reinstatements r

@@ -1,12 +1,12 @@
-"""Reads results from a streaming replica while it is fresh, so that people who watch cost the primary little.
+"""Reads results from a streaming replica while it is fresh, so that watchers cost the primary little.
 
-A thread measures once a second how old the replica's content may be; readers only look at what it found. They never
-wait for a measurement, and a replica that is away or late is not asked at all. One that fails in the middle costs whoever
-asked TIMEOUT_S, and sends everybody to the primary until the next measurement.
+A thread measures once a second how old the replica's content may be; readers only look at the last measurement. They never
+wait for one, and a replica that is away or late gets no queries at all. One that fails halfway costs its caller TIMEOUT_S,
+and sends everybody to the primary until the next measurement.
 
-The age is measured in WAL, not in time stamps: `pg_last_xact_replay_timestamp` cannot tell an idle primary from a
+The age is measured in WAL, not in time stamps: `pg_last_xact_replay_timestamp` cannot distinguish an idle primary from a
 replica that is cut off, compares the clocks of two machines, and a replica that is cut off has replayed all it received.
-Here the primary says how far it is; once the replica has replayed that far, it is as new as the moment of the question.
+Here the primary reports its position; once the replica has replayed that far, it is as new as the moment of the report.
 """
 
 import threading
@@ -30,7 +30,7 @@ from vote.errors import DatabaseUnavailable
 
 CHECK_EVERY_S = 1.0
 TIMEOUT_S = 0.5  # for a connection, and for each answer: a frozen replica answers nothing and closes nothing
-CATCH_UP_S = 0.3  # how long an export waits for it to hold what the primary holds
+CATCH_UP_S = 0.3  # how long an export waits for the replica to catch up with the primary
 NEVER = float("-inf")
 
 PRIMARY_IS_AT: LiteralString = "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint"
@@ -42,17 +42,17 @@ logger = structlog.get_logger()
 
 
 class NotUsable(Exception):
-    """What answers is no replica of this primary."""
+    """The server is no replica of this primary."""
 
 
-class _Impatient(Tx):
-    """A connection that gives up soon: the primary answers too."""
+class _ShortTimeoutTx(Tx):
+    """A connection with a short timeout: the primary can answer instead."""
 
     timeout_s = TIMEOUT_S
 
 
 class Replica:
-    """The replica at `target`, or none: then it never answers. Its role there is vote_reports, and it never writes."""
+    """The replica at `target`; with None it never answers. Connects as vote_reports, and never writes."""
 
     def __init__(self, target: DatabaseTarget | None, primary: Database, *, size: int, max_lag_s: float) -> None:
         self._target, self._primary, self._max_lag_s = target, primary, max_lag_s
@@ -60,16 +60,16 @@ class Replica:
         self._samples: deque[tuple[float, int]] = deque(maxlen=int(max_lag_s / CHECK_EVERY_S) + 2)
         self._fresh_at = NEVER  # the replica has everything the primary had at this moment
         self._failed_at = NEVER
-        self._is_used: bool | None = None  # not said yet
+        self._is_used: bool | None = None  # None: not logged yet
         self._shown: dict[int, int] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="replica", daemon=True)
 
-    def _make_pool(self, target: DatabaseTarget, size: int) -> ConnectionPool[_Impatient]:
+    def _make_pool(self, target: DatabaseTarget, size: int) -> ConnectionPool[_ShortTimeoutTx]:
         return ConnectionPool(
             target.url,
-            connection_class=_Impatient,
+            connection_class=_ShortTimeoutTx,
             min_size=1,
             max_size=size,
             timeout=TIMEOUT_S,
@@ -100,7 +100,7 @@ class Replica:
             self._thread.start()
 
     def close(self) -> None:
-        """Let go of it. A second call does nothing."""
+        """Stop measuring and disconnect. A second call does nothing."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -109,49 +109,50 @@ class Replica:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether all it holds is at most the permitted lag old."""
+        """Whether its content is at most the permitted lag old."""
         return time.monotonic() - self._fresh_at <= self._max_lag_s
 
     def ask(self, question: Callable[[Tx], T]) -> T | None:
-        """Its answer; None when the primary must be asked instead. It only reads, and so it may be asked again there."""
+        """Return the replica's answer, or None to ask the primary. `question` only reads: it may be asked twice."""
         if self._pool is None or not self.is_fresh:
             return None
         try:
             with self._pool.connection() as connection:
                 return question(connection)
         except (PoolTimeout, TooManyRequests):
-            return None  # all connections are in use: that says nothing of the replica
+            return None  # all connections are in use: that says nothing about the replica
         except psycopg.Error as error:
             self._give_up(str(error).strip())
             return None
 
     def ask_up_to_now(self, question: Callable[[Tx], T], tx: Tx) -> T | None:
-        """Its answer, when it holds all that the primary (`tx`) holds at this moment; None when the primary must be asked.
+        """Return the replica's answer once it holds all that the primary (`tx`) holds now; None to ask the primary.
 
-        It may need some milliseconds to get there, and is given CATCH_UP_S.
+        It may take some milliseconds to get there, CATCH_UP_S at most.
         """
         if self._pool is None or not self.is_fresh:
             return None
         wanted = _number(tx, PRIMARY_IS_AT)
-        return self.ask(lambda there: question(there) if _reaches(there, wanted) else None)
+        return self.ask(lambda replica_tx: question(replica_tx) if _reaches(replica_tx, wanted) else None)
 
     def tally(self, competition: Competition, tx: Tx, *, at_least: int = 0) -> Tally | None:
-        """The tally to show of a competition as the primary has it now; `tx` is the primary's.
+        """Return the tally to show of a competition as the primary has it now; `tx` is the primary's.
 
-        Only what is open is read from the replica: a tally that is or becomes final is the primary's to tell. Never
+        Only an open competition is read from the replica: a tally that is or becomes final comes from the primary. Never
         older than `at_least`, nor than what this process has shown.
         """
         if competition.state == "open":
-            found = (self.ask(lambda there: tallies.read(there, [competition.id])) or {}).get(competition.id)
-            if found is not None and found.version >= at_least and self.may_show(found):
-                return found
-        mine = tallies.read(tx, [competition.id]).get(competition.id)
-        if mine is not None:
-            self.has_shown(mine)
-        return mine
+            replicated = self.ask(lambda replica_tx: tallies.read(replica_tx, [competition.id])) or {}
+            tally = replicated.get(competition.id)
+            if tally is not None and tally.version >= at_least and self.may_show(tally):
+                return tally
+        tally = tallies.read(tx, [competition.id]).get(competition.id)
+        if tally is not None:
+            self.has_shown(tally)
+        return tally
 
     def may_show(self, tally: Tally) -> bool:
-        """Whether a tally of the replica is neither about to be final nor older than what this process has shown."""
+        """Return whether a replica's tally is of an open competition and not older than what this process has shown."""
         with self._lock:
             if tally.state != "open" or tally.version < self._shown.get(tally.competition, 0):
                 return False
@@ -176,9 +177,9 @@ class Replica:
             if replayed > before[1] and replayed > self._position_of_primary()[1]:
                 raise NotUsable("it has WAL that the primary has not")
         except DatabaseUnavailable:
-            return  # not known: what is known grows old by itself
+            return  # unknown: the last measurement ages by itself
         except (PoolTimeout, TooManyRequests):
-            self._say(self.is_fresh, "it does not answer")
+            self._note_use(self.is_fresh, "it does not answer")
         except (psycopg.Error, NotUsable) as error:
             self._give_up(str(error).strip())
         else:
@@ -186,20 +187,20 @@ class Replica:
 
     def _judge(self, sample: tuple[float, int], replayed: int) -> None:
         if self._samples and sample[1] < self._samples[-1][1]:
-            self._samples.clear()  # another primary: what the old one said does not count
+            self._samples.clear()  # another primary: the old one's positions do not count
         self._samples.append(sample)
-        reached = [at for at, position in self._samples if position <= replayed]
+        reached = [sampled_at for sampled_at, position in self._samples if position <= replayed]
         if reached and not self._is_used and self._pool is not None:
-            self._pool.check()  # connections from before it was away would fail one by one
-        with self._lock:  # a measurement that was under way when an ask failed says nothing of the time after
+            self._pool.check()  # connections from before an outage would fail one by one
+        with self._lock:  # a measurement that began before a query failed says nothing about the time after
             self._fresh_at = reached[-1] if reached and reached[-1] > self._failed_at else NEVER
-        self._say(self.is_fresh, "it is too far behind")
+        self._note_use(self.is_fresh, "it is too far behind")
 
     def _position_of_primary(self) -> tuple[float, int]:
-        at = time.monotonic()
+        sampled_at = time.monotonic()
         with self._primary.read() as tx:
-            # What is flushed is all a replica can have; commits are flushed before anybody sees them.
-            return at, _number(tx, PRIMARY_IS_AT)
+            # A replica can have only what is flushed; commits are flushed before anybody sees them.
+            return sampled_at, _number(tx, PRIMARY_IS_AT)
 
     def _replayed(self) -> int:
         assert self._pool is not None
@@ -211,21 +212,21 @@ class Replica:
     def _give_up(self, why: str) -> None:
         with self._lock:
             self._failed_at, self._fresh_at = time.monotonic(), NEVER
-        self._say(False, why)
+        self._note_use(False, why)
 
-    def _say(self, is_used: bool, why: str) -> None:
-        """One line for a change, not one a second."""
+    def _note_use(self, is_used: bool, why: str) -> None:
+        """Log whether the replica is used: one line per change, not one a second."""
         with self._lock:
             changed, self._is_used = is_used != self._is_used, is_used
         if changed and is_used:
-            logger.info("results are read from the replica")
+            logger.info("results read from the replica")
         elif changed:
-            logger.warning("results are read from the primary", reason=why)
+            logger.warning("results read from the primary", reason=why)
 
 
-def _reaches(there: Tx, wanted: int) -> bool:
+def _reaches(replica_tx: Tx, wanted: int) -> bool:
     until = time.monotonic() + CATCH_UP_S
-    while _number(there, REPLICA_IS_AT) < wanted:
+    while _number(replica_tx, REPLICA_IS_AT) < wanted:
         if time.monotonic() > until:
             return False
         time.sleep(0.01)  # between two looks

@@ -1,5 +1,6 @@
-"""What streaming needs of a PostgreSQL server: its identity, the slot that keeps the WAL until it is streamed, and
-whether commits wait for the stream. Rows about backups are in `backups.py`.
+"""What WAL streaming needs of a PostgreSQL server: its identity, the slot that keeps WAL, synchronous commits.
+
+Rows about backups are in `backups.py`.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ CONNECT_TIMEOUT_S = 5
 
 
 class Server(NamedTuple):
-    """Which server this is."""
+    """Identity and size of a server."""
 
     system: str
     timeline: int
@@ -33,7 +34,7 @@ class Server(NamedTuple):
 
 
 class StreamProgress(NamedTuple):
-    """Up to where the server has written, and up to where the stream has it on its disk (None: nobody streams)."""
+    """How far the server has written, and how far the stream has it on its disk (None: nobody streams)."""
 
     written: str
     timeline: int
@@ -44,8 +45,10 @@ class StreamProgress(NamedTuple):
 def connected(
     target: DatabaseTarget, *, name: str, database: str | None = None, timeout_s: float | None = None
 ) -> Iterator[Tx]:
-    """A connection of its own in autocommit: not for people's requests. A statement may take any time, unless
-    `timeout_s` says how long.
+    """Yield a connection of its own in autocommit, not for people's requests.
+
+    A statement may take any time unless `timeout_s` limits it. Raises ConfigError without the privileges,
+    DatabaseUnavailable when the server does not answer.
     """
     try:
         with Tx.connect(
@@ -69,7 +72,7 @@ def connected(
 
 
 def server(tx: Tx) -> Server:
-    """The server at the other end."""
+    """Return the server at the other end."""
     row = tx.execute(
         """
         SELECT s.system_identifier::text, c.timeline_id, current_setting('server_version'),
@@ -85,13 +88,13 @@ def server(tx: Tx) -> Server:
 
 
 def has_tablespaces(tx: Tx) -> bool:
-    """Whether data lies outside the data folder."""
+    """Return whether data lies outside the data folder."""
     row = tx.execute("SELECT count(*) > 2 FROM pg_tablespace").fetchone()
     return row is not None and bool(row[0])
 
 
 def ensure_slot(tx: Tx) -> bool:
-    """See that the slot is there and holds WAL. Returns True when it had to be made: what was written before is not held."""
+    """Ensure that the slot exists and holds WAL. Returns True when it was made now: WAL from before is not held."""
     row = tx.execute("SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s", (SLOT,)).fetchone()
     if row is not None and row[0] != "lost":
         return False
@@ -102,7 +105,7 @@ def ensure_slot(tx: Tx) -> bool:
 
 
 def drop_slot(tx: Tx) -> None:
-    """Let the WAL go that the slot holds, when there is one nobody uses."""
+    """Drop the slot, and so the WAL it holds, unless somebody uses it."""
     tx.execute(
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
         (SLOT,),
@@ -110,7 +113,7 @@ def drop_slot(tx: Tx) -> None:
 
 
 def progress(tx: Tx) -> StreamProgress:
-    """How far server and stream are."""
+    """Return how far server and stream are."""
     row = tx.execute(
         """
         SELECT pg_current_wal_flush_lsn()::text, (SELECT timeline_id FROM pg_control_checkpoint()),
@@ -124,7 +127,7 @@ def progress(tx: Tx) -> StreamProgress:
 
 
 def wait_for_stream(tx: Tx, wait: bool) -> None:
-    """Have commits wait until the stream has them on its disk, or no longer. A repeat changes nothing."""
+    """Make commits wait until the stream has them on its disk, or stop that. A repeat changes nothing."""
     name = STREAM if wait else ""
     row = tx.execute("SELECT current_setting('synchronous_standby_names') = %s", (name,)).fetchone()
     if row == (True,):
@@ -154,13 +157,13 @@ def allow_freeze(owner: Connection, role: str = "vote_backup") -> None:
 
 
 def prepare_server(superuser: Connection) -> None:
-    """Settings of a server that starts: no commit waits before a stream is there, and no slot fills the disk."""
+    """Configure a server that starts: no commit waits before a stream exists, and no slot fills the disk."""
     superuser.execute(sql.SQL("ALTER SYSTEM SET max_slot_wal_keep_size = {}").format(sql.Literal(KEEP_WAL)))
     superuser.execute("ALTER SYSTEM RESET synchronous_standby_names")
     superuser.execute("SELECT pg_reload_conf()")
 
 
-def must_be(found: Server, system: str) -> None:
-    """Raises ConfigError when this is another database system than the one meant."""
-    if found.system != system:
-        raise ConfigError(f"This is the database system {found.system}, not {system}.")
+def must_be(server: Server, system: str) -> None:
+    """Raise ConfigError when this is another database system than the one meant."""
+    if server.system != system:
+        raise ConfigError(f"This is the database system {server.system}, not {system}.")

@@ -1,4 +1,4 @@
-"""Housekeeping: what is old enough to be trimmed from the log, forgotten by it, or retired from the journal."""
+"""Retention: what is old enough to be trimmed from the log, evicted from its memory, or retired from the journal."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,14 +11,14 @@ MARKS_KEPT_HOURS = 168
 
 
 class PositionSample(NamedTuple):
-    """Where a shard stood at a time."""
+    """A shard's position at some time."""
 
     epoch: str
     position: int
 
 
 def mark_positions(tx: Tx) -> int:
-    """Mark where each shard stands, once an hour. Returns how many were marked."""
+    """Sample each shard's position, once an hour. Returns how many were sampled."""
     return tx.execute(
         """
         INSERT INTO position_marks (shard, epoch, position)
@@ -33,7 +33,7 @@ def mark_positions(tx: Tx) -> int:
 
 
 def delete_old_marks(tx: Tx, *, keep_hours: int) -> int:
-    """Delete marks older than a week, or than twice what the log must keep when that is longer."""
+    """Delete samples older than a week, or than twice what the log must keep when that is longer."""
     return tx.execute(
         "DELETE FROM position_marks WHERE marked_at < now() - make_interval(hours => %s)",
         (max(MARKS_KEPT_HOURS, 2 * keep_hours),),
@@ -41,7 +41,7 @@ def delete_old_marks(tx: Tx, *, keep_hours: int) -> int:
 
 
 def newest_marks(tx: Tx, *, older_than_hours: int) -> dict[int, PositionSample]:
-    """Per shard, where it stood that long ago at the latest."""
+    """Return, per shard, its newest sample that is at least this old."""
     rows = tx.execute(
         """
         SELECT DISTINCT ON (shard) shard, epoch, position FROM position_marks
@@ -53,7 +53,7 @@ def newest_marks(tx: Tx, *, older_than_hours: int) -> dict[int, PositionSample]:
 
 
 def to_forget(tx: Tx, *, keep_hours: int) -> dict[int, int]:
-    """Competitions that are final and safe, and not forgotten yet: {competition: version of its rules}.
+    """Return competitions that are final and safe, and not forgotten yet: {competition: version of its rules}.
 
     Safe: a backup that began after the closing was verified by a real restore; or, where no backup ever was, closed
     longer ago than the log keeps its entries.
@@ -72,7 +72,7 @@ def to_forget(tx: Tx, *, keep_hours: int) -> dict[int, int]:
 
 
 def mark_forgotten(tx: Tx, versions: Mapping[int, int]) -> list[int]:
-    """Note that the log has forgotten these, but for those that were opened again or changed since."""
+    """Note that the log has forgotten these, except those reopened or changed since. Returns their ids."""
     rows = tx.execute(
         """
         UPDATE competitions c SET forgotten_at = now()
@@ -86,7 +86,7 @@ def mark_forgotten(tx: Tx, versions: Mapping[int, int]) -> list[int]:
 
 
 def to_retire(tx: Tx, *, keep_days: int) -> list[int]:
-    """Competitions whose journal is older than it is kept."""
+    """Return competitions whose journal is older than it is kept."""
     rows = tx.execute(
         """
         SELECT id FROM competitions WHERE status IN ('closed', 'archived') AND journal_retired_at IS NULL
@@ -97,17 +97,17 @@ def to_retire(tx: Tx, *, keep_days: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def retire_ballots(tx: Tx, *, keep_days: int, shard: int, after: int, upto: int) -> int:
-    """Take who voted what out of old journal rows, in a stretch of one shard. Audited. Returns how many rows."""
+def retire_ballots(tx: Tx, *, keep_days: int, shard: int, after: int, last: int) -> int:
+    """Blank who voted what in old journal rows, from a stretch of one shard. Audited. Returns how many rows."""
     row = tx.execute(
-        "SELECT retire_ballots(%s::int, %s::smallint, %s::bigint, %s::bigint)", (keep_days, shard, after, upto)
+        "SELECT retire_ballots(%s::int, %s::smallint, %s::bigint, %s::bigint)", (keep_days, shard, after, last)
     ).fetchone()
     assert row is not None
     return int(row[0])
 
 
 def mark_retired(tx: Tx, competitions: list[int], *, closed_before: datetime) -> None:
-    """Note that nothing is left to retire in these, but for those that were opened again since."""
+    """Note that nothing is left to retire in these, except those reopened since."""
     tx.execute(
         """
         UPDATE competitions SET journal_retired_at = now()

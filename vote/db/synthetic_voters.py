@@ -1,11 +1,11 @@
-"""Accounts made and counted many at a time, for the load tester: whoever they are, they are ordinary voters."""
+"""Creates and counts accounts in bulk for the load tester; to everything else they are ordinary voters."""
 
 from vote.db.pool import Tx
 from vote.domain.person import Role
 
 
 def insert(tx: Tx, *, prefix: str, password_hash: str, role: Role, count: int) -> list[int]:
-    """Ids of new accounts `<prefix>-1` … `<prefix>-<count>`, in any order. Raises UniqueViolation when one is there."""
+    """Insert accounts `<prefix>-1` … `<prefix>-<count>`. Returns their ids, in any order. Raises UniqueViolation."""
     rows = tx.execute(
         """
         INSERT INTO users (username, email, password_hash, role)
@@ -19,7 +19,7 @@ def insert(tx: Tx, *, prefix: str, password_hash: str, role: Role, count: int) -
 
 
 def ballots_per_voter(tx: Tx, competition: int) -> dict[int, int]:
-    """How many ballots of each voter the journal has."""
+    """Return how many ballots of each voter the journal has."""
     rows = tx.execute(
         "SELECT user_id, count(*) FROM ballots WHERE competition_id = %s GROUP BY user_id", (competition,)
     )

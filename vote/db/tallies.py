@@ -10,9 +10,9 @@ Delta = Mapping[tuple[int, str], int]
 
 
 def read(tx: Tx, competition_ids: Iterable[int]) -> dict[int, Tally]:
-    """The tally of each of these competitions that exists, every option present.
+    """Return the tally of each of these competitions that exists, every option present.
 
-    One statement, so counts, version and state are of one moment. The version is a sum of numbers that only grow, also
+    One statement, so that counts, version and state are of one moment. The version is a sum of numbers that only grow, even
     when the database has lost its newest rows (`incarnations.py`).
     """
     rows = tx.execute(

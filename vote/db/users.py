@@ -1,4 +1,4 @@
-"""People: accounts, roles, and what is revoked before its time."""
+"""Accounts: roles, passwords, erasure, and what is revoked before its time."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from vote.errors import Conflict, NameTaken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One row of users that is not erased."""
+    """A row of users that is not erased."""
 
     id: int
     username: str
@@ -31,12 +31,12 @@ class Account:
 
     @property
     def person(self) -> Person:
-        """The account as the rules see it."""
+        """Return the account as the rules see it."""
         return Person(self.id, self.username, self.role)
 
 
 class Revocation(NamedTuple):
-    """Something dead before its time: `jti:…`, `sid:…` or `user:…` (all that began before `revoked_at`)."""
+    """Something revoked before its time: `jti:…`, `sid:…` or `user:…` (every login begun before `revoked_at`)."""
 
     id: int
     subject: str
@@ -44,8 +44,8 @@ class Revocation(NamedTuple):
 
 
 DRAWS = 10  # among ten million accounts one draw in 450 million is in use already
-EMAIL_TAKEN = "This e-mail address is in use. Choose another, or log in if it is yours."
-NAME_TAKEN = "This user name is in use. Choose another, or log in if it is yours."
+EMAIL_TAKEN = "This email address is in use. Choose another, or log in if it is yours."
+NAME_TAKEN = "This username is in use. Choose another, or log in if it is yours."
 LAST_ADMIN = "This is the only admin who can log in. Make someone else an admin first."
 YOU_ARE_LAST_ADMIN = "You are the last admin. Make someone else an admin first."
 
@@ -56,9 +56,9 @@ _ACCOUNT: LiteralString = """
 
 
 def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role, first_password: bool = False) -> int:
-    """A new account's id, drawn at random. Raises NameTaken, with the field, when the name or the e-mail is in use.
+    """Insert an account. Returns its id, drawn at random. Raises NameTaken, with the field, for a name or address in use.
 
-    The unique indexes decide, but nothing is broken: PostgreSQL would write name and address into its log.
+    The unique indexes decide, but no constraint fails: PostgreSQL would write name and address into its log.
     """
     key = email_key(email)
     for _ in range(DRAWS):
@@ -77,17 +77,17 @@ def insert(tx: Tx, *, username: str, email: str, password_hash: str, role: Role,
 
 
 def find(tx: Tx, user_id: int) -> Account | None:
-    """The account with this id."""
+    """Return the account with this id."""
     return tx.cursor(row_factory=class_row(Account)).execute(f"{_ACCOUNT} AND id = %s", (user_id,)).fetchone()
 
 
 def find_many(tx: Tx, ids: Iterable[int]) -> list[Account]:
-    """Those of these accounts that exist."""
+    """Return those of these accounts that exist."""
     return tx.cursor(row_factory=class_row(Account)).execute(f"{_ACCOUNT} AND id = ANY(%s)", (list(ids),)).fetchall()
 
 
 def find_by_username(tx: Tx, username: str) -> Account | None:
-    """The account with this name, however it is written (`username_key`)."""
+    """Return the account with this name, however it is written (`username_key`)."""
     key = username_key(username)
     if key == NO_USERNAME:
         return None
@@ -96,7 +96,7 @@ def find_by_username(tx: Tx, username: str) -> Account | None:
 
 
 def find_by_email(tx: Tx, email: str) -> Account | None:
-    """The account with this address, however it is written (`email_key`)."""
+    """Return the account with this address, however it is written (`email_key`)."""
     query = f"{_ACCOUNT} AND email_key = %s"
     return tx.cursor(row_factory=class_row(Account)).execute(query, (email_key(email),)).fetchone()
 
@@ -109,24 +109,24 @@ def set_email(tx: Tx, user_id: int, email: str, *, confirmed: bool) -> None:
             "UPDATE users SET email = %s, email_key = %s, confirmed_at = CASE WHEN %s THEN now() END WHERE id = %s",
             (email, email_key(email), confirmed, user_id),
         )
-    except UniqueViolation as error:  # somebody took it in this very moment
+    except UniqueViolation as error:  # somebody took it since the check
         raise NameTaken({"email": EMAIL_TAKEN}) from error
 
 
 def check_email_free(tx: Tx, email: str, *, but: int) -> None:
-    """Raises NameTaken when somebody else has this address."""
-    found = find_by_email(tx, email)
-    if found is not None and found.id != but:
+    """Raise NameTaken when another account has this address."""
+    owner = find_by_email(tx, email)
+    if owner is not None and owner.id != but:
         raise NameTaken({"email": EMAIL_TAKEN})
 
 
 def confirm_email(tx: Tx, user_id: int) -> None:
-    """Note that mail to the account's address reaches its owner. Noted before, it keeps its time."""
+    """Note that mail to the account's address reaches its owner. A second call keeps the first time."""
     tx.execute("UPDATE users SET confirmed_at = coalesce(confirmed_at, now()) WHERE id = %s", (user_id,))
 
 
 def is_confirmed(tx: Tx, user_id: int) -> bool:
-    """Whether mail to the account's address is known to reach its owner."""
+    """Return whether mail to the account's address is known to reach its owner."""
     return tx.execute("SELECT FROM users WHERE id = %s AND confirmed_at IS NOT NULL", (user_id,)).fetchone() is not None
 
 
@@ -137,7 +137,7 @@ def set_role(tx: Tx, user_id: int, role: Role) -> None:
 
 
 def set_disabled(tx: Tx, user_id: int, *, disabled: bool) -> None:
-    """Whether the account is shut. One that is shut already keeps its time. Raises Conflict when no admin would be left."""
+    """Disable or enable the account. Disabled again, it keeps its time. Raises Conflict when no admin would be left."""
     with _keeping_an_admin(LAST_ADMIN):
         tx.execute(
             "UPDATE users SET disabled_at = CASE WHEN %s THEN coalesce(disabled_at, now()) END WHERE id = %s",
@@ -151,36 +151,36 @@ def set_password_hash(tx: Tx, user_id: int, password_hash: str) -> None:
 
 
 def set_password(tx: Tx, user_id: int, password_hash: str, *, is_first: bool) -> None:
-    """Give the account another password; a first one was made by somebody else than its owner."""
+    """Replace the password; `is_first`: somebody else than its owner made it."""
     tx.execute(
         "UPDATE users SET password_hash = %s, first_password = %s WHERE id = %s", (password_hash, is_first, user_id)
     )
 
 
 def erase(tx: Tx, user_id: int) -> None:
-    """Blank the person; the number that the vote carries stays. Raises Conflict for the last admin."""
-    # The row first, as every other change does: erase_person begins with what belongs to the account.
+    """Blank the person; the id that the vote carries stays. Raises Conflict for the last admin."""
+    # Lock the row first, as every other change does: erase_person begins with what belongs to the account.
     tx.execute("SELECT FROM users WHERE id = %s FOR UPDATE", (user_id,))
     with _keeping_an_admin(YOU_ARE_LAST_ADMIN):
         tx.execute("SELECT erase_person(%s)", (user_id,))
 
 
 def replay_erasure(tx: Tx, user_id: int) -> None:
-    """Blank a person as the log says (R10), who may be the last admin that an older backup knows."""
+    """Blank a person as the log demands (R10), even one who is the last admin in an older backup."""
     tx.execute("SELECT set_config('vote.replaying', 'on', true)")
     tx.execute("SELECT erase_person(%s)", (user_id,))
     tx.execute("SELECT set_config('vote.replaying', 'off', true)")
 
 
 def ask_erasure(tx: Tx, user_id: int) -> None:
-    """Note that the person is to be erased, also from every replay (R10)."""
+    """Note that the person is to be erased, also in every replay (R10)."""
     tx.execute(
         "INSERT INTO erasures (user_id) VALUES (%s) ON CONFLICT (user_id) DO UPDATE SET asked_at = now()", (user_id,)
     )
 
 
 def mark_erased(tx: Tx, user_id: int) -> None:
-    """Note that the erasure's entry of the log is recorded. A person not known here (an older backup) is left out."""
+    """Note that the erasure's log entry is recorded. Skips a person not known here (an older backup)."""
     tx.execute(
         """
         INSERT INTO erasures AS e (user_id, recorded_at) SELECT id, now() FROM users WHERE id = %s
@@ -191,7 +191,7 @@ def mark_erased(tx: Tx, user_id: int) -> None:
 
 
 def note_login(tx: Tx, user_id: int) -> None:
-    """Note that somebody logged in today; again on the same day nothing is written."""
+    """Note that the account logged in today; writes nothing the second time."""
     tx.execute(
         """
         INSERT INTO last_logins (user_id) SELECT %(id)s
@@ -203,13 +203,13 @@ def note_login(tx: Tx, user_id: int) -> None:
 
 
 def erase_unused(tx: Tx, *, keep_days: int, most: int) -> list[int]:
-    """Blank voters who have neither logged in nor voted for so long, and ask for their erasure (R10). Audited."""
+    """Blank up to `most` voters without login or vote for `keep_days`, and ask for their erasure (R10). Audited."""
     rows = tx.execute("SELECT erase_unused(%s::int, %s::int)", (keep_days, most)).fetchall()
     return [row[0] for row in rows]
 
 
 def erasures_to_repeat(tx: Tx, *, after_s: int) -> list[int]:
-    """People whose erasure was asked for so long ago and is not recorded: its entry fell into a gap, or never got there."""
+    """Return people whose erasure was asked for that long ago and is not recorded: its entry was lost or not written."""
     rows = tx.execute(
         "SELECT user_id FROM erasures WHERE recorded_at IS NULL AND asked_at < now() - make_interval(secs => %s)",
         (after_s,),
@@ -219,7 +219,7 @@ def erasures_to_repeat(tx: Tx, *, after_s: int) -> list[int]:
 
 @contextmanager
 def _keeping_an_admin(sentence: str) -> Iterator[None]:
-    """Turn what the trigger keep_an_admin refuses into Conflict: it counts under a lock, so that no two leave at once."""
+    """Raise Conflict where the trigger keep_an_admin refuses. It counts under a lock: no two admins leave at once."""
     try:
         yield
     except CheckViolation as error:
@@ -229,12 +229,12 @@ def _keeping_an_admin(sentence: str) -> Iterator[None]:
 
 
 def any_admin(tx: Tx) -> bool:
-    """Whether somebody can administer."""
+    """Return whether there is an admin."""
     return tx.execute("SELECT 1 FROM users WHERE role = 'admin' LIMIT 1").fetchone() is not None
 
 
 def revoke(tx: Tx, subject: str, *, keep_hours: int) -> None:
-    """Make a token, a session or all of a person's dead; the row is needed as long as what it kills could live.
+    """Revoke a token, a session or every login of an account; the row is kept as long as what it revokes could live.
 
     It ends what began before this moment, not before the transaction: change first what lets somebody in, then revoke.
     """
@@ -246,13 +246,13 @@ def revoke(tx: Tx, subject: str, *, keep_hours: int) -> None:
 
 
 def is_revoked_since(tx: Tx, subjects: Iterable[str], since: datetime) -> bool:
-    """Whether one of these was made dead after `since`."""
+    """Return whether one of these was revoked after `since`."""
     query = "SELECT FROM revocations WHERE subject = ANY(%s) AND revoked_at > %s LIMIT 1"
     return tx.execute(query, (list(subjects), since)).fetchone() is not None
 
 
 def revocations_after(tx: Tx, last_id: int) -> list[Revocation]:
-    """What was revoked since `last_id`, oldest first.
+    """Return what was revoked since `last_id`, oldest first.
 
     Ids become visible out of order when transactions overlap, so callers ask again for a little of the past.
     """
@@ -261,5 +261,5 @@ def revocations_after(tx: Tx, last_id: int) -> list[Revocation]:
 
 
 def forget_expired_revocations(tx: Tx) -> int:
-    """Delete what has no effect any more; returns how many."""
+    """Delete revocations without effect. Returns how many."""
     return tx.execute("DELETE FROM revocations WHERE expires_at < now() - interval '1 hour'").rowcount

@@ -1,4 +1,4 @@
-"""What people may ask about votes and receipts. Nothing here writes."""
+"""Reads votes and receipts. Nothing here writes."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -26,7 +26,7 @@ class OwnVote(NamedTuple):
 
 
 def choice_of(tx: Tx, competition: int, voter: int) -> str | None:
-    """The recorded choice of a voter."""
+    """Return the recorded choice of a voter, if there is one."""
     row = tx.execute(
         "SELECT choice FROM votes WHERE competition_id = %s AND user_id = %s", (competition, voter)
     ).fetchone()
@@ -34,7 +34,7 @@ def choice_of(tx: Tx, competition: int, voter: int) -> str | None:
 
 
 def of_person(tx: Tx, voter: int) -> list[OwnVote]:
-    """All votes of one person, newest first."""
+    """Return all votes of one person, newest first."""
     rows = tx.execute(
         f"""
         SELECT v.competition_id, c.name, v.choice, v.created_at, v.changed_at, c.receipt_key, o.label,
@@ -50,12 +50,12 @@ def of_person(tx: Tx, voter: int) -> list[OwnVote]:
 
 
 def is_recorded(tx: Tx, receipt: str) -> bool:
-    """Whether the journal holds a ballot with this receipt."""
+    """Return whether the journal holds a ballot with this receipt."""
     return tx.execute("SELECT 1 FROM ballots WHERE receipt = %s LIMIT 1", (receipt,)).fetchone() is not None
 
 
 def all_choices(tx: Tx, competition: int) -> Iterator[dict[int, str]]:
-    """Every voter's choice in a competition, in chunks, by voter: what a shard of a new epoch is told (R5)."""
+    """Yield every voter's choice in a competition, in chunks, by voter, for a shard of a new epoch (R5)."""
     after = 0
     while True:
         rows = tx.execute(

@@ -1,1 +1,1 @@
-"""The pure rules: standard library only, no clock, no input or output; `now` is an argument."""
+"""The pure rules: standard library only, no clock and no input or output; `now` is an argument."""

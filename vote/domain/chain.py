@@ -1,7 +1,7 @@
-"""Hash chains: what makes one edited, removed or swapped row of the journal show.
+"""Hash chains: an edited, removed or swapped row of the journal breaks the chain.
 
-Each row has a digest of its content, and a chain value over the chain before it and that digest. Digest and chain are
-apart so that retention can take the content of old rows away and leave the chain whole.
+Each row has a digest of its content, and a chain value over the previous chain value and that digest. They are separate
+so that retention can blank old rows and leave the chain whole.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ class ChainLink(NamedTuple):
 
 
 def ballot_digest(ballot: Ballot, *, shard: int, epoch: str, position: int, receipt: str) -> bytes:
-    """SHA-256 of everything a journal row says of its ballot."""
+    """Return the SHA-256 of everything a journal row says about its ballot."""
     text = "|".join(
         (
             ballot.id.hex,
@@ -41,12 +41,12 @@ def ballot_digest(ballot: Ballot, *, shard: int, epoch: str, position: int, rece
 
 
 def links(after: int, chain: bytes, digests: Iterable[bytes]) -> Iterator[ChainLink]:
-    """The links of rows that follow row `after`, whose chain value is `chain`."""
+    """Yield the links of the rows that follow row `after`, whose chain value is `chain`."""
     for seq, digest in enumerate(digests, after + 1):
         chain = sha256(chain + digest).digest()
         yield ChainLink(seq, digest, chain)
 
 
 def milliseconds(moment: datetime) -> int:
-    """Whole milliseconds since 1970, the log's resolution."""
+    """Return whole milliseconds since 1970, the log's resolution."""
     return round(moment.timestamp() * 1000)

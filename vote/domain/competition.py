@@ -1,4 +1,4 @@
-"""A competition: a question, its options, its state, and what may follow what."""
+"""A competition: a question, its options, its state, and which states may follow which."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ FINAL_STATES: frozenset[State] = frozenset({"closed", "archived"})
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One answer. `key` is `a`, `b`, … in the order the organiser gave them."""
+    """One possible answer. `key` is `a`, `b`, … in the organiser's order."""
 
     key: str
     label: str
@@ -33,7 +33,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Words that were corrected while people voted. `field` is `name`, `description` or `option_a`, …; `by` an account."""
+    """Words corrected while people voted. `field` is `name`, `description` or `option_a`, …; `by` is an account's id."""
 
     at: datetime
     by: int | None
@@ -46,8 +46,8 @@ class Correction:
 class Competition:
     """A competition as PostgreSQL holds it. Times are aware, in UTC.
 
-    `rules_version` grows with every change the ballot log must know (R7), `revision` with every change at all (ETag).
-    `previous_final_at` says since when a result was final that the reopening at `reopened_at` took back. While `held_until`
+    `rules_version` grows with every change the ballot log must know (R7), `revision` with every change (ETag).
+    `previous_final_at` is when the result became final that the reopening at `reopened_at` took back. While `held_until`
     is set the log takes no ballots (`actions/competition_holds.py`).
     """
 
@@ -74,29 +74,29 @@ class Competition:
 
     @property
     def etag(self) -> str:
-        """Strong entity tag (RFC 9110 §8.8.3) of this revision."""
+        """Return the strong entity tag of this revision (RFC 9110 §8.8.3)."""
         return f'"{self.id}-{self.revision}"'
 
     @property
     def is_final(self) -> bool:
-        """Whether the tally is final: it was closed, and every accepted ballot recorded."""
+        """Whether the tally is final: voting is closed and every accepted ballot recorded."""
         return self.state in FINAL_STATES
 
     def label_of(self, key: str) -> str:
-        """The label of an option key; the key itself when there is no such option."""
+        """Return the label of an option key, or the key itself when there is no such option."""
         return next((option.label for option in self.options if option.key == key), key)
 
 
 def state_to_begin_with(*, opens_at: datetime | None, now: datetime) -> State:
-    """A new competition is open at once, unless it opens later."""
+    """Return `scheduled` when `opens_at` lies ahead, otherwise `open`."""
     return "open" if opens_at is None or opens_at <= now else "scheduled"
 
 
 def next_version(previous: int, now: datetime) -> int:
-    """A rules version that was never used, also not before a restore took PostgreSQL back in time (R7)."""
+    """Return a rules version that was never used, not even before a restore took PostgreSQL back in time (R7)."""
     return max(previous + 1, int(now.timestamp() * 1000))
 
 
 def keyed_options(labels: list[str]) -> tuple[Option, ...]:
-    """Options `a`, `b`, … from their labels, in order."""
+    """Return options `a`, `b`, … for these labels, in order."""
     return tuple(Option(key, label) for key, label in zip(OPTION_KEYS, labels, strict=False))

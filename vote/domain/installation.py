@@ -1,11 +1,11 @@
-"""Whose data it is. An installation is one database and all that was ever made from it, restored copies too."""
+"""The installation whose data this is: one database and all that was ever made from it, restored copies too."""
 
 
 class Installation:
-    """The id of the installation that a process works for, shared by all its parts.
+    """Holds the id of the installation that a process works for; all parts of the process share it.
 
-    `id` is None until somebody has read it from PostgreSQL (`vote.db.installation`). Who needs it before that does without:
-    the log takes and gives nothing, the cache keeps nothing, limits are counted in the process.
+    `id` is None until it has been read from PostgreSQL (`vote.db.installation`). Until then the log takes and gives nothing,
+    the cache stores nothing, and limits are counted within the process.
     """
 
     __slots__ = ("id",)

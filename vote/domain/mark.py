@@ -1,10 +1,10 @@
-"""The mark of a shard: the highest place in its log that was acknowledged, kept where the log cannot lose it (R6)."""
+"""The acknowledged mark of a shard: its high-water mark of acknowledged ballots, kept where the log cannot lose it (R6)."""
 
 from typing import NamedTuple
 
 
 class AcknowledgedMark(NamedTuple):
-    """A place in one epoch of a shard, and the id of the ballot there: a log that lost it may have grown past it again."""
+    """High-water mark: a position in one epoch, and its ballot's id. A log that lost the ballot may regrow past it."""
 
     epoch: str
     position: int

@@ -1,6 +1,6 @@
-"""What an open page knows of its competition, in one table: the socket sends it, and the API says the same to who polls.
+"""What an open page knows about its competition, defined once: the socket sends it, and the API answers the same to a poll.
 
-Nothing in it depends on who asks, and no count is in it: whether figures may be seen is `policy.can_see_results`, elsewhere.
+It is the same for everybody and holds no counts: `policy.can_see_results` decides who may see figures.
 """
 
 from typing import TypedDict
@@ -9,7 +9,7 @@ from vote.domain.competition import Competition, State, Visibility
 
 
 class PageState(TypedDict):
-    """Each field is called and written as in the API's answer; of corrections there is only the number. Times: ISO 8601."""
+    """Fields named and formatted as in the API's answer, times in ISO 8601; `corrections` is only how many there are."""
 
     state: State
     revision: int
@@ -23,9 +23,9 @@ class PageState(TypedDict):
 
 
 def page_state(competition: Competition) -> PageState:
-    """Return what pages know of this competition. `revision` grows with every change of anything in here."""
+    """Return what pages know about this competition. `revision` grows with every change of any field."""
     times = {
-        name: at.isoformat() if (at := getattr(competition, name)) else None
+        name: time.isoformat() if (time := getattr(competition, name)) else None
         for name in ("opens_at", "closes_at", "reopened_at", "previous_final_at")
     }
     return PageState(

@@ -1,9 +1,9 @@
-"""Which new passwords are too easy to guess: NIST SP 800-63B §3.1.1.2, OWASP ASVS 5.0 V6.2. How long one must be, and that
-nothing is cut, is said where input is checked (`web/api/account_models.py`).
+"""Refuses new passwords that are too easy to guess (NIST SP 800-63B §3.1.1.2, OWASP ASVS 5.0 V6.2).
 
-There are no rules about kinds of characters. What is refused is what attackers try first: passwords that many people
-chose (`common-passwords.txt`; where it comes from is in `common-passwords.origin.txt`), the words of this product, and
-one's own name, with nothing but a few digits or signs around them.
+There are no rules about kinds of characters. Refused is what attackers try first: passwords that many people chose
+(`common-passwords.txt`; `common-passwords.origin.txt` names its source), the words of this product, and the owner's name,
+with nothing but a few digits or signs around them. Length is checked with the input (`web/api/account_models.py`), and
+nothing is truncated.
 """
 
 import re
@@ -21,18 +21,15 @@ PRODUCT_WORDS = (
     "vote", "voter", "voters", "votes", "voting", "welcome", "winner",
 )
 # fmt: on
-FILLING_MAX = 8  # digits and signs beside such words: with more of them it is no longer the word that is guessed
+FILLING_MAX = 8  # digits and signs beside such words: with more, guessing the word is no longer enough
 
-TOO_COMMON = (
-    "This is one of the first passwords that attackers try. Choose another; a few words in a row are easy to remember."
-)
-TOO_CLOSE = (
-    "This is little more than a name or a word of this site. Choose another; a few words in a row are easy to remember."
-)
+CHOOSE_ANOTHER = "Choose another; a few words in a row are easy to remember."
+TOO_COMMON = f"This is one of the first passwords attackers try. {CHOOSE_ANOTHER}"
+TOO_CLOSE = f"This is little more than your name or a word from this site. {CHOOSE_ANOTHER}"
 
 
 def weakness(password: str, *, own: Iterable[str] = ()) -> str | None:
-    """Why this password is too easy to guess, as a sentence; None when it is not. `own`: name and address of its owner."""
+    """Return why the password is too easy to guess, as a sentence, or None. `own`: its owner's name and address."""
     folded = text_key(password)
     if folded in _common():
         return TOO_COMMON
@@ -43,18 +40,18 @@ def weakness(password: str, *, own: Iterable[str] = ()) -> str | None:
 
 
 def _own_words(own: Iterable[str]) -> Iterator[str]:
-    """Of `ada.love-1@example.org`, before the @: `adalove`, and `ada` and `love`."""
+    """Yield `adalove`, `ada` and `love` for `ada.love-1@example.org`: words of what stands before the @."""
     for name in own:
         local = text_key(name).partition("@")[0]
         yield from (word for word in (_letters(local), *re.split(r"[\W\d_]+", local)) if len(word) > 2)
 
 
 def _is_made_of(text: str, words: Collection[str]) -> bool:
-    """Whether the text is some of the words in a row. Linear in the text, whatever the words are."""
+    """Return whether the text is a row of these words. Linear in the text, whatever the words are."""
     reached = {0}
-    for at in range(len(text)):
-        if at in reached:
-            reached |= {at + len(word) for word in words if text.startswith(word, at)}
+    for start in range(len(text)):
+        if start in reached:
+            reached |= {start + len(word) for word in words if text.startswith(word, start)}
     return bool(text) and len(text) in reached
 
 

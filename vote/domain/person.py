@@ -1,4 +1,4 @@
-"""Who somebody is to the rules: an account and its role."""
+"""Who acts: an account and its role, as the rules see it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Role = Literal["voter", "organiser", "admin"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account that can act. `role` is what it may do: vote, also run own competitions, or run everything."""
+    """An account that can act: a voter votes, an organiser also runs their own competitions, an admin runs everything."""
 
     id: int
     username: str

@@ -1,4 +1,4 @@
-"""Who may do what, and when: `check_x` raises a named error with a sentence for people, `can_x` answers yes or no."""
+"""Who may do what, and when: `check_x` raises a named error with a sentence for people, `can_x` returns yes or no."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -8,47 +8,49 @@ from vote.domain.folding import text_key
 from vote.domain.person import Person
 from vote.errors import Conflict, NoSuchCompetition, NotAllowed
 
-_SHOWS = {"live": 0, "after_vote": 1, "after_close": 2}  # the higher, the less is shown
+WORDS_ARE_FIXED = "Voting has ended, so the wording is fixed: people voted on it."
+
+_SHOWS = {"live": 0, "after_vote": 1, "after_close": 2}  # the higher, the later results are shown
 
 
 def can_organise(person: Person | None) -> bool:
-    """May create competitions."""
+    """Return whether this person may create competitions."""
     return person is not None and person.role in ("organiser", "admin")
 
 
 def can_manage(person: Person | None, competition: Competition) -> bool:
-    """May run this competition: an admin any, an organiser the own ones."""
+    """Return whether this person may run this competition: an admin any, an organiser their own."""
     if person is None:
         return False
     return person.role == "admin" or (person.role == "organiser" and competition.organiser_id == person.id)
 
 
 def check_manage(person: Person | None, competition: Competition) -> None:
-    """Raises NotAllowed unless this person runs this competition."""
+    """Raise NotAllowed unless this person runs this competition."""
     if not can_manage(person, competition):
-        raise NotAllowed("Only the organiser of this competition or an admin may do this.")
+        raise NotAllowed("Only the organiser of this competition or an admin can do this.")
 
 
 def check_not_oneself(person_id: int, by: int) -> None:
-    """Raises Conflict when somebody would take from themselves what only another admin could give back."""
+    """Raise Conflict when admins would take from themselves what only another admin could give back."""
     if person_id == by:
-        raise Conflict("You cannot do this to your own account: ask another admin.")
+        raise Conflict("You cannot do this to your own account. Ask another admin.")
 
 
 def can_see(person: Person | None, competition: Competition) -> bool:
-    """Drafts and archived competitions are for those who run them."""
+    """Return whether this person may see this competition: drafts and archived ones only those who run them."""
     return competition.state not in ("draft", "archived") or can_manage(person, competition)
 
 
 def check_see(person: Person | None, competition: Competition | None) -> Competition:
-    """The competition, or NotFound: what you may not see does not exist for you."""
+    """Return the competition. Raises NotFound both where there is none and where this person may not see it."""
     if competition is None or not can_see(person, competition):
         raise NoSuchCompetition
     return competition
 
 
 def can_see_results(person: Person | None, competition: Competition, *, has_voted: bool) -> bool:
-    """The one visibility rule, used by page, API, socket, export and metrics alike."""
+    """Return whether this person may see results: the one rule for page, API, socket, export and metrics."""
     if not can_see(person, competition):
         return False
     if can_manage(person, competition) or competition.state in FINAL_STATES:
@@ -59,58 +61,56 @@ def can_see_results(person: Person | None, competition: Competition, *, has_vote
 
 
 def check_see_results(person: Person | None, competition: Competition, *, has_voted: bool) -> None:
-    """Raises NotAllowed with when the results will be shown."""
+    """Raise NotAllowed unless this person may see results; the message says when they may."""
     if not can_see_results(person, competition, has_voted=has_voted):
-        when = "once you have voted" if competition.results_visibility == "after_vote" else "after voting has closed"
+        when = "once you have voted" if competition.results_visibility == "after_vote" else "after voting has ended"
         raise NotAllowed(f"The results of this competition are shown {when}.")
 
 
 def check_become(competition: Competition, state: State) -> None:
-    """Raises Conflict unless the competition may go from its state to this one."""
+    """Raise Conflict unless the competition may go from its state to this one."""
     if state not in MAY_BECOME[competition.state]:
         raise Conflict(f"A competition that is {competition.state} cannot become {state}.")
 
 
 def check_not_over(competition: Competition, fields: Collection[str], *, words: bool) -> None:
-    """Raises Conflict when voting is over and this change is about more than hiding results; `words`: these change."""
+    """Raise Conflict when voting is over and the change does more than hide results; `words`: it changes words."""
     if competition.state == "archived":
-        raise Conflict("This competition is archived. Nothing about it can change any more.")
+        raise Conflict("This competition is archived. It can no longer be changed.")
     if competition.state not in ("closing", "closed"):
         return
     if words:
-        raise Conflict("Voting is over: people voted on these words, and they stay.")
+        raise Conflict(WORDS_ARE_FIXED)
     if set(fields) - {"name", "description", "results_visibility"}:
-        raise Conflict("Voting is over: nothing but who sees the results may still change. Open it again first.")
+        raise Conflict("Voting has ended: only who sees the results can still be changed. Reopen voting first.")
 
 
 def check_change_of_rules(competition: Competition, *, options: bool, allow_change: bool) -> None:
-    """What voters were promised stays: options and vote change are fixed once voting has begun."""
+    """Raise Conflict when options or vote changing would differ after voting has begun: voters were promised them."""
     if competition.opened_at is None:
         return
     if options:
-        raise Conflict(
-            "The options cannot change once voting has begun: people have chosen among them. A typo can be corrected."
-        )
+        raise Conflict("The options are fixed once voting has started: people vote on them. You can correct a typo.")
     if allow_change:
-        raise Conflict("Whether votes may be changed is fixed once voting has begun: people have been told.")
+        raise Conflict("Whether votes can be changed is fixed once voting has started: voters were told.")
 
 
 def check_change_of_visibility(competition: Competition, wanted: Visibility) -> None:
-    """Once voting has begun results may be shown later than announced, never earlier; a close does not reopen this."""
+    """Raise Conflict when results would show earlier than announced once voting has begun; closing does not lift this."""
     if competition.opened_at is not None and _SHOWS[wanted] < _SHOWS[competition.results_visibility]:
         raise Conflict("Once voting has started you can delay results, never show them earlier than announced.")
 
 
 def check_open_for_correction(competition: Competition, now: datetime) -> None:
-    """Raises Conflict unless words can be corrected: until the close."""
+    """Raise Conflict unless words can still be corrected: voting must be open."""
     if competition.state != "open" or (competition.closes_at is not None and competition.closes_at <= now):
-        raise Conflict("Voting is over: people voted on these words, and they stay.")
+        raise Conflict(WORDS_ARE_FIXED)
 
 
 def check_corrected_labels(competition: Competition, labels: Sequence[str]) -> None:
-    """A correction mends words; raises Conflict where ballots would come to stand for another option."""
+    """Raise Conflict when a corrected label would make ballots stand for another option."""
     if len(labels) != len(competition.options):
-        raise Conflict("A correction changes words only: the number of options stays.")
+        raise Conflict("A correction changes wording only, not the number of options.")
     for option, label in zip(competition.options, labels, strict=True):
         if text_key(label) in _labels_of_others(competition, option.key):
             raise Conflict(
@@ -119,10 +119,10 @@ def check_corrected_labels(competition: Competition, labels: Sequence[str]) -> N
 
 
 def _labels_of_others(competition: Competition, key: str) -> set[str]:
-    borne = {text_key(option.label) for option in competition.options if option.key != key}
-    return borne | {
+    present = {text_key(option.label) for option in competition.options if option.key != key}
+    return present | {
         text_key(text)
-        for one in competition.corrections
-        if one.field.startswith("option_") and one.field != f"option_{key}"
-        for text in (one.before, one.after)
+        for correction in competition.corrections
+        if correction.field.startswith("option_") and correction.field != f"option_{key}"
+        for text in (correction.before, correction.after)
     }

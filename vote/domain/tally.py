@@ -1,4 +1,4 @@
-"""A tally: counts per option as shown to people. It comes from PostgreSQL only, and its version only grows."""
+"""A tally: the counts per option that people see. It comes from PostgreSQL only, and its version only grows."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -7,7 +7,7 @@ from vote.domain.competition import State
 
 
 class Snapshot(TypedDict):
-    """What pages, API and sockets send."""
+    """A tally as pages, API and sockets send it."""
 
     competition: int
     version: int
@@ -18,7 +18,7 @@ class Snapshot(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of one competition. Every option is present, zero included."""
+    """The counts of one competition. Every option is present, zero included."""
 
     competition: int
     version: int
@@ -27,17 +27,17 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """Votes counted."""
+        """Return the number of votes counted."""
         return sum(self.counts.values())
 
     @property
     def leaders(self) -> tuple[str, ...]:
-        """Keys of the options in front; more than one is a tie, none when nobody has voted."""
+        """Return the keys of the leading options: several for a tie, none when nobody has voted."""
         best = max(self.counts.values(), default=0)
         return tuple(key for key, votes in self.counts.items() if votes == best and best > 0)
 
     def snapshot(self) -> Snapshot:
-        """The snapshot that is sent."""
+        """Return the snapshot to send."""
         return Snapshot(
             competition=self.competition,
             version=self.version,

@@ -1,1 +1,1 @@
-"""Who is asking: bearer tokens, sessions, CSRF tokens, revocations, known devices."""
+"""Identify who sends a request: bearer tokens, sessions, CSRF tokens, revocations, known devices."""

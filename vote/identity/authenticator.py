@@ -1,4 +1,4 @@
-"""Who is it? A Bearer token or a session, alive and not revoked. The same answer for Flask and the front door."""
+"""Authenticate a bearer token or a session. Flask and the front door share this code, so they give the same answer."""
 
 from typing import Literal, NamedTuple
 
@@ -11,8 +11,8 @@ from vote.identity.sessions import Session
 
 
 class Identity(NamedTuple):
-    """Somebody who is logged in. `subject` is what a log-out revokes: `jti:…` or `sid:…`. Who is not `confirmed` is
-    looked up before voting, where EMAIL_CONFIRMATION is on (`confirmed.py`).
+    """A logged-in account. `subject` is what a logout revokes: `jti:…` or `sid:…`. Where EMAIL_CONFIRMATION is on, one that
+    is not `confirmed` is looked up before voting (`email_confirmation.py`).
     """
 
     user_id: int
@@ -22,7 +22,7 @@ class Identity(NamedTuple):
 
 
 class Authenticator:
-    """Reads identities for one process."""
+    """Read identities for one process."""
 
     def __init__(self, settings: Settings, revoked: RevocationList) -> None:
         previous = settings.jwt_secret_previous
@@ -30,19 +30,19 @@ class Authenticator:
         self._revoked = revoked
 
     def by_bearer(self, authorization: bytes, *, now: float) -> Identity:
-        """From an Authorization header. Raises NotLoggedIn."""
+        """Return the identity of an Authorization header. Raises NotLoggedIn; Unavailable when revocations are not known."""
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer":
             raise NotLoggedIn("Send the token as `Authorization: Bearer <token>`.")
-        read = bearer_tokens.read_own_token(token.strip(), secrets=self._secrets, now=now)
-        subject = f"jti:{read.jti}"
-        self._revoked.check(subject, user_id=read.user_id, began=read.issued_at)
-        return Identity(read.user_id, "bearer", subject, confirmed=not read.jti.startswith(UNCONFIRMED))
+        claims = bearer_tokens.read_own_token(token.strip(), secrets=self._secrets, now=now)
+        subject = f"jti:{claims.jti}"
+        self._revoked.check(subject, user_id=claims.user_id, began=claims.issued_at)
+        return Identity(claims.user_id, "bearer", subject, confirmed=not claims.jti.startswith(UNCONFIRMED))
 
     def by_session(self, session: Session, *, now: float) -> Identity:
-        """From a session. Raises NotLoggedIn."""
+        """Return the identity of a session. Raises NotLoggedIn; Unavailable when revocations are not known."""
         if not sessions.is_alive(session, now=now):
-            raise NotLoggedIn("Log in first." if "uid" not in session else "You were away for a while. Log in again.")
+            raise NotLoggedIn("Log in first." if "uid" not in session else "Your session has expired. Log in again.")
         subject = f"sid:{session['sid']}"
         self._revoked.check(subject, user_id=session["uid"], began=session["at"])
         return Identity(session["uid"], "session", subject, confirmed=sessions.UNCONFIRMED not in session)

@@ -1,12 +1,12 @@
-"""What our cookies are called. Every cookie we set takes its name from here, and its flags from the settings.
+"""Names of our cookies. Every cookie takes its name from here and its flags from the settings.
 
-Where cookies are Secure the name begins with `__Host-` (RFC 6265bis §4.1.3.2): a browser takes such a cookie only from
-this very host over a secure connection, so no neighbour under the same domain can plant one.
+Secure cookies carry the prefix `__Host-` (RFC 6265bis §4.1.3.2): browsers accept them only from this exact host over a
+secure connection, so a neighbour under the same domain cannot plant one.
 """
 
 PREFIX = "__Host-"
 
 
-def name_of(word: str, *, secure: bool) -> str:
-    """The name of the cookie that holds `word`; the bare word where VOTE_COOKIE_SECURE is off, for browsers refuse both."""
-    return PREFIX + word if secure else word
+def name_of(name: str, *, secure: bool) -> str:
+    """Return the cookie's full name. VOTE_COOKIE_SECURE=off drops the prefix, as browsers refuse it without Secure."""
+    return PREFIX + name if secure else name

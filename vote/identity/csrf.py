@@ -1,8 +1,8 @@
-"""Where does a request come from: a browser or another client, our own page or a stranger's.
+"""Protect against cross-site request forgery: tell browsers from other clients, and our own pages from other sites.
 
-The rule for requests that change something and rest on a cookie (after Go's CrossOriginProtection and OWASP): fetch
-metadata first, then Origin; and a token bound to the session in every form. A Bearer token cannot be sent by a stranger's
-page, and a client without Cookie, Origin and Sec-Fetch-* is no browser: neither needs a token.
+Requests that change something and rely on a cookie are checked as by Go's CrossOriginProtection and OWASP: fetch metadata
+first, then Origin, and in every form a token bound to the session. Another site's page cannot send a bearer token, and a
+client without Cookie, Origin and Sec-Fetch-* is no browser: neither needs a token.
 """
 
 import hmac
@@ -25,12 +25,12 @@ BROWSER_HEADERS = ("cookie", "origin", "sec-fetch-site", "sec-fetch-mode", "sec-
 
 
 def header_of(scope: Mapping[str, Any]) -> Header:
-    """The headers of an ASGI request by name; of one that is sent twice the last."""
+    """Return a lookup of an ASGI request's headers by lower-case name. Of a repeated header the last value counts."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}.get
 
 
 def is_browser(header: Header) -> bool:
-    """Whether the client behaves like a browser; `header` gives a header by its lower-case name, or None."""
+    """Return whether the client behaves like a browser. `header` returns a header by its lower-case name, or None."""
     for name in BROWSER_HEADERS:  # noqa: SIM110  # `any` with a generator takes three times as long
         if header(name) is not None:
             return True
@@ -38,27 +38,27 @@ def is_browser(header: Header) -> bool:
 
 
 def keys_of(settings: Settings) -> Sequence[bytes]:
-    """Keys of CSRF tokens, newest first."""
-    both = (settings.flask_secret_key, settings.flask_secret_key_previous)
-    return [hmac.digest(key.encode("utf-8"), b"csrf", "sha256") for key in both if key]
+    """Return the keys of CSRF tokens, newest first."""
+    secrets_ = (settings.flask_secret_key, settings.flask_secret_key_previous)
+    return [hmac.digest(key.encode("utf-8"), b"csrf", "sha256") for key in secrets_ if key]
 
 
 def csrf_token(key: bytes, sid: str) -> str:
-    """A token of a session, for its forms: an HMAC of the sid, so there is nothing to store.
+    """Return a CSRF token for the forms of a session: an HMAC of the sid, so nothing is stored.
 
-    It is written as a random mask and the HMAC under that mask, each time another: in a compressed page the same letters
-    twice would let somebody guess them by the length of the page (BREACH).
+    Each call masks the HMAC anew: if every compressed page held the same characters, an attacker could guess them from the
+    page's length (BREACH).
     """
     mask = secrets.token_bytes(MAC_BYTES)
     return (mask + _xor(mask, mac(key, sid.encode("utf-8")))).hex()
 
 
-def _xor(one: bytes, other: bytes) -> bytes:
-    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(MAC_BYTES)
+def _xor(left: bytes, right: bytes) -> bytes:
+    return (int.from_bytes(left) ^ int.from_bytes(right)).to_bytes(MAC_BYTES)
 
 
 def check_same_origin(header: Header, *, allowed_hosts: Sequence[str]) -> None:
-    """Raises ForgedForm when a browser says that another site sends this request."""
+    """Raise ForgedForm when a browser says that another site sends this request."""
     site = header("sec-fetch-site")
     if site is not None:
         if site not in ("same-origin", "none"):
@@ -66,21 +66,21 @@ def check_same_origin(header: Header, *, allowed_hosts: Sequence[str]) -> None:
         return
     origin = header("origin")
     ours = {f"{scheme}://{host}" for host in allowed_hosts for scheme in ("http", "https")}
-    if origin is not None and origin.lower() not in ours:  # compared as text: what cannot be parsed is not ours
+    if origin is not None and origin.lower() not in ours:  # compared as text: a malformed origin is not ours
         raise ForgedForm
 
 
 def check_csrf(keys: Sequence[bytes], sid: str | None, given: str | None) -> None:
-    """Raises ForgedForm unless the token is one of this session."""
+    """Raise ForgedForm unless the token belongs to this session."""
     if not sid or not given or not TOKEN.fullmatch(given):
         raise ForgedForm
-    both = bytes.fromhex(given)
-    shown, asked = _xor(both[:MAC_BYTES], both[MAC_BYTES:]), sid.encode("utf-8")
-    if not any(hmac.compare_digest(mac(key, asked), shown) for key in keys):
+    raw = bytes.fromhex(given)
+    signature, message = _xor(raw[:MAC_BYTES], raw[MAC_BYTES:]), sid.encode("utf-8")
+    if not any(hmac.compare_digest(mac(key, message), signature) for key in keys):
         raise ForgedForm
 
 
 def allowed_hosts(settings: Settings, host: str | None) -> list[str]:
-    """Hosts whose pages are ours: the one asked for, and PUBLIC_URL's."""
+    """Return the hosts whose pages are ours: the requested one and PUBLIC_URL's."""
     public = urlsplit(settings.public_url).netloc if settings.public_url else ""
     return [name.lower() for name in (host, public) if name]

@@ -1,7 +1,8 @@
-"""The cookie of a known device: a random token, signed, for half a year, kept also after logging out.
+"""The cookie of a known device: a random signed token, valid for half a year, kept after logging out.
 
-It logs nobody in. It only says that somebody logged in here before, so that wrong passwords of others do not count here
-(`actions/login_throttle.py`). For which accounts it counts is listed in PostgreSQL, where its owner can take it away.
+It logs nobody in. It shows that its owner has logged in on this device before, so that wrong passwords sent from elsewhere
+do not lock this device out (`actions/login_throttle.py`). PostgreSQL lists the accounts it counts for; an account's owner
+can remove it there.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from vote.identity import cookie_names
 
 TOKEN_BYTES = 16
 
-# Only what tells a person which of their devices it is; the first that fits. On an iPhone every browser says Safari too.
+# Enough for people to recognise their devices. The first match wins: on an iPhone every browser also says Safari.
 BROWSERS = (
     ("Edg", "Edge"),  # Edg, EdgA and EdgiOS
     ("OPR", "Opera"),
@@ -40,7 +41,7 @@ SYSTEMS = (
 
 
 def token_of(request: Request, settings: Settings) -> str | None:
-    """The token of the request's device; None when it has none, or one that was not signed by us."""
+    """Return the token of the request's device, or None when it has none or we did not sign it."""
     try:
         return _signer(settings).unsign(request.cookies.get(_cookie_name(settings), "")).decode("ascii")
     except (BadSignature, ValueError):
@@ -48,12 +49,12 @@ def token_of(request: Request, settings: Settings) -> str | None:
 
 
 def new_token() -> str:
-    """A token for a device not seen before, 128 bits."""
+    """Return a random token of 128 bits for a new device."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def set_cookie(response: Response, token: str, settings: Settings) -> None:
-    """Have the browser keep the token."""
+    """Set the device cookie, for KEEP_DAYS."""
     response.set_cookie(
         _cookie_name(settings),
         _signer(settings).sign(token).decode("ascii"),
@@ -65,7 +66,7 @@ def set_cookie(response: Response, token: str, settings: Settings) -> None:
 
 
 def name_of(user_agent: str) -> str:
-    """What a person would call the device: "Firefox on Linux"."""
+    """Return what a person would call the device: "Firefox on Linux"."""
     browser = next((name for mark, name in BROWSERS if re.search(rf"\b{mark}", user_agent)), "A browser")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), None)
     return f"{browser} on {system}" if system else browser

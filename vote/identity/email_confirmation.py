@@ -1,7 +1,7 @@
-"""Who may vote as far as the e-mail address is concerned, where EMAIL_CONFIRMATION asks for one that is confirmed.
+"""Check whether an account's e-mail address allows it to vote, where EMAIL_CONFIRMATION requires a confirmed one.
 
-A login says itself whether it has to be looked up, so most votes ask nobody. Looked up are those of accounts that had not
-confirmed the address when the login began, and of those whose address somebody else has left while voting was open
+A login carries whether it needs a lookup, so most votes ask no database. Two kinds need one: accounts that had not
+confirmed their address when the login began, and accounts whose address another account left while voting was open
 (`db/left_addresses.py`): one mailbox has one vote in a competition.
 """
 
@@ -13,20 +13,20 @@ from vote.identity.authenticator import Identity
 
 
 class EmailConfirmation:
-    """What one process knows."""
+    """Check addresses for one process, and cache logins that have passed."""
 
     def __init__(self, db: Database, log: BallotLog) -> None:
         self._db = db
         self._log = log
-        # Logins, not people: who moves to an address that was left is logged out, and asked about with the next login.
+        # Logins, not accounts: taking an address that another account left ends all logins, and the next one is checked.
         self._known: set[str] = set()
 
     def needs_lookup(self, who: Identity) -> bool:
-        """Whether `check` would have to ask the database about this login."""
+        """Return whether `check` has to ask the database about this login."""
         return not who.confirmed and who.subject not in self._known
 
     def check(self, who: Identity, competition: int) -> None:
-        """Raises NotConfirmed or AddressHasVoted; Unavailable when it has to be asked and cannot be."""
+        """Raise NotConfirmed or AddressHasVoted if this login may not vote; Unavailable if that cannot be looked up."""
         if not self.needs_lookup(who):
             return
         with self._db.read() as tx:
@@ -38,7 +38,7 @@ class EmailConfirmation:
         self._known.add(who.subject)
 
     def _check_address(self, tx: Tx, voter: int, competition: int) -> None:
-        """Raises AddressHasVoted; who has a vote of their own here is answered by the log (R2)."""
+        """Raise AddressHasVoted, unless the account has its own vote here: then the log answers (R2)."""
         if not left_addresses.is_spent(tx, competition, voter):
             return
         if votes.choice_of(tx, competition, voter) is None and self._log.stored_choice(competition, voter) is None:

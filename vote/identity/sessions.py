@@ -1,9 +1,9 @@
-"""The session: Flask's own signed cookie, read and renewed by the front door too without going through Flask.
+"""The session: Flask's own signed cookie, which the front door reads and renews without Flask.
 
-It is signed with HMAC-SHA256; Flask's default, SHA-1, is for nothing new (ASVS 5.0, 11.4.1 and its appendix C).
+It is signed with HMAC-SHA256; Flask's default, SHA-1, must not be used in new systems (ASVS 5.0, 11.4.1 and appendix C).
 
-It holds a random `sid` (what is revoked and what CSRF tokens are bound to), and once somebody is logged in the user id,
-the second of the login and of the last request. 30 minutes without a request end it, 24 hours in any case.
+It holds a random `sid` (the subject of revocations and CSRF tokens) and, after a login, the user id and the times of the
+login and of the last request. It expires after 30 minutes without a request, and after 24 hours in any case.
 """
 
 import hashlib
@@ -24,33 +24,33 @@ from vote.identity.session_codec import SIGNED_BEFORE_S, SessionCodec
 IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
 SID_BYTES = 16
-UNCONFIRMED = "unconfirmed"  # there while the address has to be looked up before voting
-BEFORE = "before"  # the sid this browser had until it logged in: a form of then may be sent a second time
+UNCONFIRMED = "unconfirmed"  # set while the e-mail address has to be looked up before voting
+BEFORE = "before"  # this browser's sid before it logged in: a form rendered then may be submitted again
 
 Session = MutableMapping[str, Any]
 
 
 class BackdatedSigner(TimestampSigner):
-    """itsdangerous' own, but that it signs SIGNED_BEFORE_S ago.
+    """itsdangerous' TimestampSigner, with timestamps SIGNED_BEFORE_S in the past.
 
-    It refuses what was signed in the future: another web host whose clock is a little behind would take a fresh cookie for
-    none, and give a stranger's in its place.
+    itsdangerous refuses signatures from the future: a web host whose clock is slightly behind would discard a fresh cookie
+    and replace it with an anonymous session.
     """
 
     def sign(self, value: str | bytes) -> bytes:
-        """The value with its time and signature."""
+        """Return the value with its timestamp and signature."""
         stamp = base64_encode(int_to_bytes(self.get_timestamp() - SIGNED_BEFORE_S))
         signed = want_bytes(value) + want_bytes(self.sep) + stamp
         return signed + want_bytes(self.sep) + self.get_signature(signed)
 
 
 class SessionInterface(SecureCookieSessionInterface):
-    """Flask's, with the digest and the times of `signer`."""
+    """Flask's session interface, with the digest and timestamps of `signer`."""
 
     digest_method = staticmethod(hashlib.sha256)
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Flask's, which signs as `BackdatedSigner` does."""
+        """Return Flask's serializer with `BackdatedSigner`."""
         serializer = super().get_signing_serializer(app)
         if serializer is not None:
             serializer.signer = BackdatedSigner
@@ -58,7 +58,7 @@ class SessionInterface(SecureCookieSessionInterface):
 
 
 def signer(settings: Settings) -> URLSafeTimedSerializer:
-    """The serializer of SessionInterface, newest key last as itsdangerous wants it."""
+    """Return the serializer that SessionInterface uses; keys are newest last, as itsdangerous expects."""
     keys = [key for key in (settings.flask_secret_key_previous, settings.flask_secret_key) if key]
     return URLSafeTimedSerializer(
         keys,
@@ -70,24 +70,24 @@ def signer(settings: Settings) -> URLSafeTimedSerializer:
 
 
 class SessionCookie:
-    """Reads and writes the session's cookie as Flask does, for what the front door answers itself."""
+    """Read and write the session cookie as Flask does, for requests that the front door answers itself."""
 
     def __init__(self, settings: Settings) -> None:
         self._signer = signer(settings)
         keys = [key for key in (settings.flask_secret_key, settings.flask_secret_key_previous) if key]
-        self._plain = SessionCodec(keys, max_age_s=ABSOLUTE_S)
+        self._codec = SessionCodec(keys, max_age_s=ABSOLUTE_S)
         self._flags = f"{'Secure; ' if settings.vote_cookie_secure else ''}HttpOnly; Path=/; SameSite=Lax"
         self.name = cookie_name(settings)
 
     def read(self, cookie_header: str) -> Session:
-        """The session in a Cookie header; empty when there is none or it was not signed by us."""
+        """Return the session in a Cookie header; empty when there is none or we did not sign it."""
         for part in cookie_header.split(";"):
             name, _, value = part.strip().partition("=")
             if name == self.name:
-                return self._plain.read(value) or self._read_thoroughly(value)
+                return self._codec.read(value) or self._read_slow(value)
         return {}
 
-    def _read_thoroughly(self, value: str) -> Session:
+    def _read_slow(self, value: str) -> Session:
         try:
             session: Session = self._signer.loads(value, max_age=ABSOLUTE_S)
         except (BadSignature, ValueError):
@@ -95,13 +95,13 @@ class SessionCookie:
         return session
 
     def write(self, session: Session) -> str:
-        """The Set-Cookie value that Flask would send for this session."""
-        value = self._plain.write(session) or self._signer.dumps(dict(session))
+        """Return the Set-Cookie value that Flask would send for this session."""
+        value = self._codec.write(session) or self._signer.dumps(dict(session))
         return f"{self.name}={value!s}; {self._flags}"
 
 
 def cookie_name(settings: Settings) -> str:
-    """What the session's cookie is called."""
+    """Return the name of the session cookie."""
     return cookie_names.name_of("session", secure=settings.vote_cookie_secure)
 
 
@@ -114,10 +114,10 @@ def begin(
     confirmed: bool = True,
     sid: str | None = None,
 ) -> None:
-    """Log somebody in: a new sid, so that a planted one gains nothing (OWASP session fixation).
+    """Log an account in under a new sid, so that a planted one gains nothing (OWASP, session fixation).
 
-    `began` is when the login did by PostgreSQL's clock, which also says what was ended when (`now` where that is not known).
-    `sid`: one that nobody can guess, where a second press is to get the session of the first.
+    `began` is when the login began by PostgreSQL's clock, which also dates revocations (default: `now`). `sid` is an
+    unguessable id to use, where a repeated submission must get the session of the first.
     """
     before = session.get("sid")
     session.clear()
@@ -129,12 +129,12 @@ def begin(
 
 
 def new_sid() -> str:
-    """A random name for a session, 128 bits."""
+    """Return a random session id of 128 bits."""
     return secrets.token_urlsafe(SID_BYTES)
 
 
 def is_alive(session: Session, *, now: float) -> bool:
-    """Whether somebody is logged in and neither idle nor absolute time is over. Revocation is not looked at."""
+    """Return whether an account is logged in and neither time limit has passed. Does not check revocations."""
     try:
         idle, age = now - session["seen"], now - session["at"]
         return (

@@ -1,4 +1,4 @@
-"""Live results: who watches what (`hub`), the numbers (`feed`), and the sockets they are sent through.
+"""Live results: who watches what (`hub`), what has changed (`feed`), and the sockets it is sent through.
 
-Nothing here writes: numbers come from PostgreSQL and go to watchers. Casting and recording know nothing of it.
+Nothing here writes: figures come from PostgreSQL and go to watchers. Casting and recording do not depend on it.
 """

@@ -1,6 +1,6 @@
-"""Who may open a socket: the right address, a page of ours, somebody who may see the results. Nobody is let in to wait.
+"""Decides who may open a socket: a valid address, one of our own pages, a person who may see the results.
 
-A browser sends cookies from any page along with a handshake, so they count only when Origin says that the page is ours.
+A browser sends cookies along with a handshake from any page, so cookies count only when Origin says that the page is ours.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from vote.server.raw_response import Scope
 from vote.services.container import Services
 
 PREFIX = "/live/"
-LOOKUPS_AT_ONCE = 3  # the threads are few and the feed needs one; people who come back after an outage come all at once
+LOOKUPS_AT_ONCE = 3  # threads are few and the feed needs one; after an outage everybody comes back at once
 
 
 @dataclass(slots=True)
 class Viewer:
-    """Who is behind a socket. `check_login` raises NotLoggedIn once the login it rests on has ended; None: nobody's."""
+    """The person behind a socket. `check_login` raises NotLoggedIn once their login has ended; None: nobody is logged in."""
 
     check_login: Callable[[float], Identity] | None = None
     person: Person | None = None
@@ -40,7 +40,7 @@ class Viewer:
     account: int | None = None
 
     def is_logged_in(self, now: float) -> bool:
-        """Whether the login still holds; always true when it rests on none. Raises Unavailable when it is not known."""
+        """Return whether the login still holds; True when there is none. Raises Unavailable when that is unknown."""
         if self.check_login is None:
             return True
         try:
@@ -50,32 +50,32 @@ class Viewer:
         return True
 
     def may_see(self, competition: Competition, kind: Kind) -> bool:
-        """The one visibility rule, with what is known of this person; without figures whoever sees the competition may."""
+        """Return whether this person may see this kind of message; without figures, seeing the competition is enough."""
         if kind == "state":
             return policy.can_see(self.person, competition)
         return policy.can_see_results(self.person, competition, has_voted=self.has_voted)
 
 
 class Admitted(NamedTuple):
-    """Somebody who may watch, and what they see first."""
+    """A person who may watch, and what they see first."""
 
     viewer: Viewer
-    board: CompetitionView
+    view: CompetitionView
     kind: Kind
 
 
 class Admission:
-    """Judges handshakes for one process."""
+    """Judges the handshakes of one process."""
 
-    def __init__(self, services: Services, identifier: Authenticator, cookie: SessionCookie, feed: Feed) -> None:
+    def __init__(self, services: Services, authenticator: Authenticator, cookie: SessionCookie, feed: Feed) -> None:
         self._services = services
-        self._identifier = identifier
+        self._authenticator = authenticator
         self._cookie = cookie
         self._feed = feed
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
     async def admit(self, scope: Scope) -> Admitted:
-        """Let somebody in. Raises NotFound, NotAllowed, NotLoggedIn (a token that is not valid) or Unavailable."""
+        """Admit a handshake. Raises NotFound, NotAllowed, NotLoggedIn (for an invalid token) or Unavailable."""
         competition, kind = competition_of(scope["path"]), kind_of(scope.get("query_string", b""))
         header = header_of(scope)
         from_page = self._check_origin(scope, header)
@@ -83,47 +83,47 @@ class Admission:
         if header("authorization") is not None and user_id is not None:
             async with self._lookups:
                 await asyncio.to_thread(self._check_account, user_id)
-        board = await self._board(competition)
-        if user_id is not None and not viewer.may_see(board.competition, kind):
+        view = await self._view(competition)
+        if user_id is not None and not viewer.may_see(view.competition, kind):
             async with self._lookups:
-                viewer.person, viewer.has_voted = await asyncio.to_thread(self._look_up, user_id, board.competition)
-            board = await self._board(competition)  # it may have changed meanwhile
-        policy.check_see(viewer.person, board.competition)
+                viewer.person, viewer.has_voted = await asyncio.to_thread(self._look_up, user_id, view.competition)
+            view = await self._view(competition)  # it may have changed meanwhile
+        policy.check_see(viewer.person, view.competition)
         if kind != "state":
-            policy.check_see_results(viewer.person, board.competition, has_voted=viewer.has_voted)
-        return Admitted(viewer, board, kind)
+            policy.check_see_results(viewer.person, view.competition, has_voted=viewer.has_voted)
+        return Admitted(viewer, view, kind)
 
-    async def _board(self, competition: int) -> CompetitionView:
-        board = await self._feed.board(competition)
-        if board is None:
+    async def _view(self, competition: int) -> CompetitionView:
+        view = await self._feed.view(competition)
+        if view is None:
             raise NoSuchCompetition
-        return board
+        return view
 
     def _check_origin(self, scope: Scope, header: Header) -> bool:
-        """True for a page of ours, False for a client that is no browser. Raises NotAllowed for a page of others."""
+        """Return True for a page of ours, False for a client without Origin. Raises NotAllowed for another site's page."""
         given = [value for name, value in scope["headers"] if name == b"origin"]
         if not given:
             return False
-        # A page cannot set this header, and whoever can needs no forged Origin: it is safe to believe here.
+        # A page cannot set this header, and a client that can needs no forged Origin: trusting it here is safe.
         forwarded = (header("x-forwarded-proto") or "").partition(",")[0].strip().lower()
         is_secure = scope.get("scheme") == "wss" or forwarded in ("https", "wss")
         host, public_url = header("host"), self._services.settings.public_url
         hosts = csrf.allowed_hosts(self._services.settings, host)
         if len(given) > 1 or not is_own_page(given[0].decode("latin-1"), hosts, is_secure, public_url):
-            raise NotAllowed("This page may not open live results of another site.")
+            raise NotAllowed("This site is not allowed to show live results from here.")
         return True
 
     def _identify(self, header: Header, *, with_cookies: bool) -> tuple[Viewer, int | None]:
         authorization, now = header("authorization"), time.time()
         if authorization is not None:
             given = authorization.encode("latin-1")
-            return self._viewer(lambda at: self._identifier.by_bearer(given, now=at), now)
+            return self._viewer(lambda moment: self._authenticator.by_bearer(given, now=moment), now)
         session = self._cookie.read(header("cookie") or "") if with_cookies else {}
         if not sessions.is_alive(session, now=now):
             return Viewer(), None
         try:
-            return self._viewer(lambda at: self._identifier.by_session(session, now=at), now)
-        except NotLoggedIn:  # logged out: what anybody may see is still to be seen
+            return self._viewer(lambda moment: self._authenticator.by_session(session, now=moment), now)
+        except NotLoggedIn:  # logged out: they may still see what anybody may see
             return Viewer(), None
 
     def _viewer(self, check: Callable[[float], Identity], now: float) -> tuple[Viewer, int]:
@@ -131,7 +131,7 @@ class Admission:
         return Viewer(check, account=user_id), user_id
 
     def _check_account(self, user_id: int) -> None:
-        """Raises NotLoggedIn for a token whose account is not there: a database may have lost it."""
+        """Raise NotLoggedIn for a token whose account does not exist: a database may have lost it."""
         with self._services.db.read() as tx:
             if person_of(users.find(tx, user_id)) is None:
                 raise NotLoggedIn
@@ -144,17 +144,17 @@ class Admission:
             try:
                 has_voted = self._services.log.stored_choice(competition.id, user_id) is not None
             except LogUnavailable:
-                raise Unavailable("Whether you have voted cannot be seen at the moment. Try again.") from None
+                raise Unavailable("We can't check right now whether you have voted. Try again in a moment.") from None
         return person_of(account), has_voted
 
 
 def person_of(account: Account | None) -> Person | None:
-    """The person of an account that may act; an erased or disabled one is nobody."""
+    """Return the person of an account that may act; None for one that is missing, erased or disabled."""
     return account.person if account is not None and account.disabled_at is None else None
 
 
 def competition_of(path: str) -> int:
-    """The id in `/live/<id>`. Raises NotFound."""
+    """Parse the id in `/live/<id>`. Raises NotFound."""
     digits = path.removeprefix(PREFIX)
     is_plain = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_ID)) and digits[0] != "0"
     if not path.startswith(PREFIX) or not is_plain or int(digits) > MAX_ID:
@@ -163,13 +163,13 @@ def competition_of(path: str) -> int:
 
 
 def kind_of(query: bytes) -> Kind:
-    """The kind of message that `?kind=` asks for; figures where it names none that there is."""
+    """Return the kind of message that `?kind=` names; figures when it names none."""
     wanted = parse_qs(query.decode("latin-1")).get("kind", [""])[-1]
     return next((kind for kind in KINDS if kind == wanted), "figures")
 
 
 def is_own_page(given: str, hosts: list[str], is_secure: bool, public_url: str | None) -> bool:
-    """Whether an Origin is that of PUBLIC_URL or of the host asked for, scheme and port included (RFC 6454 §4)."""
+    """Return whether an Origin is that of PUBLIC_URL or of the requested host, scheme and port included (RFC 6454 §4)."""
     schemes = dict.fromkeys(hosts, "https" if is_secure else "http")
     if public_url is not None:
         public = urlsplit(public_url)

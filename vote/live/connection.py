@@ -1,7 +1,8 @@
-"""One open socket: sends what the hub has for it, hears that it is gone, and ends politely.
+"""One open socket: sends what the hub has for it, notices a disconnect, and closes cleanly.
 
-To a reader that reads, news is written in the moment it is told: one write of bytes that all share, and nobody is woken. To
-one that does not, it goes by a task of its own: that costs one waiting snapshot and its deadline, never anybody else's time.
+For a reader that keeps up, a message is written the moment it is published: one write of bytes that all watchers share, and
+no task is woken. For a slow one it goes through a task of its own, which costs one waiting message and its deadline, never
+another watcher's time.
 """
 
 import asyncio
@@ -14,23 +15,23 @@ from vote.live.admission import Viewer
 from vote.live.hub import Hub, Kind, Watcher
 from vote.server.raw_response import Message, Receive, Send
 
-SEND_DEADLINE_S = 10.0  # a phone that takes longer for some hundred bytes is better off with a new connection
-GOODBYE_S = 0.5  # an end that must come at once (log-out) does not wait for a reader that is stuck
+SEND_DEADLINE_S = 10.0  # a phone that takes longer for a few hundred bytes is better off with a new connection
+GOODBYE_S = 0.5  # an end that must come at once (log-out) does not wait for a stuck reader
 
 NORMAL, POLICY, TOO_BIG, RESTARTING = 1000, 1008, 1009, 1012  # RFC 6455 §7.4.1 and its registry
 LOGGED_OUT, HIDDEN, GONE = 4401, 4403, 4404  # our own, after the HTTP statuses
 
 
 class Connection(Watcher):
-    """A socket that has been accepted, and the watcher it is to the hub."""
+    """An accepted socket, and at the same time the hub's watcher."""
 
-    __slots__ = ("_code", "_deadline", "_has_news", "_hub", "_is_over", "_is_sending", "_write", "place", "viewer")
+    __slots__ = ("_code", "_deadline", "_has_news", "_hub", "_is_over", "_is_sending", "_write", "quota_key", "viewer")
 
     def __init__(
-        self, competition: int, viewer: Viewer, hub: "Hub[Connection]", place: str = "", kind: Kind = "figures"
+        self, competition: int, viewer: Viewer, hub: "Hub[Connection]", quota_key: str = "", kind: Kind = "figures"
     ) -> None:
         super().__init__(competition, kind)
-        self.viewer, self.place = viewer, place
+        self.viewer, self.quota_key = viewer, quota_key
         self._hub = hub
         self._has_news = asyncio.Event()
         self._is_over = self._is_sending = False
@@ -39,35 +40,35 @@ class Connection(Watcher):
         self._write: Callable[[bytes], bool] | None = None
 
     def wake(self) -> None:
-        """There is something to send."""
-        news = self.unsent
-        if news is None or self._write is None or self._is_over or self._is_sending or not self._write(news.frame):
+        """Write the waiting message at once where the reader keeps up; otherwise wake the sending task."""
+        unsent = self.unsent
+        if unsent is None or self._write is None or self._is_over or self._is_sending or not self._write(unsent.frame):
             self._has_news.set()
         else:
             self._hub.take(self)
 
     def end(self, code: int | None) -> None:
-        """Send nothing more; close with `code`, or without a word when the client is gone (None). The first end counts."""
+        """Send nothing more; close with `code`, or silently when the client is gone (None). The first call counts."""
         self._hub.leave(self)
         if self._is_over:
             return
         self._is_over, self._code = True, code
         self._has_news.set()
-        if self._is_sending:  # it is stuck: between two sends this cannot be seen from outside
-            self._give(0.0 if code is None else GOODBYE_S)
+        if self._is_sending:  # it is stuck: between two sends this is never true outside the task
+            self._limit(0.0 if code is None else GOODBYE_S)
 
     async def serve(self, receive: Receive, send: Send, write: Callable[[bytes], bool] | None = None) -> None:
-        """Send until the end. Returns when the socket may be let go.
+        """Send until the end. Returns when the socket may be released.
 
-        `write` puts a whole frame on the wire at once, or says False where that would wait.
+        `write` puts a whole frame on the wire at once, or returns False where that would wait.
         """
         self._write = write
         listening = asyncio.create_task(self._listen(receive))
         try:
             async with self._deadline:
-                await self._send_news(send)
+                await self._send_messages(send)
                 if self._code is not None:
-                    self._give(GOODBYE_S)
+                    self._limit(GOODBYE_S)
                     await send({"type": "websocket.close", "code": self._code})
         except (TimeoutError, OSError):
             pass  # too slow, or gone: the server drops the connection when we return
@@ -76,22 +77,22 @@ class Connection(Watcher):
             listening.cancel()
             await asyncio.wait([listening])
 
-    async def _send_news(self, send: Send) -> None:
+    async def _send_messages(self, send: Send) -> None:
         while not self._is_over:
-            news = self._hub.take(self)
-            if news is None:
+            message = self._hub.take(self)
+            if message is None:
                 self._has_news.clear()
                 await self._has_news.wait()
                 continue
-            self._give(SEND_DEADLINE_S)
+            self._limit(SEND_DEADLINE_S)
             self._is_sending = True
             try:
-                await send({"type": "websocket.send", "text": news.text})
+                await send({"type": "websocket.send", "text": message.text})
             finally:
                 self._is_sending = False
             self._deadline.reschedule(None)
 
-    def _give(self, seconds: float) -> None:
+    def _limit(self, seconds: float) -> None:
         if not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time() + seconds)
 

@@ -1,9 +1,9 @@
-"""`WS /live/<id>`: lets watchers in, gives them what changed, and ends sockets that may no longer be open.
+"""`WS /live/<id>`: admits watchers, sends them what changed, and ends sockets that may no longer be open.
 
-`?kind=state` sends what a page without figures knows, to whoever may see the competition; `?kind=page` the same with them.
+`?kind=state` sends what a page without figures shows, to anybody who may see the competition; `?kind=page` adds the figures.
 
-Whether a login still holds is looked at in memory several times a second, whether an organiser still is one twice a second
-in the database, while one watches. Codes: 4401 logged out, 4403 hidden from now on, 4404 gone, 1012 we restart (come back).
+Logins are checked in memory several times a second; the roles of watching organisers twice a second in the database.
+Close codes: 4401 logged out, 4403 hidden from now on, 4404 gone, 1012 restarting (reconnect).
 """
 
 import asyncio
@@ -36,11 +36,11 @@ from vote.server.raw_response import Receive, Scope, Send
 from vote.server.security_headers import security_headers
 from vote.services.container import Services
 
-LOGIN_CHECK_S = 0.25  # with the reading of what is revoked (0.4 s) a log-out counts within a second
-CHECKED_AT_ONCE = 500  # some milliseconds of tokens; then others have their turn
-WOKEN_AT_ONCE = 200  # about a millisecond of writing; then others have their turn
-ROLE_CHECK_S = 0.5  # with the query, whoever runs a competition no more has lost its hidden results within a second
-CLOSING_S = 1.0  # what sockets have to say goodbye
+LOGIN_CHECK_S = 0.25  # with the refresh of revocations (0.4 s) a log-out takes effect within a second
+CHECKED_AT_ONCE = 500  # some milliseconds of tokens; then other tasks run
+WOKEN_AT_ONCE = 200  # about a millisecond of writing; then other tasks run
+ROLE_CHECK_S = 0.5  # with the query, a former organiser stops seeing hidden results within a second
+CLOSING_S = 1.0  # how long sockets have to close
 
 logger = structlog.get_logger()
 
@@ -48,11 +48,11 @@ logger = structlog.get_logger()
 class LiveEndpoint:
     """The endpoint of one process. Belongs to one event loop, between `start` and `stop`."""
 
-    def __init__(self, services: Services, identifier: Authenticator, cookie: SessionCookie) -> None:
+    def __init__(self, services: Services, authenticator: Authenticator, cookie: SessionCookie) -> None:
         self._services = services
         self._hub: Hub[Connection] = Hub()
-        self._feed = Feed(services.reports, self._hub.watched, self._hear, services.replica)
-        self._admission = Admission(services, identifier, cookie, self._feed)
+        self._feed = Feed(services.reports, self._hub.watched, self._on_change, services.replica)
+        self._admission = Admission(services, authenticator, cookie, self._feed)
         self._headers = security_headers(services.settings)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}
         self._quota = SocketQuota(services.settings)
@@ -67,7 +67,7 @@ class LiveEndpoint:
         self._checks = [asyncio.create_task(check()) for check in (self._check_logins, self._check_roles)]
 
     async def stop(self) -> None:
-        """Close every socket (1012: come back, to another process) and end what `start` began."""
+        """Close every socket (1012: reconnect, to another process) and end what `start` began."""
         self._is_stopping = True
         for connection in list(self._open):
             connection.end(RESTARTING)
@@ -81,19 +81,19 @@ class LiveEndpoint:
         await self._feed.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One socket, from handshake to end."""
+        """Serve one socket, from handshake to end."""
         await receive()  # websocket.connect
         began, request_id = time.perf_counter(), secrets.token_hex(16)
         self._arriving += 1
         try:
             connection = self._join(await self._admit(scope), scope)
         except VoteError as error:
-            _tell(scope, problems.status_of(error), request_id, began)
+            _log_handshake(scope, problems.status_of(error), request_id, began)
             await self._refuse(scope, send, error, request_id)
             return
         finally:
             self._arriving -= 1
-        _tell(scope, 101, request_id, began)
+        _log_handshake(scope, 101, request_id, began)
         try:
             await send({"type": "websocket.accept", "headers": [(b"x-request-id", request_id.encode("ascii"))]})
             await connection.serve(receive, send, writer_of(scope))
@@ -102,38 +102,39 @@ class LiveEndpoint:
         finally:
             connection.end(None)
             del self._open[connection]
-            self._quota.release(connection.place)
+            self._quota.release(connection.quota_key)
             WATCHERS.dec()
 
     async def _admit(self, scope: Scope) -> Admitted:
         if self._is_stopping or len(self._open) + self._arriving > SOCKETS_MAX:
-            raise Unavailable("Too many people watch at the moment. The results page shows the numbers too.")
+            raise Unavailable("Too many people are watching. The results page shows the numbers too.")
         return await self._admission.admit(scope)
 
     def _join(self, admitted: Admitted, scope: Scope) -> Connection:
-        """Without waiting between the judgement and this, so that no change of the rules falls between them."""
+        """Register the socket, without awaiting after the admission, so that no change of the rules falls in between."""
         if self._is_stopping:
             raise Unavailable
-        place, news = self._quota.acquire(admitted.viewer.account, scope), admitted.board.of_kind(admitted.kind)
-        connection = Connection(news.competition, admitted.viewer, self._hub, place, admitted.kind)
+        quota_key = self._quota.acquire(admitted.viewer.account, scope)
+        message = admitted.view.of_kind(admitted.kind)
+        connection = Connection(message.competition, admitted.viewer, self._hub, quota_key, admitted.kind)
         self._open[connection] = asyncio.current_task()
         WATCHERS.inc()
-        self._hub.join(connection, news)
+        self._hub.join(connection, message)
         self._feed.wake()
         return connection
 
-    def _hear(self, competition: int, what: CompetitionView | Literal["gone", "rewound"]) -> None:
-        """Something changed: end those who may not see it, give it to the others."""
-        if not isinstance(what, CompetitionView):
+    def _on_change(self, competition: int, change: CompetitionView | Literal["gone", "rewound"]) -> None:
+        """End the sockets of those who may not see the changed competition, and publish it to the others."""
+        if not isinstance(change, CompetitionView):
             for connection in self._hub.watchers(competition):
-                connection.end(GONE if what == "gone" else RESTARTING)
+                connection.end(GONE if change == "gone" else RESTARTING)
             return
-        if not Viewer().may_see(what.competition, "figures"):
+        if not Viewer().may_see(change.competition, "figures"):
             for connection in self._hub.watchers(competition):
-                if not connection.viewer.may_see(what.competition, connection.kind):
-                    connection.end(GONE if what.competition.state in ("archived", "draft") else HIDDEN)
+                if not connection.viewer.may_see(change.competition, connection.kind):
+                    connection.end(GONE if change.competition.state in ("archived", "draft") else HIDDEN)
         for kind in KINDS:
-            self._wake(iter(self._hub.publish(what.of_kind(kind))))
+            self._wake(iter(self._hub.publish(change.of_kind(kind))))
 
     def _wake(self, connections: Iterator[Connection]) -> None:
         some = list(islice(connections, WOKEN_AT_ONCE))
@@ -145,31 +146,35 @@ class LiveEndpoint:
     async def _check_logins(self) -> None:
         while True:
             await asyncio.sleep(LOGIN_CHECK_S)
-            logged_in = [one for one in self._open if one.viewer.check_login is not None]
+            logged_in = [connection for connection in self._open if connection.viewer.check_login is not None]
             for number, connection in enumerate(logged_in, 1):
-                if (why := _why_to_end(connection)) is not None:
-                    connection.end(why)
+                if (code := _close_code(connection)) is not None:
+                    connection.end(code)
                 if number % CHECKED_AT_ONCE == 0:
                     await asyncio.sleep(0)
 
     async def _check_roles(self) -> None:
         while True:
             await asyncio.sleep(ROLE_CHECK_S)
-            # Voters have no role to lose: among thousands who watch what they have voted in nobody is asked about.
-            by_role = {one: who.id for one in self._open if (who := one.viewer.person) and policy.can_organise(who)}
-            if not by_role:
+            # Voters have no role to lose: thousands who watch what they have voted in need no query.
+            organisers = {
+                connection: person.id
+                for connection in self._open
+                if (person := connection.viewer.person) and policy.can_organise(person)
+            }
+            if not organisers:
                 continue
             try:
-                people = await asyncio.to_thread(self._people, set(by_role.values()))
+                people = await asyncio.to_thread(self._people, set(organisers.values()))
             except DatabaseUnavailable:
-                continue  # nobody can have been given another role meanwhile
-            except Exception:  # whatever it is: roles are looked at again, for as long as this process lives
-                logger.exception("roles could not be read")
+                continue  # no role can have changed meanwhile
+            except Exception:  # whatever it is: roles are checked again, for as long as this process lives
+                logger.exception("roles not read")
                 continue
-            for connection, user_id in by_role.items():
+            for connection, user_id in organisers.items():
                 connection.viewer.person = people.get(user_id)
-                board = self._feed.known(connection.competition)
-                if board is not None and not connection.viewer.may_see(board.competition, connection.kind):
+                view = self._feed.known(connection.competition)
+                if view is not None and not connection.viewer.may_see(view.competition, connection.kind):
                     connection.end(HIDDEN)
 
     def _people(self, ids: set[int]) -> dict[int, Person | None]:
@@ -177,7 +182,7 @@ class LiveEndpoint:
             return {account.id: person_of(account) for account in users.find_many(tx, ids)}
 
     async def _refuse(self, scope: Scope, send: Send, error: VoteError, request_id: str) -> None:
-        """An HTTP answer where the server can give one, else a close before the handshake is done."""
+        """Answer over HTTP where the server can, otherwise close before the handshake is done."""
         status = problems.status_of(error)
         try:
             if "websocket.http.response" not in scope.get("extensions", {}):
@@ -197,16 +202,16 @@ class LiveEndpoint:
             pass  # gone already
 
 
-def _why_to_end(connection: Connection) -> int | None:
-    """The code for a socket whose login does not hold any more, or of which this process cannot know it."""
+def _close_code(connection: Connection) -> int | None:
+    """Return the close code for a socket whose login has ended, or cannot be checked here; None while it holds."""
     try:
         return None if connection.viewer.is_logged_in(time.time()) else LOGGED_OUT
     except Unavailable:
         return RESTARTING  # another process may know
 
 
-def _tell(scope: Scope, status: int, request_id: str, began: float) -> None:
-    """The line and the metrics of a handshake; `vote.server.middleware` does this for HTTP."""
+def _log_handshake(scope: Scope, status: int, request_id: str, began: float) -> None:
+    """Write the log line and the metrics of a handshake; `vote.server.middleware` does this for HTTP."""
     seconds = time.perf_counter() - began
     REQUESTS.labels(route_of(scope["path"]), "GET", str(status)).inc()
     REQUEST_SECONDS.labels(route_of(scope["path"])).observe(seconds)

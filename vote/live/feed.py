@@ -1,8 +1,8 @@
-"""Reads the watched competitions and tells what changed: at most four readings a second, however many votes are cast
-and however many people watch; none at all when nobody does.
+"""Reads the watched competitions and publishes what changed, at most four times a second.
 
-People who open a socket wait for the same readings, so that a thousand who come back at once cost one more query, not
-a thousand. While the database is away nothing is told and nothing is lost: the next reading that works has the truth.
+The rate does not depend on how many votes are cast or how many people watch; nothing is read when nobody does. People who
+open a socket wait for the same reading, so that a thousand who come back at once cost one more query, not a thousand. While
+the database is away nothing is published and nothing is lost: the next reading that succeeds is up to date.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
 from vote.live.hub import Kind, SnapshotMessage
 
-INTERVAL_S = 0.25  # between the beginnings of two readings: faster than eyes follow a bar, and one query
-REST_S = 0.05  # after a reading that took longer than that: a slow database is not asked without a pause
-WAIT_S = 3.0  # the longest somebody who opens a socket waits for a database that is frozen; then 503
-RESTART_S = 1.0  # after an error nobody expected
-REWOUND_S = 5.0  # longer than any replica lags: the database was taken back in time (a restore)
+INTERVAL_S = 0.25  # from the start of one reading to the next: faster than eyes follow a bar, and one query
+REST_S = 0.05  # after a reading that took longer: a slow database gets a pause
+WAIT_S = 3.0  # the longest a new socket waits for a frozen database; then 503
+RESTART_S = 1.0  # after an unexpected error
+REWOUND_S = 5.0  # older for longer than any replica lags: the database was taken back in time (a restore)
 
 logger = structlog.get_logger()
 
@@ -38,38 +38,38 @@ Reading = tuple[dict[int, Tally], dict[int, Competition]]
 
 @dataclass(frozen=True, slots=True)
 class CompetitionView:
-    """A competition as it is shown: its rules, never older than its numbers, and each kind of message, ready to be sent."""
+    """A competition as it is shown: its rules, never older than its figures, and one message of each kind, ready to send."""
 
     competition: Competition
-    news: SnapshotMessage
+    figures: SnapshotMessage
     state: SnapshotMessage
     page: SnapshotMessage
 
     def of_kind(self, kind: Kind) -> SnapshotMessage:
-        """The message of this kind."""
-        return self.news if kind == "figures" else self.state if kind == "state" else self.page
+        """Return the message of this kind."""
+        return self.figures if kind == "figures" else self.state if kind == "state" else self.page
 
 
 class Feed:
-    """Follows what is watched. Belongs to one event loop.
+    """Polls what is watched. Belongs to one event loop.
 
-    `watched` names the competitions to follow. `tell` is called in the loop with each board that changed, or with why
-    there is none any more: the competition is `gone`, or the database was `rewound` to older numbers.
+    `watched` returns the competitions to follow. `on_change` is called in the loop with each view that changed, or with why
+    there is none any more: the competition is `gone`, or the database was `rewound` to older figures.
     """
 
     def __init__(
         self,
         db: Database,
         watched: Callable[[], Collection[int]],
-        tell: Callable[[int, CompetitionView | Literal["gone", "rewound"]], None],
+        on_change: Callable[[int, CompetitionView | Literal["gone", "rewound"]], None],
         replica: Replica | None = None,
     ) -> None:
         self._db = db
         self._replica = replica
         self._watched = watched
-        self._tell = tell
-        self._boards: dict[int, CompetitionView] = {}
-        self._asked: dict[int, asyncio.Future[CompetitionView | None]] = {}
+        self._on_change = on_change
+        self._views: dict[int, CompetitionView] = {}
+        self._requested: dict[int, asyncio.Future[CompetitionView | None]] = {}
         self._behind_since: dict[int, float] = {}
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -81,41 +81,43 @@ class Feed:
         self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
-        """End; whoever waits for a board is told that there will be none."""
+        """End; callers that still wait for a view get DatabaseUnavailable."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        _refuse(self._take_asked())
+        _refuse(self._take_requested())
 
     def wake(self) -> None:
-        """Somebody has begun to watch."""
+        """Start reading: somebody has begun to watch."""
         self._wanted.set()
 
     def known(self, competition: int) -> CompetitionView | None:
-        """What was read last of a competition that is watched."""
-        return self._boards.get(competition)
+        """Return the latest view of a watched competition; None when there is none yet."""
+        return self._views.get(competition)
 
-    async def board(self, competition: int) -> CompetitionView | None:
-        """The present board, None when there is no such competition. Raises DatabaseUnavailable.
+    async def view(self, competition: int) -> CompetitionView | None:
+        """Return the present view, None when there is no such competition. Raises DatabaseUnavailable.
 
-        At once when somebody watches it already, else with the next reading.
+        Returns at once when the competition is watched already, else after the next reading.
         """
-        if competition in self._boards:
-            return self._boards[competition]
-        if competition not in self._asked:
-            self._asked[competition] = asyncio.get_running_loop().create_future()
+        if competition in self._views:
+            return self._views[competition]
+        if competition not in self._requested:
+            self._requested[competition] = asyncio.get_running_loop().create_future()
         self.wake()
         try:
             async with asyncio.timeout(WAIT_S):
-                return await asyncio.shield(self._asked[competition])  # it is shared: one who gives up cancels nothing
+                return await asyncio.shield(
+                    self._requested[competition]
+                )  # shared: a caller that gives up cancels nothing
         except TimeoutError:
             raise DatabaseUnavailable from None
 
     async def _follow(self) -> None:
         while True:
-            if not self._asked and not self._watched():
-                self._boards.clear()  # nobody keeps them fresh from here on
+            if not self._requested and not self._watched():
+                self._views.clear()  # nothing keeps them fresh from here on
                 self._wanted.clear()
                 await self._wanted.wait()
             began = time.monotonic()
@@ -123,24 +125,24 @@ class Feed:
             await asyncio.sleep(max(REST_S, INTERVAL_S - (time.monotonic() - began)))
 
     async def _read_once(self) -> None:
-        asked = self._take_asked()
-        ids = {*self._watched(), *asked}
+        requested = self._take_requested()
+        ids = {*self._watched(), *requested}
         try:
             read, rules = await asyncio.to_thread(self._read, sorted(ids))
             self._is_away = False
             for competition in ids:
                 self._compare(competition, read.get(competition), rules.get(competition))
-            for competition, future in asked.items():
-                future.set_result(self._boards.get(competition))
+            for competition, future in requested.items():
+                future.set_result(self._views.get(competition))
         except (DatabaseUnavailable, psycopg.Error) as error:
             self._note_away(error)
         finally:
-            _refuse(asked)
-        for competition in self._boards.keys() - ids:
-            del self._boards[competition]
+            _refuse(requested)
+        for competition in self._views.keys() - ids:
+            del self._views[competition]
 
     def _read(self, ids: list[int]) -> Reading:
-        """In a thread: from the replica what it may tell; the rest, final tallies among it, from the primary."""
+        """Read in a thread: what the replica may answer from the replica, the rest (final tallies too) from the primary."""
         read, rules = self._read_replica(ids)
         rest = [competition for competition in ids if competition not in read]
         if rest:
@@ -156,28 +158,28 @@ class Feed:
         answer = None if self._replica is None else self._replica.ask(lambda tx: self._look(tx, ids))
         if self._replica is None or answer is None:
             return {}, {}
-        read = {one: tally for one, tally in answer[0].items() if self._replica.may_show(tally)}
-        return read, {one: rules for one, rules in answer[1].items() if one in read}
+        read = {competition: tally for competition, tally in answer[0].items() if self._replica.may_show(tally)}
+        return read, {competition: rules for competition, rules in answer[1].items() if competition in read}
 
     def _look(self, tx: Tx, ids: list[int]) -> Reading:
-        """The tallies, then the rules of those that changed. In this order rules are never the older."""
+        """Return tallies, then the rules of those that changed. Read in this order, rules are never older than the tally."""
         read = tallies.read(tx, ids)
         changed = [tally.competition for tally in read.values() if self._is_new(tally)]
-        return read, {one.id: one for one in competitions.find_many(tx, changed)} if changed else {}
+        return read, {rules.id: rules for rules in competitions.find_many(tx, changed)} if changed else {}
 
     def _is_new(self, tally: Tally) -> bool:
-        known = self._boards.get(tally.competition)
-        return known is None or tally.version > known.news.version
+        known = self._views.get(tally.competition)
+        return known is None or tally.version > known.figures.version
 
     def _compare(self, competition: int, tally: Tally | None, rules: Competition | None) -> None:
-        known = self._boards.get(competition)
+        known = self._views.get(competition)
         if tally is not None and rules is not None:
             self._behind_since.pop(competition, None)
-            self._boards[competition] = board = _board(tally, rules)
-            self._tell(competition, board)
+            self._views[competition] = view = _view(tally, rules)
+            self._on_change(competition, view)
         elif tally is None or self._is_new(tally):  # deleted, now or between the two statements
             self._forget(competition, "gone")
-        elif known is not None and tally.version < known.news.version:
+        elif known is not None and tally.version < known.figures.version:
             since = self._behind_since.setdefault(competition, time.monotonic())
             if time.monotonic() - since > REWOUND_S:
                 self._forget(competition, "rewound")
@@ -186,24 +188,24 @@ class Feed:
 
     def _forget(self, competition: int, why: Literal["gone", "rewound"]) -> None:
         self._behind_since.pop(competition, None)
-        if self._boards.pop(competition, None) is not None:
-            self._tell(competition, why)
+        if self._views.pop(competition, None) is not None:
+            self._on_change(competition, why)
 
-    def _take_asked(self) -> "dict[int, asyncio.Future[CompetitionView | None]]":
-        asked, self._asked = self._asked, {}
-        return asked
+    def _take_requested(self) -> "dict[int, asyncio.Future[CompetitionView | None]]":
+        requested, self._requested = self._requested, {}
+        return requested
 
     def _note_away(self, error: DatabaseUnavailable | psycopg.Error) -> None:
-        if not self._is_away:  # one line for an outage, not four a second
-            logger.warning("live results wait for the database", reason=str(error.__cause__ or error).strip())
+        if not self._is_away:  # one line per outage, not four a second
+            logger.warning("live results paused", reason=str(error.__cause__ or error).strip())
         self._is_away = True
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        """The loop never ends by itself; should it fail all the same, watchers must not wait for ever."""
+        """Restart the loop after an unexpected error, so that watchers do not wait for ever."""
         if task.cancelled() or self._task is not task:
             return
         logger.error("live results failed", exc_info=task.exception())
-        _refuse(self._take_asked())
+        _refuse(self._take_requested())
         asyncio.get_running_loop().call_later(RESTART_S, self._start_again)
 
     def _start_again(self) -> None:
@@ -211,16 +213,16 @@ class Feed:
             self.start()
 
 
-def _refuse(asked: "dict[int, asyncio.Future[CompetitionView | None]]") -> None:
-    """Tell those who were not answered that it cannot be known now."""
-    for future in asked.values():
+def _refuse(requested: "dict[int, asyncio.Future[CompetitionView | None]]") -> None:
+    """Fail the requests that got no answer with DatabaseUnavailable."""
+    for future in requested.values():
         if not future.done():
             future.set_exception(DatabaseUnavailable())
-            future.exception()  # looked at, so that nothing complains when all who asked have gone away
+            future.exception()  # retrieved, so that asyncio does not complain when every caller has gone away
 
 
-def _board(tally: Tally, rules: Competition) -> CompetitionView:
-    # The state is the tally's: whether numbers may be seen is judged by the state they were counted in.
+def _view(tally: Tally, rules: Competition) -> CompetitionView:
+    # The state is the tally's: visibility is judged by the state in which the votes were counted.
     competition = replace(rules, state=tally.state)
     number, snapshot, known = tally.competition, tally.snapshot(), page_state(competition)
     return CompetitionView(

@@ -1,7 +1,7 @@
-"""Who watches which competition, and what each watcher is given next. Pure: no socket, no clock, no database.
+"""Publish/subscribe: who watches which competition, and what to send each watcher next. No socket, no clock, no database.
 
-A watcher is given growing versions only, never one twice. However slow it reads, one message waits for it: the newest.
-Each asks for one kind of message; versions grow within a kind.
+A watcher gets growing versions only, none of them twice. However slowly it reads, one message waits for it: the newest.
+Each watcher asks for one kind of message; versions grow within a kind.
 """
 
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from websockets.frames import Frame, Opcode
 
 NOTHING = -1  # below every version
 
-# figures: the tally's snapshot. state: what a page knows (`domain/page_state.py`), no figures. page: both.
+# figures: the tally's snapshot. state: what a page knows (`domain/page_state.py`), without figures. page: both.
 Kind = Literal["figures", "state", "page"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotMessage:
-    """One message as it is sent. `frame`: as it goes over the wire (RFC 6455), made once for all watchers."""
+    """One message as text and as `frame`, the bytes on the wire (RFC 6455), which all watchers share."""
 
     competition: int
     version: int
@@ -31,7 +31,7 @@ class SnapshotMessage:
 
 
 class Watcher:
-    """One reader of one kind of message of one competition. Only the hub changes it."""
+    """One reader of one kind of message about one competition. Only the hub changes it."""
 
     __slots__ = ("competition", "given", "kind", "unsent")
 
@@ -46,23 +46,23 @@ W = TypeVar("W", bound=Watcher)
 
 
 class Hub(Generic[W]):
-    """The watchers of one process, by competition."""
+    """The watchers of one process, by competition and kind (publish/subscribe)."""
 
     def __init__(self) -> None:
         self._rooms: dict[tuple[int, Kind], set[W]] = {}
-        # Of each room, what everybody in it was offered: news of votes costs nothing to who is shown no figures.
+        # The version offered to everybody in a room: a new vote costs nothing in rooms that show no figures.
         self._published: dict[tuple[int, Kind], int] = {}
 
     def join(self, watcher: W, present: SnapshotMessage) -> None:
-        """Let it watch from now on; the present message of its kind is what it is given first."""
-        where = (watcher.competition, watcher.kind)
-        self._rooms.setdefault(where, set()).add(watcher)
-        if self._published.get(where) != present.version:
-            self._published.pop(where, None)  # it may be older than what the others were offered
+        """Let it watch from now on, beginning with the present message of its kind."""
+        key = (watcher.competition, watcher.kind)
+        self._rooms.setdefault(key, set()).add(watcher)
+        if self._published.get(key) != present.version:
+            self._published.pop(key, None)  # it may be older than what the others were offered
         _offer(watcher, present)
 
     def leave(self, watcher: W) -> None:
-        """It watches no more. A second call does nothing."""
+        """Stop watching. A second call does nothing."""
         room = self._rooms.get((watcher.competition, watcher.kind), set())
         room.discard(watcher)
         if not room:
@@ -70,37 +70,37 @@ class Hub(Generic[W]):
             self._published.pop((watcher.competition, watcher.kind), None)
 
     def watched(self) -> list[int]:
-        """Competitions that somebody watches."""
+        """Return the competitions that somebody watches."""
         return list(dict.fromkeys(competition for competition, _ in self._rooms))
 
     def watchers(self, competition: int) -> list[W]:
-        """Those who watch this competition, as a copy: they may leave meanwhile."""
+        """Return the watchers of this competition, as a copy: they may leave meanwhile."""
         return [watcher for kind in KINDS for watcher in self._rooms.get((competition, kind), ())]
 
-    def publish(self, news: SnapshotMessage) -> list[W]:
-        """Keep the message for everybody who watches its kind and was not given it or a newer one.
+    def publish(self, message: SnapshotMessage) -> list[W]:
+        """Offer the message to every watcher of its kind that has not been given it or a newer one.
 
-        Returns those who had nothing waiting before and have now: the others are busy and will find it by themselves.
+        Returns those for whom nothing waited before: wake them. The others are busy, and will take it when they are done.
         """
-        where = (news.competition, news.kind)
-        room = self._rooms.get(where, ())
-        if not room or self._published.get(where) == news.version:
+        key = (message.competition, message.kind)
+        room = self._rooms.get(key, ())
+        if not room or self._published.get(key) == message.version:
             return []
-        self._published[where] = news.version
-        return [watcher for watcher in room if _offer(watcher, news)]
+        self._published[key] = message.version
+        return [watcher for watcher in room if _offer(watcher, message)]
 
     def take(self, watcher: W) -> SnapshotMessage | None:
-        """What to send to it now; None when it has been given everything."""
-        news, watcher.unsent = watcher.unsent, None
-        if news is not None:
-            watcher.given = news.version
-        return news
+        """Return what to send to it now; None when it has been given everything."""
+        message, watcher.unsent = watcher.unsent, None
+        if message is not None:
+            watcher.given = message.version
+        return message
 
 
-def _offer(watcher: Watcher, news: SnapshotMessage) -> bool:
-    """Let the message wait for the watcher unless it knows a newer one; True when nothing was waiting."""
+def _offer(watcher: Watcher, message: SnapshotMessage) -> bool:
+    """Let the message wait for the watcher unless it has a newer one. Returns whether nothing was waiting."""
     waiting = watcher.unsent
-    if news.version <= (watcher.given if waiting is None else waiting.version):
+    if message.version <= (watcher.given if waiting is None else waiting.version):
         return False
-    watcher.unsent = news
+    watcher.unsent = message
     return waiting is None

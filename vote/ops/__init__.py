@@ -1,4 +1,4 @@
-"""The `vote` command and what stands under a running stack: servers, supervision, secrets of an installation.
+"""The `vote` command, and what runs a stack: servers, supervision, backups, load tests, an installation's secrets.
 
-Nothing here decides about votes: it starts, stops and tends the processes that do.
+Nothing here decides about votes: it starts, stops and maintains the processes that do.
 """

@@ -1,6 +1,6 @@
-"""The `vote` command: arguments and exit codes only. One file per command beside this one.
+"""The `vote` command: arguments and exit codes only. `vote.ops.commands` has a module per command.
 
-Exit codes: 0 done, 1 it could not be done (the reason is on standard error), 2 the command line is wrong.
+Exit codes: 0 success, 1 failure (the reason is on standard error), 2 wrong command line.
 """
 
 import importlib
@@ -10,7 +10,7 @@ import click
 
 from vote.errors import InvalidInput, VoteError
 
-# Where each command is. One is imported when it is asked for: `vote web` needs no Alembic, and starts in half the time.
+# Commands are imported on use: `vote web` needs no Alembic and starts in half the time without it.
 COMMANDS = {
     "up": "vote.ops.commands.up",
     "web": "vote.ops.commands.web",
@@ -27,15 +27,15 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The commands by name."""
+    """A command group that imports its commands on use (lazy loading)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names, in alphabetical order."""
+        """Return the names of all commands in alphabetical order."""
         del ctx
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command; None when there is none of this name."""
+        """Return the command with this name, or None."""
         del ctx
         if cmd_name not in COMMANDS:
             return None
@@ -50,15 +50,15 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The entry point of the `vote` command."""
+    """Run the `vote` command; print expected errors without a traceback and exit with 1."""
     try:
         cli()
     except VoteError as error:
-        click.echo(f"vote: {_sentences(error)}", err=True)
+        click.echo(f"vote: {_error_text(error)}", err=True)
         sys.exit(1)
 
 
-def _sentences(error: VoteError) -> str:
+def _error_text(error: VoteError) -> str:
     if isinstance(error, InvalidInput):
-        return "\n".join([error.detail, *(f"  {name}: {why}" for name, why in error.fields.items())])
+        return "\n".join([error.detail, *(f"  {name}: {problem}" for name, problem in error.fields.items())])
     return str(error)

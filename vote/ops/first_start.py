@@ -1,4 +1,4 @@
-"""What a new installation is given once: its secrets, its first admin, a competition to try."""
+"""Set up a new installation: its secrets, its first admin and a demo competition."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,23 +18,23 @@ BY = "vote up"
 
 
 def missing_secrets(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
-    """The secrets that the environment does not give, kept in the home from their first use on."""
+    """Return the secrets that the environment lacks; created on first use and kept in the home."""
     missing = [name for name in (*SECRETS, SIGNING_KEY) if name not in environ and f"{name}_FILE" not in environ]
     return {name: kept_secret(home.secrets / name) for name in missing}
 
 
 def public_key(settings: Settings) -> dict[str, str]:
-    """What `vote verify` checks signatures with, where the settings say nothing else."""
+    """Return the setting with which `vote verify` checks signatures, unless the settings have it."""
     if settings.checkpoint_key is None or settings.checkpoint_public_key:
         return {}
     return {"CHECKPOINT_PUBLIC_KEY": Signer(settings.checkpoint_key).public}
 
 
 def furnish(settings: Settings, home: Home) -> Path | None:
-    """Create the first admin and the demo competition where there are none.
+    """Create the first admin and the demo competition if they are missing.
 
-    Returns the file that holds the first admin's password; None when that was changed, or when there are admins this home
-    knows nothing of.
+    Returns the file with the first admin's temporary password; None once it was changed, or if this home did not create the
+    admins.
     """
     db = Database(settings.database("owner"), size=1, name=BY)
     try:
@@ -48,7 +48,7 @@ def furnish(settings: Settings, home: Home) -> Path | None:
 def _first_admin(db: Database, home: Home) -> Path | None:
     file = home.path / "admin-password"
     is_new = not file.exists()
-    # The password is on disk before the admin is in the database: a crash between the two repeats both.
+    # The password is on disk before the admin is in the database, so a crash in between is repaired by the next start.
     password = kept_secret(file, size=ADMIN_PASSWORD_BYTES)
     created = accounts.ensure_admin(db, username=ADMIN, password=password, by=BY)
     if is_new and not created:

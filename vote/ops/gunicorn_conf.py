@@ -1,6 +1,6 @@
-"""How gunicorn serves the front door: read by gunicorn itself (`-c python:vote.ops.gunicorn_conf`).
+"""gunicorn's configuration for the front door, read by gunicorn itself (`-c python:vote.ops.gunicorn_conf`).
 
-Names here are gunicorn's. Address and number of processes come from the settings, on the command line (`web.py`).
+The names here are gunicorn's. Address and number of processes come from the settings, on the command line (`web.py`).
 """
 
 import gc
@@ -19,14 +19,12 @@ from vote.ops.process import die_with_parent
 from vote.server.express_protocol import ExpressProtocol
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
-GC_OBJECTS = (
-    50_000  # new ones before cycles are looked for: to look at hundreds of requests under way took a tenth of the time
-)
-PING_S = 20.0  # a watcher that is gone without a word is let go after twice that at most
+GC_OBJECTS = 50_000  # new objects before a collection, which took a tenth of the time with hundreds of open requests
+PING_S = 20.0  # a watcher that silently disappeared is dropped after at most twice this
 
 
 class JsonLogger(Logger):  # type: ignore[misc]  # the package carries no types
-    """gunicorn's logger without handlers of its own: its lines are JSON like all others, from the first one on."""
+    """gunicorn's logger without its own handlers, so that its lines are JSON like all others, from the first one on."""
 
     def setup(self, cfg: Any) -> None:
         """Called when gunicorn starts, and by each of its processes."""
@@ -35,7 +33,7 @@ class JsonLogger(Logger):  # type: ignore[misc]  # the package carries no types
 
 
 class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carries no types
-    """uvicorn that trusts no forwarding header, cuts slow clients off and does not outlive its master."""
+    """A uvicorn worker that trusts no forwarding header, disconnects slow clients and does not outlive its master."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
@@ -47,17 +45,17 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
         "ws_max_size": SOCKET_MESSAGE_MAX_BYTES,
         "ws_ping_interval": PING_S,
         "ws_ping_timeout": PING_S,
-        "ws_per_message_deflate": False,  # a snapshot is small; thousands of compressors are not
+        "ws_per_message_deflate": False,  # snapshots are small; thousands of compressors are not
         "timeout_graceful_shutdown": DRAIN_S,
         "limit_concurrency": CONNECTIONS_MAX,
     }
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        logs.route_libraries()  # the class above has given uvicorn's loggers gunicorn's handlers
+        logs.route_libraries()  # the base class gave uvicorn's loggers gunicorn's handlers
 
     def init_process(self) -> None:
-        """Tie this process to the master first: an orphan would hold the port and keep the next master out."""
+        """Tie this process to its master first: an orphan would hold the port and keep the next master out."""
         die_with_parent(self.ppid, signal.SIGKILL)
         self.config.http = ExpressProtocol.with_timeout(load_settings().client_timeout_s)
         gc.set_threshold(GC_OBJECTS)
@@ -67,16 +65,16 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
 worker_class = FrontDoorWorker
 logger_class = JsonLogger
 control_socket_disable = True
-loglevel = "warning"  # that it started and stopped is said by `vote up`, or by whoever runs it
+loglevel = "warning"  # `vote up`, or whatever runs it, reports starts and stops
 graceful_timeout = DRAIN_S + 2
 keepalive = 75  # longer than nginx keeps its connections to us
 
 
 def on_starting(_server: object) -> None:
-    """Import the app before there are processes: each begins with it in memory, and takes votes half a second sooner."""
+    """Import the app before forking: each process has it in memory and takes votes half a second sooner."""
     importlib.import_module("vote.asgi")
 
 
 def child_exit(_server: object, worker: Any) -> None:
-    """Take the gauges of a process that is gone out of the sums."""
+    """Remove a dead process's gauges from the sums."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

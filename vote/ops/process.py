@@ -1,6 +1,4 @@
-"""One child process: started in a group of its own, tied to our life, ended completely. Who restarts it lives in
-`supervisor.py`; what is started is said by whoever builds the `ProcessSpec`.
-"""
+"""A child process: in its own group, bound to our lifetime, and ended completely. `supervisor.py` restarts it."""
 
 import contextlib
 import ctypes
@@ -21,11 +19,11 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def no_preparation() -> None:
-    """For parts that need nothing before a start."""
+    """Do nothing, for parts that need no preparation."""
 
 
 def no_waiting() -> bool:
-    """For parts nobody waits for."""
+    """Return True, for parts that are ready at once."""
     return True
 
 
@@ -33,9 +31,8 @@ def no_waiting() -> bool:
 class ProcessSpec:
     """How to run one part of the stack.
 
-    `stop_signal` asks it to finish, and after `grace_s` it is killed. `orphan_signal` is what the kernel sends it when
-    we die without a word. `prepare` runs before every start, `is_ready` says when the start is over. Without `log` it
-    writes where we write.
+    `stop_signal` asks it to finish; after `grace_s` it is killed. `orphan_signal` is what the kernel sends it if we die.
+    `prepare` runs before every start, `is_ready` tells when the start is complete. Without `log` it shares our output.
     """
 
     name: str
@@ -52,16 +49,16 @@ class ProcessSpec:
 
 
 def die_with_parent(parent: int, orphan_signal: signal.Signals) -> None:
-    """Have the kernel send this process a signal when `parent`, its parent, dies (Linux; elsewhere nothing)."""
+    """Have the kernel send this process a signal when `parent`, its parent, dies (Linux; elsewhere does nothing)."""
     if sys.platform != "linux":
         return
     _LIBC.prctl(PR_SET_PDEATHSIG, int(orphan_signal), 0, 0, 0)
-    if os.getppid() != parent:  # it died before the kernel was told
+    if os.getppid() != parent:  # it died before the prctl call
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Process:
-    """A part that can be started again and again; at most one life at a time."""
+    """A part that can be started repeatedly, with at most one life at a time."""
 
     def __init__(self, part: ProcessSpec) -> None:
         self.part = part
@@ -70,14 +67,14 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id of the present life."""
+        """Return the process id of the current life."""
         if self._child is None:
             raise RuntimeError(f"{self.part.name} was not started")
         return self._child.pid
 
     @property
     def alive_s(self) -> float:
-        """Seconds since the last start."""
+        """Return the seconds since the last start."""
         return time.monotonic() - self._started
 
     def start(self) -> None:
@@ -92,19 +89,19 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
-                process_group=0,  # Ctrl-C in the terminal reaches us alone: we stop the parts in order
-                # Only prctl and getppid run between fork and exec, and the user is changed before: changing it later
-                # would take the kernel's promise back (prctl(2)).
+                process_group=0,  # Ctrl-C in the terminal reaches only us, and we stop the parts in order
+                # Only prctl and getppid run between fork and exec. The user is changed before, as a later change would
+                # clear the parent-death signal (prctl(2)).
                 preexec_fn=lambda: die_with_parent(parent, part.orphan_signal),  # noqa: PLW1509
                 **credentials(part.account),
             )
         self._started = time.monotonic()
 
     def is_alive(self) -> bool:
-        """Whether it runs. The end of a leader is the end of its group: children left behind are killed here."""
+        """Return whether it runs. When the leader has ended, kill the rest of its group."""
         if self._child is None or self._child.returncode is not None:
             return False
-        # Look without reaping: until then the process id, and with it the group's, can belong to nobody else.
+        # Check without reaping: until then, the ids of process and group cannot be reused.
         ended = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None:
             return True
@@ -114,11 +111,11 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit status of the last life, negative for a signal; None while it runs."""
+        """Return the exit status of the last life, negative for a signal; None while it runs."""
         return self._child.returncode if self._child else None
 
     def run_to_end(self) -> int:
-        """Start it, wait, and return its exit status; it does not survive an interruption."""
+        """Start it, wait, and return its exit status; it is killed on an interruption."""
         self.start()
         try:
             while self.is_alive():
@@ -128,7 +125,7 @@ class Process:
         return self._child.returncode if self._child else 0
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the leader, when it runs."""
+        """Send a signal to the leader, if it runs."""
         if self.is_alive():
             os.kill(self.pid, number)
 
@@ -138,7 +135,7 @@ class Process:
             os.killpg(self.pid, number)
 
     def stop(self) -> None:
-        """Ask it to finish and wait; kill it when the grace is over. Nothing of its group is left."""
+        """Ask it to finish and wait; kill it after the grace period. Nothing of its group is left."""
         self.send(self.part.stop_signal)
         deadline = time.monotonic() + self.part.grace_s
         while self.is_alive() and time.monotonic() < deadline:
@@ -146,7 +143,7 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """End the whole group at once, as a crash would."""
+        """Kill the whole group, as a crash would."""
         if self.is_alive():
             self.send_to_group(signal.SIGKILL)
             while self.is_alive():

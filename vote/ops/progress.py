@@ -1,4 +1,4 @@
-"""Tells people how far a step is once it takes longer than two seconds: a bar on a terminal, else a line now and then."""
+"""Show the progress of a step that takes longer than two seconds: a bar on a terminal, otherwise a line now and then."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ def _megabytes(done: int) -> str:
 
 
 class Bar:
-    """Progress of one step, on standard error. `total` 0: not known. `words` says how much is done; default: in MB."""
+    """A progress bar for one step, on standard error. `total` is 0 when unknown. `words` formats the amount; default: MB."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Bar:
         return self
 
     def add(self, amount: int) -> None:
-        """Note that so much more is done."""
+        """Add to the amount done."""
         self._done += amount
         now = time.monotonic()
         if not self._quiet and now >= self._next:
@@ -46,7 +46,7 @@ class Bar:
             self._show()
 
     def reach(self, amount: int) -> None:
-        """Note how much is done in all."""
+        """Set the total amount done."""
         self.add(amount - self._done)
 
     def __exit__(
@@ -58,10 +58,10 @@ class Bar:
     def _show(self) -> None:
         self._shown = True
         share = min(self._done / self._total, 1) if self._total else None
-        words = f"{self._label}: {self._words(self._done)}" + ("" if share is None else f", {share:.0%}")
+        text = f"{self._label}: {self._words(self._done)}" + ("" if share is None else f", {share:.0%}")
         if self._out.isatty():
             bar = "" if share is None else " [" + "#" * int(share * WIDTH) + "." * (WIDTH - int(share * WIDTH)) + "]"
-            self._out.write(f"\r\033[K{words}{bar}")
+            self._out.write(f"\r\033[K{text}{bar}")
         else:
-            self._out.write(words + "\n")
+            self._out.write(text + "\n")
         self._out.flush()

@@ -1,4 +1,7 @@
-"""Keeps the parts of a stack alive and ends them in order. One thread: parts die with the thread that started them."""
+"""Supervise the parts of a stack: keep them alive, and stop them in order.
+
+Single-threaded, as parts die with the thread that started them.
+"""
 
 import os
 import select
@@ -17,10 +20,10 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
-    """Runs parts inside a `with` block, whose end stops them all, the last started first.
+    """A supervisor that runs parts inside a `with` block, whose end stops them all, the last started first.
 
-    Inside the block SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt wherever we are, also while a part starts.
-    `report` is told in a sentence when a part ended and when it is started again.
+    Inside the block SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt anywhere, even while a part starts. `report` gets a
+    sentence when a part has ended and is restarted.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
@@ -34,23 +37,23 @@ class Supervisor:
         return self
 
     def start(self, part: ProcessSpec) -> Process:
-        """Start a part, wait until it is ready and keep it running from then on. Raises ConfigError when it does not."""
+        """Start a part, wait until it is ready, and keep it running afterwards. Raises ConfigError if it does not start."""
         life = _Life(Process(part), self._report)
         self._lives.append(life)  # before the start: an interrupted start is stopped too
         start_ready(life.process)
         return life.process
 
     def watch(self) -> NoReturn:
-        """Start parts again as they die, until a signal ends it with KeyboardInterrupt."""
+        """Restart parts that die, until a signal raises KeyboardInterrupt."""
         while True:
             due = [life.tend(time.monotonic()) for life in self._lives]
-            self._wakeup.wait(min((at for at in due if at is not None), default=None))
+            self._wakeup.wait(min((moment for moment in due if moment is not None), default=None))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # impatience must not leave a part behind; each has its deadline
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave a part behind; each has its deadline
         for life in reversed(self._lives):
             life.process.stop()
         self._wakeup.close()
@@ -59,7 +62,7 @@ class Supervisor:
 
 
 class _Life:
-    """A part, and when it is to be started again."""
+    """A part and its restart time."""
 
     def __init__(self, process: Process, report: Callable[[str], None]) -> None:
         self.process = process
@@ -68,36 +71,36 @@ class _Life:
         self._start_at: float | None = None
 
     def tend(self, now: float) -> float | None:
-        """Start it when it is dead and its time has come. Returns when to come again, None: when something dies."""
+        """Restart it if it is dead and due. Returns the time of its next restart, or None while it runs."""
         if self._start_at is None and not self.process.is_alive():
-            how = _how(self.process.exit_code)
-            self._start_again(now, f"{self.process.part.name} ended ({how})", self.process.alive_s)
+            cause = _exit_text(self.process.exit_code)
+            self._schedule_restart(now, f"{self.process.part.name} ended ({cause})", self.process.alive_s)
         if self._start_at is not None and now >= self._start_at:
             self._start_at = None
             try:
                 self.process.start()
             except (OSError, VoteError) as error:
-                self._start_again(now, f"{self.process.part.name} cannot be started: {error}", 0)
+                self._schedule_restart(now, f"{self.process.part.name} could not be started: {error}", 0)
         return self._start_at
 
-    def _start_again(self, now: float, why: str, alive_s: float) -> None:
+    def _schedule_restart(self, now: float, problem: str, alive_s: float) -> None:
         delay_s = self._backoff.delay_s(alive_s)
         self._start_at = now + delay_s
-        self._report(f"{why}; starting it again {f'in {delay_s:g} s' if delay_s else 'now'}.")
+        self._report(f"{problem}; restarting it {f'in {delay_s:g} s' if delay_s else 'now'}.")
 
 
 class _Wakeup:
-    """Sleep that ends when a child does."""
+    """A sleep that ends when a child dies (self-pipe)."""
 
     def open(self) -> None:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
-        signal.signal(signal.SIGCHLD, _wake)  # with the default action there would be no byte in the pipe
+        signal.signal(signal.SIGCHLD, _wake)  # the default action would put no byte into the pipe
         self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
     def wait(self, until: float | None) -> None:
-        """Return when a signal came since the last call, or at `until` (time.monotonic)."""
+        """Return when a signal has arrived since the last call, or at `until` (time.monotonic)."""
         timeout = None if until is None else max(0, until - time.monotonic())
         if select.select([self._read], [], [], timeout)[0]:
             os.read(self._read, 4096)
@@ -110,10 +113,10 @@ class _Wakeup:
 
 
 def _wake(_number: int, _frame: FrameType | None) -> None:
-    """The byte in the pipe is the message."""
+    """Do nothing: the byte in the pipe is what counts."""
 
 
-def _how(exit_code: int | None) -> str:
+def _exit_text(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         return f"signal {-exit_code}"
     return f"exit code {exit_code}"

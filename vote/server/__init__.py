@@ -1,1 +1,1 @@
-"""Everything between a connection and a view: protocol, middleware, headers, access log, problem answers, probes."""
+"""The layer between a connection and a view: protocol, middleware, headers, access log, problem answers, probes."""

@@ -1,7 +1,7 @@
-"""The fields of a body: form, multipart or JSON, read by the same rules for pages, API and votes.
+"""Parse request bodies (form, multipart, JSON) by the same rules for pages, API and votes.
 
-Text is UTF-8 or it is refused, here and nowhere else: a lone surrogate or a byte that is no text cannot be stored, logged or
-sent back. How many fields there may be is the caller's; ValueError is for a body that is not what its type says.
+Text must be UTF-8: this is the only place that refuses lone surrogates and other bytes that cannot be stored, logged or sent
+back. The caller sets the maximum number of fields. ValueError means that a body does not match its media type.
 """
 
 import json
@@ -17,23 +17,23 @@ from vote.errors import InvalidInput, TooLarge
 from vote.server.unique_fields import once
 
 FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
-NO_TEXT = "This has characters that are no text. Send it as UTF-8."
+NO_TEXT = "This is not valid UTF-8. Send text encoded as UTF-8."
 
 Pairs = Sequence[tuple[str, str]]
 
 
 def is_json(kind: str) -> bool:
-    """Whether a media type is JSON, as Flask has it: `application/json` or `application/<anything>+json`."""
+    """Return whether a media type is JSON, by Flask's rule: `application/json` or `application/<anything>+json`."""
     return kind == JSON or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def urlencoded(body: bytes, most: int) -> Pairs:
-    """The fields of a form in order. Raises TooLarge for more than `most`, InvalidInput for what is no text."""
+    """Return the fields of a form in order. Raises TooLarge for more than `most`, InvalidInput for invalid UTF-8."""
     if body.count(b"&") >= most:
         raise too_many(most)
     pairs = []
     for part in body.replace(b"+", b" ").split(b"&"):
-        name, equals, value = (unquote_to_bytes(one) for one in part.partition(b"="))
+        name, equals, value = (unquote_to_bytes(piece) for piece in part.partition(b"="))
         if name or equals:
             field = _text(name)
             pairs.append((field, _text(value, field)))
@@ -41,19 +41,19 @@ def urlencoded(body: bytes, most: int) -> Pairs:
 
 
 def multipart(body: bytes, boundary: bytes, most: int) -> Pairs:
-    """The same of a multipart body; files are left out. Raises ValueError too."""
+    """Return the fields of a multipart body in order, without files. Raises as `urlencoded` does, and ValueError."""
     if not boundary:
         raise ValueError("no boundary")
     decoder = MultipartDecoder(boundary, max_form_memory_size=len(body), max_parts=most)
     decoder.receive_data(body)
     decoder.receive_data(None)
     pairs: list[tuple[str, str]] = []
-    name, parts = "", list[bytes]()
+    name, parts = None, list[bytes]()
     try:
         while not isinstance(event := decoder.next_event(), Epilogue | NeedData):
             if isinstance(event, Field | File):
-                name, parts = event.name if isinstance(event, Field) else "", []
-            elif isinstance(event, Data) and name:
+                name, parts = event.name if isinstance(event, Field) else None, []
+            elif isinstance(event, Data) and name is not None:
                 parts.append(event.data)
                 if not event.more_data:
                     pairs.append((_text(name.encode("utf-8", "surrogatepass")), _text(b"".join(parts), name)))
@@ -63,8 +63,8 @@ def multipart(body: bytes, boundary: bytes, most: int) -> Pairs:
 
 
 def json_object(body: bytes, most: int) -> dict[str, Any]:
-    """The fields of a JSON object. Raises TooLarge, InvalidInput, TypeError when it is no object, and ValueError or
-    RecursionError when it is no JSON; NaN is none, and neither is a name that comes twice.
+    """Return the fields of a JSON object. Raises TooLarge, InvalidInput, and TypeError when it is no object; ValueError or
+    RecursionError when it is not JSON. NaN is not JSON; neither is a repeated name.
     """
 
     def fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,14 +75,14 @@ def json_object(body: bytes, most: int) -> dict[str, Any]:
     given = json.loads(_text(body), parse_constant=_refuse_constant, object_pairs_hook=fields)
     if not isinstance(given, dict):
         raise TypeError("not an object")
-    if b"\\u" in body:  # without an escape there is no way to write a surrogate in UTF-8
+    if b"\\u" in body:  # only an escape can write a surrogate in UTF-8
         for name, value in given.items():
             _check_text(name, value)
     return given
 
 
 def is_text(address: bytes) -> bool:
-    """Whether a path or query is UTF-8 once its percent signs are read."""
+    """Return whether a path or query is UTF-8 after percent-decoding."""
     if b"%" in address:
         try:
             unquote_to_bytes(address).decode("utf-8")
@@ -92,12 +92,12 @@ def is_text(address: bytes) -> bool:
 
 
 def named(name: str) -> str:
-    """A field's name as it may stand in an answer: whatever was sent, as text, and cut."""
+    """Return a client's field name in a form that is safe in an answer: valid text, cut to FIELD_NAME_MAX_CHARS."""
     return name[: limits.FIELD_NAME_MAX_CHARS].encode("utf-8", "replace").decode("utf-8")
 
 
 def too_many(most: int) -> TooLarge:
-    """The error for too many fields."""
+    """Return the error for too many fields."""
     return TooLarge(f"Send at most {most} fields.")
 
 

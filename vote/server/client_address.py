@@ -1,8 +1,8 @@
-"""Whose request this is, as far as an address says: the peer's, or what our own proxies say of who is behind them.
+"""Find a client's address: the peer's, or the one our own proxies report.
 
-`X-Forwarded-For` is a list to which each proxy adds who spoke to it; all to the left of what our own proxies added was
-written by the client. So it is read from the right, hop by hop, as far as the hops are TRUSTED_PROXIES (adam-p, "The
-perils of the real client IP"). No other forwarding header is read at all.
+Each proxy appends its peer to `X-Forwarded-For`; everything left of our own proxies' entries was written by the client. So
+it is read from the right, hop by hop, while the hops are TRUSTED_PROXIES (adam-p, "The perils of the real client IP"). No
+other forwarding header is read.
 """
 
 import ipaddress
@@ -13,36 +13,37 @@ from vote.config import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-MAX_HOPS = 20  # a longer list is nobody's honest path
+MAX_HOPS = 20  # no honest path is longer
 NOWHERE = "unknown"  # the network of a peer without an address, such as a local process on a unix socket
 FORWARDING = ("x-forwarded-for", "x-real-ip", "forwarded")
-IPV6_PREFIX = 64  # what one subscriber gets: each of its 2⁶⁴ addresses would be a fresh start
+IPV6_PREFIX = 64  # one subscriber's network: a limit per address would start afresh for each of 2⁶⁴ addresses
 
 
 def address_of(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> Address | None:
-    """The nearest address that is none of our proxies; None when the peer has none (a unix socket without proxies).
+    """Return the nearest address that is not one of our proxies; None when the peer has none (a unix socket without
+    proxies).
 
-    `forwarded_for` holds the values of all X-Forwarded-For headers in order. A unix socket counts as a trusted hop as
-    soon as there are TRUSTED_PROXIES: who may open it is a matter of file permissions. What is no address ends the walk.
+    `forwarded_for` holds the values of all X-Forwarded-For headers in order. With TRUSTED_PROXIES set, a unix socket counts
+    as a trusted hop: file permissions decide who may open it. The walk ends at the first entry that is not an address.
     """
-    here = parse(peer or "")
-    if not trusted or (here is not None and not is_within(here, trusted)):
-        return here
+    nearest = parse(peer or "")
+    if not trusted or (nearest is not None and not is_within(nearest, trusted)):
+        return nearest
     hops = [hop for value in forwarded_for for hop in value.split(",")][-MAX_HOPS:]
     for hop in reversed(hops):
-        further = parse(hop)
-        if further is None:
-            return here
-        here = further
-        if not is_within(here, trusted):
-            return here
-    return here
+        address = parse(hop)
+        if address is None:
+            return nearest
+        nearest = address
+        if not is_within(nearest, trusted):
+            return nearest
+    return nearest
 
 
 def network_of(address: Address | None) -> str:
-    """What counts as one network where strangers are limited: an IPv4 address, the /64 of an IPv6 address.
+    """Return the network that rate limits count for strangers: an IPv4 address, or the /64 of an IPv6 address.
 
-    A hall or a campus behind one address is one network too, which is why nothing about voting asks this question.
+    A hall or a campus behind one address is one network too, which is why voting is never limited by network.
     """
     if address is None:
         return NOWHERE
@@ -52,14 +53,14 @@ def network_of(address: Address | None) -> str:
 
 
 def client_of(scope: Mapping[str, Any], trusted: Sequence[Network]) -> Address | None:
-    """The address behind an ASGI connection."""
+    """Return the client's address of an ASGI connection."""
     peer = scope.get("client")
     forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return address_of(peer[0] if peer else None, forwarded, trusted)
 
 
 def apply_trusted_proxies(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> None:
-    """Let the app see as `client` who is behind our own proxies. What they said of it is believed now, and taken out."""
+    """Set the scope's `client` to the client behind our own proxies, and remove the forwarding headers it was read from."""
     if not trusted:
         return
     peer = scope.get("client")
@@ -70,21 +71,21 @@ def apply_trusted_proxies(scope: MutableMapping[str, Any], trusted: Sequence[Net
 
 
 def is_in_networks(address: Address | None, networks: Iterable[Network], headers: Iterable[str]) -> bool:
-    """Whether a client may have what is only for these networks. `headers` are the names of all it sent.
+    """Return whether a client may use what is restricted to these networks. `headers` are the names of all headers it sent.
 
-    A forwarding header that is left was written by nobody of TRUSTED_PROXIES: by a client, who gains nothing, or by a proxy
-    we know nothing of. Then the address is the proxy's, and who is behind it could be anybody.
+    A forwarding header that is still there was not written by TRUSTED_PROXIES but by a client, who gains nothing, or by an
+    unknown proxy. Then the address is the proxy's, and its client could be anybody.
     """
     return is_within(address, networks) and not any(name.lower() in FORWARDING for name in headers)
 
 
 def is_within(address: Address | None, networks: Iterable[Network]) -> bool:
-    """Whether the address is in one of the networks; one that is not known is in none."""
+    """Return whether the address is in one of the networks; an unknown address is in none."""
     return address is not None and any(address in network for network in networks)
 
 
 def parse(text: str) -> Address | None:
-    """An address as text, with or without a port; None for anything else. IPv4 inside IPv6 is IPv4."""
+    """Parse an address with or without a port; return None for anything else. An IPv4-mapped IPv6 address becomes IPv4."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""A bounded number of places, and a deadline for who waits for one: what is full says so, and nobody hangs."""
+"""Limit how many requests run at once, with a deadline for waiting: a full server answers 503 instead of hanging."""
 
 import asyncio
 from collections import deque
@@ -9,20 +9,21 @@ from vote.errors import Unavailable
 
 
 class ConcurrencyLimit:
-    """`places` at a time (a fair semaphore: round-robin over whose turn it is, first come first served within each).
+    """A fair semaphore with `places` slots: round-robin over callers' keys (`whose`), first come first served within a key.
 
-    However many wait in one's name, somebody else's first one waits for no more than one of them. Belongs to one event loop.
+    However many requests wait under one key, the first one of another key waits for at most one of them. Belongs to one
+    event loop.
     """
 
     def __init__(self, places: int, *, wait_s: float, refusal: type[Unavailable] | None = None) -> None:
         self._free = places
         self._wait_s = wait_s
         self._refusal = refusal
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # whose turn comes next stands first
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # the key whose turn is next comes first
 
     @asynccontextmanager
     async def slot(self, whose: str = "") -> AsyncIterator[None]:
-        """Hold a place. Raises Unavailable, or what `refusal` names, when none was free for `wait_s` seconds."""
+        """Hold a slot. Raises Unavailable, or the error that `refusal` names, when none was free within `wait_s` seconds."""
         await self._acquire(whose)
         try:
             yield
@@ -30,7 +31,7 @@ class ConcurrencyLimit:
             self._release()
 
     async def _acquire(self, whose: str) -> None:
-        if self._free:  # then nobody waits
+        if self._free:  # then no request is waiting
             self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -46,7 +47,7 @@ class ConcurrencyLimit:
 
     def _give_up(self, whose: str, turn: asyncio.Future[None]) -> None:
         if turn.done() and not turn.cancelled():
-            self._release()  # it was given in the same moment
+            self._release()  # the slot was granted at the same moment
             return
         queue = self._waiting.get(whose, deque())
         if turn in queue:
@@ -60,7 +61,7 @@ class ConcurrencyLimit:
             queue = self._waiting.pop(whose)
             turn = queue.popleft()
             if queue:
-                self._waiting[whose] = queue  # at the end: the others come first
+                self._waiting[whose] = queue  # to the end: other keys come first
             if not turn.done():
                 turn.set_result(None)
                 return
@@ -69,4 +70,4 @@ class ConcurrencyLimit:
     def _full(self) -> Unavailable:
         if self._refusal is not None:
             return self._refusal()
-        return Unavailable("More people ask for a page at this moment than can be served. Try again in a few seconds.")
+        return Unavailable("The service is busy. Try again in a few seconds.")

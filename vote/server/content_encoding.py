@@ -1,4 +1,4 @@
-"""Which content coding a client takes (RFC 9110 §12.5.3): Brotli before gzip before none."""
+"""Choose a content coding that the client accepts (RFC 9110 §12.5.3): Brotli, else gzip, else none."""
 
 from functools import lru_cache
 from typing import Literal
@@ -8,12 +8,12 @@ from werkzeug.http import parse_accept_header
 
 Coding = Literal["br", "gzip"]
 
-CODINGS: tuple[Coding, ...] = ("br", "gzip")  # the smaller one first
+CODINGS: tuple[Coding, ...] = ("br", "gzip")  # smallest result first
 
 
-@lru_cache(maxsize=512)  # browsers send a handful of different ones
+@lru_cache(maxsize=512)  # browsers send a handful of different values
 def best_coding(accept_encoding: str) -> Coding | None:
-    """The coding to answer with; None for a client that names none we have, or gives it `q=0`."""
+    """Return the coding to answer with; None when the client accepts none of ours."""
     accepted = parse_accept_header(accept_encoding, Accept)
-    best = max(CODINGS, key=accepted.quality)  # the first of equals
+    best = max(CODINGS, key=accepted.quality)  # max() keeps the first of equals
     return best if accepted.quality(best) > 0 else None

@@ -1,7 +1,7 @@
-"""Pages of other sites that may use the API: CORS for the origins of CORS_ORIGINS, with Bearer tokens only.
+"""CORS: let pages of other sites (CORS_ORIGINS) use the API, with bearer tokens only.
 
-An answer names an origin of the list or none: nothing is reflected, there is no `*`, and credentials are never allowed,
-so a visitor's cookies open nothing to a page of another site. Everything outside `/api/` stays our own pages'.
+An answer names a listed origin or none: no origin is reflected, `*` is never sent, and credentials are never allowed, so a
+visitor's cookies give a page of another site no access. Everything outside `/api/` is for our own pages only.
 """
 
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ API = "/api/"
 METHODS = b"GET, HEAD, POST, PATCH, DELETE"
 HEADERS_SENT = b"Authorization, Content-Type, If-Match, If-None-Match"
 HEADERS_SHOWN = b"ETag, Location, Retry-After, X-Request-ID"
-PREFLIGHT_KEPT_S = b"600"  # ten minutes: a changed list counts soon
+PREFLIGHT_KEPT_S = b"600"  # ten minutes, so that a changed list soon takes effect
 
 
 class Cors:
-    """Wraps an ASGI app; leaves everything outside the API alone."""
+    """ASGI middleware; passes everything outside the API through."""
 
     def __init__(self, app: App, origins: Sequence[str]) -> None:
         self._app = app
         self._origins = {origin.encode("ascii") for origin in origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a preflight from an allowed origin; add the headers to the answer of everything else."""
+        """Answer a preflight from an allowed origin; add CORS headers to every other answer of the API."""
         if scope["type"] != "http" or not scope["path"].startswith(API):
             await self._app(scope, receive, send)
             return
         given = [value for name, value in scope["headers"] if name == b"origin"]
         origin = given[0] if len(given) == 1 and given[0] in self._origins else None
-        asks_first = any(name == b"access-control-request-method" for name, _ in scope["headers"])
-        if origin is not None and scope["method"] == "OPTIONS" and asks_first:
+        is_preflight = any(name == b"access-control-request-method" for name, _ in scope["headers"])
+        if origin is not None and scope["method"] == "OPTIONS" and is_preflight:
             await _allow(send, origin)
             return
         extra = [(b"vary", b"Origin")]

@@ -1,4 +1,4 @@
-"""The one table from error class to HTTP status, and the body that API clients get (RFC 9457)."""
+"""The table from error class to HTTP status, and the body of errors for API clients (RFC 9457)."""
 
 from typing import Any
 
@@ -60,12 +60,12 @@ TITLES = {
 
 
 def status_of(error: VoteError) -> int:
-    """The status of an error: that of its class. A test checks that every class is in the table."""
+    """Return the status of an error's class. A test checks that the table has every class."""
     return STATUS[type(error)]
 
 
 def headers_of(error: VoteError) -> list[tuple[str, str]]:
-    """Headers that belong to an error's answer."""
+    """Return the headers that belong to an error's answer."""
     if isinstance(error, errors.Unavailable | errors.TooManyRequests):
         return [("Retry-After", str(error.retry_after_s))]
     if isinstance(error, errors.NotLoggedIn):
@@ -74,7 +74,7 @@ def headers_of(error: VoteError) -> list[tuple[str, str]]:
 
 
 def problem(status: int, detail: str, *, request_id: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
-    """The body of an error for API clients. `errors` has a sentence per wrong field, where there are any."""
+    """Return the body of an error for API clients. `errors` holds a sentence per invalid field, if there are any."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": TITLES.get(status, "Error"),
@@ -88,5 +88,5 @@ def problem(status: int, detail: str, *, request_id: str, fields: dict[str, str]
 
 
 def problem_of(error: VoteError, *, request_id: str) -> dict[str, Any]:
-    """The body for an error of the tree."""
+    """Return the body for one of our errors."""
     return problem(status_of(error), error.detail, request_id=request_id, fields=getattr(error, "fields", None))

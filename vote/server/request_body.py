@@ -1,7 +1,7 @@
-"""Waits for a request's body in the event loop, where waiting costs nothing, before a thread is given to the request.
+"""Read a request's body in the event loop, where waiting is cheap, before the request takes a thread.
 
-A pool of four threads that read from four slow clients is a site that is down. Bodies are small (the limit is the
-caller's), so they are kept in memory.
+If four threads read from four slow clients, the site is down. Bodies are small (the caller sets the limit), so they are kept
+in memory.
 """
 
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from vote.server.raw_response import Message, Receive, Scope
 
 
 async def buffer(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """A `receive` that has the body already, or a little more than `limit` bytes of it: the app refuses that.
+    """Return a `receive` that holds the whole body, or a little more than `limit` bytes of it, which the app then refuses.
 
-    Of a body whose length is said to be beyond the limit nothing is read. Raises ConnectionError when the client goes away.
+    Reads nothing of a body whose Content-Length exceeds the limit. Raises ConnectionError when the client disconnects.
     """
     headers: Mapping[bytes, bytes] = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
     if b"transfer-encoding" not in headers and not length.strip(b"0"):
         return receive  # no body
     if length.isdigit() and int(length) > limit:
-        return _having(b"")
+        return _replaying(b"")
     body = bytearray()
     while len(body) <= limit:
         message = await receive()
@@ -28,10 +28,10 @@ async def buffer(scope: Scope, receive: Receive, limit: int) -> Receive:
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    return _having(bytes(body))
+    return _replaying(bytes(body))
 
 
-def _having(body: bytes) -> Receive:
+def _replaying(body: bytes) -> Receive:
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 

@@ -1,7 +1,7 @@
-"""Security headers of every answer, errors and static files included (OWASP Secure Headers, ASVS 5.0 V3.4).
+"""Security headers of every answer, including errors and static files (OWASP Secure Headers, ASVS 5.0 V3.4).
 
-With STATIC_URL, scripts and styles come from that origin and from no other, ours included. Pictures also come from our
-own: browsers do not take the sprite from elsewhere.
+With STATIC_URL, scripts and styles load only from that origin, not from ours. Images also load from ours: browsers refuse
+SVG sprites of other origins.
 """
 
 from vote.config import Settings
@@ -14,13 +14,13 @@ HSTS_SECONDS = 2 * 365 * 24 * 3600
 
 
 def security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """The headers, as ASGI wants them. HSTS only says something over TLS; browsers ignore it elsewhere."""
+    """Return the headers in ASGI form. HSTS takes effect only over TLS; browsers ignore it elsewhere."""
     return _encoded(_headers(settings))
 
 
 def static_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """Those of static files. With STATIC_URL a page gets them from another origin, as a copy with the same headers, and
-    compares them with what it expects: for that they must be readable to it. There is nothing secret in them.
+    """Return the headers of static files. With STATIC_URL, pages load a copy of these files from another origin and verify
+    their integrity, for which the files must be readable cross-origin. They hold no secrets.
     """
     headers = _headers(settings)
     if settings.static_url:
@@ -33,7 +33,7 @@ def _headers(settings: Settings) -> dict[str, str]:
     headers = {
         "content-security-policy": CSP.format(files=cdn or "'self'", pictures=f"'self' {cdn}".strip()),
         "x-content-type-options": "nosniff",
-        "x-frame-options": "DENY",  # says what frame-ancestors says, to browsers and scanners that know only this
+        "x-frame-options": "DENY",  # frame-ancestors for browsers and scanners that know only this
         "referrer-policy": "same-origin",
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         "cross-origin-opener-policy": "same-origin",

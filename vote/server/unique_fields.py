@@ -1,5 +1,5 @@
-"""The fields of a body, each named once. Who says two things has not said which one is meant, and two readers of one body
-may take a different one of them (HTTP parameter pollution, ASVS 5.0 15.3.7).
+"""Refuse bodies that name a field twice: two readers of one body could each take a different value (HTTP parameter
+pollution, ASVS 5.0 15.3.7).
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 def once(pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
-    """The fields by name. Raises ValueError when a name comes twice."""
+    """Return the fields by name. Raises ValueError when a name is repeated."""
     fields: dict[str, Value] = {}
     for name, value in pairs:
         if name in fields:

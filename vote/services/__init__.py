@@ -1,1 +1,1 @@
-"""What one process shares between requests: cache, rate limits, and the container that holds every pool and client."""
+"""Services that one process shares between requests: cache, rate limits, and the container of all pools and clients."""

@@ -1,7 +1,7 @@
-"""Asking a Redis that everybody can do without for a while: the cache and the limits, and nothing that is voted with.
+"""Call a Redis that everything can do without for a while: cache and rate limits, never votes.
 
-Each call has a deadline and a breaker before it. While Redis is away one caller at a time finds out whether it is back, and
-everybody else is told at once that there is no answer. What is done without one is the caller's.
+Each call has a deadline and a circuit breaker. While Redis is away, one caller at a time probes it, and all others get None
+at once. The caller decides what to do without an answer.
 """
 
 import asyncio
@@ -16,33 +16,33 @@ T = TypeVar("T")
 
 
 class BestEffortRedis:
-    """One such Redis, as one part of a process sees it. Safe in threads; raises nothing because of Redis."""
+    """A circuit breaker around one use of Redis. Thread-safe; never raises because of Redis."""
 
     def __init__(self) -> None:
         self._breaker = CircuitBreaker()
 
     @property
     def is_away(self) -> bool:
-        """Whether the last call had no answer."""
+        """Return whether the last call failed."""
         return self._breaker.is_open
 
     def ask(self, call: Callable[[], T]) -> T | None:
-        """What `call` answers, by a client whose own timeout is the deadline; None without an answer."""
+        """Return what `call` returns, or None without an answer. Its client's timeout is the deadline."""
         if self._breaker.allows_call():
-            with self._heard():
+            with self._record_outcome():
                 return call()
         return None
 
     async def ask_within(self, seconds: float, call: Callable[[], Awaitable[T]]) -> T | None:
-        """The same for asyncio, whose clients leave the deadline to the caller."""
+        """Return what `call` returns within `seconds`, or None. For asyncio clients, whose callers set the deadline."""
         if self._breaker.allows_call():
-            with self._heard():
+            with self._record_outcome():
                 async with asyncio.timeout(seconds):
                     return await call()
         return None
 
     @contextlib.contextmanager
-    def _heard(self) -> Iterator[None]:
+    def _record_outcome(self) -> Iterator[None]:
         try:
             yield
         except (*redis_client.LogError, TimeoutError):

@@ -1,17 +1,17 @@
-"""Copies of what everybody may see, in the cache's Redis: who rebuilds one, and why an old one never stays.
+"""Cache public data in Redis: cache-aside, with a lease per entry, so that no entry stays stale after a change.
 
-    vote:cache:<installation>:{name}         a copy, KEEP_S; `competition:<id>`, `listed` or `final:<id>:<revision>`
-    vote:cache:<installation>:{name}:lease   who is rebuilding it: a random word, LEASE_S
+    vote:cache:<installation>:{name}         an entry, KEEP_S; `competition:<id>`, `listed` or `final:<id>:<revision>`
+    vote:cache:<installation>:{name}:lease   the process that rebuilds it: a random token, LEASE_S
 
-The installation's id is in the names, so that two products on one Redis never show each other's pages. Before it was read
-from PostgreSQL nothing is kept and nothing is taken from here.
+Keys contain the installation's id, so that two products on one Redis never show each other's pages. Until the id has been
+read from PostgreSQL, nothing is cached.
 
-A copy that is missing is rebuilt by whoever gets the lease, and it is stored only while the lease is still theirs.
-Forgetting a copy takes the lease away too: who read the database before a change stores nothing after it (Nishtala et
-al., "Scaling Memcache at Facebook", §3.2.1). Within a process all who want the same wait for one rebuild; a process that
-has not the lease rebuilds for itself and stores nothing. So however many ask, each process asks the database once.
+The lease holder rebuilds a missing entry, and stores it only while it still holds the lease. Invalidation deletes the lease
+too: what was read before a change is never stored after it (Nishtala et al., "Scaling Memcache at Facebook", §3.2.1). Within
+a process all callers wait for one rebuild; a process without the lease rebuilds for itself and stores nothing. So each
+process reads the database once, however many callers there are.
 
-Redis only saves work. When it is away or slow the database is asked, and for a while Redis is not asked at all.
+Redis only saves work. While it is away or slow, callers read the database, and Redis is left alone for a while.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ from vote import redis_client
 from vote.domain.installation import Installation
 from vote.services.best_effort_redis import BestEffortRedis
 
-KEEP_S = 10  # the longest a copy may be old when a change could not be told, because Redis was away at that moment
+KEEP_S = 10  # how long an entry may be stale when Redis was away during the invalidation
 LEASE_S = 5  # longer than a statement may take
-TIMEOUT_S = 0.1  # a page would rather ask the database
-FORGET_TIMEOUT_S = 1.0  # a change would rather be told, also to a Redis that is slow to write
+TIMEOUT_S = 0.1  # for reads: after this the database is faster
+FORGET_TIMEOUT_S = 1.0  # for invalidations, which must also reach a slow Redis
 PREFIX = "vote:cache"
 
 STORE = """
@@ -42,44 +42,44 @@ end
 
 
 class Cache:
-    """The copies, as one process sees them. Safe in threads; never raises because of Redis."""
+    """The cache as one process sees it. Thread-safe; never raises because of Redis."""
 
     def __init__(self, url: str, installation: Installation) -> None:
         self._installation = installation
         self._redis = redis_client.connect(url, timeout_s=TIMEOUT_S)
-        self._patient = redis_client.connect(url, timeout_s=FORGET_TIMEOUT_S)
+        self._invalidating_redis = redis_client.connect(url, timeout_s=FORGET_TIMEOUT_S)
         self._best_effort = BestEffortRedis()
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[str | None]] = {}
-        self._owed: dict[str, object] = {}  # names that are not forgotten yet, each with the change it is owed to
+        self._owed: dict[str, object] = {}  # pending invalidations: name to the change that caused it
 
     def get(self, name: str, build: Callable[[], str | None]) -> str | None:
-        """The copy, or what `build` reads now; its None is handed on and not kept. Raises what `build` raises."""
+        """Return the entry, or what `build` reads now. None is returned but not cached. Raises what `build` raises."""
         owner = self._installation.id
         if owner is None:
-            return self._once(name, build)
+            return self._deduplicated(name, build)
         if self._owed:
             self._best_effort.ask(lambda: self._drop(self._redis, owner))
         copy = self._best_effort.ask(lambda: self._redis.get(key_of(owner, name)))
-        return self._once(name, partial(self._rebuild, owner, name, build)) if copy is None else str(copy)
+        return self._deduplicated(name, partial(self._rebuild, owner, name, build)) if copy is None else str(copy)
 
     def forget(self, names: Iterable[str]) -> None:
-        """Drop copies, and let nobody store what was read before now. Call it after the commit.
+        """Invalidate entries, and keep anybody from storing what was read before now. Call it after the commit.
 
-        When Redis does not answer, it is done before this process next takes a copy.
+        If Redis does not answer, the invalidation is repeated before this process next reads an entry.
         """
         with self._lock:
             self._owed.update(dict.fromkeys(names, object()))
-            self._under_way.clear()  # who asks from now on starts anew
+            self._under_way.clear()  # callers from now on rebuild again
         owner = self._installation.id
         with contextlib.suppress(*redis_client.LogError):
-            if owner is not None:  # else it is owed until it is known
-                self._drop(self._patient, owner)
+            if owner is not None:  # else it stays pending until the id is known
+                self._drop(self._invalidating_redis, owner)
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         self._redis.close()
-        self._patient.close()
+        self._invalidating_redis.close()
 
     def _drop(self, client: Redis, owner: str) -> None:
         with self._lock:
@@ -89,45 +89,45 @@ class Cache:
             for key in (lease_of(owner, name), key_of(owner, name)):
                 pipeline.delete(key)
         pipeline.execute()
-        with self._lock:  # what changed once more meanwhile is owed still
+        with self._lock:  # keep names that have changed again meanwhile
             for name in [name for name, change in owed.items() if self._owed.get(name) is change]:
                 del self._owed[name]
 
     def _rebuild(self, owner: str, name: str, build: Callable[[], str | None]) -> str | None:
-        key, lease, mine = key_of(owner, name), lease_of(owner, name), secrets.token_hex(8)
-        has_lease = self._best_effort.ask(lambda: self._redis.set(lease, mine, nx=True, ex=LEASE_S))
-        stored = self._best_effort.ask(lambda: self._redis.get(key))  # by who rebuilt it since this caller looked
+        key, lease, token = key_of(owner, name), lease_of(owner, name), secrets.token_hex(8)
+        has_lease = self._best_effort.ask(lambda: self._redis.set(lease, token, nx=True, ex=LEASE_S))
+        stored = self._best_effort.ask(lambda: self._redis.get(key))  # another process may have rebuilt it meanwhile
         built = build() if stored is None else str(stored)
         if has_lease and stored is None and built is not None:
-            self._best_effort.ask(lambda: self._redis.eval(STORE, 2, key, lease, mine, built, KEEP_S))
+            self._best_effort.ask(lambda: self._redis.eval(STORE, 2, key, lease, token, built, KEEP_S))
         elif has_lease:
             self._best_effort.ask(lambda: self._redis.delete(lease))
         return built
 
-    def _once(self, name: str, work: Callable[[], str | None]) -> str | None:
+    def _deduplicated(self, name: str, work: Callable[[], str | None]) -> str | None:
         with self._lock:
             running = self._under_way.get(name)
             if running is None:
-                mine = self._under_way[name] = Future[str | None]()
+                future = self._under_way[name] = Future[str | None]()
         if running is not None:
             return running.result()
         try:
-            mine.set_result(work())
+            future.set_result(work())
         except BaseException as error:
-            mine.set_exception(error)
+            future.set_exception(error)
             raise
         finally:
             with self._lock:
-                if self._under_way.get(name) is mine:
+                if self._under_way.get(name) is future:
                     del self._under_way[name]
-        return mine.result()
+        return future.result()
 
 
 def key_of(installation: str, name: str) -> str:
-    """Where a copy lies. The hash tag keeps it in one slot of a cluster with its lease."""
+    """Return the Redis key of an entry. The hash tag keeps it in one cluster slot with its lease."""
     return f"{PREFIX}:{installation}:{{{name}}}"
 
 
 def lease_of(installation: str, name: str) -> str:
-    """Where it says who is rebuilding it."""
+    """Return the Redis key of an entry's lease."""
     return f"{key_of(installation, name)}:lease"

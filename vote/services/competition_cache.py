@@ -1,8 +1,8 @@
-"""Competitions and final tallies as everybody may see them, from the cache or from PostgreSQL.
+"""Read competitions and final tallies in their public form, from the cache or from PostgreSQL.
 
-What is kept is the same for everybody: drafts, archived competitions, figures that are not final, receipt keys and
-anything of a person never get here. Who may see what is decided by `domain/policy.py` each time, for who asks now; and
-whoever shows figures that are not final reads the rules from PostgreSQL, together with them.
+The cache holds only what is the same for everybody: no drafts, archived competitions, figures that are not final, receipt
+keys or personal data. `domain/policy.py` decides on each request who may see what; figures that are not final are read from
+PostgreSQL together with the rules.
 """
 
 from collections.abc import Iterable
@@ -23,11 +23,13 @@ from vote.services.cache import Cache
 
 PUBLIC_STATES = frozenset(("scheduled", "open", "closing", "closed"))
 LISTED = "listed"
-NO_KEY = b""  # in place of a receipt key: `receipt_code` refuses it
+NO_KEY = b""  # stands in for a receipt key; `receipt_code` refuses it
 
 
 class Listing(NamedTuple):
-    """A page of what anybody may find, newest first, how many votes those have that are final, and what follows after."""
+    """A page of the public list, newest first: competitions, total votes of those that are final, and the next page's
+    cursor.
+    """
 
     competitions: tuple[Competition, ...]
     totals: dict[int, int]
@@ -35,7 +37,7 @@ class Listing(NamedTuple):
 
 
 class Final(NamedTuple):
-    """A tally that is final, and what it is final over."""
+    """A final tally and the gaps it is final despite."""
 
     tally: Tally
     over: GapSummary
@@ -45,25 +47,25 @@ _COMPETITION, _LISTING, _FINAL = TypeAdapter(Competition), TypeAdapter(Listing),
 
 
 class CompetitionCache:
-    """Reads for one process. Every method raises DatabaseUnavailable when neither cache nor database answer."""
+    """Read-through cache of one process. Every method raises DatabaseUnavailable when neither cache nor database answer."""
 
     def __init__(self, cache: Cache, db: Database) -> None:
         self._cache, self._db = cache, db
 
     def competition(self, competition_id: int) -> Competition | None:
-        """The competition, whatever its state. Its receipt key may be missing."""
-        copy = self._cache.get(_one(competition_id), partial(self._build_one, competition_id))
-        return _read_one(copy) if copy else self._find(competition_id)  # what not everybody may see, each asks anew
+        """Return the competition in any state, or None. Its receipt key may be missing."""
+        copy = self._cache.get(_name_of(competition_id), partial(self._build_competition, competition_id))
+        return _read_competition(copy) if copy else self._find(competition_id)  # not public, so never cached
 
     def listing(self, after: int | None = None) -> Listing:
-        """A page of the list, without receipt keys. Only the first is kept: few people turn to those after it."""
+        """Return a page of the list, without receipt keys. Only the first page is cached: few people read on."""
         if after is not None:
             return self._list(after)
         return _read_listing(self._cache.get(LISTED, self._build_listing) or "")
 
     def final(self, competition: Competition) -> Final | None:
-        """The result of a closed competition; None when it is closed no more."""
-        assert competition.state == "closed", "only what is final is the same for everybody"
+        """Return the result of a closed competition; None when it has been reopened."""
+        assert competition.state == "closed", "only final results are public and cacheable"
         name = f"final:{competition.id}:{competition.revision}"
         copy = self._cache.get(name, partial(self._build_final, competition.id))
         return _FINAL.validate_json(copy) if copy else None
@@ -72,20 +74,20 @@ class CompetitionCache:
         with self._db.read() as tx:
             return competitions.find(tx, competition_id)
 
-    def _build_one(self, competition_id: int) -> str | None:
-        found = self._find(competition_id)
-        is_public = found is not None and found.state in PUBLIC_STATES
-        return _text(_COMPETITION.dump_json(_public(found))) if found and is_public else None
+    def _build_competition(self, competition_id: int) -> str | None:
+        competition = self._find(competition_id)
+        is_public = competition is not None and competition.state in PUBLIC_STATES
+        return _text(_COMPETITION.dump_json(_public(competition))) if competition and is_public else None
 
     def _build_listing(self) -> str:
         return _text(_LISTING.dump_json(self._list(None)))
 
     def _list(self, after: int | None) -> Listing:
         with self._db.read() as tx:
-            found, following = competition_lists.listed(tx, after=after)
-            finals = tallies.read(tx, [one.id for one in found if one.state == "closed"])
-        totals = {one.competition: one.total for one in finals.values() if one.state == "closed"}
-        return Listing(tuple(_public(one) for one in found), totals, following)
+            page, next_page = competition_lists.listed(tx, after=after)
+            finals = tallies.read(tx, [competition.id for competition in page if competition.state == "closed"])
+        totals = {tally.competition: tally.total for tally in finals.values() if tally.state == "closed"}
+        return Listing(tuple(_public(competition) for competition in page), totals, next_page)
 
     def _build_final(self, competition_id: int) -> str | None:
         with self._db.read() as tx:
@@ -97,26 +99,28 @@ class CompetitionCache:
 
 
 class CacheInvalidator:
-    """Told of every change of competitions after its commit, by `Database`."""
+    """An observer that `Database` calls after each commit that changed competitions."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
     @classmethod
     def from_settings(cls, settings: Settings, installation: Installation) -> "CacheInvalidator":
-        """With a client of its own, for processes that only change things."""
+        """Return an invalidator with its own client, for processes that do not read the cache."""
         return cls(Cache(settings.cache_url, installation))
 
     def __call__(self, changed: Iterable[int]) -> None:
-        """These competitions are not what they were. Final results have the revision in their name."""
-        self._cache.forget([LISTED, *(_one(competition_id) for competition_id in changed)])
+        """Invalidate these competitions and the list. Final results carry the revision in their name and need no
+        invalidation.
+        """
+        self._cache.forget([LISTED, *(_name_of(competition_id) for competition_id in changed)])
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         self._cache.close()
 
 
-def _one(competition_id: int) -> str:
+def _name_of(competition_id: int) -> str:
     return f"competition:{competition_id}"
 
 
@@ -128,9 +132,9 @@ def _text(written: bytes) -> str:
     return written.decode("utf-8")
 
 
-# The same text is read once; nobody can change what comes of it.
+# Parsed once per text; the results are immutable.
 @lru_cache(maxsize=64)
-def _read_one(text: str) -> Competition:
+def _read_competition(text: str) -> Competition:
     return _COMPETITION.validate_json(text)
 
 

@@ -1,4 +1,4 @@
-"""What the web needs of the rest of the system, opened once per process and shared by Flask and the front door."""
+"""The pools and clients of a web process, opened once and shared by Flask and the front door."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from vote.services.rate_limits import RateLimits
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Settings, pools and clients. Making it connects to nothing; `start` begins to follow things."""
+    """A container of settings, pools and clients. Creating it connects to nothing; `start` starts its background threads."""
 
     settings: Settings
     db: Database
@@ -43,7 +43,7 @@ class Services:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Services":
-        """The parts for these settings."""
+        """Create the services for these settings."""
         size, wait_s = settings.vote_db_pool, settings.vote_db_wait_s
         installation = Installation()
         cache = Cache(settings.cache_url, installation)
@@ -62,7 +62,7 @@ class Services:
             installation_loader=InstallationLoader(db, installation),
             log=log,
             heartbeats=heartbeats,
-            # Who waits for a hash holds a thread of the pages: half of them stay for everybody else.
+            # A login that waits for a hash holds a page thread: keep half of them for everybody else.
             hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
             login_throttle=LoginThrottle(db, settings),
             email_confirmation=EmailConfirmation(db, log),
@@ -78,13 +78,13 @@ class Services:
         )
 
     def start(self) -> None:
-        """Learn whose data this is, and begin to follow what is revoked, and how fresh the replica is."""
+        """Load the installation's id, and start to follow revocations and the replica's lag."""
         self.installation_loader.start()
         self.revocations.start()
         self.replica.start()
 
     def close(self) -> None:
-        """Let everything go."""
+        """Stop the threads and close all connections."""
         self.installation_loader.stop()
         self.revocations.stop()
         self.replica.close()

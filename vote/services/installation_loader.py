@@ -1,6 +1,7 @@
-"""Which installation this process works for, read from PostgreSQL as soon as it answers: at the start, or later.
+"""Load this installation's id from PostgreSQL, at the start or as soon as it answers.
 
-Until then the process takes no votes (`box.py`), keeps no copies and counts its limits alone. It never changes afterwards.
+Until then the process takes no votes (`ballot_box.py`), caches nothing and counts rate limits by itself. The id never
+changes.
 """
 
 import threading
@@ -18,35 +19,35 @@ logger = structlog.get_logger()
 
 
 class InstallationLoader:
-    """Reads the id into the holder that all parts of the process share."""
+    """Load the id into the holder that the whole process shares."""
 
     def __init__(self, db: Database, installation: Installation) -> None:
         self._db, self._installation = db, installation
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="installation", daemon=True)
+        self._thread = threading.Thread(target=self._keep_trying, name="installation", daemon=True)
 
     def start(self) -> None:
-        """Read it; when the database is away, go on trying in a thread."""
-        if not self._has_read():
+        """Load the id; when the database is away, keep trying in a thread."""
+        if not self._try_load():
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, before the database it reads is closed."""
+        """Stop the thread, before the database is closed."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def _has_read(self) -> bool:
+    def _try_load(self) -> bool:
         try:
             installations.learn(self._db, self._installation)
         except DatabaseUnavailable:
-            return False  # /ready tells of it
-        except Exception:  # whatever it is: a thread that has ended never learns it
-            logger.exception("the id of the installation could not be read")
+            return False  # /ready reports it
+        except Exception:  # whatever it is: if the thread ended, the id would never be loaded
+            logger.exception("loading the installation id failed")
             return False
         return True
 
-    def _follow(self) -> None:
+    def _keep_trying(self) -> None:
         while not self._stop.wait(RETRY_S):
-            if self._has_read():
+            if self._try_load():
                 return

@@ -1,6 +1,6 @@
-"""What is limited, and by how much. The counting is in `limiter.py`; which request counts where is said by who asks.
+"""The rate limits and their sizes. `rate_limiter.py` counts; callers choose the limit that applies.
 
-Nothing about voting is limited by address: a hall of people shares one.
+Voting is never limited by address: a hall of people shares one.
 """
 
 from typing import NamedTuple, Self
@@ -11,7 +11,7 @@ MICROSECONDS = 1_000_000
 
 
 class RateLimit(NamedTuple):
-    """`burst` at once, then one more every `interval_us` microseconds."""
+    """A token bucket of `burst` requests, refilled with one every `interval_us` microseconds."""
 
     name: str
     burst: int
@@ -19,27 +19,27 @@ class RateLimit(NamedTuple):
 
     @property
     def span_s(self) -> float:
-        """Seconds in which a full bucket leaks empty."""
+        """Return the seconds in which an empty bucket fills up."""
         return self.burst * self.interval_us / MICROSECONDS
 
     def shared_by(self, processes: int) -> "RateLimit":
-        """The part of one process while nobody counts for all: together they allow no more than the whole."""
+        """Return one process's share while Redis is away: together the processes stay within the whole limit."""
         return self._replace(burst=max(1, self.burst // processes), interval_us=self.interval_us * processes)
 
 
 class RateLimits(NamedTuple):
-    """All limits on strangers and accounts."""
+    """All rate limits on accounts and networks."""
 
     votes: RateLimit  # per account
-    api: RateLimit  # per account, or per network where nobody is logged in
+    api: RateLimit  # per account, or per network without a login
     login_failures: RateLimit  # per network
-    logins: RateLimit  # right passwords, per account: whoever knows one has no need of more
+    logins: RateLimit  # correct passwords, per account: an owner needs no more
     registrations: RateLimit  # per network
-    mails: RateLimit  # asked for, per account, or per network where nobody is logged in
+    mails: RateLimit  # requested mails, per account, or per network without a login
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """The limits of these settings."""
+        """Return the limits of these settings."""
         return cls(
             votes=RateLimit("votes", settings.limit_votes_burst, _every(1, settings.limit_votes_per_s)),
             api=RateLimit("api", settings.limit_api_per_s, _every(1, settings.limit_api_per_s)),

@@ -1,4 +1,6 @@
-"""What the log holds that PostgreSQL has not recorded yet, and whether anybody is at it. For probes and metrics."""
+"""Measure what the ballot log holds that PostgreSQL has not recorded, and whether recording advances; for probes and
+metrics.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -8,12 +10,12 @@ from vote.ballotlog.shard import Shard
 from vote.db.positions import Position
 from vote.domain.ballot import Ballot
 
-LOOKED_AT = 100  # entries: rules and markers, which have no time, may stand before the oldest ballot
+SCANNED_ENTRIES = 100  # rules and markers, which have no time, may precede the oldest ballot
 
 
 class RecordingLag(NamedTuple):
-    """Entries that are not recorded; the age of the oldest ballot among them; for how long a shard that has some has not
-    moved, the longest of all. Seconds.
+    """Entries not recorded, the age of the oldest ballot among them, and the longest time that a shard with such entries has
+    not advanced. Seconds.
     """
 
     pending: int
@@ -24,9 +26,8 @@ class RecordingLag(NamedTuple):
 def measure(
     log: BallotLog, shards: Iterable[Shard], positions: Mapping[int, Position], moved_s: Mapping[int, float]
 ) -> RecordingLag:
-    """Compare the log with how far it is recorded. `moved_s`: how long ago each shard's position moved.
-
-    Raises LogUnavailable.
+    """Compare the log with the recorded positions. `moved_s`: seconds since each shard's position moved. Raises
+    LogUnavailable.
     """
     pending, lag_s, still_s = 0, 0.0, 0.0
     for shard in shards:
@@ -46,7 +47,7 @@ def measure(
 
 
 def _oldest_s(log: BallotLog, shard: Shard, position: int) -> float | None:
-    for entry in log.read_after(shard.number, position, LOOKED_AT):
+    for entry in log.read_after(shard.number, position, SCANNED_ENTRIES):
         if isinstance(entry.content, Ballot):
             return max(0.0, shard.now_ms / 1000 - entry.content.cast_at.timestamp())
     return None

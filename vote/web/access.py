@@ -61,6 +61,6 @@ def check(wanted: AccessRule, person: Person | None) -> None:
     if person is None:
         raise NotLoggedIn
     if wanted is ORGANISER and not policy.can_organise(person):
-        raise NotAllowed("Only organisers and admins may do this.")
+        raise NotAllowed("Only organisers and admins can do this.")
     if wanted is ADMIN and person.role != "admin":
-        raise NotAllowed("Only admins may do this.")
+        raise NotAllowed("Only admins can do this.")

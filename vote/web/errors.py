@@ -21,13 +21,15 @@ from vote.web.safe_redirect import local_path
 logger = structlog.get_logger()
 
 SENTENCES = {
-    400: "The request cannot be read. Load the page again and send it once more.",
-    404: "There is nothing at this address.",
-    405: "This address cannot be used this way. Look at the address again; a program finds the methods in `Allow`.",
-    413: "The request is larger than the limit.",
-    415: "Send JSON (application/json) or a form.",
+    400: "The request cannot be read. Reload the page and send it again.",
+    404: errors.NotFound().detail,
+    405: "This address does not support this method. The Allow header lists those it does.",
+    413: errors.TooLarge().detail,
+    415: errors.WrongMediaType().detail,
 }
-UNEXPECTED = "Something went wrong here, and it has been noted. Try again in a moment; quote the id if it stays."
+UNEXPECTED = (
+    "Something went wrong, and we have logged it. Try again in a moment. If it happens again, report the request id."
+)
 STATUS_PAGE_TEMPLATE = "error.html"
 
 

@@ -11,7 +11,7 @@ from werkzeug.formparser import FormDataParser
 from vote.input_limits import BODY_MAX_BYTES, FIELDS_MAX
 from vote.server import body_parsers
 
-NOT_A_FORM = "The body is not the form that its type says. Check the boundary and how each field begins."
+NOT_A_FORM = "The body is not the form that its Content-Type says. Check the boundary and the start of each field."
 
 
 class FormParser(FormDataParser):

@@ -47,7 +47,7 @@ def check_network(wanted: AccessRule) -> None:
             "administration refused to this network", request_id=request_context.request_id(), path=request.path[:200]
         )
         raise NotAllowed(
-            "Administration does not answer to your network. Connect to the organisers' network, then try again."
+            "The dashboard is not available from your network. Connect to the organisers' network, then try again."
         )
 
 

@@ -1,5 +1,5 @@
-"""What every template may use beside its own values: `person` (None for nobody), `must_confirm`, `first_password`,
-`csrf_token`, and `site`, how absolute addresses begin.
+"""What every template may use beside its own values: `person` (None for nobody), `must_confirm` (the sentence for
+those who have to, else None), `first_password`, `csrf_token`, and `site`, how absolute addresses begin.
 
 The token is made when a template writes it, so a page without a form gives no session to a stranger.
 """
@@ -10,7 +10,7 @@ from flask import request
 from werkzeug.local import LocalProxy
 
 from vote.db.users import Account
-from vote.errors import VoteError
+from vote.errors import NotConfirmed, VoteError
 from vote.web import request_context
 
 csrf_token: LocalProxy[str] = LocalProxy(request_context.csrf_token)
@@ -21,7 +21,7 @@ def values() -> dict[str, Any]:
     account = _account()
     return {
         "person": account.person if account else None,
-        "must_confirm": account is not None and not request_context.is_confirmed(account),
+        "must_confirm": None if account is None or request_context.is_confirmed(account) else NotConfirmed().detail,
         "first_password": account is not None and account.first_password,
         "csrf_token": csrf_token,
         "site": (request_context.services().settings.public_url or request.host_url).rstrip("/"),

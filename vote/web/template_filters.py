@@ -13,7 +13,7 @@ HUES = 8  # colours in the stylesheet, told apart by colour-blind people too; th
 
 def register(app: App) -> None:
     """Give the templates of this app their filters."""
-    for written in (iso, utc, number, share, hue, deed, part, person_deed, isolated):
+    for written in (iso, utc, number, share, bar_width, hue, deed, part, person_deed, isolated):
         app.add_template_filter(written, written.__name__)
 
 
@@ -34,10 +34,19 @@ def number(value: int) -> str:
 
 
 def share(votes: int, total: int) -> str:
-    """`58.3`: the part of the total in per cent, one decimal; `0.0` where nobody has voted."""
-    return f"{100 * votes / total:.1f}" if total else "0.0"
+    """Return the part of the total in per cent, with a no-break space: `58.3 %`; `0.0 %` if nobody has voted."""
+    return f"{_percent(votes, total):.1f}\N{NO-BREAK SPACE}%"
+
+
+def bar_width(votes: int, total: int) -> str:
+    """Return the same as an SVG length: `58.3%`."""
+    return f"{_percent(votes, total):.1f}%"
 
 
 def hue(key: str) -> int:
     """The colour of an option, 1 … HUES: the same on every page."""
     return (ord(key) - ord("a")) % HUES + 1
+
+
+def _percent(votes: int, total: int) -> float:
+    return 100 * votes / total if total else 0.0

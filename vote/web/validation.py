@@ -18,26 +18,27 @@ Model = TypeVar("Model", bound=BaseModel)
 FORMS = (body_parsers.FORM, body_parsers.MULTIPART)
 LISTS = {"options"}  # fields that a form may name more than once
 OF_PAGES = (csrf.FIELD, idempotency_keys.FIELD, "next")  # fields that pages add to every form
-TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
+TIME = "Give the time with its zone, for example 2030-01-31T18:00:00Z."
+TRUE_OR_FALSE = "This must be true or false."
 SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
-    "missing": "This is needed.",
-    "extra_forbidden": "There is no such field here. Take it out, or check how it is written.",
-    "string_type": "Write this as text.",
+    "missing": "This field is required.",
+    "extra_forbidden": "There is no such field. Remove it, or check its spelling.",
+    "string_type": "This must be text.",
     "string_unicode": body_parsers.NO_TEXT,
-    "string_too_short": "At least {min_length} characters.",
-    "string_too_long": "At most {max_length} characters.",
+    "string_too_short": "Use at least {min_length} characters.",
+    "string_too_long": "Use at most {max_length} characters.",
     "too_short": "Give at least {min_length}.",
     "too_long": "Give at most {max_length}.",
-    "bool_type": "Say true or false.",
-    "bool_parsing": "Say true or false.",
-    "list_type": "Write this as a list.",
-    "literal_error": "Say one of {expected}.",
+    "bool_type": TRUE_OR_FALSE,
+    "bool_parsing": TRUE_OR_FALSE,
+    "list_type": "This must be a list.",
+    "literal_error": "This must be {expected}.",
     "datetime_parsing": TIME,
     "datetime_from_date_parsing": TIME,
     "timezone_aware": TIME,
 }
-NOT_JSON = "The body is not JSON, or names a field twice. Check quotes and commas, and send it as UTF-8."
-OTHERWISE = "This cannot be used as it is written."
+NOT_JSON = "The body is not JSON, or repeats a field. Check quotes and commas, and send it as UTF-8."
+OTHERWISE = "This value cannot be used. Check how it is written."
 
 
 def read(model: type[Model]) -> Model:

@@ -1,6 +1,6 @@
 """Records one batch of one shard: lock its row, read after its position, write everything, commit (R4).
 
-A crash anywhere before the commit repeats the batch; a crash after it has nothing left to do.
+A crash before the commit repeats the batch; after a crash behind it nothing is left to do.
 """
 
 import time
@@ -17,19 +17,22 @@ from vote.db.pool import Database
 from vote.db.positions import Position
 from vote.domain.ballot import Ballot
 
-BATCH_ENTRIES = 2_000  # some 100 ms of work under the shard's lock
+BATCH_ENTRIES = 2_000  # about 100 ms of work under the shard's lock
 ACTOR = "worker"
 
 logger = structlog.get_logger()
 
 
 class Batch(NamedTuple):
-    """What one transaction did. `more`: the shard held at least a full batch."""
+    """What one transaction recorded: entries after position `after`, up to and including `last`.
+
+    `oldest_ms`: when its oldest ballot was cast. `more`: the shard held at least a full batch.
+    """
 
     shard: int
     epoch: str
     after: int
-    upto: int
+    last: int
     recorded: Recorded
     seconds: float
     oldest_ms: int | None
@@ -37,7 +40,7 @@ class Batch(NamedTuple):
 
 
 def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
-    """Record the next batch of a shard. None when there is nothing new, or when another worker holds the shard."""
+    """Record the next batch of a shard. Returns None when there is nothing new, or when another worker holds the shard."""
     began = time.perf_counter()
     with db.transaction(by=ACTOR) as tx:
         position = positions.lock_shard(tx, shard)
@@ -45,25 +48,25 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
             return None
         state = log.describe(shard)
         if not state.epoch or state.is_set_back or (not state.ready and has_lost_its_tail(log, position, state)):
-            return None  # nothing here is trusted before a new epoch has begun (ready.py)
+            return None  # nothing here is trusted before a new epoch has begun (make_ready.py)
         entries = unread(log, position, state)
         if has_hole(position, state, entries):
             log.begin_epoch(state)
-            logger.error("hole", shard=shard, after=position.position, next=entries[0].position)
+            logger.error("log entries missing", shard=shard, after=position.position, next=entries[0].position)
             return None
         if not entries and position.epoch == state.epoch:
             return None
         if entries:
             log.wait_for_replicas(shard, entries[-1].position)
-        # A shard that was set back may have grown again before that was found, and been recorded (R6).
+        # A shard that was set back may have grown again, and been recorded, before that was noticed (R6).
         doubted_from = 0 if state.set_back == position.epoch else position.position
         recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)
-    upto = entries[-1].position if entries else 0
+    last = entries[-1].position if entries else 0
     return Batch(
         shard=shard,
         epoch=state.epoch,
         after=position.position,
-        upto=upto,
+        last=last,
         recorded=recorded,
         seconds=time.perf_counter() - began,
         oldest_ms=_oldest_ms(entries),
@@ -72,7 +75,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
 
 
 def has_lost_its_tail(log: BallotLog, position: Position, state: Shard) -> bool:
-    """R6: whether the entry at the stored position is not the one that was recorded there."""
+    """Return whether the entry at the stored position is not the one that was recorded there (R6)."""
     if position.epoch != state.epoch or position.position == 0:
         return False
     entry = log.entry_at(state.number, position.position)
@@ -80,12 +83,12 @@ def has_lost_its_tail(log: BallotLog, position: Position, state: Shard) -> bool:
 
 
 def has_hole(position: Position, state: Shard, entries: list[Entry]) -> bool:
-    """R9: whether entries between the position and these are gone: PostgreSQL was restored to before the trim."""
+    """Return whether entries between the position and these are gone: PostgreSQL was restored to before the trim (R9)."""
     return position.epoch == state.epoch and bool(entries) and entries[-1].position - position.position != len(entries)
 
 
 def unread(log: BallotLog, position: Position, state: Shard) -> list[Entry]:
-    """The next entries of a claimed shard; another epoch is read from its start (R5)."""
+    """Return the next entries of a locked shard; another epoch is read from its start (R5)."""
     after = position.position if position.epoch == state.epoch else 0
     return log.read_after(state.number, after, BATCH_ENTRIES)
 

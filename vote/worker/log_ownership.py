@@ -1,7 +1,7 @@
-"""Whose ballot log it is (R11): this installation's, or nobody's yet; anything else is left alone.
+"""Checks whose ballot log this is (R11): this installation's, or nobody's yet; anything else is left alone.
 
-It is asked with plain commands before the log's functions are loaded: those are the whole server's, and loading them into
-the log of another installation would change what that one runs.
+It uses plain commands, before the log's functions are loaded: functions belong to the whole server, and loading them into
+another installation's log would change what that installation runs.
 """
 
 from vote.ballotlog.log import BallotLog
@@ -23,11 +23,11 @@ def check(db: Database, log: BallotLog) -> None:
 
 
 def claim(db: Database, log: BallotLog) -> None:
-    """Claim the shards that are nobody's: of an empty log, or of one from before logs had owners, whose epoch is the one
-    that is recorded here. Raises ForeignLog.
+    """Claim the shards that are nobody's. Raises ForeignLog.
 
-    In order, so that of two installations that start on an empty log together the one that gets the first shard gets all.
-    The row of the shard is locked: nobody records another epoch of it meanwhile.
+    They belong to an empty log, or to one from before logs had owners, whose epoch is the one recorded here. Shards are
+    claimed in order: of two installations that start together on an empty log, the one that gets the first shard gets all.
+    The row of the shard is locked, so that nobody records another epoch of it meanwhile.
     """
     for shard, (owner, epoch) in enumerate(log.owners()):
         if owner == log.installation.id:

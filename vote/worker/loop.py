@@ -1,4 +1,4 @@
-"""The worker's loop: prepare, then step and wait until told to stop. What goes wrong is told and tried again."""
+"""The worker's loop: prepare, then step and wait until asked to stop. Failures are logged and tried again."""
 
 import signal
 import threading
@@ -17,13 +17,13 @@ from vote.worker.watchdog import Watchdog
 from vote.worker.worker import Worker
 
 RETRY_S = 0.2  # after a store did not answer
-FOREIGN_RETRY_S = 2.0  # after the log turned out to be another installation's: only a person can mend that
+FOREIGN_RETRY_S = 2.0  # the log belongs to another installation: only a person can change that
 
 logger = structlog.get_logger()
 
 
 def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; the batch under way is finished. Raises ConfigError when the settings do not fit."""
+    """Work until SIGTERM or SIGINT; the current batch is finished. Raises ConfigError when the settings do not fit."""
     logs.configure("worker")
     stop = threading.Event()
 
@@ -35,19 +35,17 @@ def run(settings: Settings) -> None:
     installation = Installation()
     watchdog, heartbeats = Watchdog(), Heartbeats(settings.log_url, installation)
     pulse = Liveness(watchdog, heartbeats)
-    worker, postman = (
-        Worker.from_settings(settings, installation=installation, progressed=pulse.progressed),
-        Mailer(settings),
-    )
+    worker = Worker.from_settings(settings, installation=installation, progressed=pulse.progressed)
+    mailer = Mailer(settings)
     logger.info("started", shards=settings.vote_shards)
     watchdog.start()
-    postman.start()
+    mailer.start()
     try:
         _work(worker, pulse, stop)
     finally:
         watchdog.close()
         worker.close()
-        postman.close()
+        mailer.close()
         heartbeats.close()
         logger.info("stopped")
 

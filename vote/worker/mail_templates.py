@@ -31,39 +31,39 @@ def _wrapped(paragraph: str) -> str:
     return textwrap.fill(paragraph, LINE_MAX_CHARS, break_long_words=False, break_on_hyphens=False)
 
 
-_NOT_YOU = "If that was not you, set a new password at once: {forgot}"
-_PASTE = "If the page asks for a code, it is this one:\n\n{token}"
+_NOT_YOU = "If this wasn't you, set a new password at once: {forgot}"
+_PASTE = "If the page asks for a code, enter this one:\n\n{token}"
 
 LETTERS: dict[Kind, tuple[str, str]] = {
     "reset": (
-        "A new password",
-        "somebody, hopefully you, asked for a new password for your account. Choose one here within "
+        "Reset your password",
+        "Someone, hopefully you, asked to reset the password of your account. Choose a new one here within "
         f"{RESET_MINUTES} minutes; the link works once:\n\n{{link}}\n\n{_PASTE}\n\n"
-        "If you did not ask, do nothing: your password stays as it is.",
+        "If you didn't ask for this, do nothing. Your password stays the same.",
     ),
     "confirm": (
-        "Confirm your e-mail address",
-        "open this link within a day and press the button there, so that we know mail to this address reaches you:\n\n"
-        f"{{link}}\n\n{_PASTE}\n\nIf you have no account here, do nothing: somebody has mistyped an address.",
+        "Confirm your email address",
+        "Open this link within a day and press the button there, to confirm that our emails reach you:\n\n"
+        f"{{link}}\n\n{_PASTE}\n\nIf you have no account here, do nothing. Someone mistyped their address.",
     ),
     "address": (
-        "Your e-mail address was changed",
-        "the e-mail address of your account was changed to another one. This is the last mail to this address.\n\n"
-        "If that was not you, tell whoever runs the site at once.",
+        "Your email address was changed",
+        "The email address of your account was changed to another one. This is the last email to this address.\n\n"
+        "If this wasn't you, tell the people who run the site at once.",
     ),
     "password": (
         "Your password was changed",
-        f"the password of your account was changed, and everything that was logged in with it is out.\n\n{_NOT_YOU}",
+        f"The password of your account was changed, and all other sessions were signed out.\n\n{_NOT_YOU}",
     ),
     "locked": (
-        "Somebody is guessing your password",
-        "there were 100 wrong passwords for your account within a day, so no more are tried until the day is over. On "
-        "devices on which you have logged in before, you can log in as always.\n\nYour votes are safe. Was it you, and is "
-        "the password gone? Set a new one; that unlocks the account too:\n\n{forgot}",
+        "Someone is guessing your password",
+        "There were 100 wrong passwords for your account within a day. Until that day is over, you can log in only on "
+        "devices you have used before.\n\nYour votes are safe. Was it you, because you forgot the password? Set a new one; "
+        "this also unlocks your account:\n\n{forgot}",
     ),
     "unlocked": (
         "Your account is unlocked",
-        "an admin has unlocked your account: it can be logged in to from everywhere again.\n\n"
-        "Who guessed your password may go on. If it is an easy one, choose another: {account}",
+        "An admin has unlocked your account. You can log in from anywhere again.\n\n"
+        "Whoever was guessing your password may continue. If it is easy to guess, choose another: {account}",
     ),
 }

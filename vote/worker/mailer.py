@@ -1,7 +1,7 @@
-"""Sends what is in the outbox, one mail after the other, in a thread of its own: ballots never wait for a mail server.
+"""Sends the mails of the transactional outbox, one at a time, in a thread of its own: ballots never wait for a mail server.
 
-A mail is taken by a row lock and a lease, sent, and crossed off. A worker that dies in between has it sent again after
-the lease: twice is possible, never is not. Links get their token here, so that it is nowhere but in the mail.
+A mail is taken by a row lock and a lease, sent, and marked as done. When a worker dies in between, it is sent again after
+the lease: twice is possible, never is not. Link tokens are made here, so that they exist only in the mail.
 """
 
 import secrets
@@ -33,7 +33,7 @@ logger = structlog.get_logger()
 
 
 class Mailer:
-    """The sender of one worker."""
+    """Sends the outbox for one worker (transactional outbox: at-least-once delivery)."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -45,20 +45,20 @@ class Mailer:
         self._thread = threading.Thread(target=self._follow, name="mail", daemon=True)
 
     def start(self) -> None:
-        """Begin to send in a thread; say so where nothing can be sent."""
+        """Begin to send in a thread; log a warning where nothing can be sent."""
         if not self._settings.can_mail:
-            logger.warning("no mail", reason="SMTP_URL is not set: nobody gets a new password, or is warned, by mail")
+            logger.warning("mail disabled", reason="SMTP_URL is not set: no password resets and no warnings by mail")
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the mail under way and let everything go."""
+        """Finish the current mail, then close everything."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
         self._db.close()
 
     def send_next(self) -> bool:
-        """Send the next mail that is due. False when there is none. Raises DatabaseUnavailable."""
+        """Send the next mail that is due. Returns False when there is none. Raises DatabaseUnavailable."""
         with self._db.transaction(by=ACTOR) as tx:
             mail = outbox.take(tx)
         if mail is None:
@@ -69,12 +69,12 @@ class Mailer:
             self._deliver(mail, mail.recipient)
         return True
 
-    def cross_off_nobodies(self) -> None:
-        """Be done with mails to addresses that nobody has, however many were asked for. Raises DatabaseUnavailable."""
+    def discard_unaddressed(self) -> None:
+        """Finish all mails to addresses that no account has, however many were requested. Raises DatabaseUnavailable."""
         with self._db.transaction(by=ACTOR) as tx:
             number = outbox.finish_to_nobody(tx, "nobody has this address")
         if number:
-            logger.info("mails to nobody", number=number)
+            logger.info("mails discarded", number=number)
 
     def _deliver(self, mail: Mail, recipient: str) -> None:
         text = self._write(mail, recipient)
@@ -105,7 +105,7 @@ class Mailer:
         return mail_templates.render(mail.kind, username=mail.username or "", site=self._settings.site_url, token=token)
 
     def _failed(self, mail: Mail, recipient: str, error: Exception) -> None:
-        # Only the kind of trouble: what a server says repeats the address.
+        # Only the kind of error: the server's own text repeats the address.
         outcome = f"failed: {type(error).__name__}"
         if mail.tries >= MOST_TRIES or _is_final(error, recipient):
             self._finish(mail, outcome)
@@ -118,17 +118,17 @@ class Mailer:
     def _finish(self, mail: Mail, outcome: str) -> None:
         with self._db.transaction(by=ACTOR) as tx:
             outbox.finish(tx, mail.id, outcome)
-        tell = logger.error if outcome.startswith("failed") else logger.info
-        tell("mail", mail=mail.id, kind=mail.kind, outcome=outcome, tries=mail.tries)
+        log = logger.error if outcome.startswith("failed") else logger.info
+        log("mail finished", mail=mail.id, kind=mail.kind, outcome=outcome, tries=mail.tries)
 
     def _follow(self) -> None:
         while not self._stop.is_set():
             try:
                 sent = self.send_next()
                 if not sent:
-                    self.cross_off_nobodies()
+                    self.discard_unaddressed()
             except Unavailable:
-                sent = False  # the loop of the worker tells of the database
+                sent = False  # the worker's loop logs that the database is away
             except Exception:  # one mail that cannot be written must not end all others
                 logger.exception("mail failed")
                 sent = False
@@ -137,9 +137,9 @@ class Mailer:
 
 
 def _is_final(error: Exception, recipient: str) -> bool:
-    """Whether the server refused this recipient or mail for good (RFC 5321 §4.2.1: 5yz), or cannot write to it at all."""
+    """Return whether the server refused this recipient or mail for good (RFC 5321 §4.2.1: 5yz), or can never write to it."""
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return needs_smtputf8(recipient)  # another one is a server without STARTTLS, which its operator can mend
+        return needs_smtputf8(recipient)  # otherwise the server lacks STARTTLS, which its operator can change
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500

@@ -17,15 +17,15 @@ from vote.worker.drain import ACTOR, has_lost_its_tail, unread
 Progressed = Callable[[], None]
 
 
-def no_matter() -> None:
-    """For whoever is not watched."""
+def ignore_progress() -> None:
+    """Do nothing: the default where no watchdog follows the progress."""
 
 
 class ReadyStatus(Enum):
-    """What making ready came to."""
+    """The result of one step towards a ready shard."""
 
     BUSY = "another worker holds the shard"
-    AGAIN = "something changed on the way; look again"
+    AGAIN = "something changed meanwhile; try again"
     NEW_EPOCH = "a new epoch began"
     DRAIN = "the shard must be drained first"
     READY = "the shard takes ballots"
@@ -37,9 +37,9 @@ def make_ready(
     shard: int,
     *,
     may_lack_a_tail: bool = False,
-    progressed: Progressed = no_matter,
+    progressed: Progressed = ignore_progress,
 ) -> ReadyStatus:
-    """Take the next step towards a ready shard. Call it, and drain, until it says READY.
+    """Take the next step towards a ready shard. Call it, and drain, until it returns READY.
 
     `progressed` is called after each part of a long push. `may_lack_a_tail`: another server may have taken this one's
     place, and acknowledgements did not wait for it (R6).
@@ -53,17 +53,17 @@ def make_ready(
             return ReadyStatus.READY
         was_promoted = may_lack_a_tail and state.ready_for not in ("", state.instance)
         if not state.epoch or was_promoted or has_lost_its_tail(log, position, state) or _is_behind(tx, log, state):
-            word = log.begin_epoch(state)
-            return ReadyStatus.NEW_EPOCH if word == "ok" else ReadyStatus.AGAIN
+            status = log.begin_epoch(state)
+            return ReadyStatus.NEW_EPOCH if status == "ok" else ReadyStatus.AGAIN
         if position.epoch != state.epoch or unread(log, position, state):
             # The position of a new epoch and its gap row are committed before anything is pushed:
-            # whoever still holds a batch of the old one can no longer commit it.
+            # a worker that still holds a batch of the old epoch can no longer commit it.
             return ReadyStatus.DRAIN
         return _push_and_mark(tx, log, state, progressed)
 
 
 def _is_behind(tx: Tx, log: BallotLog, state: Shard) -> bool:
-    """R6: whether the shard lacks what was acknowledged, as a web process has found or as it was written down."""
+    """Return whether the shard lacks what was acknowledged, by a web process's finding or by the stored mark (R6)."""
     if state.is_set_back:
         return True
     mark = acknowledged_marks.of_epoch(tx, state.number, state.epoch)
@@ -76,21 +76,22 @@ def _push_and_mark(tx: Tx, log: BallotLog, state: Shard, progressed: Progressed)
         for competition in known:
             if not _push_voters(tx, log, state, competition.id, progressed):
                 return ReadyStatus.AGAIN
-    if log.push_rules(log.renewed(state), [Rules.from_competition(one) for one in known], warming=True) != "ok":
+    rules = [Rules.from_competition(competition) for competition in known]
+    if log.push_rules(log.renewed(state), rules, warming=True) != "ok":
         return ReadyStatus.AGAIN
-    # What was forgotten keeps its version also in a new life of the shard: older rules that come late are refused (R7).
+    # Forgotten competitions keep their version in a new epoch too, so that older rules that come late are refused (R7).
     if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":
         return ReadyStatus.AGAIN
-    word = log.make_ready(log.renewed(state))
-    return ReadyStatus.READY if word == "ok" else ReadyStatus.AGAIN
+    status = log.make_ready(log.renewed(state))
+    return ReadyStatus.READY if status == "ok" else ReadyStatus.AGAIN
 
 
 def _push_voters(tx: Tx, log: BallotLog, state: Shard, competition: int, progressed: Progressed) -> bool:
     for chunk in votes.all_choices(tx, competition):
         progressed()
-        mine = {
+        choices = {
             voter: choice for voter, choice in chunk.items() if shard_of(competition, voter, log.shards) == state.number
         }
-        if mine and log.push_voters(state, competition, mine) != "ok":
+        if choices and log.push_voters(state, competition, choices) != "ok":
             return False
     return True

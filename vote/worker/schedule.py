@@ -1,5 +1,6 @@
-"""Opens and closes competitions on time, tells ready shards what they do not know yet, compares what was acknowledged with
-the log, and finishes closings (R6, R7, R8)."""
+"""Opens and closes competitions on time, pushes missing rules to ready shards, compares acknowledged marks with the log, and
+finishes closings (R6, R7, R8).
+"""
 
 from vote.actions import competitions as change
 from vote.actions.closing import finish_closing
@@ -12,22 +13,22 @@ from vote.db.pool import Database
 
 ACTOR = "schedule"
 REPEAT_ERASURE_S = 10  # an entry that is on its way is recorded long before
-SETTLE_MS = 3_000  # R6: web processes write their marks once a second; so long a result waits for them after a restart
-SETTLE_AFTER_S = 10.0  # a log-out counts everywhere within a second
-SETTLE_STEP = 500  # left addresses looked at in one turn
+SETTLE_MS = 3_000  # R6: after a restart a result waits this long for marks, which web processes write once a second
+SETTLE_AFTER_S = 10.0  # a log-out takes effect everywhere within a second
+SETTLE_STEP = 500  # left addresses settled in one turn
 
-# Rules versions that were pushed, per life of a shard (number, epoch, instance) and competition.
+# Rules versions already pushed, per life of a shard (number, epoch, instance) and competition.
 AnnouncedRules = dict[tuple[int, str, str], dict[int, int]]
 
 
 def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
-    """Open and close what is due, and end holds whose process is gone. Returns what was changed.
+    """Open and close what is due, and end holds whose process is gone. Returns (competition, new state or "released").
 
-    Several workers may try: the second finds it done.
+    Several workers may call it: the second finds everything done.
     """
     with db.read() as tx:
         due = competitions.due(tx)
-    done: list[tuple[int, str]] = [(one, "released") for one in release_overdue(db, log, by=ACTOR)]
+    done: list[tuple[int, str]] = [(released, "released") for released in release_overdue(db, log, by=ACTOR)]
     for competition_id in due:
         if state := change.apply_schedule(db, log, competition_id, by=ACTOR):
             done.append((competition_id, state))
@@ -35,8 +36,10 @@ def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
 
 
 def compare_marks(db: Database, log: BallotLog) -> list[int]:
-    """Compare every mark that web processes have written with the log (R6). Returns shards that lack what was acknowledged:
-    they take no ballots until a new epoch has begun."""
+    """Compare every mark that web processes have written with the log (R6).
+
+    Returns the shards that lack what was acknowledged: they take no ballots until a new epoch has begun.
+    """
     with db.read() as tx:
         known = acknowledged_marks.all_marks(tx)
     present = [(shard.number, known.get((shard.number, shard.epoch))) for shard in log.describe_all()]
@@ -44,7 +47,7 @@ def compare_marks(db: Database, log: BallotLog) -> list[int]:
 
 
 def is_settled(shard: Shard) -> bool:
-    """Whether a shard takes ballots, and every mark of before its server's last restart has had the time to be written."""
+    """Return whether a shard takes ballots, and marks from before its server's last restart have had time to be written."""
     return shard.ready and shard.now_ms - shard.resumed_ms >= SETTLE_MS
 
 
@@ -52,11 +55,11 @@ def finish_closings(db: Database) -> list[int]:
     """Make the tallies of drained closings final. Returns the competitions that are closed now."""
     with db.read() as tx:
         closing = competitions.in_state(tx, "closing")
-    return [one for one in closing if finish_closing(db, one, by=ACTOR)]
+    return [competition for competition in closing if finish_closing(db, competition, by=ACTOR)]
 
 
 def repeat_erasures(db: Database, log: BallotLog) -> None:
-    """Ask the log again for erasures that are not recorded (R10). A second entry changes nothing."""
+    """Append erasures to the log again that are not recorded (R10). A second entry changes nothing."""
     with db.read() as tx:
         people = users.erasures_to_repeat(tx, after_s=REPEAT_ERASURE_S)
     for person in people:
@@ -64,32 +67,32 @@ def repeat_erasures(db: Database, log: BallotLog) -> None:
 
 
 def settle_left_addresses(db: Database, log: BallotLog) -> None:
-    """Look whether those who left an address while voting was open had voted: only then is the address spent.
+    """Settle whether people who left an address while voting was open had voted: only then is the address spent.
 
-    Not before no login of theirs can vote any more. What is accepted counts, recorded or not.
+    Not before their old logins can no longer vote. An accepted ballot counts, recorded or not.
     """
     with db.read() as tx:
-        found = left_addresses.unsettled(tx, after_s=SETTLE_AFTER_S, limit=SETTLE_STEP)
-        recorded = {left.id for left in found if votes.choice_of(tx, left.competition, left.voter) is not None}
-    for left in found:
+        unsettled = left_addresses.unsettled(tx, after_s=SETTLE_AFTER_S, limit=SETTLE_STEP)
+        recorded = {left.id for left in unsettled if votes.choice_of(tx, left.competition, left.voter) is not None}
+    for left in unsettled:
         has_voted = left.id in recorded or log.stored_choice(left.competition, left.voter) is not None
         with db.transaction(by=ACTOR) as tx:
             left_addresses.settle(tx, left.id, has_voted=has_voted)
 
 
 def push_what_is_missing(
-    db: Database, log: BallotLog, shards: list[Shard], told: AnnouncedRules
+    db: Database, log: BallotLog, shards: list[Shard], announced: AnnouncedRules
 ) -> list[tuple[Shard, int]]:
-    """Tell every ready shard the rules it was not told yet by this worker; it takes those newer than its own (R7).
+    """Push to every ready shard the rules this worker has not pushed to it yet; it takes those newer than its own (R7).
 
-    Returns shards that have forgotten a competition there is news of: it was opened again (memory.py).
+    Returns shards with newer rules for a competition they have forgotten: it was reopened (voter_eviction.py).
     """
     with db.read() as tx:
-        known = [Rules.from_competition(one) for one in competitions.known_to_log(tx)]
+        known = [Rules.from_competition(competition) for competition in competitions.known_to_log(tx)]
     forgotten: list[tuple[Shard, int]] = []
     for shard in shards:
         life = (shard.number, shard.epoch, shard.instance)
-        versions = told.setdefault(life, {})
+        versions = announced.setdefault(life, {})
         news = [rules for rules in known if versions.get(rules.competition, 0) < rules.version]
         if not shard.ready or not news:
             continue

@@ -1,4 +1,4 @@
-"""One mail to a mail server, over TLS that checks certificate and host name. When and which is in `postman.py`."""
+"""Hands a mail to a mail server, over TLS that verifies certificate and host name. `mailer.py` decides which and when."""
 
 import smtplib
 import ssl
@@ -13,7 +13,7 @@ TIMEOUT_S = 10.0  # for each step of the conversation
 
 
 class SmtpClient:
-    """Where SMTP_URL leads: `smtps://` with TLS from the first byte, `smtp://` with STARTTLS, plain only to loopback."""
+    """The server of SMTP_URL: `smtps://` with TLS from the first byte, `smtp://` with STARTTLS, plain only to loopback."""
 
     def __init__(self, url: str, *, sender: str) -> None:
         parts = urlsplit(url)
@@ -24,14 +24,14 @@ class SmtpClient:
         self._sender = mail_address(sender)
 
     def send(self, recipient: str, subject: str, text: str) -> None:
-        """Hand a mail over. Raises OSError or SMTPException; the server has not taken it then, as far as is known.
+        """Hand a mail over. Raises OSError or SMTPException; as far as is known the server has not taken it then.
 
         The domain goes out as A-labels, which every server takes (RFC 5890); only a local part beyond ASCII needs SMTPUTF8.
         """
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = self._sender, mail_address(recipient), subject
         mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=self._sender.rpartition("@")[2])
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note answers
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps auto-replies away
         mail.set_content(text, cte="7bit" if text.isascii() else "base64")
         with self._connected() as server:
             if self._user:
@@ -44,7 +44,9 @@ class SmtpClient:
         server = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_S)
         try:
             if not transport_security.is_local(self._host) or self._ca:
-                server.starttls(context=self._context())  # raises where the server has none: nothing goes in the clear
+                server.starttls(
+                    context=self._context()
+                )  # raises where the server has none: nothing is sent in the clear
         except (OSError, smtplib.SMTPException):
             server.close()
             raise

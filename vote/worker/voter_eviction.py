@@ -1,7 +1,7 @@
-"""What the log remembers of competitions that are over: it forgets their voters, and has them back before one opens again.
+"""Evicts voters of competitions that are over from the log's memory, and restores them before such a competition reopens.
 
-The memory of the log is for those who may still vote. A shard that has forgotten a competition takes no ballot for it and
-no newer rules either, whoever pushes them, until its voters are back from PostgreSQL: nobody can vote a second time.
+The log's memory is for those who may still vote. A shard that has forgotten a competition takes no ballot for it and no
+newer rules, whoever pushes them, until its voters are back from PostgreSQL: nobody can vote a second time.
 """
 
 from vote.ballotlog.entries import Rules
@@ -10,21 +10,21 @@ from vote.ballotlog.shard import Shard
 from vote.db import competitions, positions, retention, votes
 from vote.db.pool import Database
 from vote.domain.ballot import shard_of
-from vote.worker.make_ready import Progressed, no_matter
+from vote.worker.make_ready import Progressed, ignore_progress
 
 ACTOR = "keeping"
 
 
 def forget(db: Database, log: BallotLog, *, keep_hours: int) -> list[int]:
-    """Let every shard forget what is closed and safe. Returns the competitions that all shards have forgotten.
+    """Have every shard forget what is closed and safe. Returns the competitions that all shards have forgotten.
 
-    The log is first: when it ends halfway, the next look does it again, and a second time changes nothing.
+    The log comes first: when this ends halfway, the next call does it again, and a second time changes nothing.
     """
     with db.read() as tx:
         over = retention.to_forget(tx, keep_hours=keep_hours)
     if not over:
         return []
-    # Shards refuse versions that are not their newest: what was opened again meanwhile stays as it is.
+    # Shards refuse versions that are not their newest: a competition reopened meanwhile stays as it is.
     if not all([log.forget(shard, over) == "ok" for shard in log.describe_all()]):
         return []
     with db.transaction(by=ACTOR) as tx:
@@ -32,27 +32,27 @@ def forget(db: Database, log: BallotLog, *, keep_hours: int) -> list[int]:
 
 
 def remember(
-    db: Database, log: BallotLog, shard: Shard, competition: int, *, progressed: Progressed = no_matter
+    db: Database, log: BallotLog, shard: Shard, competition: int, *, progressed: Progressed = ignore_progress
 ) -> bool:
-    """Give a shard back the voters of a competition that was opened again, then its rules. False: try again later.
+    """Restore the voters of a reopened competition to a shard, then push its rules. Returns False to try again later.
 
-    `shard` as it was described before it was drained: all its ballots of this competition lie at or before its last
-    entry then, and must be recorded, so that PostgreSQL knows every voter (R5). Its row is locked meanwhile.
+    `shard` was described before it was drained: all its ballots of this competition lie at or before its last entry, and
+    must be recorded, so that PostgreSQL knows every voter (R5). Its row is locked meanwhile.
     """
     with db.transaction(by=ACTOR) as tx:
         position = positions.lock_shard(tx, shard.number)
-        found = competitions.find(tx, competition)
-        if found is None or position is None or position.epoch != shard.epoch or position.position < shard.last:
+        reopened = competitions.find(tx, competition)
+        if reopened is None or position is None or position.epoch != shard.epoch or position.position < shard.last:
             return False
-        rules = Rules.from_competition(found)
+        rules = Rules.from_competition(reopened)
         for chunk in votes.all_choices(tx, competition):
             progressed()
-            mine = {
+            choices = {
                 voter: choice
                 for voter, choice in chunk.items()
                 if shard_of(competition, voter, log.shards) == shard.number
             }
-            if log.remember(shard, rules, mine) != "ok":
+            if log.remember(shard, rules, choices) != "ok":
                 return False
         now = log.describe(shard.number)._replace(epoch=shard.epoch, instance=shard.instance)
         return log.push_remembered(now, rules) == "ok"

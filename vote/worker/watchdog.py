@@ -1,6 +1,6 @@
-"""Ends a worker whose loop stands still, so that whoever runs it (`vote up`, systemd, Kubernetes) starts it again.
+"""Ends a worker whose loop has stalled, so that its supervisor (`vote up`, systemd, Kubernetes) restarts it.
 
-Every wait for a store has a deadline, and a turn that fails is a turn. This is for what nobody expected: a lock that is
+Every wait for a store has a deadline, and a failed turn is a turn. This is for what nobody expected: a lock that is
 never released, a name server that never answers, a pipe of log lines that nobody empties.
 """
 
@@ -14,19 +14,19 @@ import structlog
 
 TURN_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.5
-LINE_WITHIN_S = 1.0  # for the last line: what holds the loop may hold the lines too
+LINE_WITHIN_S = 1.0  # for the last log line: whatever blocks the loop may block logging too
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
 logger = structlog.get_logger()
 
 
 def end_process() -> None:
-    """End this process at once. Nothing is cleaned up: cleaning up is what could stand still as well."""
+    """End this process at once, without cleanup: cleanup could stall as well."""
     os._exit(EXIT_CODE)
 
 
 class Watchdog:
-    """Counts its own looks since the last `beat`, and not the time: a machine that was frozen freezes both."""
+    """Watchdog timer. It counts its own checks since the last `beat` instead of time: a frozen machine freezes both."""
 
     def __init__(self, end: Callable[[], None] = end_process) -> None:
         self._end = end
@@ -36,15 +36,15 @@ class Watchdog:
         self._watched = threading.get_ident()
 
     def start(self) -> None:
-        """Begin to watch the thread that made this."""
+        """Begin to watch the thread that created this."""
         self._thread.start()
 
     def beat(self) -> None:
-        """Say that the loop goes on."""
+        """Report that the loop is running."""
         self._has_beaten.set()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._stop.set()
 
     def _watch(self) -> None:
@@ -58,12 +58,12 @@ class Watchdog:
 
     def _give_up(self, quiet_s: float) -> None:
         frame = sys._current_frames().get(self._watched)
-        at = "".join(traceback.format_stack(frame)[-2:]).strip() if frame else "gone"
+        stack = "".join(traceback.format_stack(frame)[-2:]).strip() if frame else "gone"
 
-        def say() -> None:
-            logger.critical("stands still", seconds=quiet_s, at=at, what="this worker ends, to be started again")
+        def log_stall() -> None:
+            logger.critical("loop stalled", seconds=quiet_s, at=stack, what="this worker ends, to be restarted")
 
-        last_line = threading.Thread(target=say, daemon=True)
+        last_line = threading.Thread(target=log_stall, daemon=True)
         last_line.start()
         last_line.join(LINE_WITHIN_S)
         self._end()

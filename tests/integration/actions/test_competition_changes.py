@@ -205,7 +205,7 @@ def test_a_reopened_one_says_so(
         assert "Voting was reopened" in browser.get(page).text
         assert "The result that had been final since" in browser.get(page).text
     close(owner, log, worker, voted)
-    assert "This result replaces one that had been final since" in browser.get(f"/results/{voted.id}").text
+    assert "This result replaces the one that had been final since" in browser.get(f"/results/{voted.id}").text
     assert api.get(path).get_json()["reopened_at"] == told["reopened_at"]
 
 

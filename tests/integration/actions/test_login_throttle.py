@@ -210,7 +210,7 @@ def test_a_day_later_there_are_a_hundred_more(
 
     later(24 * 3600)
     assert door.try_("ada", RIGHT, origin=LoginSource("last", None)) == "in"
-    worker.keeper.mark()
+    worker.maintenance.mark()
 
     with owner.read() as tx:
         assert tx.execute("SELECT count(*) FROM login_locks").fetchone() == (0,)

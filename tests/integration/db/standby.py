@@ -184,7 +184,7 @@ def follow(services: Services, competition: int, during: Callable[[], None]) -> 
 
     def tell(_competition: int, what: Any) -> None:
         assert isinstance(what, CompetitionView), what
-        told.append(what.news.version)
+        told.append(what.figures.version)
 
     async def run() -> None:
         feed = Feed(services.reports, lambda: [competition], tell, services.replica)

@@ -80,8 +80,8 @@ def test_a_crowd_that_comes_at_once_shares_a_reading(services: Services, make_co
         one = Feed(counted, list, lambda *_: None)
         one.start()
         try:
-            known = [one.board(competition) for _ in range(500)]
-            unknown = [one.board(number) for number in range(2**52 - 500, 2**52)]
+            known = [one.view(competition) for _ in range(500)]
+            unknown = [one.view(number) for number in range(2**52 - 500, 2**52)]
             return await asyncio.gather(*known, *unknown)
         finally:
             await one.stop()
@@ -90,7 +90,7 @@ def test_a_crowd_that_comes_at_once_shares_a_reading(services: Services, make_co
     counted.close()
 
     assert [board is not None for board in boards] == [True] * 500 + [False] * 500
-    assert {json.loads(board.news.text)["competition"] for board in boards if board} == {competition}
+    assert {json.loads(board.figures.text)["competition"] for board in boards if board} == {competition}
     assert counted.readings <= 2
 
 
@@ -99,8 +99,8 @@ def test_somebody_who_gives_up_takes_nobody_along(services: Services, make_compe
 
     async def run() -> CompetitionView | None:
         one = Feed(services.reports, list, lambda *_: None)
-        impatient = asyncio.create_task(one.board(competition))
-        patient = asyncio.create_task(one.board(competition))
+        impatient = asyncio.create_task(one.view(competition))
+        patient = asyncio.create_task(one.view(competition))
         await asyncio.sleep(0)
         impatient.cancel()
         one.start()

@@ -67,7 +67,7 @@ def test_a_log_out_closes_the_socket_within_a_second(
 def _logged_in(site: Site, user: Account, via: str, number: int) -> tuple[dict[str, Any], str]:
     if via == "token":
         token = create_jwt_token(user.id, secret=site.parts.settings.jwt_secret)
-        jti = site.live._admission._identifier.by_bearer(f"Bearer {token}".encode(), now=time.time()).subject
+        jti = site.live._admission._authenticator.by_bearer(f"Bearer {token}".encode(), now=time.time()).subject
         return {"headers": {"Authorization": f"Bearer {token}"}}, jti
     sid = f"sid-{number}"
     how = {"origin": site.origin, "cookie": site.cookie(user.id, sid=sid)}

@@ -180,8 +180,8 @@ def test_an_error_nobody_expected_does_not_end_the_feed(
         one.start()
         try:
             with pytest.raises(DatabaseUnavailable):
-                await one.board(breaks)
-            return await one.board(works)
+                await one.view(breaks)
+            return await one.view(works)
         finally:
             await one.stop()
 

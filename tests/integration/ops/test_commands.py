@@ -92,7 +92,7 @@ def test_a_role_is_given_and_the_audit_says_by_what(
 
     given = vote(environment, "admin", "promote", "helper", "--role", "organiser")
 
-    assert given.output == "helper is organiser now.\n"
+    assert given.output == "helper now has the role organiser.\n"
     with owner.read() as tx:
         found = users.find(tx, account.id)
         actor = tx.execute("SELECT actor FROM audit_log ORDER BY id DESC LIMIT 1").fetchone()
@@ -111,7 +111,7 @@ def test_a_reset_password_replaces_the_old_one(
     done = vote(environment, "admin", "reset", "helper", password="Another-1")
 
     assert isinstance(refused.exception, InvalidInput)
-    assert done.output == "helper has the new password and is logged out everywhere.\n"
+    assert done.output == "Password reset. helper is logged out everywhere.\n"
     assert log_in(owner, settings, "helper", "Another-1").first_password
     with pytest.raises(NotLoggedIn):
         log_in(owner, settings, "helper", "Pass123!")
@@ -123,7 +123,7 @@ def test_an_account_is_unlocked(
     account, throttle = make_user(username="helper"), LoginThrottle(owner, settings)
     with owner.transaction(by="tests") as tx:
         for _ in range(GUESSES_A_DAY):
-            attempts.count_upto(
+            attempts.count_up_to(
                 tx, throttle.subject("name", "helper"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
             )
         account_locks.insert(tx, account.id, throttle.subject("name", "helper"), attempts.EVERYWHERE)

@@ -17,12 +17,12 @@ SLEEP = "started; exec sleep 1000"
 class Supervised:
     """A running supervisor and what its parts wrote."""
 
-    def __init__(self, folder: Path, *services: str) -> None:
+    def __init__(self, folder: Path, *parts: str) -> None:
         self._started, self._output = folder / "started", folder / "output"
         self._started.touch()
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.ops.supervised", *services],
+                [sys.executable, "-m", "tests.integration.ops.supervised", *parts],
                 env={**os.environ, "STARTED": str(self._started), "FOLDER": str(folder)},
                 stdout=output,
                 stderr=output,
@@ -50,8 +50,8 @@ Supervise = Callable[..., Supervised]
 def supervise(tmp_path: Path) -> Iterator[Supervise]:
     running: list[Supervised] = []
 
-    def start(*services: str) -> Supervised:
-        running.append(Supervised(tmp_path, *services))
+    def start(*parts: str) -> Supervised:
+        running.append(Supervised(tmp_path, *parts))
         return running[-1]
 
     yield start
@@ -79,8 +79,8 @@ def test_a_part_that_is_killed_comes_back_and_the_others_are_left_alone(supervis
     one.wait_for_life("web", 3)
     assert one.pids("db") == one.pids("db")[:1]
     assert is_alive(one.pids("db")[0])
-    assert "web ended (signal 9); starting it again now." in one.output
-    assert "web ended (signal 9); starting it again in 0.2 s." in one.output
+    assert "web ended (signal 9); restarting it now." in one.output
+    assert "web ended (signal 9); restarting it in 0.2 s." in one.output
 
 
 def test_a_part_that_ends_by_itself_is_told_with_its_exit_code(supervise: Supervise) -> None:
@@ -88,7 +88,7 @@ def test_a_part_that_ends_by_itself_is_told_with_its_exit_code(supervise: Superv
 
     one.wait_for_life("web", 2)
 
-    assert "web ended (exit code 3); starting it again now." in one.output
+    assert "web ended (exit code 3); restarting it now." in one.output
 
 
 def test_what_a_dead_part_left_is_ended_before_it_starts_again(supervise: Supervise) -> None:

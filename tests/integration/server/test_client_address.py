@@ -57,7 +57,7 @@ def test_administration_answers_only_to_its_networks(
 
     assert (api.status, page.status, others.status) == (status, status, 200)
     if status == 403:
-        assert "Administration does not answer to your network" in json.loads(api.body)["detail"]
+        assert "The dashboard is not available from your network" in json.loads(api.body)["detail"]
 
 
 def test_nobody_outside_learns_who_may_administer(environment: dict[str, str]) -> None:

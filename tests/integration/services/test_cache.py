@@ -138,7 +138,7 @@ def test_what_could_not_be_forgotten_is_forgotten_before_the_next_copy_is_taken(
 
 def test_what_changes_again_while_it_is_forgotten_is_owed_still(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = both[0]
-    pipeline = cache._patient.pipeline
+    pipeline = cache._invalidating_redis.pipeline
 
     def changed_meanwhile(**how: Any) -> Any:
         made = pipeline(**how)
@@ -147,7 +147,7 @@ def test_what_changes_again_while_it_is_forgotten_is_owed_still(both: Both, monk
         return made
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache._patient, "pipeline", changed_meanwhile)
+        patch.setattr(cache._invalidating_redis, "pipeline", changed_meanwhile)
         cache.forget(["x", "y"])
 
     assert list(cache._owed) == ["x"]

@@ -150,7 +150,7 @@ def test_rules_are_asked_with_the_figures(
     one = make_competition()
     assert "data-total" in browser.get(f"/results/{one.id}").text
 
-    owner._when_changed = None
+    owner._on_change = None
     change.change(owner, log, one.id, by=organiser, if_match=None, results_visibility="after_close")
 
     assert services.competition_cache.competition(one.id).results_visibility == "live"  # type: ignore[union-attr]

@@ -36,7 +36,7 @@ def both(redis_url: str) -> Iterator[Both]:
 
 def passes(limiter: RateLimiter, limit: RateLimit = HOUR, subject: str = "user:1") -> bool:
     try:
-        limiter.take(limit, subject)
+        limiter.acquire(limit, subject)
     except TooManyRequests:
         return False
     return True
@@ -63,22 +63,22 @@ def test_one_process_may_use_the_whole_limit_and_then_the_other_knows(both: Both
 def test_room_comes_back_and_the_answer_says_when(both: Both) -> None:
     assert passes(both[0], QUICK)
     with pytest.raises(TooManyRequests) as told:
-        both[1].take(QUICK, "user:1")
+        both[1].acquire(QUICK, "user:1")
     assert told.value.retry_after_s == 1
 
     wait_until(lambda: passes(both[1], QUICK), what="room again")
 
 
 def test_an_empty_bucket_is_no_key(both: Both, redis_url: str) -> None:
-    both[0].take(HOUR, "user:1")
-    both[0].give_back(HOUR, "user:1")
+    both[0].acquire(HOUR, "user:1")
+    both[0].refund(HOUR, "user:1")
 
     assert not both[0]._script.registered_client.exists(key_of(OURS.id, HOUR, "user:1"))
 
 
 def test_what_is_given_back_may_be_taken_again(both: Both) -> None:
     assert count(both, 20) == HOUR.burst
-    both[0].give_back(HOUR, "user:1")
+    both[0].refund(HOUR, "user:1")
 
     assert [passes(both[1]), passes(both[1])] == [True, False]
 
@@ -86,7 +86,7 @@ def test_what_is_given_back_may_be_taken_again(both: Both) -> None:
 def test_a_refused_try_counts_nothing(both: Both) -> None:
     assert count(both, 200) == HOUR.burst
     for _ in range(HOUR.burst):
-        both[0].give_back(HOUR, "user:1")
+        both[0].refund(HOUR, "user:1")
 
     assert count(both, 200) == HOUR.burst
 
@@ -117,7 +117,7 @@ async def _press(redis_url: str, limit: RateLimit, accounts: list[int]) -> int:
     async def one(number: int, account: int) -> bool:
         limiter = both[number % PROCESSES]
         try:
-            await limiter.take(account, limiter.number(account))
+            await limiter.acquire(account, limiter.number(account))
         except TooManyRequests:
             return False
         return True
@@ -159,7 +159,7 @@ def test_what_was_let_through_uncounted_is_counted_with_the_next(both: Both) -> 
     for _ in range(20):
         for limiter in both:
             try:
-                limiter.take_after_first(HOUR, "user:1")
+                limiter.acquire_after_first(HOUR, "user:1")
             except TooManyRequests:
                 continue
             passed += 1
@@ -193,7 +193,7 @@ def test_two_installations_on_one_redis_count_apart(redis_url: str) -> None:
         closing(RateLimiter(redis_url, OURS, processes=1)) as ours,
         closing(RateLimiter(redis_url, Installation("others"), processes=1)) as theirs,
     ):
-        ours.take(HOUR, "user:1", HOUR.burst)
+        ours.acquire(HOUR, "user:1", HOUR.burst)
         with pytest.raises(TooManyRequests):
-            ours.take(HOUR, "user:1")
-        theirs.take(HOUR, "user:1", HOUR.burst)
+            ours.acquire(HOUR, "user:1")
+        theirs.acquire(HOUR, "user:1", HOUR.burst)

@@ -122,7 +122,7 @@ def test_the_second_press_waits_five_seconds_and_is_told(person: Callable[..., P
         answers = pool.submit(one.at_once).result()
 
     assert [answer.status_code for answer in answers] == [503, 503]
-    assert "What you sent first is still being worked on" in answers[0].text + answers[1].text
+    assert "Your first request is still being processed" in answers[0].text + answers[1].text
 
 
 def test_a_first_press_that_fails_leaves_the_key_to_the_second(

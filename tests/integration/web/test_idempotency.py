@@ -127,4 +127,4 @@ def test_a_browser_without_cookies_is_told_so(person: Callable[..., Person], app
     assert "Your browser sent no cookie. Allow cookies for this site, or open it with https://" in answer.text
     stale = person(forms.login).send(csrf_token=one.fields["csrf_token"])
     assert stale.status_code == 403
-    assert "This form is too old" in stale.text
+    assert "This form has expired" in stale.text

@@ -99,7 +99,7 @@ def page_links(browser: Browser, path: str) -> Iterator[TestResponse]:
         page = browser.get(path)
         assert page.status_code == 200
         yield page
-        following = re.search(r'href="([^"]+)">(?:Older competitions|Earlier ones)<', page.text)
+        following = re.search(r'href="([^"]+)">(?:Older competitions|Older decisions)<', page.text)
         path = following[1].replace("&amp;", "&") if following else ""
 
 

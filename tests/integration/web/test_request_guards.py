@@ -108,8 +108,8 @@ def test_a_form_without_its_token_is_refused(
                 answer = browser.send(path, fields)
 
                 assert answer.status_code == 403
-                assert "Load the page again" in answer.text
-                assert "log in with the account" not in answer.text, "another account would not help"
+                assert "Reload the page" in answer.text
+                assert "log in with an account" not in answer.text, "another account would not help"
     assert browser.get("/api/me").status_code == 200
 
 

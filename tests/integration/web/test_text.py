@@ -43,7 +43,21 @@ def test_what_is_no_text_is_refused_in_every_field_of_every_body(
     assert {(one.path, answer.status) for one, answer in zip(asked, answers, strict=True)} == {
         (path, 422) for path in PATHS
     }
-    assert all("no text" in json.loads(answer.body)["detail"] for answer in answers)
+    assert all("not valid UTF-8" in json.loads(answer.body)["detail"] for answer in answers)
+
+
+WITHOUT_A_NAME = [
+    ("application/json", b'{"email": "ada@example.org", "": "x"}'),
+    (FORM, b"email=ada@example.org&=x"),
+    (MULTIPART, PART.replace(b"--x--\r\n", b"") % (b"email", b"ada@example.org") + PART % (b"", b"x")),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), WITHOUT_A_NAME, ids=["json", "form", "multipart"])
+def test_a_field_without_a_name_is_a_field_that_nobody_offered(
+    settings: Settings, redis_url: str, kind: str, body: bytes
+) -> None:
+    assert ask(settings, [Request("POST", "/forgot", {"Content-Type": kind}, body)])[0].status == 422
 
 
 @pytest.mark.parametrize("kind", ["application/x-rubbish", "text/plain", "application/xml"])

@@ -70,7 +70,7 @@ def test_a_half_replayed_log_brings_no_older_choice_back(
     monkeypatch.setattr("vote.worker.drain.BATCH_ENTRIES", 1)
     while (batch := drain(worker.db, log, shard)) is not None:
         with owner.read() as tx:
-            assert votes.choice_of(tx, competition.id, voter.id) == "b", f"after position {batch.upto}"
+            assert votes.choice_of(tx, competition.id, voter.id) == "b", f"after position {batch.last}"
             assert tallies.read(tx, [competition.id])[competition.id].counts == {"a": 0, "b": 1}
 
 

@@ -68,11 +68,11 @@ def test_accounts_that_nobody_uses_are_erased_and_a_restore_erases_them_again(
     cast(settings, competition.id, votes_now.id, "a")
     worker.step()
 
-    worker.keeper.erase_unused()
+    worker.maintenance.erase_unused()
     with owner.read() as tx:
         assert users.find(tx, unused.id) is not None, "never, unless a limit is set"
-    worker.keeper.account_keep_days = 30
-    worker.keeper.erase_unused()
+    worker.maintenance.account_keep_days = 30
+    worker.maintenance.erase_unused()
 
     def erased() -> set[int]:
         with owner.read() as tx:
@@ -80,7 +80,7 @@ def test_accounts_that_nobody_uses_are_erased_and_a_restore_erases_them_again(
             return {one.id for one in everybody if users.find(tx, one.id) is None}
 
     assert erased() == {unused.id}
-    assert not worker.keeper.erase_unused(), "nobody else"
+    assert not worker.maintenance.erase_unused(), "nobody else"
     worker.step()
     restore_person(owner, unused)
     worker.step()

@@ -23,26 +23,26 @@ def errors_of(model: Any, given: dict[str, Any]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("username", "ab", "At least 3"),
-        ("username", "a" * 41, "At most 40"),
+        ("username", "ab", "Use at least 3"),
+        ("username", "a" * 41, "Use at most 40"),
         ("username", "ada l", "letters A to Z"),
         ("username", "ada\nb", "letters A to Z"),
         ("username", "adä", "letters A to Z"),
         ("username", "ada\0", "letters A to Z"),
-        ("username", 12345, "as text"),
-        ("username", None, "as text"),
-        ("username", "ada\ud800", "no text"),
+        ("username", 12345, "must be text"),
+        ("username", None, "must be text"),
+        ("username", "ada\ud800", "not valid UTF-8"),
         ("email", "ada", "name@example.org"),
         ("email", "ada@", "name@example.org"),
         ("email", "ada@ex ample.com", "name@example.org"),
         ("email", "ada@example.com\nb", "name@example.org"),
-        ("email", "a@" + "b" * 300 + ".com", "At most 254"),
+        ("email", "a@" + "b" * 300 + ".com", "Use at most 254"),
         ("email", "", "name@example.org"),
-        ("password", "short1!", "At least 8"),
+        ("password", "short1!", "Use at least 8"),
         ("password", "iloveyou", "attackers try"),
-        ("password", "Test-2026", "a name or a word of this site"),
-        ("password", "x" * 1025, "At most 1024"),
-        ("confirm_password", "Pass123?", "not the same"),
+        ("password", "Test-2026", "your name or a word from this site"),
+        ("password", "x" * 1025, "Use at most 1024"),
+        ("confirm_password", "Pass123?", "do not match"),
         ("is_admin", True, "no such field"),
         ("role", "admin", "no such field"),
     ],
@@ -52,7 +52,7 @@ def test_a_registration_says_what_is_wrong_with_a_field(field: str, value: objec
 
 
 def test_every_field_of_a_registration_is_needed() -> None:
-    assert errors_of(Registration, {}) == dict.fromkeys(PERSON, "This is needed.")
+    assert errors_of(Registration, {}) == dict.fromkeys(PERSON, "This field is required.")
 
 
 def test_a_password_is_not_the_name() -> None:
@@ -87,7 +87,10 @@ def test_what_is_secret_is_not_shown() -> None:
 
 def test_a_login_looks_only_at_the_kind() -> None:
     assert validation.check(Login, {"username": "", "password": ""}).username == ""
-    assert errors_of(Login, {"username": 1}) == {"username": "Write this as text.", "password": "This is needed."}
+    assert errors_of(Login, {"username": 1}) == {
+        "username": "This must be text.",
+        "password": "This field is required.",
+    }
 
 
 def test_a_new_password_is_checked_like_a_first_one() -> None:
@@ -123,27 +126,27 @@ def test_a_list_of_26_options_is_taken() -> None:
 @pytest.mark.parametrize(
     ("given", "field", "says"),
     [
-        ({"name": "Q"}, "options", "is needed"),
+        ({"name": "Q"}, "options", "is required"),
         ({"name": "Q", "options": []}, "options", "at least 2"),
         ({"name": "Q", "options": ["A"]}, "options", "at least 2"),
         ({"name": "Q", "options": [str(n) for n in range(27)]}, "options", "at most 26"),
-        ({"name": "Q", "options": "AB"}, "options", "as a list"),
-        ({"name": "Q", "options": ["A", 5]}, "option_b", "as text"),
-        ({"name": "Q", "options": ["A", " "]}, "option_b", "is needed"),
+        ({"name": "Q", "options": "AB"}, "options", "must be a list"),
+        ({"name": "Q", "options": ["A", 5]}, "option_b", "must be text"),
+        ({"name": "Q", "options": ["A", " "]}, "option_b", "is required"),
         ({"name": "Q", "options": ["A", "a"]}, "options", "same text"),
-        ({"name": "Q", "option_a": "A"}, "option_b", "is needed"),
-        ({"name": "Q", "option_b": "B"}, "option_a", "is needed"),
-        ({**QUESTION, "option_d": "D"}, "option_c", "is needed"),
+        ({"name": "Q", "option_a": "A"}, "option_b", "is required"),
+        ({"name": "Q", "option_b": "B"}, "option_a", "is required"),
+        ({**QUESTION, "option_d": "D"}, "option_c", "is required"),
         ({**QUESTION, "options": ["A", "B"]}, "options", "not both"),
         ({**QUESTION, "option_a": "A\nB"}, "option_a", "one line"),
-        ({**QUESTION, "option_a": "A" * 201}, "option_a", "At most 200"),
-        ({**QUESTION, "name": ""}, "name", "is needed"),
-        ({**QUESTION, "name": "  "}, "name", "is needed"),
-        ({**QUESTION, "name": None}, "name", "as text"),
-        ({**QUESTION, "name": "Q" * 201}, "name", "At most 200"),
+        ({**QUESTION, "option_a": "A" * 201}, "option_a", "Use at most 200"),
+        ({**QUESTION, "name": ""}, "name", "is required"),
+        ({**QUESTION, "name": "  "}, "name", "is required"),
+        ({**QUESTION, "name": None}, "name", "must be text"),
+        ({**QUESTION, "name": "Q" * 201}, "name", "Use at most 200"),
         ({**QUESTION, "name": "Q\0"}, "name", "one line"),
         ({**QUESTION, "description": "\0"}, "description", "control characters"),
-        ({**QUESTION, "description": "D" * 2001}, "description", "At most 2000"),
+        ({**QUESTION, "description": "D" * 2001}, "description", "Use at most 2000"),
         ({**QUESTION, "opens_at": "tomorrow"}, "opens_at", "with its zone"),
         ({**QUESTION, "opens_at": "2030-01-01"}, "opens_at", "with its zone"),
         ({**QUESTION, "opens_at": "2030-01-01T10:00"}, "opens_at", "with its zone"),

@@ -1,4 +1,4 @@
-"""The WAL that was streamed: sealed file by file, and let go when no backup needs it any more."""
+"""Archive streamed WAL: seal it file by file, and remove it when no backup needs it any more."""
 
 import contextlib
 import hashlib
@@ -16,8 +16,9 @@ NOTE = "flushed.json"
 
 
 class Flushed(NamedTuple):
-    """Up to where the stream has told the server that the WAL is on its disk: no restore may end before. `sha256` is of
-    the file that was being written, up to there: until it is sealed, this is what shows a changed byte.
+    """The WAL position that the stream has confirmed to the server as on its disk: no restore may end before it.
+
+    `sha256` covers the unfinished file up to there: until that file is sealed, only this hash reveals a changed byte.
     """
 
     timeline: int
@@ -26,14 +27,14 @@ class Flushed(NamedTuple):
 
 
 class Prefix:
-    """The hash of the file that is being written, up to a place that grows: each byte is read once."""
+    """The incremental hash of the unfinished file up to a growing position: each byte is read once."""
 
     def __init__(self, stream: Path) -> None:
         self._stream = stream
         self._name, self._done, self._hash = "", 0, hashlib.sha256()
 
     def sha256(self, timeline: int, lsn: int, size: int) -> str | None:
-        """The hash up to `lsn`; None when the file is not there (it was finished meanwhile)."""
+        """Return the hash up to `lsn`; None when the file is gone because it was finished meanwhile."""
         name = Segment(timeline, lsn // size).name(size)
         if name != self._name or lsn % size < self._done:
             self._name, self._done, self._hash = name, 0, hashlib.sha256()
@@ -49,18 +50,18 @@ class Prefix:
 
 
 def seal_complete(stream: Path, wal: Path, recipient: Recipient) -> int:
-    """Seal what the stream has finished and remove it in the clear. Returns the number of files."""
-    done = 0
+    """Seal the files that the stream has finished and remove the plain ones. Returns their number."""
+    sealed = 0
     for file in sorted(stream.iterdir()):
         if SEGMENT.fullmatch(file.name) or HISTORY.fullmatch(file.name):
             _seal(file, wal / (file.name + SUFFIX), recipient)
             file.unlink()
-            done += 1
-    return done
+            sealed += 1
+    return sealed
 
 
 def seal_rest(stream: Path, wal: Path, recipient: Recipient) -> None:
-    """Seal everything, the unfinished segment too: this stream does not go on where it was."""
+    """Seal everything including the unfinished segment, for a stream that will not continue from here."""
     if not stream.is_dir():
         return
     seal_complete(stream, wal, recipient)
@@ -71,37 +72,37 @@ def seal_rest(stream: Path, wal: Path, recipient: Recipient) -> None:
 
 
 def prune(wal: Path, kept: list[Manifest]) -> int:
-    """Remove sealed segments that lie before all kept backups. Returns how many. History files stay: they are small."""
+    """Remove sealed segments older than all kept backups. Returns their number. History files stay: they are small."""
     if not kept or not wal.is_dir():
         return 0
     size = kept[0].segment_bytes
     first = min(parse_lsn(manifest.start_lsn) for manifest in kept) // size
     old = [
-        one
-        for one in wal.glob("*" + SUFFIX)
-        if SEGMENT.match(one.name) and parse_segment(one.name, size).number < first
+        segment
+        for segment in wal.glob("*" + SUFFIX)
+        if SEGMENT.match(segment.name) and parse_segment(segment.name, size).number < first
     ]
-    for one in old:
-        one.unlink()
+    for segment in old:
+        segment.unlink()
     return len(old)
 
 
 def note(stream: Path, flushed: Flushed) -> None:
-    """Remember up to where the stream is on disk. Cheap: it is written every second and may be a second old."""
+    """Record how far the stream is on disk. Cheap, as it is called every second; the record may be a second old."""
     new = stream / (NOTE + ".new")
     new.write_text(json.dumps(flushed._asdict()))
     new.rename(stream / NOTE)
 
 
 def noted(stream: Path) -> Flushed | None:
-    """What was remembered last."""
+    """Return the last recorded position, or None."""
     with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
         return Flushed(**json.loads((stream / NOTE).read_text()))
     return None
 
 
 def _seal(file: Path, target: Path, recipient: Recipient, *, again: bool = False) -> None:
-    # A file streamed twice (after a crash between sealing and removing) is the same file: the first one stays.
+    # A file that was streamed again after a crash between sealing and removing is identical: keep the first.
     if again or not target.exists():
         with file.open("rb") as source:
             seal(source, target, recipient)

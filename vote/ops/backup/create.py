@@ -1,6 +1,6 @@
-"""Makes a backup: base backup streamed from the server into an encrypted file, then a moment whose content is known.
+"""Make a backup: stream an encrypted base backup, then record a moment with known content.
 
-The moment lies after the base backup, so that a restored server can be stopped exactly there and compared.
+The moment comes after the base backup, so that a restored server can stop exactly there and be compared.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ from vote.ops.embedded.disk import sync_names
 from vote.ops.progress import Bar
 
 NAME = "vote backup"
-STREAM_WAIT_S = 60.0  # the stream is a second behind at most; a stalled one must not hold a backup for ever
+STREAM_WAIT_S = 60.0  # the stream is at most a second behind; a stalled one must not block a backup for ever
 FREEZE_TRIES = 5
 TAIL_BYTES = 16 * 1024
 WAL_RANGE = re.compile(rb'"Timeline": (\d+), "Start-LSN": "([0-9A-F/]+)", "End-LSN": "([0-9A-F/]+)"')
 
 
 class _Streamed(NamedTuple):
-    """What pg_basebackup told about the base backup it sent."""
+    """What pg_basebackup reported about the base backup."""
 
     sealed: Sealed
     start_lsn: str
@@ -48,7 +48,7 @@ class _Streamed(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What the database holds at the moment."""
+    """The content of the database at the backup's moment."""
 
     moment: Moment
     record_lsn: str
@@ -59,8 +59,8 @@ class _Known(NamedTuple):
 
 
 def create(settings: Settings, *, quiet: bool = False) -> Manifest:
-    """Make a backup and note it in the database. Raises BackupUnusable, ConfigError or DatabaseUnavailable; nothing that
-    could be taken for a backup is left then.
+    """Make a backup and record it in the database. Raises BackupUnusable, ConfigError or DatabaseUnavailable, and then
+    leaves nothing that could be mistaken for a backup.
     """
     folder, recipient = Folder.from_settings(settings), recipient_of(settings)
     with folder.being_written(), replication.connected(settings.database("backup"), name=NAME) as tx:
@@ -78,7 +78,7 @@ def create(settings: Settings, *, quiet: bool = False) -> Manifest:
 def _create(settings: Settings, folder: Folder, recipient: Recipient, label: str, tx: Tx, *, quiet: bool) -> Manifest:
     server = replication.server(tx)
     if replication.has_tablespaces(tx):
-        raise BackupUnusable("The server has tablespaces: back it up with deploy/pgbackrest.")
+        raise BackupUnusable("The server has tablespaces, which `vote backup` does not support: use deploy/pgbackrest.")
     started_at = datetime.now(UTC)
     new = folder.base / (label + UNFINISHED)
     new.mkdir(mode=0o700)
@@ -137,7 +137,7 @@ def _label(folder: Folder) -> str:
 
 @contextlib.contextmanager
 def _streaming(settings: Settings, folder: Folder, server: Server) -> Iterator[Callable[[], None]]:
-    """See that the WAL of the backup is streamed, by whoever does it already or by us. Gives what to call meanwhile."""
+    """Make sure that the backup's WAL is streamed, by a running stream or our own. Yields a function to call meanwhile."""
     if is_streaming(folder, server.system):
         yield lambda: None
         return
@@ -151,8 +151,8 @@ def _stream_base(settings: Settings, server: Server, target: Path, recipient: Re
     conninfo, environ = pg_clients.connection(settings.database("backup").url, NAME)
     command = [str(pg_clients.bin_of(server.major) / "pg_basebackup"), "-d", conninfo, "--no-password"]
     command += ["-D", "-", "--format=tar", "--wal-method=none", "--checkpoint=fast", "--manifest-checksums=SHA256"]
-    with tempfile.TemporaryFile() as told, Bar("base backup", server.bytes, quiet=quiet) as bar:
-        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=told) as sender:
+    with tempfile.TemporaryFile() as errors, Bar("Base backup", server.bytes, quiet=quiet) as bar:
+        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=errors) as sender:
             assert sender.stdout is not None
             source = _Tail(sender.stdout)
             try:
@@ -161,17 +161,17 @@ def _stream_base(settings: Settings, server: Server, target: Path, recipient: Re
                 sender.kill()
                 raise
         if sender.returncode != 0:
-            told.seek(0)
-            raise BackupUnusable(f"pg_basebackup failed: {told.read().decode(errors='replace').strip()}")
-    found = WAL_RANGE.findall(source.tail)
-    if len(found) != 1:
-        raise BackupUnusable("The base backup does not say where its WAL begins and ends.")
-    timeline, start, stop = (value.decode() for value in found[0])
+            errors.seek(0)
+            raise BackupUnusable(f"pg_basebackup failed: {errors.read().decode(errors='replace').strip()}")
+    ranges = WAL_RANGE.findall(source.tail)
+    if len(ranges) != 1:
+        raise BackupUnusable("The base backup does not state where its WAL begins and ends. Try again.")
+    timeline, start, stop = (value.decode() for value in ranges[0])
     return _Streamed(sealed, start, stop, int(timeline))
 
 
 class _Tail:
-    """Reads a stream and remembers its end: there PostgreSQL's own manifest says which WAL belongs to the backup."""
+    """A reader that keeps the end of the stream, where PostgreSQL's own manifest names the WAL that the backup needs."""
 
     def __init__(self, source: Source) -> None:
         self._source, self.tail = source, b""
@@ -183,7 +183,7 @@ class _Tail:
 
 
 def _known(settings: Settings, label: str) -> _Known:
-    """Stop recording for some milliseconds, note the place in the WAL and take a snapshot; look at it afterwards."""
+    """Pause recording for milliseconds, note the WAL position and take a snapshot; query its content afterwards."""
     target = settings.database("backup")
     with replication.connected(target, name=NAME) as holder, replication.connected(target, name=NAME) as reader:
         reader.isolation_level = IsolationLevel.REPEATABLE_READ
@@ -205,7 +205,9 @@ def _known(settings: Settings, label: str) -> _Known:
                     )
             except (LockNotAvailable, DeadlockDetected) as error:
                 if attempt == FREEZE_TRIES:
-                    raise BackupUnusable("The database does not come to rest for a moment: a lock is held.") from error
+                    raise BackupUnusable(
+                        "A lock on the database is held for too long to take a snapshot. Try again later."
+                    ) from error
     raise AssertionError("unreachable")
 
 
@@ -217,6 +219,6 @@ def _wait_for_stream(stream: Path, known: _Known, tend: Callable[[], None]) -> N
     deadline = time.monotonic() + STREAM_WAIT_S
     while not has_reached(stream, known.moment.timeline, parse_lsn(known.record_lsn)):
         if time.monotonic() > deadline:
-            raise BackupUnusable(f"The WAL of the backup does not arrive: see {stream / 'pg_receivewal.log'}.")
+            raise BackupUnusable(f"The backup's WAL does not arrive. See {stream / 'pg_receivewal.log'}.")
         tend()
         time.sleep(0.1)

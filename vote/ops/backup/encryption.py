@@ -1,7 +1,7 @@
-"""Sealing and opening files: gzip inside, age (X25519, ChaCha20-Poly1305 in chunks) outside, streamed.
+"""Seal and open files as streams: gzip inside, age (X25519, ChaCha20-Poly1305 in chunks) outside.
 
-age finds any changed, cut or missing byte. It does not say who sealed a file: the recipient is public. What keeps
-strangers from putting whole files in their place is the folder.
+age detects every changed, cut or missing byte. It does not prove who sealed a file, as the recipient is public: the folder's
+permissions keep others from replacing whole files.
 """
 
 import hashlib
@@ -35,13 +35,13 @@ OnProgress = Callable[[int], None]
 
 
 class Source(Protocol):
-    """Something to read from."""
+    """A readable stream."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Sealed(NamedTuple):
-    """A sealed file: its hash and size, and the size of what is in it."""
+    """A sealed file: its hash and size, and the size of its content, in bytes."""
 
     sha256: str
     bytes: int
@@ -49,7 +49,7 @@ class Sealed(NamedTuple):
 
 
 def kept_recipient(home: Home) -> str:
-    """The public key of an installation, made at first use; its private half stays in the home's secrets."""
+    """Return the public key of an installation; created on first use, with its private half in the home's secrets."""
     file = home.secrets / IDENTITY
     if not file.exists():
         write_private(file, f"{Identity.generate()}\n")
@@ -57,43 +57,46 @@ def kept_recipient(home: Home) -> str:
 
 
 def recipient_of(settings: Settings) -> Recipient:
-    """To whom backups are sealed. Raises ConfigError when nobody is named."""
+    """Return the key that backups are sealed for. Raises ConfigError when none is set."""
     if settings.backup_recipient:
         try:
             return Recipient.from_str(settings.backup_recipient.strip())
         except ValueError as error:
-            raise ConfigError("BACKUP_RECIPIENT is no age recipient (age1…).") from error
+            raise ConfigError("BACKUP_RECIPIENT is not an age recipient (age1…).") from error
     return identity_of(settings).to_public()
 
 
 def identity_of(settings: Settings) -> Identity:
-    """The key that opens backups. Raises ConfigError when it is not on this machine."""
+    """Return the key that opens backups. Raises ConfigError when it is not on this machine."""
     file = settings.vote_home / "secrets" / IDENTITY
     if settings.backup_identity:
         return _identity(settings.backup_identity)
     if not file.exists():
         raise ConfigError(
-            "The private key of the backups is not here: set BACKUP_IDENTITY or BACKUP_IDENTITY_FILE to it."
+            "The backups' private key is not on this machine. Set BACKUP_IDENTITY or BACKUP_IDENTITY_FILE."
         )
     return _identity(file.read_text("ascii"))
 
 
 def has_identity(settings: Settings) -> bool:
-    """Whether backups can be opened here."""
+    """Return whether this machine can open backups."""
     return bool(settings.backup_identity) or (settings.vote_home / "secrets" / IDENTITY).exists()
 
 
 def _identity(text: str) -> Identity:
     lines = [line for line in text.split() if line.startswith("AGE-SECRET-KEY-")]
     try:
-        (one,) = lines
-        return Identity.from_str(one)
+        (line,) = lines
+        return Identity.from_str(line)
     except ValueError:
-        raise ConfigError("BACKUP_IDENTITY is no age identity (AGE-SECRET-KEY-1…).") from None
+        raise ConfigError("BACKUP_IDENTITY is not an age identity (AGE-SECRET-KEY-1…).") from None
 
 
 def seal(source: Source, target: Path, recipient: Recipient, progress: OnProgress | None = None) -> Sealed:
-    """Compress and encrypt a stream into `target`, which appears whole and on disk. Raises BackupUnusable when it cannot."""
+    """Compress and encrypt a stream into `target`, which appears complete and on disk, or not at all.
+
+    Raises BackupUnusable when it cannot be written.
+    """
     compressed = _Compressed(source, progress)
     with whole(target) as new, open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         hashed = _Hashed(file.write)
@@ -108,9 +111,9 @@ def seal(source: Source, target: Path, recipient: Recipient, progress: OnProgres
 def unseal(
     sealed: Path, identity: Identity, sink: Callable[[bytes], object], progress: OnProgress | None = None
 ) -> Sealed:
-    """Decrypt and decompress a file into `sink`. Raises BackupUnusable when one byte of it is not as it was sealed.
+    """Decrypt and decompress a file into `sink`. Raises BackupUnusable when a single byte of it has changed.
 
-    What `sink` was given before the error is genuine, and incomplete: nothing may rely on it.
+    What `sink` received before the error is authentic but incomplete: do not use it.
     """
     plain = _Decompressed(sink)
     try:
@@ -121,7 +124,7 @@ def unseal(
         plain.finish()
     except DecryptError as error:
         if "No matching keys" in str(error):
-            raise BackupUnusable(f"{sealed} was sealed for another key than this identity.") from error
+            raise BackupUnusable(f"{sealed} was sealed for another key. Use that key as BACKUP_IDENTITY.") from error
         raise BackupUnusable(f"{sealed} is damaged: {error}.") from error
     except FileNotFoundError as error:
         raise BackupUnusable(f"{sealed} is missing.") from error
@@ -131,7 +134,7 @@ def unseal(
 
 
 class _Compressed:
-    """Reads from a source, gives gzip."""
+    """A reader that compresses what it reads."""
 
     def __init__(self, source: Source, progress: OnProgress | None) -> None:
         self._source, self._progress = source, progress
@@ -154,7 +157,7 @@ class _Compressed:
 
 
 class _Decompressed:
-    """Is given gzip, passes on what was in it."""
+    """A writer that decompresses what it is given."""
 
     def __init__(self, sink: Callable[[bytes], object]) -> None:
         self._sink = sink
@@ -168,15 +171,15 @@ class _Decompressed:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
     def finish(self) -> None:
         if not self._gzip.eof or self._gzip.unused_data:
-            raise zlib.error("it does not end where it should")
+            raise zlib.error("it is truncated or too long")
 
 
 class _Hashed:
-    """Writes on, and knows the hash of what it wrote."""
+    """A writer that hashes what it passes on."""
 
     def __init__(self, write: Callable[[bytes], int]) -> None:
         self._write, self._hash, self.bytes = write, hashlib.sha256(), 0
@@ -187,7 +190,7 @@ class _Hashed:
         return self._write(data)
 
     def flush(self) -> None:
-        """The file is flushed when it is whole."""
+        """Do nothing: the file is flushed once it is complete."""
 
     @property
     def sha256(self) -> str:
@@ -195,7 +198,7 @@ class _Hashed:
 
 
 class _HashedSource:
-    """Reads a file, and knows the hash of what it read."""
+    """A reader that hashes what it reads."""
 
     def __init__(self, file: Source, progress: OnProgress | None) -> None:
         self._file, self._progress, self._hash, self.bytes = file, progress, hashlib.sha256(), 0
@@ -210,7 +213,7 @@ class _HashedSource:
 
     def read_rest(self) -> None:
         if self.read(1):
-            raise zlib.error("something follows its end")
+            raise zlib.error("data follows its end")
 
     @property
     def sha256(self) -> str:

@@ -1,10 +1,10 @@
-"""The files of backups, and how they come to be there whole.
+"""The files of backups, and how they are written atomically.
 
 BACKUP_FOLDER/                      0700, by default VOTE_HOME/backups
   base/<label>/base.tar.gz.age      the data folder at one moment
-               manifest.age         what it is; `manifest.json` is the same for people and for listing
+               manifest.age         its description; `manifest.json` is a plain copy for people and listings
   wal/<system>/<segment>.gz.age     sealed WAL, a folder per database system
-  wal/<system>/stream/              the segment that is being written, in the clear: it lies so in the database too
+  wal/<system>/stream/              the segment being written, in plain form, as it is in the database too
 """
 
 import contextlib
@@ -27,48 +27,50 @@ UNFINISHED = ".new"
 
 @dataclass(frozen=True)
 class Folder:
-    """BACKUP_FOLDER."""
+    """BACKUP_FOLDER and its paths."""
 
     path: Path
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Folder":
-        """The folder of these settings; nothing is made."""
+        """Return the folder of these settings; creates nothing."""
         return cls((settings.backup_folder or settings.vote_home / "backups").absolute())
 
     @property
     def base(self) -> Path:
-        """Where base backups are."""
+        """Return the folder of base backups."""
         return self.path / "base"
 
     def backup(self, label: str) -> Path:
-        """The folder of one backup. Raises ConfigError for what cannot be a label."""
+        """Return the folder of a backup. Raises ConfigError for an invalid label."""
         if not LABEL.fullmatch(label):
-            raise ConfigError(f"{label!r} is no label of a backup; `vote backup list` shows them.")
+            raise ConfigError(f"{label!r} is not a backup label. List them with `vote backup list`.")
         return self.base / label
 
     def wal(self, system: str) -> Path:
-        """Where sealed WAL of a database system is."""
+        """Return the folder of a database system's sealed WAL."""
         return self.path / "wal" / system
 
     def stream(self, system: str) -> Path:
-        """Where the stream of a database system writes."""
+        """Return the folder that a database system's stream writes to."""
         return self.wal(system) / "stream"
 
     def labels(self) -> list[str]:
-        """Complete backups, newest first."""
+        """Return the labels of complete backups, newest first."""
         if not self.base.is_dir():
             return []
-        return sorted((one.name for one in self.base.iterdir() if LABEL.fullmatch(one.name)), reverse=True)
+        return sorted((folder.name for folder in self.base.iterdir() if LABEL.fullmatch(folder.name)), reverse=True)
 
     def prepare(self) -> None:
-        """Make the folders, private. Raises ConfigError when that cannot be."""
+        """Create the folders, private. Raises ConfigError when that fails."""
         for folder in (self.path, self.base, self.path / "wal"):
             private_folder(folder)
 
     @contextlib.contextmanager
     def being_written(self) -> Iterator[None]:
-        """Hold the right to make, verify and remove backups: one at a time. What a crash left half made is removed."""
+        """Hold the lock for making, verifying and removing backups; remove what a crash left unfinished. Raises ConfigError
+        if taken.
+        """
         self.prepare()
         with locked(self.base):
             for left in self.base.glob("*" + UNFINISHED):
@@ -76,24 +78,26 @@ class Folder:
             yield
 
     def remove(self, label: str) -> None:
-        """Remove a backup; after a crash half way it is no backup any more."""
+        """Remove a backup; if a crash interrupts this, it no longer counts as a backup."""
         gone = self.backup(label).rename(self.base / (label + UNFINISHED))
         sync_names(self.base)
         shutil.rmtree(gone)
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that only we can enter. Raises ConfigError when that cannot be."""
+    """Create a folder that only we can enter. Raises ConfigError when that fails."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be used for backups: {error.strerror}.") from error
+        raise ConfigError(
+            f"{folder} cannot be used for backups: {error.strerror}. Set BACKUP_FOLDER to a folder you own."
+        ) from error
 
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A name to write to; what was written there becomes `path` at once, on disk, or is not there at all."""
+    """Yield a temporary name; what is written there becomes `path` atomically and on disk, or is removed on an error."""
     new = path.with_name(path.name + UNFINISHED)
     new.unlink(missing_ok=True)
     try:

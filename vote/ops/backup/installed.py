@@ -1,4 +1,4 @@
-"""What backups need of the embedded PostgreSQL, which only its superuser can give."""
+"""Grant what backups need in the embedded PostgreSQL, which takes its superuser."""
 
 import psycopg
 
@@ -9,13 +9,15 @@ MAINTENANCE = "postgres"
 
 
 def prepare_server(postgres: Postgres) -> None:
-    """Call it right after a start, before anything is written: commits must not wait for a stream that is not there yet."""
+    """Keep commits from waiting for a stream that is not running yet. Call it right after a start, before anything is
+    written.
+    """
     with psycopg.connect(postgres.url(SUPERUSER, MAINTENANCE), autocommit=True) as superuser:
         replication.prepare_server(superuser)
 
 
 def allow_backups(postgres: Postgres) -> None:
-    """Give the backup role what it needs. A repeat changes nothing."""
+    """Give the backup role its privileges. Repeating it changes nothing."""
     with psycopg.connect(postgres.url(SUPERUSER, MAINTENANCE), autocommit=True) as superuser:
         replication.allow(superuser)
     with psycopg.connect(postgres.url(SUPERUSER, DATABASE), autocommit=True) as owner:

@@ -1,5 +1,6 @@
-"""What a backup is: versions, its place in the WAL, what it holds, the hash of its file. Written beside it twice: sealed,
-which counts, and in the clear for listings; the two must agree.
+"""The manifest of a backup: versions, WAL positions, content, and the hash of its file.
+
+It is stored twice: sealed, which is authoritative, and in plain form for listings. Both must agree.
 """
 
 import io
@@ -17,7 +18,7 @@ from vote.ops.embedded.disk import write_private
 
 
 class Manifest(BaseModel):
-    """One backup. LSNs are PostgreSQL's text form; `moment_lsn` is where `facts` and `positions` hold exactly."""
+    """A backup. LSNs are in PostgreSQL's text form; `facts` and `positions` hold exactly at `moment_lsn`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,7 +33,7 @@ class Manifest(BaseModel):
     system: str
     segment_bytes: int
     schema_revision: str
-    installation: str | None = None  # none in backups of before installations had an id
+    installation: str | None = None  # None in backups from before installations had an id
     role: str
     database: str
 
@@ -59,7 +60,7 @@ def write(folder: Path, manifest: Manifest, recipient: Recipient) -> None:
 
 
 def read_plain(folder: Path) -> Manifest:
-    """The manifest as anybody finds it: for listings. Raises BackupUnusable when it cannot be read."""
+    """Return the plain manifest, for listings. Raises BackupUnusable when it cannot be read."""
     path = folder / PLAIN_MANIFEST
     try:
         return _parse(path, path.read_bytes())
@@ -68,18 +69,20 @@ def read_plain(folder: Path) -> Manifest:
 
 
 def read_sealed(folder: Path, identity: Identity) -> Manifest:
-    """The manifest that counts. Raises BackupUnusable when it is damaged, of another backup, or not the plain one."""
-    found = io.BytesIO()
+    """Return the authoritative manifest. Raises BackupUnusable when it is damaged, belongs elsewhere or differs from the
+    plain one.
+    """
+    content = io.BytesIO()
     path = folder / SEALED_MANIFEST
-    unseal(path, identity, found.write)
-    manifest = _parse(path, found.getvalue())
+    unseal(path, identity, content.write)
+    manifest = _parse(path, content.getvalue())
     if manifest.label != folder.name:
         raise BackupUnusable(f"{path} belongs to the backup {manifest.label}.")
     try:
         plain = (folder / PLAIN_MANIFEST).read_bytes()
     except OSError as error:
         raise BackupUnusable(f"{folder / PLAIN_MANIFEST} cannot be read: {error.strerror}.") from error
-    if plain != found.getvalue():
+    if plain != content.getvalue():
         raise BackupUnusable(f"{folder / PLAIN_MANIFEST} was changed: it differs from the sealed manifest.")
     return manifest
 
@@ -88,4 +91,4 @@ def _parse(path: Path, text: bytes) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        raise BackupUnusable(f"{path} is no manifest this version can read.") from error
+        raise BackupUnusable(f"This version cannot read the manifest {path}.") from error

@@ -1,4 +1,4 @@
-"""Programs of PostgreSQL in the server's own major version, and how they are told where to connect.
+"""Find PostgreSQL's client programs in the server's major version, and pass them their connection.
 
 A client of another version refuses, or makes what cannot be restored (a newer dump, an older manifest).
 """
@@ -17,30 +17,30 @@ from vote.ops.account import server_account
 from vote.ops.embedded import programs
 from vote.ops.embedded.programs import SYSTEM_POSTGRES, server_environ
 
-# What libpq takes beside the password that nobody else may know, and has no name for in the environment.
+# Secrets of libpq, other than the password, that have no environment variable.
 SECRET_FIELDS = {"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
 
 
 def bin_of(major: int) -> Path:
-    """The folder of the programs of this major version. Raises ConfigError when there is none."""
+    """Return the folder of the programs of this major version. Raises ConfigError when there is none."""
     for folder in _folders(major):
         if (folder / "pg_basebackup").exists() and _major(folder / "pg_basebackup") == major:
             return folder
     raise ConfigError(
-        f"The server is PostgreSQL {major}, and its programs are not here: apt-get install postgresql-{major}."
+        f"The server is PostgreSQL {major}, but its programs are not installed. Run: apt-get install postgresql-{major}"
     )
 
 
 def connection(url: str, application: str, **settings: str) -> tuple[str, dict[str, str]]:
-    """(what `-d` is given, the environment): the password never stands on a command line, where everybody can read it.
+    """Return (the value of `-d`, the environment). The password is never on a command line, where every user can read it.
 
-    `settings` are the server's, for this connection.
+    `settings` are server settings for this connection. Raises ConfigError for other secrets in the URL.
     """
     fields = conninfo_to_dict(url)
     if shown := SECRET_FIELDS & fields.keys():
         raise ConfigError(
-            f"{', '.join(sorted(shown))} in DATABASE_URL_BACKUP would stand on a command line, where everybody can read it."
-            " Use a password, or a key file without a passphrase that only its owner can read."
+            f"{', '.join(sorted(shown))} in DATABASE_URL_BACKUP would appear on a command line, where every user can read"
+            " it. Use a password, or a key file without a passphrase that only its owner can read."
         )
     password = fields.pop("password", None)
     fields["application_name"] = application

@@ -1,4 +1,4 @@
-"""Runs a server on an unpacked backup until it has recovered to where one wants it, on a socket nobody else reaches."""
+"""Run a server on restored data until it has recovered to a target, on a private socket."""
 
 import contextlib
 import re
@@ -24,7 +24,7 @@ from vote.ops.process import Process, ProcessSpec
 
 PORT = 5432  # only a part of the socket's name
 DEADLINE_S = 6 * 3600.0
-LIMITS = {  # a hot standby must not have less than the server that wrote the WAL
+LIMITS = {  # a hot standby needs at least the values of the server that wrote the WAL
     "max_connections": "max_connections setting",
     "max_worker_processes": "max_worker_processes setting",
     "max_wal_senders": "max_wal_senders setting",
@@ -35,17 +35,17 @@ LIMITS = {  # a hot standby must not have less than the server that wrote the WA
 
 @dataclass(frozen=True)
 class Recovered:
-    """A server on restored data. `paused`: it is read-only, at its target."""
+    """A running server on restored data; read-only while its recovery is paused at the target."""
 
     process: Process
     sockets: Path
     manifest: Manifest
 
     def target(self, role: str | None = None) -> DatabaseTarget:
-        """Where to connect; the folder of the socket is the guard."""
-        who = quote(role or self.manifest.role, safe="")
+        """Return where to connect; access is restricted by the socket's folder."""
+        user = quote(role or self.manifest.role, safe="")
         return DatabaseTarget(
-            f"postgresql://{who}@/{quote(self.manifest.database, safe='')}?host={quote(str(self.sockets))}&port={PORT}",
+            f"postgresql://{user}@/{quote(self.manifest.database, safe='')}?host={quote(str(self.sockets))}&port={PORT}",
             None,
         )
 
@@ -60,9 +60,9 @@ def recovered(
     goal: Mapping[str, str],
     timeline: int,
 ) -> Iterator[Recovered]:
-    """A server that has recovered `data` with the WAL in `wal` to `goal` (settings of PostgreSQL), stopped afterwards.
+    """Yield a server that has recovered `data` with the WAL in `wal` to `goal` (settings of PostgreSQL); stop it afterwards.
 
-    Raises BackupUnusable when it does not get there, with what it said.
+    Raises BackupUnusable with the server's message when it does not get there.
     """
     with tempfile.TemporaryDirectory(prefix="vote-") as folder:
         room = Path(folder)
@@ -130,29 +130,32 @@ def _part(
 
 def _limits(programs: Path, data: Path) -> dict[str, str]:
     command = [str(programs / "pg_controldata"), str(data)]
-    told = subprocess.run(command, capture_output=True, text=True, env=server_environ(), check=True).stdout
-    found = {name: re.search(rf"^{words}:\s+(\d+)", told, re.MULTILINE) for name, words in LIMITS.items()}
-    return {name: match[1] for name, match in found.items() if match}
+    output = subprocess.run(command, capture_output=True, text=True, env=server_environ(), check=True).stdout
+    matches = {name: re.search(rf"^{label}:\s+(\d+)", output, re.MULTILINE) for name, label in LIMITS.items()}
+    return {name: match[1] for name, match in matches.items() if match}
 
 
 def _wait(server: Recovered, log: Path, *, pauses: bool) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while True:
         if not server.process.is_alive():
-            raise BackupUnusable(f"The restored server does not recover: {_why(log)}")
-        with contextlib.suppress(OperationalError), psycopg.connect(server.target().url, connect_timeout=5) as asked:
-            row = asked.execute(
+            raise BackupUnusable(f"The restored server did not recover: {_last_error(log)}")
+        with (
+            contextlib.suppress(OperationalError),
+            psycopg.connect(server.target().url, connect_timeout=5) as connection,
+        ):
+            row = connection.execute(
                 "SELECT pg_is_in_recovery(), pg_is_in_recovery() AND pg_get_wal_replay_pause_state() = 'paused'"
             )
             in_recovery, paused = row.fetchone() or (True, False)
             if paused if pauses else not in_recovery:
                 return
         if time.monotonic() > deadline:
-            raise BackupUnusable(f"The restored server does not finish recovering; its log is {log}.")
+            raise BackupUnusable(f"The restored server did not finish recovering in time. See its log: {log}")
         time.sleep(0.1)
 
 
-def _why(log: Path) -> str:
+def _last_error(log: Path) -> str:
     lines = log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
     fatal = [line.split("FATAL:")[1].strip() for line in lines if "FATAL:" in line and "starting up" not in line]
     return fatal[-1] if fatal else f"its log {log} ends: {' / '.join(lines[-3:])}"

@@ -1,7 +1,7 @@
-"""Whether the ballot log reaches back to where a database was restored to: what it no longer holds cannot be replayed.
+"""Check that the ballot log reaches back to a restored database's position: trimmed ballots cannot be replayed.
 
-The log is trimmed below the newest verified backup (R9). Whether a backup was verified only the lost database knew, so
-every newer one counts, unless the log answers and shows that its entries are there.
+The log is trimmed below the newest verified backup (R9). Only the lost database knew which backups were verified; so every
+newer backup counts, unless the log answers and shows that it still has the entries.
 """
 
 from collections.abc import Callable
@@ -22,22 +22,25 @@ from vote.ops.backup.manifest import Manifest
 def check_reach(
     tx: Tx, settings: Settings, system: str, until: datetime, *, accept_loss: bool, say: Callable[[str], None]
 ) -> None:
-    """Compare a database restored to `until` with the newest backup after it. Raises BackupUnusable when ballots lie
-    between that the log may not hold any more, unless `accept_loss`; then it says so."""
+    """Compare a database restored to `until` with the newest backup made after it.
+
+    Raises BackupUnusable when the log may no longer hold the ballots in between; with `accept_loss` only reports that to
+    `say`.
+    """
     newer = _newest_after(Folder.from_settings(settings), system, until)
     lost = 0 if newer is None else _out_of_reach(tx, settings, newer)
     if newer is None or lost == 0:
         return
-    what = (
-        f"{lost} ballots were recorded between {until} and backup {newer.label}, up to which the ballot log may be"
-        " trimmed: they may be impossible to replay."
+    explanation = (
+        f"{lost} ballots were recorded between {until} and backup {newer.label}. The ballot log may be trimmed up to that"
+        " backup, so they may be lost."
     )
     if not accept_loss:
         raise BackupUnusable(
-            f"{what} Nothing was changed. Restore to a later time or to the end; or add --accept-loss: then they are"
-            " only in the data set aside, and the worker leaves gaps that an admin decides over."
+            f"{explanation} Nothing was changed. Restore to a later time or to the end. Or add --accept-loss: the ballots"
+            " then exist only in the data set aside, and the worker records gaps for an admin to decide."
         )
-    say(f"{what} They are in the data set aside; the worker leaves gaps that an admin decides over.")
+    say(f"{explanation} They are in the data set aside; the worker records gaps for an admin to decide.")
 
 
 def _out_of_reach(tx: Tx, settings: Settings, newer: Manifest) -> int:
@@ -49,8 +52,8 @@ def _out_of_reach(tx: Tx, settings: Settings, newer: Manifest) -> int:
 
 
 def _newest_after(folder: Folder, system: str, until: datetime) -> Manifest | None:
-    found = (manifests.read_plain(folder.backup(label)) for label in folder.labels())
-    return next((one for one in found if one.system == system and one.moment_at > until), None)
+    backups = (manifests.read_plain(folder.backup(label)) for label in folder.labels())
+    return next((backup for backup in backups if backup.system == system and backup.moment_at > until), None)
 
 
 def _lacking(position: Position, newer: Manifest, log: BallotLog) -> int:

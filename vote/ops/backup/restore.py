@@ -1,4 +1,4 @@
-"""Restores in earnest: everything is checked and recovered beside the present data, which is then set aside, not deleted."""
+"""Restore a database: check and recover everything beside the current data, then set that aside without deleting it."""
 
 import contextlib
 import shutil
@@ -32,11 +32,11 @@ from vote.ops.embedded.stale_servers import end_servers_in
 from vote.ops.process import ProcessSpec
 
 NAME = "vote restore"
-COMPLETE = "restored-by-vote"  # a file in a data folder that is ready to take the other's place
+COMPLETE = "restored-by-vote"  # marks a data folder that is ready to replace the current one
 
 
 class Restored(NamedTuple):
-    """What a restore did. `aside`: where the data before it is; None when there was none."""
+    """The result of a restore. `aside`: where the previous data is; None when there was none."""
 
     manifest: Manifest
     wal: Supply
@@ -45,18 +45,18 @@ class Restored(NamedTuple):
 
 
 def choose(settings: Settings, label: str | None, until: datetime | None) -> Manifest:
-    """The backup to restore: the one named, else the newest, or the newest before a time. Raises ConfigError."""
+    """Return the backup to restore: the named one, else the newest, or the newest before `until`. Raises ConfigError."""
     folder = Folder.from_settings(settings)
-    wanted = folder.labels() if label is None else [label] if folder.backup(label).is_dir() else []
-    found = [manifests.read_plain(folder.backup(one)) for one in wanted]
-    if not found:
+    labels = folder.labels() if label is None else [label] if folder.backup(label).is_dir() else []
+    available = [manifests.read_plain(folder.backup(one)) for one in labels]
+    if not available:
         raise ConfigError(f"There is no backup{f' {label}' if label else ''} in {folder.path}.")
-    fit = [one for one in found if until is None or one.moment_at <= until]
-    if not fit:
+    candidates = [one for one in available if until is None or one.moment_at <= until]
+    if not candidates:
         raise ConfigError(
-            f"No backup is older than {until}: the oldest is of {found[-1].moment_at:%Y-%m-%d %H:%M:%S} UTC."
+            f"No backup is older than {until}. The oldest is from {available[-1].moment_at:%Y-%m-%d %H:%M:%S} UTC."
         )
-    return fit[0]
+    return candidates[0]
 
 
 def restore(
@@ -71,10 +71,10 @@ def restore(
     say: Callable[[str], None],
     quiet: bool = False,
 ) -> Restored:
-    """Bring `data` to where the WAL ends, or to a time. The caller holds the locks of the home, so no server runs.
+    """Restore `data` to the end of the WAL, or to a time. The caller holds the locks of the home, so no server runs.
 
-    Raises BackupUnusable with nothing changed unless key, backup and WAL are whole and the server recovers from them;
-    also when the ballot log may not reach back to `until` and votes would be lost, unless `accept_loss`.
+    Raises BackupUnusable and changes nothing unless key, backup and WAL are intact and the server recovers from them; also
+    when the ballot log may not reach back to `until`, so that votes would be lost, unless `accept_loss`.
     """
     folder, identity = Folder.from_settings(settings), identity_of(settings)
     manifest = manifests.read_sealed(folder.backup(manifest.label), identity)
@@ -90,19 +90,19 @@ def restore(
 
     with contextlib.ExitStack() as held:
         if stream.is_dir():
-            held.enter_context(locked(stream))  # nobody may stream into what is restored from
+            held.enter_context(locked(stream))  # no stream may write to the files that we restore from
         room, _ = held.enter_context(scratch(settings))
         say("Checking the WAL …")
         wal = supply(folder, manifest, identity, room / "wal", account, timeline=timeline, quiet=quiet)
         say(f"Unpacking and checking backup {manifest.label} …")
         unpack(folder.backup(manifest.label), manifest, identity, new, account, quiet=quiet)
-        say("All of it is whole. Recovering …")
+        say("Backup and WAL are intact. Recovering …")
         try:
             _recover(new, room, manifest, account, wal, until, check)
         except (BackupUnusable, DatabaseUnavailable, psycopg.Error, OSError):
             _clear(new)
             raise
-        _leave_no_setting_behind(new)
+        _remove_recovery_settings(new)
         archive.seal_rest(stream, folder.wal(manifest.system), recipient_of(settings))
     (new / COMPLETE).write_text(manifest.label + "\n")
     sync_names(new)
@@ -110,18 +110,20 @@ def restore(
 
 
 def settle(data: Path) -> None:
-    """Finish what a crash interrupted between the two renames of a restore: never may a new, empty cluster be made there."""
+    """Finish a restore that a crash interrupted between its two renames, so that no empty cluster is created there."""
     new = data.with_name(data.name + ".restoring")
     if not data.exists() and (new / COMPLETE).exists():
         _put(new, data)
 
 
 def refuse_empty_data_dir(part: ProcessSpec, data: Path, settings: Settings) -> ProcessSpec:
-    """The part of a database whose data is not made anew where there are backups of it: that would hide the loss."""
+    """Return the process spec of a database that refuses to create an empty cluster if there are backups: that would hide
+    the loss.
+    """
 
     def prepare() -> None:
         if not data.exists() and Folder.from_settings(settings).labels():
-            raise ConfigError(f"{data} is gone, and there are backups: run `vote restore`, then start again.")
+            raise ConfigError(f"{data} is gone, but there are backups. Run `vote restore`, then start again.")
         part.prepare()
 
     return replace(part, prepare=prepare)
@@ -143,12 +145,12 @@ def _recover(
         with replication.connected(server.target(_owner(server)), name=NAME) as tx:
             check(tx)
         with replication.connected(server.target(), name=NAME) as tx, contextlib.suppress(psycopg.Error):
-            # From here on the WAL is kept for the stream. Without it a new backup starts the next chain.
+            # Keeps the WAL for the stream from here on. If it fails, the next backup starts a new chain.
             replication.ensure_slot(tx)
         server.process.send(signal.SIGINT)
         server.process.stop()
         if server.process.exit_code != 0:
-            raise BackupUnusable("The restored server does not end cleanly; it was not put in place.")
+            raise BackupUnusable("The restored server did not shut down cleanly. Nothing was changed; try again.")
 
 
 def _owner(server: Recovered) -> str:
@@ -157,14 +159,14 @@ def _owner(server: Recovered) -> str:
 
 
 def _check_content(tx: Tx, manifest: Manifest) -> None:
-    """The journal of the backup's moment must be in the journal that was restored, link for link."""
+    """Check that the restored journal contains the journal of the backup's moment, link for link."""
     missing = backups.missing_journal(tx, manifest.facts)
     if missing:
-        raise BackupUnusable(f"The restored journal does not hold what the backup holds ({missing[0]}).")
+        raise BackupUnusable(f"The restored journal lacks rows of the backup ({missing[0]}).")
 
 
-def _leave_no_setting_behind(data: Path) -> None:
-    """Settings of the moment of the backup that would make the restored server wait for a stream, or recover again."""
+def _remove_recovery_settings(data: Path) -> None:
+    """Remove settings of the backup's moment that would make the restored server wait for a stream, or recover again."""
     file = data / "postgresql.auto.conf"
     if file.exists():
         lines = file.read_text("utf-8").splitlines(keepends=True)

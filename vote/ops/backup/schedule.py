@@ -1,17 +1,17 @@
-"""When the next backup is due. Pure: clock and dice are the caller's."""
+"""Compute when the next backup is due. Pure: the caller passes clock and randomness."""
 
 import random
 from datetime import datetime, timedelta
 
-FIRST = timedelta(minutes=1)  # after a start without a backup: when the stack has settled
-AGAIN = timedelta(minutes=15)  # after one that failed: soon, and not at once
+FIRST = timedelta(minutes=1)  # after a start without a backup: once the stack has settled
+AGAIN = timedelta(minutes=15)  # after a failure: soon, but not at once
 JITTER = 0.1
 
 
 def next_due(
     now: datetime, *, newest: datetime | None, failed_at: datetime | None, every: timedelta, dice: random.Random
 ) -> datetime:
-    """When to make the next backup: `every` after the newest, give or take a tenth; soon when there is none or it failed."""
+    """Return when to make the next backup: `every` ± 10 % after the newest; soon if there is none or the last one failed."""
     if failed_at is not None:
         return failed_at + min(AGAIN, every)
     if newest is None:

@@ -1,5 +1,6 @@
-"""`vote backup keep`: streams the WAL and backs up by itself, until told to stop. What goes wrong is told and tried again;
-voting never waits for it.
+"""`vote backup keep`: stream the WAL and make backups on schedule, until stopped.
+
+Errors are logged and retried; voting never waits for them.
 """
 
 import contextlib
@@ -32,12 +33,12 @@ logger = structlog.get_logger()
 
 
 def may_verify(settings: Settings) -> bool:
-    """Whether this machine can prove backups: it has the private key."""
+    """Return whether this machine can prove backups, as it has the private key."""
     return has_identity(settings)
 
 
 def run(settings: Settings) -> None:
-    """Keep until SIGTERM or SIGINT. Raises ConfigError when the settings do not fit."""
+    """Run until SIGTERM or SIGINT. Raises ConfigError for unsuitable settings."""
     logs.configure("backup")
     stop = threading.Event()
 
@@ -46,42 +47,46 @@ def run(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    keeper = BackupScheduler(settings, _daily_of_command())
+    scheduler = BackupScheduler(settings, _daily_command())
     try:
         while not stop.is_set():
             with contextlib.suppress(DatabaseUnavailable):
-                _stream(settings, keeper, stop)
+                _stream(settings, scheduler, stop)
             stop.wait(RETRY_S)
     finally:
-        keeper.end()
+        scheduler.end()
 
 
-def _stream(settings: Settings, keeper: "BackupScheduler", stop: threading.Event) -> None:
-    stream = Stream(settings, lambda what: logger.error("stream", what=what), synchronous=settings.backup_sync)
+def _stream(settings: Settings, scheduler: "BackupScheduler", stop: threading.Event) -> None:
+    stream = Stream(
+        settings,
+        lambda problem: logger.error("WAL stream interrupted", problem=problem),
+        synchronous=settings.backup_sync,
+    )
     with stream.running():
         while not stop.is_set():
             try:
                 stream.tend()
             except (DatabaseUnavailable, BackupUnusable, OSError) as error:
-                logger.warning("stream", what=str(error).strip())
-            keeper.tend(datetime.now(UTC))
+                logger.warning("WAL stream failed", problem=str(error).strip())
+            scheduler.tend(datetime.now(UTC))
             stop.wait(TICK_S)
 
 
 class BackupScheduler:
-    """Makes backups when they are due, in a process of their own, one at a time."""
+    """A scheduler that makes due backups in a separate process, one at a time."""
 
     def __init__(
         self, settings: Settings, start: Callable[[], subprocess.Popen[str]], dice: random.Random | None = None
     ) -> None:
         self._folder = Folder.from_settings(settings)
         self._every = timedelta(hours=settings.backup_every_hours)
-        self._start, self._dice = start, dice or random.Random()  # noqa: S311  # only so that not all begin at once
+        self._start, self._dice = start, dice or random.Random()  # noqa: S311  # only for jitter
         self._under_way: subprocess.Popen[str] | None = None
         self._due: datetime | None = None
 
     def tend(self, now: datetime) -> None:
-        """Start what is due, tell how what was under way has ended."""
+        """Start a due backup, and log how the previous one ended."""
         if self._under_way is not None:
             if self._under_way.poll() is None:
                 return
@@ -93,17 +98,17 @@ class BackupScheduler:
             self._under_way = self._start()
 
     def end(self) -> None:
-        """End what is under way; it leaves nothing that could be taken for a backup."""
+        """Stop a running backup, which leaves nothing that could be mistaken for a backup."""
         if self._under_way is not None and self._under_way.poll() is None:
             self._under_way.terminate()
             self._under_way.communicate()
 
     def _ended(self, now: datetime, process: subprocess.Popen[str]) -> None:
-        told, _ = process.communicate()
+        output, _ = process.communicate()
         if process.returncode == 0:
-            logger.info("backup", what=" ".join(told.split()))
+            logger.info("backup made", output=" ".join(output.split()))
         else:
-            logger.error("backup failed", what=told.strip()[-2000:])
+            logger.error("backup failed", output=output.strip()[-2000:])
         self._due = self._next(now, None if process.returncode == 0 else now)
 
     def _next(self, now: datetime, failed_at: datetime | None) -> datetime:
@@ -114,7 +119,7 @@ class BackupScheduler:
         return next_due(now, newest=newest, failed_at=failed_at, every=self._every, dice=self._dice)
 
 
-def _daily_of_command() -> Callable[[], subprocess.Popen[str]]:
+def _daily_command() -> Callable[[], subprocess.Popen[str]]:
     command = [sys.executable, str(Path(sys.argv[0]).absolute()), "backup", "daily"]
 
     def start() -> subprocess.Popen[str]:

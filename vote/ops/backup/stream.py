@@ -1,7 +1,7 @@
-"""Keeps the WAL coming: pg_receivewal on a slot of its own, what it finished sealed, and commits told to wait for it.
+"""Stream the WAL: pg_receivewal on its own slot, sealing of finished files, and synchronous commits.
 
-While it streams, a commit is answered once its WAL is on the disk of the stream too: an account that somebody was told
-about is in the archive as well. When it does not keep up for GUARD_S, commits stop waiting: backups never stop voting.
+While it streams, a commit is acknowledged once its WAL is also on the stream's disk: an account whose creation was
+acknowledged is in the archive too. If it lags for GUARD_S, commits stop waiting: backups never stop voting.
 """
 
 import contextlib
@@ -24,16 +24,18 @@ from vote.ops.embedded.home import locked
 from vote.ops.process import Process, ProcessSpec
 
 GUARD_S = 2.0
-TIMEOUT_S = 5.0  # for each answer of the server about its stream
-SENDER_TIMEOUT_S = 10  # the server's, for a stream that says nothing: until then nobody else can have its slot
-MAINTENANCE = "postgres"  # the database to ask about streaming: not the one of the votes
+TIMEOUT_S = 5.0  # for each query about the stream
+SENDER_TIMEOUT_S = 10  # the server's, for a silent stream, which blocks the slot until then
+MAINTENANCE = "postgres"  # the database for queries about streaming, not the one with the votes
 NAME = "vote backup stream"
 
 Report = Callable[[str], None]
 
 
 class Stream:
-    """One life of the stream of one server. Use it from the main thread: its program dies with the thread that starts it."""
+    """A supervised stream of one server's WAL. Use it from the main thread: its program dies with the thread that started
+    it.
+    """
 
     def __init__(self, settings: Settings, report: Report, *, synchronous: bool) -> None:
         self._target: DatabaseTarget = settings.database("backup")
@@ -42,11 +44,11 @@ class Stream:
         self._report, self._synchronous = report, synchronous
         self._backoff, self._start_at = Backoff(), 0.0
         self._process: Process | None = None
-        self._well_at, self._written = time.monotonic(), 0
+        self._kept_up_at, self._written = time.monotonic(), 0
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Stream inside the block. Raises ConfigError when another process streams for this server."""
+        """Stream inside the block. Raises ConfigError when another process already streams this server."""
         with self._connected() as tx:
             server = replication.server(tx)
             self.wal, self.stream = self._folder.wal(server.system), self._folder.stream(server.system)
@@ -63,54 +65,58 @@ class Stream:
                     self._stop()
 
     def tend(self) -> None:
-        """Start it again when it died, seal what is finished, note how far it is. Raises DatabaseUnavailable."""
+        """Restart the stream if it died, seal finished files, and record its progress. Raises DatabaseUnavailable."""
         assert self._process is not None
         now = time.monotonic()
         if not self._process.is_alive() and now >= self._start_at:
             self._start_at = now + self._backoff.delay_s(self._process.alive_s)
             self._process.start()
         with self._connected() as tx:
-            at = replication.progress(tx)
-            if self._keeps_up(at):
-                self._well_at = now
-            self._note(at)
-            self._let_wait(tx, at, now)
-            if at.streamed is None and replication.ensure_slot(tx):
-                self._report("The server let go of WAL that was not streamed: older backups end here, make a new one.")
+            progress = replication.progress(tx)
+            if self._keeps_up(progress):
+                self._kept_up_at = now
+            self._note(progress)
+            self._update_commits(tx, progress, now)
+            if progress.streamed is None and replication.ensure_slot(tx):
+                self._report(
+                    "The server removed WAL before it was streamed: older backups end there. Make a new backup."
+                )
                 archive.seal_rest(self.stream, self.wal, self._recipient)
         archive.seal_complete(self.stream, self.wal, self._recipient)
 
-    def _note(self, at: StreamProgress) -> None:
-        if at.streamed is not None:
-            sha256 = self._prefix.sha256(at.timeline, parse_lsn(at.streamed), self._segment_bytes)
+    def _note(self, progress: StreamProgress) -> None:
+        if progress.streamed is not None:
+            sha256 = self._prefix.sha256(progress.timeline, parse_lsn(progress.streamed), self._segment_bytes)
             if sha256 is not None:
-                archive.note(self.stream, Flushed(at.timeline, at.streamed, sha256))
+                archive.note(self.stream, Flushed(progress.timeline, progress.streamed, sha256))
 
-    def _keeps_up(self, at: StreamProgress) -> bool:
-        """Whether it has all that the server had written at the last look. A frozen program still counts as streaming."""
-        wanted, self._written = self._written, parse_lsn(at.written)
-        return at.streamed is not None and parse_lsn(at.streamed) >= wanted
+    def _keeps_up(self, progress: StreamProgress) -> bool:
+        """Return whether it has all that the server had written at the previous check. A frozen program still counts as
+        streaming.
+        """
+        wanted, self._written = self._written, parse_lsn(progress.written)
+        return progress.streamed is not None and parse_lsn(progress.streamed) >= wanted
 
-    def _let_wait(self, tx: Tx, at: StreamProgress, now: float) -> None:
-        if self._synchronous and now == self._well_at:
+    def _update_commits(self, tx: Tx, progress: StreamProgress, now: float) -> None:
+        if self._synchronous and now == self._kept_up_at:
             replication.wait_for_stream(tx, True)
-        elif now - self._well_at > GUARD_S:
+        elif now - self._kept_up_at > GUARD_S:
             if self._synchronous:
                 replication.wait_for_stream(tx, False)
-            if at.streamed is not None and self._process is not None:
-                self._report("The stream does not keep up; starting it again.")
+            if progress.streamed is not None and self._process is not None:
+                self._report("The WAL stream does not keep up. Restarting it.")
                 self._process.kill()
-                self._well_at = now
+                self._kept_up_at = now
 
     def _prepare(self, tx: Tx, server: replication.Server) -> None:
-        made = replication.ensure_slot(tx)
+        is_new = replication.ensure_slot(tx)
         last = archive.noted(self.stream)
-        if made or (last is not None and last.timeline < server.timeline):
+        if is_new or (last is not None and last.timeline < server.timeline):
             archive.seal_rest(self.stream, self.wal, self._recipient)
 
     def _part(self, server: replication.Server) -> ProcessSpec:
-        how = {"wal_sender_timeout": f"{SENDER_TIMEOUT_S}s"}
-        conninfo, environ = pg_clients.connection(self._target.url, replication.STREAM, **how)
+        server_settings = {"wal_sender_timeout": f"{SENDER_TIMEOUT_S}s"}
+        conninfo, environ = pg_clients.connection(self._target.url, replication.STREAM, **server_settings)
         program = pg_clients.bin_of(server.major) / "pg_receivewal"
         command = [str(program), "-D", str(self.stream), "-d", conninfo, "-S", replication.SLOT]
         command += ["--synchronous", "--no-loop", "--no-password"]
@@ -134,7 +140,7 @@ class Stream:
 
 
 def is_streaming(folder: Folder, system: str) -> bool:
-    """Whether some process streams this server into the folder."""
+    """Return whether a process streams this server into the folder."""
     stream = folder.stream(system)
     if not stream.is_dir():
         return False
@@ -146,6 +152,6 @@ def is_streaming(folder: Folder, system: str) -> bool:
 
 
 def has_reached(stream: Path, timeline: int, lsn: int) -> bool:
-    """Whether the stream has the WAL up to a place on its disk."""
+    """Return whether the stream has the WAL up to `lsn` on its disk."""
     last = archive.noted(stream)
     return last is not None and last.timeline == timeline and parse_lsn(last.lsn) >= lsn

@@ -1,4 +1,4 @@
-"""Unpacks a base backup into a folder, and says that it is whole before any server sees it."""
+"""Unpack a base backup into a folder, and check that it is intact before a server sees it."""
 
 import os
 import re
@@ -29,19 +29,21 @@ def unpack(
     *,
     quiet: bool = False,
 ) -> None:
-    """Unpack the base backup in `folder` into `target`, which must not exist; for `account` to run.
+    """Unpack the base backup in `folder` into `target`, which must not exist, for `account` to run.
 
-    Raises BackupUnusable unless every byte is the one that was backed up: the seal, the file's hash in the manifest, and
-    PostgreSQL's own manifest of its files are checked. What was unpacked is removed then.
+    Raises BackupUnusable unless every byte is as it was backed up: checks the seal, the file's hash in the manifest, and
+    PostgreSQL's own manifest of its files. On failure, removes what was unpacked.
     """
     target.mkdir(mode=0o700)
     try:
         if account:
             account.give(target)
-        with Bar("unpacking", manifest.base_bytes, quiet=quiet) as bar:
+        with Bar("Unpacking", manifest.base_bytes, quiet=quiet) as bar:
             sealed = _Flow(folder / BASE, identity, bar).unpack(target, account)
         if sealed != Sealed(manifest.base_sha256, manifest.base_bytes, manifest.base_plain_bytes):
-            raise BackupUnusable(f"{folder / BASE} is not the file of this backup: its hash is another one.")
+            raise BackupUnusable(
+                f"{folder / BASE} does not belong to this backup: its hash differs from the manifest's."
+            )
         _check(target, manifest)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
@@ -49,7 +51,7 @@ def unpack(
 
 
 class _Flow:
-    """Decrypts in a thread and unpacks what comes out: a database does not fit into memory, nor twice on the disk."""
+    """A pipeline that decrypts in a thread and unpacks its output: a database fits neither into memory nor twice on disk."""
 
     def __init__(self, sealed: Path, identity: Identity, bar: Bar) -> None:
         self._sealed, self._identity, self._bar = sealed, identity, bar
@@ -66,12 +68,12 @@ class _Flow:
                     for member in tar:
                         _extract(tar, member, target, account)
                 while plain.read(COPY_BYTES):
-                    pass  # the padding after the archive's end is sealed too
+                    pass  # read on: the padding after the archive's end is sealed too
             except (tarfile.TarError, OSError) as error:
                 broken = error
         thread.join()
         if isinstance(self._result, BackupUnusable):
-            raise self._result  # the cause; what tar says of it is only its effect
+            raise self._result  # the cause; tar's error is only its effect
         if broken is not None or self._result is None:
             raise BackupUnusable(f"{self._sealed} cannot be unpacked: {broken}.") from broken
         return self._result
@@ -95,7 +97,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, account: SystemUser | None) -> None:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts or not (member.isfile() or member.isdir()):
-        raise BackupUnusable(f"The base backup holds {member.name!r}, which no data folder of ours has.")
+        raise BackupUnusable(f"The base backup contains {member.name!r}, which does not belong in a data folder.")
     path = target / name
     if member.isdir():
         path.mkdir(mode=0o700, exist_ok=True)
@@ -113,13 +115,15 @@ def _check(target: Path, manifest: Manifest) -> None:
     start = re.search(r"START WAL LOCATION: ([0-9A-F/]+) ", label)
     major = (target / "PG_VERSION").read_text().strip() if (target / "PG_VERSION").exists() else ""
     if start is None or start[1] != manifest.start_lsn or major != str(manifest.server_major):
-        raise BackupUnusable("The base backup is another one than its manifest describes.")
+        raise BackupUnusable("The base backup is not the one that its manifest describes.")
     verify = [
         str(pg_clients.bin_of(manifest.server_major) / "pg_verifybackup"),
         "--no-parse-wal",
         "--quiet",
         str(target),
     ]
-    told = subprocess.run(verify, capture_output=True, text=True, env=server_environ(), check=False)
-    if told.returncode != 0:
-        raise BackupUnusable(f"The base backup does not fit its own manifest: {told.stderr.strip().splitlines()[:1]}")
+    check = subprocess.run(verify, capture_output=True, text=True, env=server_environ(), check=False)
+    if check.returncode != 0:
+        raise BackupUnusable(
+            f"The base backup does not match its own manifest: {check.stderr.strip().splitlines()[:1]}"
+        )

@@ -1,4 +1,4 @@
-"""Proves a backup: a real restore into a scratch server, stopped at the backup's moment, compared fact by fact."""
+"""Prove a backup: restore it into a scratch server, stop at the backup's moment, and compare every fact."""
 
 import contextlib
 import hashlib
@@ -31,7 +31,7 @@ NAME = "vote backup verify"
 
 
 class Verified(NamedTuple):
-    """What a verification found, and how long it took."""
+    """The result of a verification, and how many seconds it took."""
 
     manifest: Manifest
     wal_files: int
@@ -39,9 +39,9 @@ class Verified(NamedTuple):
 
 
 def verify(settings: Settings, label: str | None = None, *, quiet: bool = False) -> Verified:
-    """Restore a backup (default: the newest) into a scratch server and compare it with its manifest; note the verdict.
+    """Restore a backup (default: the newest) into a scratch server, compare it with its manifest, and record the verdict.
 
-    Raises BackupUnusable when it is not whole; the time of an earlier verification then stays as it is.
+    Raises BackupUnusable when it is not intact; the time of an earlier verification then stays.
     """
     folder, began = Folder.from_settings(settings), time.monotonic()
     with folder.being_written():
@@ -62,7 +62,7 @@ def verify(settings: Settings, label: str | None = None, *, quiet: bool = False)
 
 
 def check(settings: Settings, folder: Folder, label: str, *, quiet: bool) -> tuple[Manifest, int]:
-    """Restore and compare, without telling any database. Raises BackupUnusable."""
+    """Restore and compare, without recording the verdict. Raises BackupUnusable."""
     identity = identity_of(settings)
     manifest = manifests.read_sealed(folder.backup(label), identity)
     with scratch(settings) as (room, account):
@@ -89,18 +89,18 @@ def _compare(server: Recovered, manifest: Manifest) -> None:
 
 
 def compare(expected: Facts, found: Facts) -> None:
-    """Raises BackupUnusable, naming the first difference."""
+    """Raise BackupUnusable naming the first difference, if there is one."""
     for subject in sorted(expected.keys() | found.keys()):
-        wanted, has = expected.get(subject), found.get(subject)
-        if wanted != has:
+        wanted, actual = expected.get(subject), found.get(subject)
+        if wanted != actual:
             raise BackupUnusable(
-                f"The restored database differs from the manifest: {subject} (wanted {wanted}, found {has})."
+                f"The restored database differs from the manifest: {subject} (expected {wanted}, found {actual})."
             )
 
 
 @contextlib.contextmanager
 def scratch(settings: Settings) -> Iterator[tuple[Path, SystemUser | None]]:
-    """A private folder for a server that is thrown away; what a crash left there is ended and removed first."""
+    """Yield a private folder for a temporary server. First ends a server that a crash left there, and empties the folder."""
     account = server_account()
     home = settings.vote_home.absolute()
     name = "scratch-" + hashlib.sha256(os.fsencode(Folder.from_settings(settings).path)).hexdigest()[:12]

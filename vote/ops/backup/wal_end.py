@@ -1,6 +1,6 @@
-"""Where WAL ends, and whether it ends as streams do (zeros, or one record half arrived) or is damaged there.
+"""Find where WAL ends, and whether it ends like a stream (zeros, or one partial record) or is damaged.
 
-A server takes the first record it cannot read for the end, whatever follows; restored so, it would lose the rest silently.
+A server takes the first unreadable record for the end, whatever follows; a restore would silently lose the rest.
 """
 
 import re
@@ -20,45 +20,45 @@ SHORT_HEADER, LONG_HEADER = 24, 40  # of a page, and of the first page of a file
 
 
 class WalEnd(NamedTuple):
-    """Hold two LSNs: the end of the last complete record, and where the incomplete record after it would end."""
+    """Two LSNs: the end of the last complete record, and where the partial record after it would end."""
 
     records: int
     reach: int
 
 
 def end_of_wal(folder: Path, last: Segment, first: Segment, manifest: Manifest, *, whole: bool) -> WalEnd:
-    """Find where the WAL in `folder` ends on the timeline of `last`, read from `first` on.
+    """Return where the WAL in `folder` ends on the timeline of `last`, read from `first` on.
 
-    `whole`: the last file was finished, so that zeros at its end are WAL too (the server began the next file early).
-    Raises BackupUnusable when something that is no half record stands after it.
+    `whole`: the last file was finished, so zeros at its end are WAL too (the server switched files early). Raises
+    BackupUnusable when anything but a partial record follows.
     """
     size = manifest.segment_bytes
     begin = max(first.number * size, parse_lsn(manifest.start_lsn))
     command = [str(pg_clients.bin_of(manifest.server_major) / "pg_waldump"), "--quiet", "-p", str(folder)]
     command += ["-t", str(last.timeline), "-s", format_lsn(begin)]
-    told = subprocess.run(command, capture_output=True, text=True, env=server_environ(), check=False).stderr
+    errors = subprocess.run(command, capture_output=True, text=True, env=server_environ(), check=False).stderr
     limit = (last.number + 1) * size
-    if "could not find file" in told or "could not open file" in told:
+    if "could not find file" in errors or "could not open file" in errors:
         return WalEnd(limit, limit)  # read to the end of the last file, in the middle of a record
-    record = re.search(r"in WAL record at ([0-9A-F]+/[0-9A-F]+)", told)
+    record = re.search(r"in WAL record at ([0-9A-F]+/[0-9A-F]+)", errors)
     if record is None:
-        raise BackupUnusable(f"The WAL from {format_lsn(begin)} on cannot be read: {told.strip()}")
+        raise BackupUnusable(f"The WAL from {format_lsn(begin)} on cannot be read: {errors.strip()}")
     data = (folder / last.name(size)).read_bytes()
     after = _after(folder, last, parse_lsn(record[1]), size)
     if after >= limit:
         return WalEnd(limit, limit)
-    length = _at(data, after % size) if after // size == last.number else 0
+    length = _record_length(data, after % size) if after // size == last.number else 0
     if length == 0 and after // size == last.number and not any(data[after % size :]):
         end = limit if whole else after
         return WalEnd(end, end)
     half = advance(after, max(length, 8), size)
     if after // size == last.number and length and (half >= limit or not any(data[half % size :])):
         return WalEnd(after, half)  # the last record is incomplete, so its commit was never acknowledged
-    raise BackupUnusable(f"The WAL is damaged at {format_lsn(after)}: something follows that cannot be read.")
+    raise BackupUnusable(f"The WAL is damaged at {format_lsn(after)}: unreadable data follows.")
 
 
 def advance(lsn: int, length: int, size: int) -> int:
-    """Where a record of this length that begins at `lsn` ends, with the page headers in between, rounded up."""
+    """Return where a record of this length that begins at `lsn` ends, including page headers, rounded up to 8 bytes."""
     while True:
         room = PAGE - lsn % PAGE
         if length <= room:
@@ -69,14 +69,14 @@ def advance(lsn: int, length: int, size: int) -> int:
 
 
 def _after(folder: Path, last: Segment, record: int, size: int) -> int:
-    """Where the record after `record` begins."""
+    """Return where the record after `record` begins."""
     data = (folder / Segment(last.timeline, record // size).name(size)).read_bytes()
-    end = advance(record, _at(data, record % size), size)
+    end = advance(record, _record_length(data, record % size), size)
     if end % PAGE == 0:
         end += LONG_HEADER if end % size == 0 else SHORT_HEADER
     return end
 
 
-def _at(data: bytes, offset: int) -> int:
+def _record_length(data: bytes, offset: int) -> int:
     length: int = struct.unpack_from("<I", data, offset)[0]
     return length

@@ -1,1 +1,1 @@
-"""The `vote` command, one module for each subcommand."""
+"""The `vote` command, with a module for each subcommand."""

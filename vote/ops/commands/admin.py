@@ -1,4 +1,4 @@
-"""`vote admin`: people who may administer, for operators who cannot log in (yet)."""
+"""`vote admin`: manage accounts from the command line, for admins who cannot log in (yet)."""
 
 import json
 import sys
@@ -19,25 +19,25 @@ from vote.web.api.account_models import PasswordChange, Registration
 
 BY = "vote admin"
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
 def admin() -> None:
-    """Create admins, give roles, reset passwords, disable accounts and enable them again.
+    """Create admins, set roles, reset passwords, and disable, enable or unlock accounts.
 
-    Works on the database of DATABASE_URL, or on the running `vote up` of VOTE_HOME.
+    Uses the database of DATABASE_URL, or the running `vote up` of VOTE_HOME.
     """
 
 
 @admin.command()
 @click.argument("username")
-@click.option("--email", required=True, help="Their e-mail address.")
+@click.option("--email", required=True, help="The admin's email address.")
 @as_json_option
 def create(username: str, email: str, as_json: bool) -> None:
-    """Create an admin. The password is asked for, or read from standard input when that is not a terminal.
+    """Create an admin. Prompts for the password, or reads it from standard input if that is not a terminal.
 
-    It is a first password: every page asks the admin to choose another.
+    The password is temporary: every page asks the admin to choose another.
     """
     password = _password()
     given = {"username": username, "email": email, "password": password, "confirm_password": password}
@@ -46,7 +46,7 @@ def create(username: str, email: str, as_json: bool) -> None:
     name = checked.username
     with _database() as db:
         user_id = accounts.create_admin(db, username=name, email=checked.email, password=password, by=BY)
-    _answer(as_json, f"{name} is an admin now.", id=user_id, username=name, role="admin")
+    _answer(as_json, f"Created admin {name}.", id=user_id, username=name, role="admin")
 
 
 @admin.command()
@@ -57,26 +57,26 @@ def promote(username: str, role: Role, as_json: bool) -> None:
     """Give an existing account a role."""
     with _database() as db:
         account_administration.set_role(db, accounts.id_of(db, username=username), role=role, by=BY)
-    _answer(as_json, f"{username} is {role} now.", username=username, role=role)
+    _answer(as_json, f"{username} now has the role {role}.", username=username, role=role)
 
 
 @admin.command()
 @click.argument("username")
 @as_json_option
 def reset(username: str, as_json: bool) -> None:
-    """Set a first password for an account and log it out everywhere. It is asked for as in `create`."""
+    """Set a temporary password for an account and log it out everywhere. Reads the password as `create` does."""
     password = _password()
     validation.check(PasswordChange, {"current_password": "", "new_password": password, "confirm_password": password})
     with _database() as db:
         accounts.reset_password(db, username=username, password=password, by=BY)
-    _answer(as_json, f"{username} has the new password and is logged out everywhere.", username=username)
+    _answer(as_json, f"Password reset. {username} is logged out everywhere.", username=username)
 
 
 @admin.command()
 @click.argument("username")
 @as_json_option
 def disable(username: str, as_json: bool) -> None:
-    """End every login of an account within a second, and take no new one. Votes stay counted."""
+    """End every login of an account within a second, and refuse new ones. Its votes still count."""
     with _database() as db:
         account_administration.disable(db, accounts.id_of(db, username=username), by=BY)
     _answer(as_json, f"{username} is disabled and logged out everywhere.", username=username, disabled=True)
@@ -86,7 +86,7 @@ def disable(username: str, as_json: bool) -> None:
 @click.argument("username")
 @as_json_option
 def enable(username: str, as_json: bool) -> None:
-    """Let an account that was disabled log in again."""
+    """Let a disabled account log in again."""
     with _database() as db:
         account_administration.enable(db, accounts.id_of(db, username=username), by=BY)
     _answer(as_json, f"{username} can log in again.", username=username, disabled=False)
@@ -96,7 +96,7 @@ def enable(username: str, as_json: bool) -> None:
 @click.argument("username")
 @as_json_option
 def unlock(username: str, as_json: bool) -> None:
-    """Forget the wrong passwords of an account: it can be tried again from everywhere. Its owner gets a mail."""
+    """Clear an account's failed logins, so that it can log in from everywhere again. Its owner gets an email."""
     with _database() as db:
         throttle = LoginThrottle(db, config.load(environment.read_with_notes()))
         logins.unlock(db, throttle, accounts.id_of(db, username=username), by=BY)

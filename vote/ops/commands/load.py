@@ -1,4 +1,4 @@
-"""`vote load`: arguments and words. What is done lives in `vote.ops.load`."""
+"""`vote load`: command line and output. The work is done in `vote.ops.load`."""
 
 import json
 import secrets
@@ -22,35 +22,54 @@ LIMITS = Thresholds()
 
 
 @click.command()
-@click.option("--url", help="The deployment. Default: this machine, at the PORT of the settings.")
-@click.option("--rate", type=click.FloatRange(0.1, 100_000), help="Votes due a second. Default: 1000.")
-@click.option("--votes", type=click.IntRange(1, 10_000_000), help="Votes in all. Default: 10000.")
-@click.option("--duration", type=click.FloatRange(0.1, 86_400), help="Seconds, in place of --votes or --rate.")
+@click.option("--url", help="The deployment's URL. Default: this machine, at PORT.")
+@click.option("--rate", type=click.FloatRange(0.1, 100_000), help="Votes per second. Default: 1000.")
+@click.option("--votes", type=click.IntRange(1, 10_000_000), help="Total votes. Default: 10000.")
+@click.option(
+    "--duration", type=click.FloatRange(0.1, 86_400), help="Duration in seconds, instead of --votes or --rate."
+)
 @click.option("--users", type=click.IntRange(1, 1_000_000), default=DEFAULT.users, show_default=True)
 @click.option("--connections", type=click.IntRange(1, 60_000), default=DEFAULT.connections, show_default=True)
 @click.option(
-    "--competition", type=click.IntRange(1), help="Vote in this one, which nobody has voted in; the votes stay."
+    "--competition", type=click.IntRange(1), help="Use this open competition without votes. The new votes stay."
 )
-@click.option("--register", is_flag=True, help="Register the users over HTTP, not in the database.")
-@click.option("--token", help="An organiser's token, to make competitions with; rather use --token-file.")
-@click.option("--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its file.")
-@click.option("--i-own-this-target", "owned", metavar="URL", help="The URL again, when it is not known to be yours.")
-@click.option("--keep", is_flag=True, help="Keep accounts and competitions, to look at them.")
+@click.option("--register", is_flag=True, help="Register the users over HTTP instead of in the database.")
+@click.option("--token", help="An organiser's token, to create competitions. Prefer --token-file.")
 @click.option(
-    "--wait", type=click.FloatRange(1, 3_600), default=60, show_default=True, help="Seconds for all to be recorded."
+    "--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with the token."
+)
+@click.option("--i-own-this-target", "owned", metavar="URL", help="Confirm the URL if it is not known to be yours.")
+@click.option("--keep", is_flag=True, help="Keep accounts and competitions for inspection.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(1, 3_600),
+    default=60,
+    show_default=True,
+    help="Seconds to wait until every vote is recorded.",
 )
 @click.option("--max-median-ms", type=click.FloatRange(0), default=LIMITS.median_ms, show_default=True)
 @click.option("--max-p99-ms", type=click.FloatRange(0), default=LIMITS.p99_ms, show_default=True)
 @click.option(
-    "--max-database-ms", type=click.FloatRange(0), default=LIMITS.database_ms, show_default=True, help="Its p99."
+    "--max-database-ms",
+    type=click.FloatRange(0),
+    default=LIMITS.database_ms,
+    show_default=True,
+    help="p99 of the database.",
 )
 @click.option(
-    "--max-failed", type=click.IntRange(0), default=LIMITS.failed, show_default=True, help="Votes not acknowledged."
+    "--max-failed",
+    type=click.IntRange(0),
+    default=LIMITS.failed,
+    show_default=True,
+    help="Maximum votes not acknowledged.",
 )
 @click.option(
-    "--report", "page", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write an HTML page."
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write an HTML report to this file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def load(
     *,
     url: str | None,
@@ -70,28 +89,28 @@ def load(
     as_json: bool,
     **upper: Any,
 ) -> None:
-    """Vote as a crowd does, measure, and count that nothing was lost.
+    """Simulate a crowd of voters, measure latency, and check that no vote is lost.
 
-    Each vote has its time beforehand (an open loop), and its latency runs from that time, whatever the service does.
-    Accounts and competitions are made for it and taken away afterwards. With the settings of the deployment at hand the
-    accounts are put into its database; elsewhere use --register and --token-file. The defaults are 1,000 users, 10,000
-    votes in 10 s, and the limits of the production checklist.
+    Each vote has a fixed due time (an open loop), and its latency counts from then, however slow the service is. Accounts
+    and competitions are created for the load and removed afterwards. With the deployment's settings, accounts are inserted
+    into its database; elsewhere use --register and --token-file. The defaults are 1,000 users, 10,000 votes in 10 s, and the
+    limits of the production checklist.
 
-    Only this machine and PUBLIC_URL of the settings are loaded, unless --i-own-this-target names the target again.
+    Only this machine and PUBLIC_URL may be loaded, unless --i-own-this-target names the target again.
 
-    Exit codes: 0 every limit is kept, 1 one is missed or it could not be done, 2 the command line is wrong.
+    Exit codes: 0 all limits met, 1 a limit missed or the load failed, 2 wrong command line.
     """
     settings, is_complete = _settings()
     try:
-        wanted = plan.make(
+        schedule = plan.make(
             votes=votes, rate=rate, duration=duration, users=users, connections=connections, default=DEFAULT
         )
-        aim = _target(settings, url, owned)
+        deployment = _target(settings, url, owned)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     order = Order(
-        plan=wanted,
-        target=aim,
+        plan=schedule,
+        target=deployment,
         limits=Thresholds(**{name.removeprefix("max_"): value for name, value in upper.items()}),
         settings=settings if is_complete else None,
         register=register,
@@ -110,26 +129,28 @@ def load(
 
 
 def _settings() -> tuple[Settings, bool]:
-    """The settings, and whether they are those of a deployment: from elsewhere one may load without any."""
+    """Return the settings, and whether they are a deployment's. A load from elsewhere needs none."""
     environ = environment.read_with_notes()
-    lacking = [name for name in first_start.SECRETS if not {name, f"{name}_FILE"} & environ.keys()]
-    settings = config.load(environ | {name: secrets.token_urlsafe(32) for name in lacking})
-    return settings, settings.database_url is not None and "JWT_SECRET" not in lacking
+    missing = [name for name in first_start.SECRETS if not {name, f"{name}_FILE"} & environ.keys()]
+    settings = config.load(environ | {name: secrets.token_urlsafe(32) for name in missing})
+    return settings, settings.database_url is not None and "JWT_SECRET" not in missing
 
 
 def _target(settings: Settings, url: str | None, owned: str | None) -> Target:
-    aim = target.parse(url or f"http://127.0.0.1:{settings.port}")
-    target.check_is_own(aim, public_url=settings.public_url, owned=owned)
-    return aim
+    deployment = target.parse(url or f"http://127.0.0.1:{settings.port}")
+    target.check_is_own(deployment, public_url=settings.public_url, owned=owned)
+    return deployment
 
 
 def _check(order: Order, page: Path | None) -> None:
-    """What cannot work is said before anything is made."""
+    """Refuse what cannot work before anything is created."""
     if page is not None and not page.parent.is_dir():
         raise click.UsageError(f"there is no folder {page.parent} for the report")
     if order.competition is not None and order.plan.competitions > 1:
-        raise click.UsageError("in one competition everybody votes once: give at least as many --users as --votes")
+        raise click.UsageError("each user has one vote in a competition: give at least as many --users as --votes")
     if order.settings is None and not order.register:
-        raise click.UsageError("the settings of the deployment (DATABASE_URL, JWT_SECRET) are not here: use --register")
+        raise click.UsageError("DATABASE_URL and JWT_SECRET of the deployment are not set here: use --register")
     if order.settings is None and order.competition is None and order.token is None:
-        raise click.UsageError("making competitions takes an organiser's token: --token-file, or name a --competition")
+        raise click.UsageError(
+            "creating competitions needs an organiser's token: pass --token-file, or name a --competition"
+        )

@@ -1,4 +1,4 @@
-"""`vote migrate`: brings the database to the schema this version needs."""
+"""`vote migrate`: bring the database to the schema that this version needs."""
 
 import json
 
@@ -10,9 +10,9 @@ from vote.ops import environment
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def migrate(as_json: bool) -> None:
-    """Apply the migrations that are missing, as the owner (DATABASE_URL). A repeat changes nothing."""
+    """Apply missing migrations, as the owner (DATABASE_URL). Repeating it changes nothing."""
     before, after = upgrade(config.load(environment.read_with_notes()).database("owner").url)
     if as_json:
         click.echo(json.dumps({"before": before, "after": after}))

@@ -1,4 +1,4 @@
-"""`vote up`: the whole stack on one machine, from nothing to ready, until Ctrl-C."""
+"""`vote up`: run the whole stack on one machine, until Ctrl-C."""
 
 import contextlib
 import os
@@ -37,64 +37,64 @@ GRACE_S = 15  # longer than gunicorn's own deadline
     type=click.Choice(["embedded", "system"]),
     default="embedded",
     show_default=True,
-    help="Run PostgreSQL and Valkey from the Python environment, or PostgreSQL and Redis installed on this machine.",
+    help="Run PostgreSQL and Valkey from the Python environment, or PostgreSQL and Redis installed on the system.",
 )
-@click.option("--with-parent", is_flag=True, hidden=True, help="End as by Ctrl-C when the starting process dies.")
+@click.option("--with-parent", is_flag=True, hidden=True, help="Stop, as on Ctrl-C, when the parent process dies.")
 def up(server_source: ServerSource, with_parent: bool) -> None:
     """Start everything: servers, database schema, a first admin, a demo competition, worker and web.
 
-    What already runs is used: with DATABASE_URL and REDIS_URL set, no server is started. Everything that is kept lies
-    in VOTE_HOME (./.vote). Ctrl-C stops it all and loses nothing.
+    Running servers are used: with DATABASE_URL and REDIS_URL set, none is started. All data is in VOTE_HOME (./.vote).
+    Ctrl-C stops everything and loses nothing.
     """
-    if with_parent:  # `make run`: killing make must not leave a copy behind that keeps the next one out
+    if with_parent:  # `make run`: if make is killed, a copy left behind would lock the next one out
         die_with_parent(os.getppid(), signal.SIGINT)
     environ = environment.read()
     home = prepare(environment.home_path(environ))
-    with contextlib.ExitStack() as held:
-        held.enter_context(locked(home.path))
-        made = first_start.missing_secrets(home, environ)
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(locked(home.path))
+        created = first_start.missing_secrets(home, environ)
         if "BACKUP_RECIPIENT" not in environ:
-            made["BACKUP_RECIPIENT"] = kept_recipient(home)
-        settings = config.load(environ | made)
-        made |= first_start.public_key(settings)
+            created["BACKUP_RECIPIENT"] = kept_recipient(home)
+        settings = config.load(environ | created)
+        created |= first_start.public_key(settings)
         _check_port(settings)
         room = None
         if settings.database_url is None or settings.redis_url is None:
             room = make_room(home, server_account())
-            held.enter_context(locked(room.data))  # a copy of a home may lead to the same data
+            locks.enter_context(locked(room.data))  # a copied home may link to the same data
         with contextlib.suppress(KeyboardInterrupt), Supervisor(_warn) as supervisor:
             if room is not None:
-                made |= _start_servers(supervisor, room, server_source, settings)
+                created |= _start_servers(supervisor, room, server_source, settings)
             else:
                 migrate.upgrade(settings.database("owner").url)
-            environment.note(home.path, made)
-            # A server of somebody else's has somebody else's backups, unless a folder for ours is named.
+            environment.note(home.path, created)
+            # An external server has its own backups, unless BACKUP_FOLDER asks for ours.
             keeps_backups = settings.database_url is None or settings.backup_folder is not None
-            _start_parts(supervisor, home, environ | made, keeps_backups=keeps_backups)
+            _start_parts(supervisor, home, environ | created, keeps_backups=keeps_backups)
             supervisor.watch()
 
 
 def _start_servers(
     supervisor: Supervisor, room: ServerRoom, server_source: ServerSource, settings: Settings
 ) -> dict[str, str]:
-    """Start what the settings lack, with the schema in place. Returns the URLs."""
-    found = programs.find(server_source, room.account)
-    _say(f"Servers: {found.versions()}")
+    """Start the servers that the settings lack, with the schema in place. Return their URLs as settings."""
+    server_programs = programs.find(server_source, room.account)
+    _say(f"Servers: {server_programs.versions()}")
     urls = {}
     if settings.redis_url is None:
-        valkey = Valkey(room, found)
+        valkey = Valkey(room, server_programs)
         supervisor.start(valkey.part())
         urls["REDIS_URL"] = valkey.url
     if settings.database_url is not None:
         migrate.upgrade(settings.database_url)
         return urls
-    postgres = Postgres(room, found)
+    postgres = Postgres(room, server_programs)
     restore.settle(postgres.data)
     supervisor.start(restore.refuse_empty_data_dir(postgres.part(), postgres.data, settings))
     prepare_server(postgres)
     postgres.provide()
     migrate.upgrade(postgres.url(OWNER))
-    postgres.let_in(ROLES)  # made by the migrations
+    postgres.let_in(ROLES)  # the migrations created them
     allow_backups(postgres)
     own = {f"DATABASE_URL_{role.removeprefix('vote_').upper()}": postgres.url(role) for role in ROLES}
     return urls | own | {"DATABASE_URL": postgres.url(OWNER)}
@@ -104,22 +104,22 @@ def _start_parts(supervisor: Supervisor, home: Home, environ: dict[str, str], *,
     settings = config.load(environ)
     password_file = first_start.furnish(settings, home)
     if keeps_backups:
-        # First, so that it ends last: commits wait for it (BACKUP_SYNC).
+        # First, so that it stops last: commits wait for it (BACKUP_SYNC).
         supervisor.start(_part("backup", environ, ["DATABASE_URL_BACKUP"], "keep"))
     supervisor.start(_part("worker", environ, ["DATABASE_URL_WORKER"]))
-    # Said before the web starts, so that whoever waits for /ready has it by then.
+    # Before the web starts, so that it has been printed when /ready answers.
     _welcome(settings, password_file)
     supervisor.start(_part("web", environ, ["DATABASE_URL_WEB", "DATABASE_URL_REPORTS"]))
 
 
-def _part(name: str, environ: dict[str, str], databases: list[str], *words: str) -> ProcessSpec:
-    command = [sys.executable, str(Path(sys.argv[0]).absolute()), name, *words]  # the command that runs now, once more
+def _part(name: str, environ: dict[str, str], databases: list[str], *arguments: str) -> ProcessSpec:
+    command = [sys.executable, str(Path(sys.argv[0]).absolute()), name, *arguments]  # the running command itself
     own = environment.of_part(environ, databases, signs=name == "worker") | {"PYTHONUNBUFFERED": "1"}
     return ProcessSpec(name=name, command=command, environ=own, grace_s=GRACE_S)
 
 
 def _check_port(settings: Settings) -> None:
-    """Refuse at once, before anything is started, what the web would fail at again and again."""
+    """Refuse an unusable address before anything is started, instead of letting the web fail repeatedly."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -127,7 +127,7 @@ def _check_port(settings: Settings) -> None:
             probe.bind(address)
     except OSError as error:
         raise ConfigError(
-            f"{settings.host}:{settings.port} cannot be used ({error.strerror}). Choose another PORT or HOST."
+            f"{settings.host}:{settings.port} cannot be used ({error.strerror}). Set another PORT or HOST."
         ) from error
 
 
@@ -135,8 +135,8 @@ def _welcome(settings: Settings, password_file: Path | None) -> None:
     url = settings.site_url
     _say(f"Voting: {url} (demo: {url}/vote/1)")
     if password_file is not None:
-        _say(f"Admin: user {first_start.ADMIN}, first password in {password_file}; choose another at {url}/account")
-    _say("Ctrl-C stops everything; nothing is lost.")
+        _say(f"Admin: user {first_start.ADMIN}, temporary password in {password_file}; change it at {url}/account")
+    _say("Press Ctrl-C to stop. Nothing is lost.")
 
 
 def _say(line: str) -> None:

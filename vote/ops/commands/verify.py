@@ -1,4 +1,4 @@
-"""`vote verify`: computes the books again and names every row that is not as it was recorded."""
+"""`vote verify`: recompute the stored records and name every row that is not as it was recorded."""
 
 import json
 import secrets
@@ -24,19 +24,19 @@ NAMES = {"ballots": "ballots", "audit": "rows of the audit log", "checkpoints": 
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-@click.option("--public-key", is_flag=True, help="Print the public key of the checkpoints, and verify nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--public-key", is_flag=True, help="Print the checkpoints' public key and exit.")
 def verify(as_json: bool, public_key: bool) -> None:
     """Verify journal, votes, tallies, audit log and checkpoints.
 
-    Reads one moment of the database with the login of DATABASE_URL_BACKUP, which may read all and change none of it.
-    Signatures are checked with CHECKPOINT_PUBLIC_KEY; no secret is needed. Exit code 1 when something is wrong.
+    Reads one snapshot of the database with the login of DATABASE_URL_BACKUP, which can read everything and change nothing.
+    Signatures are checked with CHECKPOINT_PUBLIC_KEY; no secret is needed. Exit code 1 if anything is wrong.
     """
     settings = _settings()
     keys = settings.checkpoint_public_key or _own_key(settings)
     if public_key:
         if not keys:
-            raise ConfigError("There is no key: set CHECKPOINT_KEY, or CHECKPOINT_PUBLIC_KEY.")
+            raise ConfigError("There is no key. Set CHECKPOINT_KEY or CHECKPOINT_PUBLIC_KEY.")
         click.echo(keys[0])
         return
     findings, sizes = _verify(settings, Verifier(keys) if keys else None)
@@ -45,10 +45,10 @@ def verify(as_json: bool, public_key: bool) -> None:
 
 
 def _settings() -> Settings:
-    """The settings, also where an auditor has none of the secrets of the web: reading needs none of them."""
+    """Return the settings; an auditor needs none of the web's secrets, so missing ones are made up."""
     environ = environment.read_with_notes()
-    lacking = [name for name in first_start.SECRETS if not {name, f"{name}_FILE"} & environ.keys()]
-    return config.load(environ | {name: secrets.token_urlsafe(32) for name in lacking})
+    missing = [name for name in first_start.SECRETS if not {name, f"{name}_FILE"} & environ.keys()]
+    return config.load(environ | {name: secrets.token_urlsafe(32) for name in missing})
 
 
 def _own_key(settings: Settings) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def _verify(settings: Settings, verifier: Verifier | None) -> tuple[Findings, di
 
 
 def _bar(total: int) -> OnProgress:
-    """A progress bar on a terminal, once it takes longer than two seconds."""
+    """Return a progress callback: a bar on a terminal, once it takes longer than two seconds."""
     bar = click.progressbar(length=total, label="Verifying", file=sys.stderr)
     shown_from, done = time.monotonic() + BAR_AFTER_S, 0
 
@@ -91,20 +91,20 @@ def _bar(total: int) -> OnProgress:
 
 def _answer(findings: Findings, sizes: dict[str, int], *, are_signatures_checked: bool, as_json: bool) -> None:
     if as_json:
-        answer = {
+        result = {
             "ok": findings.count == 0,
             "checked": sizes,
             "signatures_checked": are_signatures_checked,
             "findings": [finding._asdict() for finding in findings.kept],
             "findings_in_all": findings.count,
         }
-        click.echo(json.dumps(answer))
+        click.echo(json.dumps(result))
         return
     for finding in findings.kept:
         click.echo(f"{finding.book}: {finding.row}: {finding.problem}")
     if findings.count > len(findings.kept):
         click.echo(f"… and {findings.count - len(findings.kept):,} more")
     if not are_signatures_checked:
-        click.echo("Signatures were not checked: CHECKPOINT_PUBLIC_KEY is not set.", err=True)
-    what = ", ".join(f"{count:,} {NAMES[name]}" for name, count in sizes.items())
-    click.echo(f"Checked {what}: " + (f"{findings.count:,} findings." if findings.count else "nothing is wrong."))
+        click.echo("Signatures were not checked. Set CHECKPOINT_PUBLIC_KEY to check them.", err=True)
+    summary = ", ".join(f"{count:,} {NAMES[name]}" for name, count in sizes.items())
+    click.echo(f"Checked {summary}: " + (f"{findings.count:,} findings." if findings.count else "nothing is wrong."))

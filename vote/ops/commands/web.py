@@ -1,4 +1,4 @@
-"""`vote web`: becomes gunicorn serving the front door. How gunicorn serves it is said in `gunicorn_conf.py`."""
+"""`vote web`: run gunicorn with the front door; `gunicorn_conf.py` configures it."""
 
 import contextlib
 import os
@@ -22,20 +22,20 @@ def web() -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     command = [sys.executable, "-m", "gunicorn", "-c", "python:vote.ops.gunicorn_conf"]
     command += ["--bind", f"{host}:{settings.port}", "--workers", str(settings.web_concurrency), "vote.asgi:app"]
-    os.execv(sys.executable, command)  # noqa: S606  # the same process from here on: signals reach gunicorn itself
+    os.execv(sys.executable, command)  # noqa: S606  # replaces this process, so that signals reach gunicorn itself
 
 
 def _fresh_metrics_folder(settings: Settings) -> Path:
-    """Where the web processes add up their metrics. What processes of an earlier start left would be counted again."""
+    """Return the folder where web processes sum their metrics. Removes files of an earlier start, which would be counted."""
     own = settings.vote_home.absolute() / f"metrics-{settings.port}"
     folder = Path(os.environ.get(MULTIPROCESS) or own)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in folder.glob("*.db"):
+        for old in folder.glob("*.db"):
             with contextlib.suppress(FileNotFoundError):
-                left.unlink()
+                old.unlink()
     except OSError as error:
         raise ConfigError(
-            f"{folder} cannot be used for metrics ({error.strerror}). Set {MULTIPROCESS} to a folder of its own."
+            f"{folder} cannot be used for metrics ({error.strerror}). Set {MULTIPROCESS} to an empty folder."
         ) from error
     return folder

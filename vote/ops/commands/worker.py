@@ -1,4 +1,4 @@
-"""`vote worker`: records accepted ballots and runs the schedule. The loop itself is `vote.worker`'s."""
+"""`vote worker`: record accepted ballots and run the schedule. The loop is in `vote.worker`."""
 
 import click
 
@@ -8,5 +8,5 @@ from vote.worker import loop as recording
 
 @click.command()
 def worker() -> None:
-    """Record accepted ballots in PostgreSQL, open and close competitions on time. Run as many as you like."""
+    """Record accepted ballots in PostgreSQL, and open and close competitions on time. Run as many workers as you like."""
     recording.run(config.load())

@@ -1,5 +1,6 @@
-"""PostgreSQL and Valkey for a machine that has neither: found, prepared, started as our children on private sockets.
+"""Embedded PostgreSQL and Valkey for a machine without them: found, prepared and run as child processes on private sockets.
 
-`programs` finds them, `home` knows the folders, `keyring` the passwords, `postgres` and `valkey` say how each is run,
-`leftovers` ends what a killed supervisor left behind. Starting and restarting is `vote.ops.supervisor`'s work.
+`programs` finds them, `home` knows the folders, `stored_secrets` the passwords, `postgres` and `valkey` describe how to run
+each, `disk` writes durably, and `stale_servers` ends what a killed supervisor left behind. `vote.ops.supervisor` starts and
+restarts them.
 """

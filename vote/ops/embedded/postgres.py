@@ -1,6 +1,6 @@
-"""How the embedded PostgreSQL is made and run: one cluster in the home, on a private socket, with its roles' passwords.
+"""Create and run the embedded PostgreSQL: one cluster in the home, on a private socket, with a password per role.
 
-Tables and what each role may do are the migrations' business (`vote.db.migrate`); here roles only get a way in.
+Tables and privileges come from the migrations (`vote.db.migrate`); this module only lets roles log in.
 """
 
 import os
@@ -25,7 +25,7 @@ from vote.ops.process import Process, ProcessSpec
 SUPERUSER = "postgres"
 OWNER = "vote_owner"
 DATABASE = "vote"
-PORT = 5432  # only a part of the socket's name
+PORT = 5432  # only part of the socket's name
 
 SETTINGS = {
     "listen_addresses": "",
@@ -35,7 +35,7 @@ SETTINGS = {
     "wal_level": "replica",
     "log_lock_waits": "on",
     "log_line_prefix": "%m [%p] %u@%d ",
-    "log_error_verbosity": "terse",  # the DETAIL of a broken constraint holds the row: a name, an address, a choice
+    "log_error_verbosity": "terse",  # the DETAIL of a violated constraint shows the row: a name, an address, a choice
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
@@ -44,7 +44,7 @@ FAST_AND_FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 
 @dataclass(frozen=True)
 class Postgres:
-    """The PostgreSQL of one home. With `durable=False` a crash of the machine may lose data: for tests only."""
+    """The PostgreSQL of a home. With `durable=False` a crash of the machine may lose data: for tests only."""
 
     room: ServerRoom
     programs: Programs
@@ -52,14 +52,14 @@ class Postgres:
 
     @property
     def data(self) -> Path:
-        """The data folder."""
+        """Return the data folder."""
         return self.room.data / "postgres"
 
     def part(self) -> ProcessSpec:
-        """How to run it. Its first start makes the cluster."""
+        """Return how to run it. Its first start creates the cluster."""
         settings = SETTINGS | ({} if self.durable else FAST_AND_FORGETFUL)
         settings["unix_socket_directories"] = '"{}"'.format(str(self.room.sockets).replace('"', '""'))
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
         return ProcessSpec(
             name="postgres",
             command=[str(self.programs.postgres_bin / "postgres"), "-D", str(self.data), *options],
@@ -75,15 +75,15 @@ class Postgres:
         )
 
     def is_ready(self) -> bool:
-        """Whether it accepts connections (asked without logging in)."""
+        """Return whether it accepts connections; checked without logging in."""
         return pq.PGconn.ping(self._conninfo(SUPERUSER, "postgres").encode()) == pq.Ping.OK
 
     def url(self, role: str, database: str = DATABASE) -> str:
-        """The URL with which `role` connects; its password is made at first use."""
+        """Return the URL with which `role` connects; its password is created on first use."""
         return f"postgresql://{role}:{self._password(role)}@/{database}?{self._address()}"
 
     def provide(self) -> None:
-        """See that the owner and the database are there. A repeat changes nothing."""
+        """Create the owner role and the database if they are missing. Repeating it changes nothing."""
         with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
             if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [OWNER]).fetchone() is None:
                 connection.execute(sql.SQL("CREATE ROLE {} CREATEROLE CREATEDB").format(sql.Identifier(OWNER)))
@@ -93,12 +93,12 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**names))
 
     def let_in(self, roles: Iterable[str], connection: psycopg.Connection | None = None) -> None:
-        """Give existing roles LOGIN and the password of their URL. A repeat changes nothing."""
+        """Give existing roles LOGIN and their URL's password. Repeating it changes nothing."""
         if connection is None:
             with psycopg.connect(self.url(SUPERUSER, "postgres")) as new:
                 return self.let_in(roles, new)
         for role in roles:
-            # The server sees only the verifier: the password can reach neither its log nor pg_stat_activity.
+            # The server gets only the verifier, so the password cannot appear in its log or in pg_stat_activity.
             verifier = connection.pgconn.encrypt_password(
                 self._password(role).encode(), role.encode(), b"scram-sha-256"
             ).decode()
@@ -118,20 +118,23 @@ class Postgres:
     def _prepare(self) -> None:
         end_servers_in(self.data)
         if can_look():
-            # No server works here: what they left is stale, even when its process id is in use again, or belongs to
-            # a zombie nobody reaps. PostgreSQL, which cannot know, would refuse to start.
+            # No server runs here, so these files are stale, even when the process id is in use again or belongs to an
+            # unreaped zombie. PostgreSQL cannot know that and would refuse to start.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
             for stale in self.room.sockets.glob(".s.PGSQL.*"):
                 stale.unlink()
         if not self.data.exists():
             self._create()
-        made_by, runs = (self.data / "PG_VERSION").read_text().strip(), str(self.programs.postgres_major())
-        if made_by != runs:
-            raise ConfigError(f"{self.data} was made by PostgreSQL {made_by}; version {runs} cannot use it.")
+        cluster_major, major = (self.data / "PG_VERSION").read_text().strip(), str(self.programs.postgres_major())
+        if cluster_major != major:
+            raise ConfigError(
+                f"{self.data} was made by PostgreSQL {cluster_major}, which version {major} cannot use. Start that version"
+                " again, or choose another VOTE_HOME."
+            )
 
     def _create(self) -> None:
         new, password = self.data.with_name("postgres.new"), self.room.data / "password"
-        shutil.rmtree(new, ignore_errors=True)  # an attempt that was interrupted
+        shutil.rmtree(new, ignore_errors=True)  # from an interrupted attempt
         password.unlink(missing_ok=True)
         with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(self._password(SUPERUSER))
@@ -151,6 +154,6 @@ class Postgres:
         exit_code = Process(initdb).run_to_end()
         password.unlink()
         if exit_code != 0:
-            raise ConfigError(f"initdb failed; its log is {log}.")
+            raise ConfigError(f"initdb failed. See its log: {log}")
         new.rename(self.data)
-        sync_names(self.room.data)  # else a crash of the machine could bring the old name back, which we delete
+        sync_names(self.room.data)  # else a crash could restore the old name, which the next start deletes

@@ -1,5 +1,6 @@
-"""Ends servers that outlived the supervisor which started them. A server is known by where it works and what it runs,
-never by its name alone: the servers of other homes are not ours to touch.
+"""End servers that outlived the supervisor that started them.
+
+A server is identified by its working folder and its program, never by name alone: other homes' servers are not ours.
 """
 
 import contextlib
@@ -13,12 +14,12 @@ from vote.errors import ConfigError
 
 SERVER_PROGRAMS = frozenset(
     {"postgres", "valkey-server", "redis-server", "redis-check-rdb"}
-)  # Debian links the last two
+)  # on Debian, the last two are links to the same program
 DEADLINE_S = 10
 
 
 def servers_in(data: Path) -> list[int]:
-    """Process ids of the servers working in `data` (both servers make their data folder their working folder)."""
+    """Return the process ids of servers working in `data`; both servers make their data folder the working folder."""
     folder = os.path.realpath(data)
     return [pid for pid in _process_ids() if _works_in(pid, folder)]
 
@@ -26,12 +27,15 @@ def servers_in(data: Path) -> list[int]:
 def end_servers_in(data: Path) -> None:
     """Kill every server that works in `data` and wait until it is gone. Call it only while holding the room's lock.
 
-    Raises ConfigError when one does not go: two servers on the same data would destroy it.
+    Raises ConfigError when one does not end: two servers on the same data would destroy it.
     """
     deadline = time.monotonic() + DEADLINE_S
     while pids := servers_in(data):
         if time.monotonic() > deadline:
-            raise ConfigError(f"A server of an earlier start does not end (process {pids[0]}, working in {data}).")
+            raise ConfigError(
+                f"A server from an earlier start does not end (process {pids[0]}, working in {data})."
+                " End it, then start again."
+            )
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -39,7 +43,7 @@ def end_servers_in(data: Path) -> None:
 
 
 def can_look() -> bool:
-    """Whether this system shows processes under /proc; elsewhere leftovers are the servers' own business."""
+    """Return whether this system shows processes under /proc; elsewhere the servers detect leftovers themselves."""
     return Path("/proc/self/exe").exists()
 
 
@@ -49,7 +53,7 @@ def _process_ids() -> Iterator[int]:
 
 
 def _works_in(pid: int, folder: str) -> bool:
-    # A zombie has neither link: it is dead already, and waits for its parent.
+    # A zombie has neither link; it is dead and waits for its parent.
     try:
         program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
         return os.path.basename(program) in SERVER_PROGRAMS and os.readlink(f"/proc/{pid}/cwd") == folder

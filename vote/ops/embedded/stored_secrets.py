@@ -1,4 +1,4 @@
-"""Secrets an installation makes for itself: one file each, mode 0600, written once and whole."""
+"""Secrets that an installation generates: one file each, mode 0600, written once and atomically."""
 
 import secrets
 from pathlib import Path
@@ -9,9 +9,9 @@ SECRET_BYTES = 32
 
 
 def kept_secret(path: Path, *, size: int = SECRET_BYTES) -> str:
-    """The secret in `path`; made, and on disk before it is returned, when there is none.
+    """Return the secret in `path`; if there is none, create it and store it on disk first.
 
-    Its characters need no quoting in URLs. Two processes must not make the same one at the same time: hold the lock.
+    It needs no quoting in URLs. Hold the lock: two processes must not create the same secret at once.
     """
     if not path.exists():
         write_private(path, secrets.token_urlsafe(size) + "\n")

@@ -1,4 +1,4 @@
-"""How the embedded Valkey (or Debian's Redis) is run: a write is on disk before it is answered, none thrown away."""
+"""Run the embedded Valkey (or Debian's Redis): every write is on disk before it is acknowledged, and none is evicted."""
 
 import contextlib
 import os
@@ -28,30 +28,30 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Valkey:
-    """The Valkey of one home: ballot log and cache in one."""
+    """The Valkey of a home, for ballot log and cache."""
 
     room: ServerRoom
     programs: Programs
 
     @property
     def data(self) -> Path:
-        """The data folder."""
+        """Return the data folder."""
         return self.room.data / "valkey"
 
     @property
     def socket(self) -> Path:
-        """Its socket."""
+        """Return the path of its socket."""
         return self.room.sockets / "valkey"
 
     @property
     def url(self) -> str:
-        """The URL with which everybody connects; the socket's folder is the guard."""
+        """Return the URL with which everything connects; access is restricted by the socket's folder."""
         return f"unix://{quote(str(self.socket), safe='/')}?db=0"
 
     def part(self) -> ProcessSpec:
-        """How to run it."""
-        places = {"dir": str(self.data), "unixsocket": str(self.socket), "maxmemory": str(_half_of_memory())}
-        options = [word for name, value in (SETTINGS | places).items() for word in (f"--{name}", value)]
+        """Return how to run it."""
+        own_settings = {"dir": str(self.data), "unixsocket": str(self.socket), "maxmemory": str(_half_of_memory())}
+        options = [argument for name, value in (SETTINGS | own_settings).items() for argument in (f"--{name}", value)]
         return ProcessSpec(
             name="valkey",
             command=[str(self.programs.redis_server), *options],
@@ -64,7 +64,7 @@ class Valkey:
         )
 
     def is_ready(self) -> bool:
-        """Whether it answers PING (while it reads its log it answers LOADING)."""
+        """Return whether it answers PING; while it loads its data it answers LOADING."""
         with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
             connection.settimeout(ANSWER_S)
             connection.connect(str(self.socket))
@@ -82,5 +82,7 @@ class Valkey:
 
 
 def _half_of_memory() -> int:
-    """So that a full log answers "out of memory", which loses nothing, before the kernel kills the server."""
+    """Return half of the machine's memory in bytes: a full log then answers "out of memory", which loses nothing, before the
+    kernel kills the server.
+    """
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

@@ -1,1 +1,1 @@
-"""Verifying the books: each module checks one of them and names every row that is not as it must be."""
+"""Verify the stored records: each module checks one kind and names every row that is not as it must be."""

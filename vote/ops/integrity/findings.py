@@ -1,16 +1,16 @@
-"""What a verification found: each finding names the row and says what is wrong with it."""
+"""Collect the findings of a verification: each names a row and its problem."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-MAX_KEPT = 1_000  # the rest is counted: a book that was made anew has as many findings as rows
+MAX_KEPT = 1_000  # the rest is only counted: a rewritten journal has as many findings as rows
 
 OnProgress = Callable[[int], None]
 
 
 class Finding(NamedTuple):
-    """One row, and what is wrong. `book`: journal, audit log, checkpoints, votes, tallies or people."""
+    """A row and its problem. `book`: journal, audit log, checkpoints, votes, tallies or people."""
 
     book: str
     row: str
@@ -19,13 +19,13 @@ class Finding(NamedTuple):
 
 @dataclass(slots=True)
 class Findings:
-    """All findings, the first ones in words."""
+    """All findings: the first MAX_KEPT in full, and the total count."""
 
     kept: list[Finding] = field(default_factory=list)
     count: int = 0
 
     def add(self, book: str, row: str, problem: str) -> None:
-        """Note one."""
+        """Record a finding."""
         self.count += 1
         if len(self.kept) < MAX_KEPT:
             self.kept.append(Finding(book, row, problem))

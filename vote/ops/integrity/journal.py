@@ -1,4 +1,4 @@
-"""The journal: numbered without a hole, each row as it was recorded, chained to the one before, up to the worker's head."""
+"""Verify the journal: numbered without holes, each row as recorded, chained to the previous one, up to the worker's head."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -12,7 +12,7 @@ from vote.domain.chain import BEGINNING, ballot_digest, links
 from vote.ops.integrity.findings import Findings, OnProgress
 
 BOOK = "journal"
-START = Position(-1, None, 0, None, 0, BEGINNING)  # of a shard that no worker knows
+START = Position(-1, None, 0, None, 0, BEGINNING)  # for a shard that no worker knows
 
 Follow = Mapping[str, set[str]]
 
@@ -31,9 +31,7 @@ def check(tx: Tx, findings: Findings, progress: OnProgress) -> None:
             findings.add(BOOK, name(placed), f"has position {placed.position}, beyond the worker's {head.position}")
     for shard in unseen:
         if heads[shard].recorded:
-            findings.add(
-                BOOK, _span(shard, 1, heads[shard].recorded), "missing: nothing of this shard's journal is there"
-            )
+            findings.add(BOOK, _span(shard, 1, heads[shard].recorded), "missing: this shard's journal is gone")
 
 
 def _check_rows(
@@ -44,17 +42,16 @@ def _check_rows(
     findings: Findings,
     progress: OnProgress,
 ) -> tuple[JournalRow | None, JournalRow | None]:
-    """Check one shard row by row. Returns the last one, and the last one that stands where it lay in the log.
-
-    A reinstated one stands later.
+    """Check one shard row by row. Return the last row, and the last row at its place in the log (reinstated ones come
+    later).
     """
     before: JournalRow | None = None
     placed: JournalRow | None = None
     for row in rows:
         for problem in (
-            *_of_order(row, before, head, findings),
-            *(() if row.is_reinstated else _of_place(row, placed, follow)),
-            *_of_content(row, keys.get(row.competition, b"")),
+            *_order_problems(row, before, head, findings),
+            *(() if row.is_reinstated else _position_problems(row, placed, follow)),
+            *_content_problems(row, keys.get(row.competition, b"")),
         ):
             findings.add(BOOK, name(row), problem)
         before, placed = row, placed if row.is_reinstated else row
@@ -62,44 +59,44 @@ def _check_rows(
     return before, placed
 
 
-def _of_order(row: JournalRow, before: JournalRow | None, head: Position, findings: Findings) -> Iterator[str]:
+def _order_problems(row: JournalRow, before: JournalRow | None, head: Position, findings: Findings) -> Iterator[str]:
     seq, chain = (before.seq, before.chain) if before else (0, BEGINNING)
     if row.seq > seq + 1:
         findings.add(BOOK, _span(row.shard, seq + 1, row.seq - 1), f"missing before ballot {row.id}: removed")
     elif row.seq <= seq:
-        yield "has a number that was given before: inserted"
+        yield "has a number that was used before: inserted"
     elif next(links(seq, chain, [row.digest])).chain != row.chain:
-        yield "does not follow from the row before it: one of the two was changed, put elsewhere or inserted"
+        yield "does not follow from the previous row: one of the two was changed, moved or inserted"
     if row.seq > head.recorded:
-        yield f"lies beyond the {head.recorded:,} rows that the worker has recorded: inserted"
+        yield f"is beyond the {head.recorded:,} rows that the worker has recorded: inserted"
 
 
-def _of_place(row: JournalRow, before: JournalRow | None, follow: Follow) -> Iterator[str]:
+def _position_problems(row: JournalRow, before: JournalRow | None, follow: Follow) -> Iterator[str]:
     if before is None:
         return
     if row.epoch == before.epoch:
         if row.position <= before.position:
-            yield f"has position {row.position}, not after {before.position} of the row before it, in one epoch"
+            yield f"has position {row.position}, not after the previous row's {before.position}, in the same epoch"
     elif not _leads_to(follow, before.epoch, row.epoch):
-        yield f"begins epoch {row.epoch} after {before.epoch}, and no gap row says so"
+        yield f"begins epoch {row.epoch} after {before.epoch} without a gap row"
 
 
-def _of_content(row: JournalRow, receipt_key: bytes) -> Iterator[str]:
+def _content_problems(row: JournalRow, receipt_key: bytes) -> Iterator[str]:
     if row.is_retired:
         if (row.voter, row.choice, row.receipt) != (None, None, None):
-            yield "is retired and still says who voted what"
+            yield "is retired but still holds voter, choice or receipt"
         return
     if row.voter is None or row.choice is None or row.receipt is None:
-        yield "lacks its voter, choice or receipt, and is not retired"
+        yield "lacks its voter, choice or receipt but is not retired"
         return
     if digest_of(row, row.voter, row.choice, row.receipt) != row.digest:
-        yield "is not what was recorded: its content was changed (digest)"
+        yield "is not as recorded: its content was changed (digest)"
     if receipt_code(receipt_key, row.voter) != row.receipt:
-        yield "has a receipt that is not the one of its voter in this competition"
+        yield "has a receipt that is not its voter's in this competition"
 
 
 def digest_of(row: JournalRow, voter: int, choice: str, receipt: str) -> bytes:
-    """The digest this row has when it is the ballot of this voter for this choice."""
+    """Return the digest that this row has if it is this voter's ballot for this choice."""
     ballot = Ballot(row.id, row.competition, voter, choice, row.cast_at)
     return ballot_digest(ballot, shard=row.shard, epoch=row.epoch, position=row.position, receipt=receipt)
 
@@ -109,14 +106,14 @@ def _check_head(last: JournalRow, head: Position, findings: Findings) -> None:
         findings.add(
             BOOK,
             _span(last.shard, last.seq + 1, head.recorded),
-            f"missing: the journal ends with ballot {last.id}, and the worker has recorded {head.recorded:,} rows",
+            f"missing: the journal ends with ballot {last.id}, but the worker has recorded {head.recorded:,} rows",
         )
     elif last.seq == head.recorded and last.chain != head.chain:
         findings.add(BOOK, name(last), "is not the row that the worker recorded last: its chain value differs")
 
 
 def _leads_to(follow: Follow, old: str, new: str) -> bool:
-    """Whether gap rows lead from one epoch to the other, also by way of epochs that held no ballot."""
+    """Return whether gap rows lead from one epoch to the other, directly or through epochs without ballots."""
     seen, ahead = {old}, [old]
     while ahead:
         fresh = follow.get(ahead.pop(), set()) - seen
@@ -128,7 +125,7 @@ def _leads_to(follow: Follow, old: str, new: str) -> bool:
 
 
 def name(row: JournalRow) -> str:
-    """How a finding names a row."""
+    """Return how findings name this row."""
     return f"shard {row.shard}, seq {row.seq}, ballot {row.id}"
 
 

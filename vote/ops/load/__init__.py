@@ -1,7 +1,7 @@
-"""The load tester behind `vote load`: people and competitions of its own, votes at times set beforehand, then a count.
+"""The load tester behind `vote load`: makes its own voters and competitions, votes on a fixed schedule, then counts.
 
-Its words and arguments are in `vote/ops/commands/load.py`. What each module does: `plan` who votes when, `target` whom
-it may be aimed at, `voter_accounts` and `competitions` what it makes and takes away, `lanes` and `generator` the
-requests, `histogram` and `measurements` the times, `reconcile` and `verdict` whether a vote was lost, `limits` pass or
-fail, `report` and `plots` the page.
+Command line and options are in `vote/ops/commands/load.py`. `plan` decides who votes when, `target` which deployments it may
+load, `voter_accounts` and `competitions` create and remove test data, `lanes` and `generator` send the requests, `histogram`
+and `measurements` record times, `probe` and `exchanges` measure the database, `reconcile` and `verdict` look for lost votes,
+`limits` decides pass or fail, `report` and `plots` present the result.
 """

@@ -1,4 +1,4 @@
-"""The few calls around a load, one after the other: is it ready, competitions, people, results. Votes go through `lanes`."""
+"""A blocking client for the calls around a load: readiness, competitions, accounts, results. Votes go through `lanes`."""
 
 import contextlib
 import http.client
@@ -16,13 +16,13 @@ R = TypeVar("R")
 
 ANSWER_WITHIN_S = 30.0
 TRIES = 10  # after 503, or no answer
-PAUSE_S = 1.0  # between two tries, when nothing is said
+PAUSE_S = 1.0  # between two tries, without Retry-After
 PAUSE_MAX_S = 60.0  # between two tries, whatever Retry-After says
-AT_ONCE = 8  # calls under way when there is one for each user
+AT_ONCE = 8  # concurrent calls when there is one for each user
 
 
 class Reply(NamedTuple):
-    """An answer; `json` is None when it is something else."""
+    """An answer; `json` is None when its body is not JSON."""
 
     status: int
     json: Any
@@ -30,13 +30,13 @@ class Reply(NamedTuple):
 
     @property
     def detail(self) -> str:
-        """What the service said went wrong."""
-        told = self.json.get("detail") if isinstance(self.json, dict) else None
-        return f"{self.status}: {told}" if told else str(self.status)
+        """Return the status, and the reason that the service gave."""
+        detail = self.json.get("detail") if isinstance(self.json, dict) else None
+        return f"{self.status}: {detail}" if detail else str(self.status)
 
 
 class Api:
-    """A client that waits when it is told to (429, 503): those calls are not what is measured."""
+    """A client that waits and retries on 429 and 503, as its calls are not measured."""
 
     def __init__(self, target: Target, token: str | None = None) -> None:
         kind = http.client.HTTPConnection if target.scheme == "http" else http.client.HTTPSConnection
@@ -45,7 +45,7 @@ class Api:
         self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> Reply:
-        """One call. 429 is waited for as long as it is told, 503 and silence TRIES times. Raises Unavailable after them."""
+        """Make one call. Retries 429 until it is accepted, 503 and network errors TRIES times; then raises Unavailable."""
         data = None if body is None else json.dumps(body).encode()
         sent = self._headers | headers | ({"Content-Type": "application/json"} if data is not None else {})
         left, why = TRIES, ""
@@ -71,23 +71,23 @@ class Api:
         return Reply(answer.status, content, text), _seconds(answer.getheader("Retry-After"))
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close()
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Retry-After in seconds; a date (RFC 9110 §10.2.3), which only proxies send, and nonsense count as PAUSE_S."""
+    """Return Retry-After in seconds. Dates (RFC 9110 §10.2.3), which only proxies send, and nonsense count as PAUSE_S."""
     try:
         return max(0.0, float(retry_after or PAUSE_S))
     except ValueError:
         return PAUSE_S
 
 
-def for_each(do: Callable[[T], R], things: Iterable[T], done: Callable[[int], None]) -> list[R]:
-    """`do` for each thing, AT_ONCE at a time; the results in their order. `done` is told of each."""
+def for_each(do: Callable[[T], R], items: Iterable[T], done: Callable[[int], None]) -> list[R]:
+    """Call `do` for each item, AT_ONCE at a time, and return the results in order. Calls `done(1)` after each."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = []
-        for one in pool.map(do, things):
-            found.append(one)
+        results = []
+        for result in pool.map(do, items):
+            results.append(result)
             done(1)
-        return found
+        return results

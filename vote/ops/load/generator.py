@@ -1,6 +1,6 @@
-"""Sends the votes of a plan, each when it is due, over a fixed number of connections that are open from the start.
+"""Send the votes of a plan, each when it is due, over a fixed number of connections opened beforehand (an open loop).
 
-A vote that finds no connection free waits for one while its time runs. One core drives several thousand a second.
+A vote that finds no free connection waits for one while its time runs. One core drives several thousand a second.
 """
 
 import asyncio
@@ -19,41 +19,39 @@ from vote.ops.load.measurements import NO_ANSWER, WAITING, Measured
 from vote.ops.load.plan import Plan
 from vote.ops.load.target import Target
 
-TICK_S = 0.001  # between two looks at what is due
-BURST = 32  # votes sent in one go at most
-LAST_ANSWERS_S = 30.0  # how long the last answers are waited for; who has none then is told as unanswered
+TICK_S = 0.001  # the resolution of due times
+BURST = 32  # the most votes to send before reading answers
+LAST_ANSWERS_S = 30.0  # how long to wait for the last answers; votes without one then count as unanswered
 CONNECT_WITHIN_S = 30.0
-CONNECTING_AT_ONCE = 64  # a service may take a thousand connections, but not in the same millisecond
+CONNECTING_AT_ONCE = 64  # a service may accept a thousand connections, but not within a millisecond
 RECONNECT_AFTER_S = 0.1
-FILES_BESIDE = 64  # open files that are no connections of the load
+FILES_BESIDE = 64  # open files other than the load's connections
 
 Request = Callable[[int], bytes]
 OnProgress = Callable[[Measured], None]
 
 
-def send_votes(plan: Plan, target: Target, request: Request, tell: OnProgress) -> Measured:
-    """Send the votes and return what came of them. `request` gives the bytes of a vote; `tell` is called now and then.
+def send_votes(plan: Plan, target: Target, request: Request, on_progress: OnProgress) -> Measured:
+    """Send the votes and return the measurements. `request` returns a vote's bytes; `on_progress` is called repeatedly.
 
-    Raises Unavailable when the connections cannot be opened before it begins, ConfigError when this process may not open
-    so many.
+    Raises Unavailable when the connections cannot be opened at the start, ConfigError when this process may not open so
+    many.
     """
     _allow_files(plan.connections + FILES_BESIDE)
-    return uvloop.run(_Generator(plan, target, request).run(tell))
+    return uvloop.run(_Generator(plan, target, request).run(on_progress))
 
 
 def _allow_files(count: int) -> None:
-    """Let this process hold so many connections; many systems begin with 1,024 files."""
+    """Raise this process's limit on open files; many systems start with 1,024. Raises ConfigError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != hard < count:
-        raise ConfigError(
-            f"This system allows {hard:,} open files, and {count:,} are needed: take fewer --connections."
-        )
+        raise ConfigError(f"This system allows {hard:,} open files, but {count:,} are needed. Use fewer --connections.")
     if resource.RLIM_INFINITY != soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 class _Generator:
-    """The lanes and the votes between them. `_idle` is a queue, so that every connection takes its turn."""
+    """An open-loop load generator: lanes, and a queue of votes. `_idle` is a queue, so connections are used in turn."""
 
     def __init__(self, plan: Plan, target: Target, request: Request) -> None:
         self._plan, self._target, self._request = plan, target, request
@@ -67,30 +65,30 @@ class _Generator:
         self._over = asyncio.Event()
         self._is_ending = False
 
-    async def run(self, tell: OnProgress) -> Measured:
-        """The whole load."""
+    async def run(self, on_progress: OnProgress) -> Measured:
+        """Run the whole load and return the measurements."""
         await self._open_all()
-        telling = asyncio.create_task(self._tell_often(tell))
+        reporting = asyncio.create_task(self._report_progress(on_progress))
         gc.collect()
-        gc.freeze()  # what is there now stays: collections in the middle would be measured as the service's
+        gc.freeze()  # a collection during the load would be measured as the service's latency
         self._began, cpu = time.monotonic(), time.process_time()
         await self._send_all()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), LAST_ANSWERS_S)
         self._measured.cpu_s = time.process_time() - cpu
         self._measured.took_s = time.monotonic() - self._began
-        telling.cancel()
+        reporting.cancel()
         self._give_up()
         await self._close()
         gc.unfreeze()
-        tell(self._measured)
+        on_progress(self._measured)
         return self._measured
 
     async def _send_all(self) -> None:
         for vote in range(self._plan.votes):
             due, now = self._began + self._plan.due(vote), time.monotonic()
             if now >= due and vote % BURST == 0:
-                await asyncio.sleep(0)  # behind time: answers must be read all the same
+                await asyncio.sleep(0)  # behind schedule, but answers must still be read
             while now < due:
                 await asyncio.sleep(max(due - now, TICK_S))
                 now = time.monotonic()
@@ -109,7 +107,7 @@ class _Generator:
         lane.send(self._request(vote))
 
     def answered(self, lane: Lane, status: int) -> None:
-        """Note the answer, and give the lane what waits."""
+        """Record the answer, and send the next waiting vote."""
         if lane.vote is not None:
             self._note(lane.vote, status, lane.sent)
             lane.vote = None
@@ -120,8 +118,8 @@ class _Generator:
     def lost(self, lane: Lane, *, unheard: bool) -> None:
         """Open another connection in its place.
 
-        A vote whose idle connection was closed under its hands is sent again (RFC 9112 §9.3.1: a service may close an
-        idle one at any time, and a vote may be repeated); any other is without answer.
+        A vote on a connection that was closed while idle is sent again (RFC 9112 §9.3.1: a service may close an idle
+        connection at any time, and a vote may be repeated). Any other vote counts as unanswered.
         """
         self._lanes.discard(lane)
         if self._is_ending:
@@ -142,22 +140,22 @@ class _Generator:
             self._over.set()
 
     async def _open_all(self) -> None:
-        places = asyncio.Semaphore(CONNECTING_AT_ONCE)
+        limit = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
-        async def one() -> None:
-            async with places:
+        async def open_one() -> None:
+            async with limit:
                 await self._open()
 
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._plan.connections):
-                    group.create_task(one())
+                    group.create_task(open_one())
         except ExceptionGroup as errors:
-            why, took = errors.exceptions[0], len(self._lanes)
+            error, accepted = errors.exceptions[0], len(self._lanes)
             await self._close()
             raise Unavailable(
-                f"{self._target.url} took {took:,} of {self._plan.connections:,} connections: {why}"
-            ) from why
+                f"{self._target.url} accepted {accepted:,} of {self._plan.connections:,} connections: {error}"
+            ) from error
 
     async def _open(self) -> None:
         loop, target = asyncio.get_running_loop(), self._target
@@ -173,20 +171,20 @@ class _Generator:
                 return await self._open()
             await asyncio.sleep(RECONNECT_AFTER_S)
 
-    async def _tell_often(self, tell: OnProgress) -> None:
+    async def _report_progress(self, on_progress: OnProgress) -> None:
         while True:
             await asyncio.sleep(0.2)
-            tell(self._measured)
+            on_progress(self._measured)
 
     def _give_up(self) -> None:
-        """Who still waits is without answer."""
+        """Record all waiting votes as unanswered."""
         sent = {lane.vote: lane.sent for lane in self._lanes if lane.vote is not None}
         for vote, status in enumerate(self._measured.statuses):
             if status == WAITING:
                 self._note(vote, NO_ANSWER, sent.get(vote, time.monotonic()))
 
     async def _close(self) -> None:
-        """Close every connection, and let the loop see that they are."""
+        """Close every connection, and let the event loop process that."""
         self._is_ending = True
         for task in self._opening:
             task.cancel()
@@ -198,11 +196,11 @@ class _Generator:
 def requests(
     target: Target, plan: Plan, competitions: Sequence[int], tokens: Sequence[str], choice: Callable[[int], str]
 ) -> Request:
-    """The bytes of each vote, as `curl -F vote=a -H "Authorization: Bearer …"` sends them."""
+    """Return a function that gives the bytes of a vote, as `curl -F vote=a -H "Authorization: Bearer …"` would send it."""
     boundary = "------------------------6f0a2c4e8b1d3579"
     heads = [
-        f"POST /vote/{one} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: vote-load\r\nAccept: */*\r\n".encode()
-        for one in competitions
+        f"POST /vote/{competition} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: vote-load\r\nAccept: */*\r\n".encode()
+        for competition in competitions
     ]
     logins = [f"Authorization: Bearer {token}\r\n".encode() for token in tokens]
 

@@ -1,6 +1,6 @@
-"""A histogram of durations with a bounded error and a bounded size, after HdrHistogram (http://hdrhistogram.org).
+"""A histogram of durations with bounded error and bounded size, after HdrHistogram (http://hdrhistogram.org).
 
-Buckets are linear within each power of two, 64 to the power, so a figure is at most 1/64 (1.6 %) above what was measured.
+Each power of two has 64 linear buckets, so a percentile is at most 1/64 (1.6 %) above the measured value.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ SUB_BITS = 6
 
 
 class Histogram:
-    """Durations in microseconds. Adding costs the same whatever was added before."""
+    """A histogram of durations in microseconds. Adding takes constant time."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
@@ -19,7 +19,7 @@ class Histogram:
         self._sum_us = 0
 
     def add(self, seconds: float) -> None:
-        """Note one duration; a negative one counts as none at all."""
+        """Record one duration in seconds; a negative one counts as zero."""
         us = max(0, int(seconds * 1e6))
         shift = max(0, us.bit_length() - SUB_BITS - 1)
         self._counts[(shift << SUB_BITS) + (us >> shift)] += 1
@@ -28,7 +28,7 @@ class Histogram:
         self.max_us = max(self.max_us, us)
 
     def percentile_ms(self, quantile: float) -> float:
-        """What this share (0 … 1) did not exceed, rounded up to the end of its bucket; 0 when nothing was noted."""
+        """Return the duration that this share (0 … 1) did not exceed, rounded up to a bucket's end; 0 without durations."""
         wanted, seen = quantile * self.count, 0
         for top_us, count in self._buckets():
             seen += count
@@ -38,11 +38,11 @@ class Histogram:
 
     @property
     def mean_ms(self) -> float:
-        """The mean; 0 when nothing was noted."""
+        """Return the mean; 0 without durations."""
         return self._sum_us / self.count / 1000 if self.count else 0.0
 
     def buckets_ms(self) -> list[tuple[float, int]]:
-        """Upper end and count of every bucket that holds something, ascending."""
+        """Return upper end and count of every non-empty bucket, ascending."""
         return [(top_us / 1000, count) for top_us, count in self._buckets()]
 
     def _buckets(self) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,6 @@
-"""One connection to the service: HTTP/1.1, kept alive, one request at a time, as little work for each as it takes.
+"""One connection to the service: HTTP/1.1 with keep-alive, one request at a time, with little work per request.
 
-A lane knows bytes and statuses; which vote they are of is the business of `fire`.
+A lane knows bytes and statuses; `generator` knows which vote they belong to.
 """
 
 import asyncio
@@ -10,17 +10,17 @@ import httptools
 
 
 class Owner(Protocol):
-    """Who is told what becomes of a lane."""
+    """The callbacks of a lane (observer)."""
 
     def answered(self, lane: "Lane", status: int) -> None:
-        """The answer is whole, and the lane is free."""
+        """Called when the answer is complete and the lane is free."""
 
     def lost(self, lane: "Lane", *, unheard: bool) -> None:
-        """The connection is gone. `unheard`: it was idle for a while, and not one byte came back for the last request."""
+        """Called when the connection is gone. `unheard`: it had been idle, and the last request got not one byte back."""
 
 
 class Lane(asyncio.Protocol):
-    """A connection; `vote` and `sent` are its owner's notes of what is under way, `vote` None when nothing is."""
+    """A connection. `vote` and `sent` are its owner's notes on the request under way; `vote` is None when there is none."""
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -33,7 +33,7 @@ class Lane(asyncio.Protocol):
         self.is_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what is written to."""
+        """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)
         self.is_open = True
 
@@ -44,7 +44,7 @@ class Lane(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what is no HTTP ends the connection."""
+        """Parse an answer; close the connection if it is not HTTP."""
         self._has_begun = True
         try:
             self._parser.feed_data(data)
@@ -52,7 +52,7 @@ class Lane(asyncio.Protocol):
             self.close()
 
     def on_message_complete(self) -> None:
-        """Called by the parser at the end of an answer. One that says `Connection: close` ends the lane."""
+        """Called by the parser at the end of an answer. `Connection: close` ends the lane."""
         status, stays = self._parser.get_status_code(), self._parser.should_keep_alive()
         if status < 200:  # RFC 9110 §15.2: an interim answer, the real one follows
             return
@@ -63,17 +63,17 @@ class Lane(asyncio.Protocol):
         self._owner.answered(self, status)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the owner, whose request may be unanswered."""
+        """Notify the owner, whose request may be unanswered."""
         del exc
         self.is_open = False
         self._owner.lost(self, unheard=self._answers > 0 and not self._has_begun)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
-        """End the connection at once, without the farewell of TLS."""
+        """Close the connection at once, without TLS close messages."""
         if self._transport is not None:
             self._transport.abort()

@@ -1,4 +1,4 @@
-"""What a load must keep to pass. The defaults are those of the production checklist."""
+"""The limits that a load must meet to pass. The defaults are those of the production checklist."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from vote.ops.load.verdict import Verdict
 
 
 class Thresholds(NamedTuple):
-    """Upper limits: milliseconds, and votes that were not acknowledged."""
+    """Upper limits: milliseconds, and the number of votes not acknowledged."""
 
     median_ms: float = 500
     p99_ms: float = 2_000
@@ -20,7 +20,7 @@ class Thresholds(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One limit and what was measured."""
+    """A limit and the measured value."""
 
     what: str
     limit: float
@@ -29,26 +29,26 @@ class Row(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """At the limit is still met."""
+        """Return whether the value is within the limit, or at it."""
         return self.measured <= self.limit
 
 
 def rows(
     limits: Thresholds, measured: Measured, database: Histogram | None, asked: Steps | None, verdict: Verdict
 ) -> list[Row]:
-    """Every limit. `database`: None where it could not be asked; `asked`: None where the web does not tell."""
-    found = [
+    """Return every limit with its value. `database` is None if it was not probed, `asked` if /metrics is not accessible."""
+    results = [
         Row("votes not acknowledged", limits.failed, measured.failed, ""),
         Row("a vote, median", limits.median_ms, measured.latency.percentile_ms(0.50), "ms"),
         Row("a vote, p99", limits.p99_ms, measured.latency.percentile_ms(0.99), "ms"),
     ]
     if database is not None:
-        found.append(Row("the database meanwhile, p99", limits.database_ms, database.percentile_ms(0.99), "ms"))
+        results.append(Row("the database meanwhile, p99", limits.database_ms, database.percentile_ms(0.99), "ms"))
     if asked is not None:
         slowest = exchanges.percentile_ms(asked, 0.99)
-        found.append(Row("the database for the web, p99 at most", limits.database_ms, slowest, "ms"))
+        results.append(Row("the database for the web, p99 at most", limits.database_ms, slowest, "ms"))
     return [
-        *found,
+        *results,
         Row("competitions not settled at the deadline", 0, int(not verdict.settled), ""),
         Row("lost", 0, len(verdict.lost), ""),
         Row("duplicate", 0, len(verdict.duplicate), ""),
@@ -56,6 +56,6 @@ def rows(
     ]
 
 
-def all_met(found: Sequence[Row]) -> bool:
-    """Whether the load passes."""
-    return all(row.is_met for row in found)
+def all_met(results: Sequence[Row]) -> bool:
+    """Return whether the load passes."""
+    return all(row.is_met for row in results)

@@ -1,4 +1,4 @@
-"""Plots as SVG text, without script and without anything from elsewhere. Colours are classes of the report's style."""
+"""Draw plots as SVG text, without scripts or external resources. Colours are CSS classes of the report."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Tick = tuple[float, str]
 
 
 class Line(NamedTuple):
-    """A named row of points, left to right. `style` is a class of the report."""
+    """A named series of points, left to right. `style` is a CSS class of the report."""
 
     name: str
     style: str
@@ -20,7 +20,7 @@ class Line(NamedTuple):
 
 
 def lines(title: str, series: Sequence[Line], *, x_ticks: Sequence[Tick], x_name: str, y_name: str) -> str:
-    """Lines over a shared x axis; the y axis begins at 0."""
+    """Draw lines over a shared x axis; the y axis starts at 0."""
     top = nice(max((y for line in series for _, y in line.points), default=1))
     left, right = x_ticks[0][0], x_ticks[-1][0]
 
@@ -41,7 +41,7 @@ def lines(title: str, series: Sequence[Line], *, x_ticks: Sequence[Tick], x_name
 
 
 def bars(title: str, counts: Sequence[tuple[str, int]], *, x_name: str, y_name: str) -> str:
-    """One bar for each label; about eight labels are written."""
+    """Draw one bar per label; about eight labels are shown."""
     top, width = nice(max((count for _, count in counts), default=1)), 1 / max(1, len(counts))
     drawn = [
         f'<rect class="bar" x="{_across(number * width):.1f}" y="{_up(count / top):.1f}"'
@@ -54,7 +54,7 @@ def bars(title: str, counts: Sequence[tuple[str, int]], *, x_name: str, y_name: 
 
 
 def nice(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, … that is not below; 1 for nothing."""
+    """Return the smallest of 1, 2, 5, 10, 20, … that is not below `value`; 1 for zero or less."""
     if value <= 0:
         return 1.0
     power: float = 10.0 ** math.floor(math.log10(value))
@@ -68,22 +68,22 @@ def _frame(title: str, drawn: Sequence[str], ticks: Sequence[Tick], top: float, 
         grid.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         grid.append(f'<text class="end" x="{LEFT - 6}" y="{y + 4:.1f}">{top * share:g}</text>')
     grid += [
-        f'<text class="{_aligned(at)}" x="{_across(at):.1f}" y="{HEIGHT - BOTTOM + 16}">{escape(label)}</text>'
-        for at, label in ticks
+        f'<text class="{_aligned(share)}" x="{_across(share):.1f}" y="{HEIGHT - BOTTOM + 16}">{escape(label)}</text>'
+        for share, label in ticks
     ]
     names = (
         f'<text class="mid" x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 6}">{escape(x_name)}</text>'
         f'<text class="mid" transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)">{escape(y_name)}</text>'
     )
-    said = escape(title)
+    caption = escape(title)
     return (
-        f'<figure><svg role="img" aria-label="{said}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(grid)}{"".join(drawn)}'
-        f"{names}</svg><figcaption>{said}</figcaption></figure>"
+        f'<figure><svg role="img" aria-label="{caption}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(grid)}{"".join(drawn)}'
+        f"{names}</svg><figcaption>{caption}</figcaption></figure>"
     )
 
 
 def _aligned(share: float) -> str:
-    """The last label ends at the edge, so that it is not cut."""
+    """Return the CSS class that aligns a label; the last one ends at the edge, so that it is not cut off."""
     return "end" if share >= 1 else "mid"
 
 

@@ -1,4 +1,4 @@
-"""Asks the database while the load runs, as a results page does, and notes how long each answer takes."""
+"""Query the database during the load, as a results page does, and measure each answer."""
 
 import contextlib
 import threading
@@ -17,26 +17,26 @@ EVERY_S = 0.1
 
 @contextlib.contextmanager
 def asking(settings: Settings, competitions: Sequence[int]) -> Iterator[Histogram]:
-    """The times of reading these tallies, until the context ends. An answer that fails counts as the time it took to fail,
-    and never as quick: at least a second.
+    """Yield the durations of reading these tallies, until the context ends. A failed query counts with its duration, but at
+    least a second.
     """
-    found, over = Histogram(), threading.Event()
+    durations, stop = Histogram(), threading.Event()
 
-    def ask_on() -> None:
+    def ask_repeatedly() -> None:
         with contextlib.closing(Database(settings.database("web"), size=1, name=BY)) as db:
-            while not over.wait(EVERY_S):
+            while not stop.wait(EVERY_S):
                 began, least = time.monotonic(), 0.0
                 try:
                     with db.read() as tx:
                         tallies.read(tx, competitions)
                 except DatabaseUnavailable:
                     least = 1.0
-                found.add(max(time.monotonic() - began, least))
+                durations.add(max(time.monotonic() - began, least))
 
-    thread = threading.Thread(target=ask_on, name="probe", daemon=True)
+    thread = threading.Thread(target=ask_repeatedly, name="probe", daemon=True)
     thread.start()
     try:
-        yield found
+        yield durations
     finally:
-        over.set()
+        stop.set()
         thread.join()

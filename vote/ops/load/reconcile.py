@@ -1,5 +1,5 @@
-"""What is counted after a load: the tallies as everybody sees them, and the vote of each voter, read from the database or
-asked for as each voter's own data.
+"""Read what was counted after a load: the public tallies, and each voter's vote, from the database or from the voter's own
+data export.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ Key = tuple[int, int]  # competition, user id
 
 
 class RecordedVotes(NamedTuple):
-    """Votes by voter, how many ballots of each the journal has, counts per option by competition."""
+    """Each voter's vote, the number of their ballots in the journal, and counts per option by competition."""
 
     votes: dict[Key, str]
     ballots: dict[Key, int]
@@ -27,34 +27,37 @@ class RecordedVotes(NamedTuple):
 
 
 def read(api: Api, settings: Settings, ids: Sequence[int]) -> RecordedVotes:
-    """The books, of every voter in the database of these settings."""
-    found, ballots = {}, {}
+    """Return the recorded votes of every voter, from the database of these settings."""
+    choices, ballots = {}, {}
     with contextlib.closing(Database(settings.database("owner"), size=1, name=BY)) as db, db.read() as tx:
-        for one in ids:
-            for chunk in votes.all_choices(tx, one):
-                found.update({(one, voter): choice for voter, choice in chunk.items()})
+        for competition in ids:
+            for chunk in votes.all_choices(tx, competition):
+                choices.update({(competition, voter): choice for voter, choice in chunk.items()})
             ballots.update(
-                {(one, voter): count for voter, count in synthetic_voters.ballots_per_voter(tx, one).items()}
+                {
+                    (competition, voter): count
+                    for voter, count in synthetic_voters.ballots_per_voter(tx, competition).items()
+                }
             )
-    return RecordedVotes(found, ballots, _tallies(api, ids))
+    return RecordedVotes(choices, ballots, _tallies(api, ids))
 
 
 def ask(
     api: Api, target: Target, voters: Sequence[Voter], ids: Sequence[int], done: Callable[[int], None]
 ) -> RecordedVotes:
-    """The same from `GET /api/me/export` of each voter: only of these, but nothing is needed beside their tokens."""
-    found: dict[Key, str] = {}
+    """Return the same from each voter's `GET /api/me/export`: only these voters, but it needs only their tokens."""
+    choices: dict[Key, str] = {}
     ballots: Counter[Key] = Counter()
 
-    def one(voter: Voter) -> None:
-        with contextlib.closing(Api(target, voter.token)) as own:
-            mine = own.ask("GET", "/api/me/export").json
-        found.update({(vote["competition"], voter.id): vote["choice"] for vote in mine["votes"]})
-        ballots.update((ballot["competition"], voter.id) for ballot in mine["ballots"])
+    def read_export(voter: Voter) -> None:
+        with contextlib.closing(Api(target, voter.token)) as client:
+            export = client.ask("GET", "/api/me/export").json
+        choices.update({(vote["competition"], voter.id): vote["choice"] for vote in export["votes"]})
+        ballots.update((ballot["competition"], voter.id) for ballot in export["ballots"])
 
-    for_each(one, voters, done)
-    return RecordedVotes(found, dict(ballots), _tallies(api, ids))
+    for_each(read_export, voters, done)
+    return RecordedVotes(choices, dict(ballots), _tallies(api, ids))
 
 
 def _tallies(api: Api, ids: Sequence[int]) -> dict[int, dict[str, int]]:
-    return {one: competitions.tally(api, one) for one in ids}
+    return {competition: competitions.tally(api, competition) for competition in ids}

@@ -1,4 +1,4 @@
-"""A result for people and machines: as lines, as JSON, and as one HTML page that opens offline and needs nothing else."""
+"""Present a result: as lines, as JSON, and as one self-contained HTML page."""
 
 import math
 from collections import Counter
@@ -20,11 +20,11 @@ from vote.ops.load.run import Result
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 BARS_PER_DOUBLING = 4
 FINDINGS_SHOWN = 20
-BUSY = 0.9  # of a core: then the generator may be what limits
+BUSY = 0.9  # of a core: above this, the generator may be the bottleneck
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """Everything, durations in milliseconds."""
+    """Return the whole result, durations in milliseconds."""
     plan, measured = result.order.plan, result.measured
     return {
         "passes": result.passes,
@@ -52,69 +52,69 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def as_lines(result: Result) -> list[str]:
-    """The result for a terminal."""
+    """Return the result for a terminal."""
     measured = result.measured
     figures = _figures(measured.latency)
     spread = ", ".join(f"{name} {figures[name]:,.1f}" for name in figures if name != "count")
-    found = [
-        _what(result),
-        f"Accepted {measured.accepted:,}, {measured.per_second:,.0f} a second. Latency from the time due, ms: {spread}.",
+    lines = [
+        _summary(result),
+        f"Accepted {measured.accepted:,}, {measured.per_second:,.0f} a second. Latency from the due time, ms: {spread}.",
         _generator(measured),
         "",
         *(
-            f"{'ok    ' if row.is_met else 'MISSED'}  {what}: {value} (limit {limit})"
-            for row, (what, value, limit, _) in ((row, _limit(row)) for row in result.rows)
+            f"{'ok    ' if row.is_met else 'MISSED'}  {label}: {value} (limit {limit})"
+            for row, (label, value, limit, _) in ((row, _limit(row)) for row in result.rows)
         ),
         *(f"  {finding}" for finding in _findings(result)),
         "",
         "The load passes." if result.passes else "The load does not pass.",
     ]
-    return found
+    return lines
 
 
 def as_html(result: Result) -> str:
-    """The page."""
+    """Return the HTML page."""
     measured = result.measured
-    word = "passed" if result.passes else "not passed"
+    outcome = "passed" if result.passes else "not passed"
     latencies = [
-        (name, *(f"{value:,}" if name == "count" else f"{value:,.1f}" for name, value in _figures(one).items()))
-        for name, one in (("from the time due", measured.latency), ("from sending", measured.service))
+        (name, *(f"{value:,}" if name == "count" else f"{value:,.1f}" for name, value in _figures(histogram).items()))
+        for name, histogram in (("from the due time", measured.latency), ("from sending", measured.service))
     ]
     fields = {
         "target": escape(result.order.target.url),
-        "word": word,
-        "headline": escape(f"Load test {word}: {measured.accepted:,} votes accepted, {result.verdict.line()}"),
+        "outcome": outcome,
+        "headline": escape(f"Load test {outcome}: {measured.accepted:,} votes accepted, {result.verdict.line()}"),
         "when": result.began.strftime("%Y-%m-%d %H:%M:%S UTC"),
         "version": f"vote-app {version('vote-app')}",
-        "what": escape(_what(result)),
+        "summary": escape(_summary(result)),
         "limits": _table(("", "measured", "limit", ""), [_limit(row) for row in result.rows]),
         "findings": _list(_findings(result)),
         "latencies": _table(("ms", *_figures(measured.latency)), latencies),
         "percentiles": _percentiles(measured),
         "histogram": _histogram(measured.latency),
         "course": _course(measured),
-        "statuses": _table(("status", "votes"), [(_said(s), f"{n:,}") for s, n in measured.by_status().items()]),
+        "statuses": _table(("status", "votes"), [(_status_text(s), f"{n:,}") for s, n in measured.by_status().items()]),
         "generator": escape(_generator(measured)),
     }
     return Template(Path(__file__).with_name("report.html").read_text(encoding="utf-8")).substitute(fields)
 
 
 def _figures(histogram: Histogram) -> dict[str, float]:
-    found: dict[str, float] = {"count": histogram.count, "mean": round(histogram.mean_ms, 3)}
-    found |= {f"p{100 * quantile:g}": round(histogram.percentile_ms(quantile), 3) for quantile in QUANTILES}
-    return found | {"max": round(histogram.max_us / 1000, 3)}
+    figures: dict[str, float] = {"count": histogram.count, "mean": round(histogram.mean_ms, 3)}
+    figures |= {f"p{100 * quantile:g}": round(histogram.percentile_ms(quantile), 3) for quantile in QUANTILES}
+    return figures | {"max": round(histogram.max_us / 1000, 3)}
 
 
 def _steps(asked: Steps) -> dict[str, float]:
-    found: dict[str, float] = {"count": asked[math.inf]}
-    return found | {f"p{100 * quantile:g}": exchanges.percentile_ms(asked, quantile) for quantile in QUANTILES}
+    figures: dict[str, float] = {"count": asked[math.inf]}
+    return figures | {f"p{100 * quantile:g}": exchanges.percentile_ms(asked, quantile) for quantile in QUANTILES}
 
 
-def _what(result: Result) -> str:
+def _summary(result: Result) -> str:
     plan, count = result.order.plan, len(result.competitions)
-    people = "registered over HTTP" if result.order.register else "prepared in the database"
+    origin = "registered over HTTP" if result.order.register else "prepared in the database"
     return (
-        f"{plan.votes:,} votes by {plan.users:,} users ({people}), {plan.rate:,g} due a second for {plan.seconds:,.1f} s,"
+        f"{plan.votes:,} votes by {plan.users:,} users ({origin}), {plan.rate:,g} due a second for {plan.seconds:,.1f} s,"
         f" over {plan.connections:,} connections, in {count} competition{'s' if count > 1 else ''}."
     )
 
@@ -125,23 +125,23 @@ def _core(measured: Measured) -> float:
 
 def _generator(measured: Measured) -> str:
     says = (
-        f"The generator used {_core(measured):.0%} of a core and was late by {1000 * measured.late_s:,.0f} ms at most"
-        f" (this is in the latencies); {measured.sent_again:,} votes were sent again, since an idle connection was closed."
+        f"The generator used {_core(measured):.0%} of a core and was at most {1000 * measured.late_s:,.0f} ms late, which"
+        f" the latencies include. It resent {measured.sent_again:,} votes because an idle connection was closed."
     )
-    return says + (" It was busy itself: measure from a machine of its own." if _core(measured) > BUSY else "")
+    return says + (" It may be the bottleneck: run it on a separate machine." if _core(measured) > BUSY else "")
 
 
 def _findings(result: Result) -> list[str]:
     verdict = result.verdict
-    found = [f"not settled: after {result.order.wait_s:g} s what is missing may still be on its way"] * (
+    findings = [f"not settled: votes missing after {result.order.wait_s:g} s may still be on their way"] * (
         not verdict.settled
     )
     for name in ("lost", "duplicate", "phantom"):
         sentences: list[str] = getattr(verdict, name)
-        found += [f"{name}: {sentence}" for sentence in sentences[:FINDINGS_SHOWN]]
+        findings += [f"{name}: {sentence}" for sentence in sentences[:FINDINGS_SHOWN]]
         if len(sentences) > FINDINGS_SHOWN:
-            found.append(f"{name}: and {len(sentences) - FINDINGS_SHOWN:,} more")
-    return found
+            findings.append(f"{name}: and {len(sentences) - FINDINGS_SHOWN:,} more")
+    return findings
 
 
 def _value(value: float, row: Row) -> str:
@@ -152,7 +152,7 @@ def _limit(row: Row) -> tuple[str, ...]:
     return row.what, _value(row.measured, row), _value(row.limit, row), "ok" if row.is_met else "missed"
 
 
-def _said(status: int) -> str:
+def _status_text(status: int) -> str:
     return "no answer" if status == NO_ANSWER else str(status)
 
 
@@ -165,18 +165,18 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _list(sentences: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in sentences)}</ul>" if sentences else ""
+    return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>" if sentences else ""
 
 
 def _percentiles(measured: Measured) -> str:
-    """Each nine of the percentile takes the same width, as HdrHistogram draws it."""
+    """Plot percentiles as HdrHistogram does: each nine takes the same width."""
     nines = max(1, math.ceil(math.log10(max(10, measured.latency.count))))
     steps = [step / 20 for step in range(20 * nines + 1)]
 
     def points(histogram: Histogram) -> list[tuple[float, float]]:
         return [(nine, histogram.percentile_ms(1 - 10**-nine)) for nine in steps]
 
-    series = [Line("from the time due", "one", points(measured.latency))]
+    series = [Line("from the due time", "one", points(measured.latency))]
     series.append(Line("from sending", "two", points(measured.service)))
     ticks = [(float(nine), f"{100 * (1 - 10**-nine):g} %") for nine in range(nines + 1)]
     title = "Latency that this share of the votes did not exceed"
@@ -190,9 +190,9 @@ def _histogram(histogram: Histogram) -> str:
     edges = range(min(counts, default=0), max(counts, default=0) + 1)
     shown = [(_ms(2 ** (edge / BARS_PER_DOUBLING)), counts[edge]) for edge in edges]
     return plots.bars(
-        "Votes by latency; each bar ends 1.19 times as late as the one before",
+        "Votes by latency; each bar's upper bound is 1.19 times the previous one's",
         shown,
-        x_name="ms, from the time due",
+        x_name="ms, from the due time",
         y_name="votes",
     )
 
@@ -207,8 +207,8 @@ def _course(measured: Measured) -> str:
         (number + 0.5) * each: part.latency for number, part in enumerate(measured.slices) if part.latency.count
     }
     series = [
-        Line("p99", "two", [(at, one.percentile_ms(0.99)) for at, one in filled.items()]),
-        Line("median", "one", [(at, one.percentile_ms(0.5)) for at, one in filled.items()]),
+        Line("p99", "two", [(time, latency.percentile_ms(0.99)) for time, latency in filled.items()]),
+        Line("median", "one", [(time, latency.percentile_ms(0.5)) for time, latency in filled.items()]),
     ]
     ticks = [(measured.plan.seconds * part / 5, f"{measured.plan.seconds * part / 5:.3g}") for part in range(6)]
     title = "Latency of the votes that were due at each time"

@@ -1,4 +1,4 @@
-"""One load from nothing to the verdict: people, competitions, votes, waiting, counting; then everything is taken away."""
+"""Run one load: create accounts and competitions, vote, wait, count, then remove what was created."""
 
 import contextlib
 import secrets
@@ -25,8 +25,8 @@ from vote.ops.progress import Bar
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is asked for. `settings` are the deployment's, None where the command has none; `token` is an organiser's;
-    without `competition` competitions are made. `wait_s`: for everything accepted to be recorded.
+    """What to run. `settings` are the deployment's, or None; `token` is an organiser's; without `competition`, competitions
+    are created. `wait_s`: seconds for every accepted ballot to be recorded.
     """
 
     plan: Plan
@@ -43,7 +43,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it."""
+    """The result of a load."""
 
     order: Order
     began: datetime
@@ -56,12 +56,12 @@ class Result:
 
     @property
     def passes(self) -> bool:
-        """Whether every limit is kept."""
+        """Return whether every limit is met."""
         return limits.all_met(self.rows)
 
 
 def run(order: Order) -> Result:
-    """Do it. Raises ConfigError, NotAllowed and the like before a vote is sent; what happens later is in the result."""
+    """Run the load. Raises ConfigError, NotAllowed and the like before a vote is sent; later problems are in the result."""
     _check_ready(order)
     prefix, began = f"load-{secrets.token_hex(4)}", datetime.now(UTC)
     with contextlib.ExitStack() as held:
@@ -75,14 +75,14 @@ def run(order: Order) -> Result:
             return keys[vote % len(keys)]
 
         before = exchanges.read(api)
-        measured, database = _fire(order, ids, voters, choice)
+        measured, database = _send(order, ids, voters, choice)
         cast = [
             SentVote(ids[order.plan.competition(vote)], voters[order.plan.user(vote)].id, choice(vote), status)
             for vote, status in enumerate(measured.statuses)
         ]
         settled = _settle(order, api, ids, measured.accepted)
         asked = exchanges.between(before, exchanges.read(api))
-        judged = verdict.judge(cast, _books(order, api, voters, ids), settled=settled)
+        judged = verdict.judge(cast, _recorded_votes(order, api, voters, ids), settled=settled)
     rows = limits.rows(order.limits, measured, database, asked, judged)
     return Result(order, began, tuple(ids), measured, database, asked, judged, tuple(rows))
 
@@ -96,12 +96,14 @@ def _check_ready(order: Order) -> None:
 
 @contextlib.contextmanager
 def _organising(order: Order, prefix: str) -> Iterator[Api]:
-    """A client that may make competitions: with the given token, or an organiser put into the database."""
+    """Yield a client that may create competitions: with the given token, or with an organiser added to the database."""
     with contextlib.ExitStack() as held:
         token = order.token
         if token is None and order.competition is None:
             if order.settings is None:
-                raise ConfigError("Making competitions takes an organiser's token: --token-file (or --competition).")
+                raise ConfigError(
+                    "Creating competitions needs an organiser's token: pass --token-file, or name a --competition."
+                )
             name = f"{prefix}-organiser"
             organiser = voter_accounts.prepared(
                 order.settings, name, 1, _step(order), role="organiser", keep=order.keep
@@ -117,7 +119,7 @@ def _voters(order: Order, prefix: str) -> contextlib.AbstractContextManager[list
     if order.register:
         return voter_accounts.registered(order.target, prefix, count, step, keep=order.keep)
     if order.settings is None:
-        raise ConfigError("Without the settings of the deployment (DATABASE_URL, JWT_SECRET) voters must --register.")
+        raise ConfigError("The deployment's settings (DATABASE_URL, JWT_SECRET) are not set here: use --register.")
     return voter_accounts.prepared(order.settings, prefix, count, step, keep=order.keep)
 
 
@@ -130,7 +132,7 @@ def _competitions(order: Order, api: Api, prefix: str) -> Iterator[tuple[list[in
     yield [order.competition], competitions.given(api, order.competition)
 
 
-def _fire(
+def _send(
     order: Order, ids: Sequence[int], voters: Sequence[Voter], choice: Callable[[int], str]
 ) -> tuple[Measured, Histogram | None]:
     tokens = [voter.token for voter in voters]
@@ -139,16 +141,18 @@ def _fire(
         can_ask = order.settings is not None and not order.register
         database = held.enter_context(probe.asking(order.settings, ids)) if can_ask and order.settings else None
         latest: list[Measured] = []
-        bar = held.enter_context(Bar("Voting", order.plan.votes, words=lambda n: _words(n, latest), quiet=order.quiet))
+        bar = held.enter_context(
+            Bar("Voting", order.plan.votes, words=lambda n: _progress_text(n, latest), quiet=order.quiet)
+        )
 
-        def tell(measured: Measured) -> None:
+        def report(measured: Measured) -> None:
             latest[:] = [measured]
             bar.reach(measured.answered)
 
-        return send_votes(order.plan, order.target, request, tell), database
+        return send_votes(order.plan, order.target, request, report), database
 
 
-def _words(done: int, latest: Sequence[Measured]) -> str:
+def _progress_text(done: int, latest: Sequence[Measured]) -> str:
     return f"{done:,} votes answered, p99 {latest[0].latency.percentile_ms(0.99):,.0f} ms"
 
 
@@ -158,7 +162,7 @@ def _settle(order: Order, api: Api, ids: Sequence[int], accepted: int) -> bool:
     return competitions.settle_given(api, order.competition, accepted, within=order.wait_s)
 
 
-def _books(order: Order, api: Api, voters: Sequence[Voter], ids: Sequence[int]) -> RecordedVotes:
+def _recorded_votes(order: Order, api: Api, voters: Sequence[Voter], ids: Sequence[int]) -> RecordedVotes:
     if order.settings is not None and not order.register:
         return reconcile.read(api, order.settings, ids)
     with _step(order)("Asking every voter", len(voters)) as done:

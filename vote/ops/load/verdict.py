@@ -1,7 +1,7 @@
-"""Whether anything was lost: what voters were told, held against what is counted, in Jepsen's words.
+"""Judge whether votes were lost: compare what voters were told with what is counted, in Jepsen's terms.
 
-lost: acknowledged, and not counted as it was cast. duplicate: one voter's ballot counted or kept more than once. phantom:
-counted, and never cast or refused. A vote without an answer may be there or not.
+lost: acknowledged, but not counted as cast. duplicate: one voter's ballot counted or stored more than once. phantom:
+counted, but never cast, or refused. A vote without an answer may count or not.
 """
 
 from collections import Counter
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from vote.ops.load.measurements import ACCEPTED, NO_ANSWER
 from vote.ops.load.reconcile import Key, RecordedVotes
 
-UNSURE = 500  # and above: 503 and its like claim nothing, as no answer does
+UNSURE = 500  # and above: like no answer, 503 leaves open whether the vote counts
 
 
 class SentVote(NamedTuple):
-    """One vote and the status it was answered with."""
+    """A vote and the status of its answer."""
 
     competition: int
     voter: int
@@ -24,7 +24,7 @@ class SentVote(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The findings, a sentence each. `settled`: everything accepted was recorded when they were made."""
+    """The findings, a sentence each. `settled`: every accepted ballot was recorded when they were made."""
 
     settled: bool
     lost: list[str]
@@ -33,45 +33,45 @@ class Verdict(NamedTuple):
 
     @property
     def is_clean(self) -> bool:
-        """Every acknowledged vote is counted once, and nothing else."""
+        """Return whether every acknowledged vote is counted once, and nothing else is."""
         return self.settled and not (self.lost or self.duplicate or self.phantom)
 
     def line(self) -> str:
-        """The findings in a line."""
+        """Return a one-line summary."""
         return f"lost {len(self.lost):,}, duplicate {len(self.duplicate):,}, phantom {len(self.phantom):,}"
 
 
-def judge(cast: Sequence[SentVote], books: RecordedVotes, *, settled: bool) -> Verdict:
-    """Hold every vote, and every tally, against the books. Everything in `cast` is one voter's only vote there."""
+def judge(cast: Sequence[SentVote], recorded: RecordedVotes, *, settled: bool) -> Verdict:
+    """Compare every vote and every tally with the recorded votes. Each entry of `cast` is its voter's only vote there."""
     verdict = Verdict(settled, [], [], [])
-    told = {(one.competition, one.voter): one for one in cast}
-    for key, one in told.items():
-        _judge_vote(one, books.votes.get(key), verdict)
-    for key, choice in books.votes.items():
-        if key not in told:
-            verdict.phantom.append(f"{_named(key)}: {choice} is counted, and was never cast")
-    for key, count in books.ballots.items():
+    votes = {(vote.competition, vote.voter): vote for vote in cast}
+    for key, vote in votes.items():
+        _judge_vote(vote, recorded.votes.get(key), verdict)
+    for key, choice in recorded.votes.items():
+        if key not in votes:
+            verdict.phantom.append(f"{_named(key)}: {choice} is counted, but was never cast")
+    for key, count in recorded.ballots.items():
         if count > 1:
-            verdict.duplicate.append(f"{_named(key)}: {count} ballots in the journal, for one vote")
-    _judge_tallies(cast, books.tallies, verdict)
+            verdict.duplicate.append(f"{_named(key)}: {count} ballots in the journal for one vote")
+    _judge_tallies(cast, recorded.tallies, verdict)
     return verdict
 
 
-def _judge_vote(one: SentVote, found: str | None, verdict: Verdict) -> None:
-    name = _named((one.competition, one.voter))
-    if one.status in ACCEPTED and found != one.choice:
-        verdict.lost.append(f"{name}: {one.choice} was acknowledged, {found or 'nothing'} is counted")
-    elif found is not None and found != one.choice:
-        verdict.phantom.append(f"{name}: {found} is counted, {one.choice} was cast")
-    elif found is not None and not _may_count(one):
-        verdict.phantom.append(f"{name}: {found} is counted, and was refused with {one.status}")
+def _judge_vote(vote: SentVote, counted: str | None, verdict: Verdict) -> None:
+    name = _named((vote.competition, vote.voter))
+    if vote.status in ACCEPTED and counted != vote.choice:
+        verdict.lost.append(f"{name}: {vote.choice} was acknowledged, {counted or 'nothing'} is counted")
+    elif counted is not None and counted != vote.choice:
+        verdict.phantom.append(f"{name}: {counted} is counted, {vote.choice} was cast")
+    elif counted is not None and not _may_count(vote):
+        verdict.phantom.append(f"{name}: {counted} is counted, but was refused with {vote.status}")
 
 
 def _judge_tallies(cast: Sequence[SentVote], tallies: Mapping[int, Mapping[str, int]], verdict: Verdict) -> None:
     least, most = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
-    for one in cast:
-        least[one.competition, one.choice] += one.status in ACCEPTED
-        most[one.competition, one.choice] += _may_count(one)
+    for vote in cast:
+        least[vote.competition, vote.choice] += vote.status in ACCEPTED
+        most[vote.competition, vote.choice] += _may_count(vote)
     shown = Counter({(competition, key): n for competition, counts in tallies.items() for key, n in counts.items()})
     for competition, key in sorted({*shown, *most}):
         place, counted = (competition, key), shown[competition, key]
@@ -79,11 +79,11 @@ def _judge_tallies(cast: Sequence[SentVote], tallies: Mapping[int, Mapping[str, 
         if counted < least[place]:
             verdict.lost.append(f"{says}, {least[place]:,} were acknowledged")
         elif counted > most[place]:
-            verdict.phantom.append(f"{says}, {most[place]:,} can be at most")
+            verdict.phantom.append(f"{says}, at most {most[place]:,} are possible")
 
 
-def _may_count(one: SentVote) -> bool:
-    return one.status in ACCEPTED or one.status == NO_ANSWER or one.status >= UNSURE
+def _may_count(vote: SentVote) -> bool:
+    return vote.status in ACCEPTED or vote.status == NO_ANSWER or vote.status >= UNSURE
 
 
 def _named(key: Key) -> str:

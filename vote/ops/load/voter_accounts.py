@@ -1,8 +1,8 @@
 """The voters of a load: ordinary accounts that nobody can log in to, erased at the end as if they had asked for it.
 
-Two ways to have them. *Prepared*: put straight into the database and their tokens signed here, for a command that has the
-settings of the deployment; no password is hashed. *Registered*: through `POST /register` like anybody; each costs the
-service about 0.3 s of a core, and a network may make 600 an hour.
+*Prepared* voters are inserted into the database and get tokens signed here, for a command with the deployment's settings; no
+password is hashed. *Registered* voters use `POST /register` like anybody; each costs the service about 0.3 s of a core, and
+a network may register 600 an hour.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ ProgressStep = Callable[[str, int], contextlib.AbstractContextManager[Callable[[
 
 
 class Voter(NamedTuple):
-    """An account and what it votes with."""
+    """An account and its token."""
 
     id: int
     token: str
@@ -38,13 +38,13 @@ class Voter(NamedTuple):
 def prepared(
     settings: Settings, prefix: str, count: int, step: ProgressStep, *, role: Role = "voter", keep: bool
 ) -> Iterator[list[Voter]]:
-    """Accounts put into the database of these settings; erased afterwards unless they are kept."""
+    """Yield accounts inserted into the database of these settings; erase them afterwards unless `keep`."""
     with contextlib.closing(Database(settings.database("owner"), size=AT_ONCE, name=BY)) as db:
-        nobody_knows = f"pbkdf2:sha256:{PBKDF2_ROUNDS}${secrets.token_urlsafe(16)}${secrets.token_hex(32)}"
+        unusable_hash = f"pbkdf2:sha256:{PBKDF2_ROUNDS}${secrets.token_urlsafe(16)}${secrets.token_hex(32)}"
         with db.transaction(by=BY) as tx:
-            ids = synthetic_voters.insert(tx, prefix=prefix, password_hash=nobody_knows, role=role, count=count)
+            ids = synthetic_voters.insert(tx, prefix=prefix, password_hash=unusable_hash, role=role, count=count)
         try:
-            yield [Voter(one, create_jwt_token(one, secret=settings.jwt_secret)) for one in ids]
+            yield [Voter(user_id, create_jwt_token(user_id, secret=settings.jwt_secret)) for user_id in ids]
         finally:
             if not keep:
                 _erase(settings, db, ids, step)
@@ -54,12 +54,12 @@ def _erase(settings: Settings, db: Database, ids: list[int], step: ProgressStep)
     log = BallotLog(settings.log_url, settings.vote_shards, Installation())
     installation.learn(db, log.installation)
     with contextlib.closing(log), step("Erasing accounts", len(ids)) as done:
-        for_each(lambda one: accounts.erase(db, log, by=one), ids, done)
+        for_each(lambda user_id: accounts.erase(db, log, by=user_id), ids, done)
 
 
 @contextlib.contextmanager
 def registered(target: Target, prefix: str, count: int, step: ProgressStep, *, keep: bool) -> Iterator[list[Voter]]:
-    """Accounts registered over HTTP; erased afterwards, each by itself, unless they are kept."""
+    """Yield accounts registered over HTTP; each erases itself afterwards unless `keep`."""
     voters: list[Voter] = []
     passwords: dict[int, str] = {}
 
@@ -91,11 +91,11 @@ def registered(target: Target, prefix: str, count: int, step: ProgressStep, *, k
 
 
 def check_known(target: Target, voter: Voter) -> None:
-    """Raises NotAllowed when the target does not know a voter: then settings and target are of two deployments."""
+    """Raise NotAllowed when the target does not know a voter: settings and target then belong to different deployments."""
     with contextlib.closing(Api(target, voter.token)) as api:
         reply = api.ask("GET", "/api/me")
     if reply.status != 200 or reply.json["id"] != voter.id:
         raise NotAllowed(
-            f"{target.url} does not know the accounts made for this load: it is another deployment than that of the"
-            f" settings here (DATABASE_URL, JWT_SECRET). Use --register for it. {reply.detail}"
+            f"{target.url} does not know this load's accounts: the settings here (DATABASE_URL, JWT_SECRET) belong to"
+            f" another deployment. Use --register. {reply.detail}"
         )

@@ -20,14 +20,14 @@ own_login = Blueprint("own_login", __name__)
 @rule(LOGGED_IN)
 @describe(
     Operation(
-        summary="Change my e-mail address",
+        summary="Change my email address",
         tag="accounts",
         body=EmailChange,
         answers={204: None, 202: None},
         problems=(409, 429),
         description=(
-            "204: it is changed, and the old address is told. 202, where EMAIL_CONFIRMATION is on: a mail is on its way to "
-            "the new address, and it is changed once the link in it is followed."
+            "204: changed, and the old address is notified. 202, if EMAIL_CONFIRMATION is on: a link is on its way to the "
+            "new address, which takes effect once it is confirmed."
         ),
     )
 )
@@ -62,7 +62,7 @@ def _names() -> dict[str, str]:
 @rule(LOGGED_IN)
 @describe(
     Operation(
-        summary="Send the mail that confirms my address once more",
+        summary="Send a new link to confirm my email address",
         tag="accounts",
         body=Nothing,
         body_optional=True,
@@ -87,10 +87,10 @@ def ask_confirmation() -> AnyResponse:
 @rule(LOGGED_IN)
 @describe(
     Operation(
-        summary="Devices I have logged in with",
+        summary="List devices I have logged in with",
         tag="accounts",
         answers={200: KnownDevices},
-        description="Browsers whose wrong passwords are counted for themselves. API clients are no devices.",
+        description="Browsers I have logged in with. Wrong passwords there count separately. API clients are not listed.",
     )
 )
 def listed() -> AnyResponse:
@@ -104,12 +104,12 @@ def listed() -> AnyResponse:
 @rule(LOGGED_IN)
 @describe(
     Operation(
-        summary="Take a device away",
+        summary="Remove a device",
         tag="accounts",
         body=Nothing,
         body_optional=True,
         answers={204: None},
-        description="Its login ends within a second, and it counts as a stranger's from then on.",
+        description="Its session ends within a second, and it is no longer a known device.",
     )
 )
 def forget(device_id: int) -> AnyResponse:

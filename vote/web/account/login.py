@@ -34,7 +34,7 @@ logger = structlog.get_logger()
 HOME = "/"
 DONE = {
     "reset": "Your password is changed. Log in with the new one.",
-    "deleted": "Your account is deleted. What you voted still counts, and carries no name.",
+    "deleted": "Your account is deleted. Your votes still count but carry no name.",
 }
 
 
@@ -61,7 +61,7 @@ def login_page() -> AnyResponse:
         body=Registration,
         answers={201: Registered},
         problems=(409, 429),
-        description="Makes an account that can vote, and gives its first token.",
+        description="Creates an account that can vote, and returns its first token.",
     )
 )
 def register() -> AnyResponse:
@@ -89,8 +89,8 @@ def register() -> AnyResponse:
         answers={200: Token},
         problems=(401, 429),
         description=(
-            "The answer is the same, and takes as long, whether the name is unknown or the password is wrong. "
-            "429: it was wrong too often, from here or from everywhere, and was not looked at; see `Retry-After`."
+            "The answer is the same, and takes as long, whether the username is unknown or the password is wrong. "
+            "429: too many wrong passwords, or too many logins; this one was not checked. See `Retry-After`."
         ),
     )
 )
@@ -120,7 +120,7 @@ def login() -> AnyResponse:
         body_optional=True,
         answers={204: None},
         problems=(401,),
-        description="Ends the token or session that was sent; it is dead everywhere within a second.",
+        description="Revokes the token or session that was sent, everywhere within a second.",
     )
 )
 def logout() -> AnyResponse:

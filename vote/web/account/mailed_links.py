@@ -21,20 +21,22 @@ recovery = Blueprint("recovery", __name__)
 logger = structlog.get_logger()
 
 FORGOT = "/forgot"
-NO_MAIL = "This site sends no mail. Ask an organiser: whoever runs the site can set a new password for you."
+NO_MAIL = "This site sends no email. Ask an organiser: the people who run this site can set a new password for you."
 
 
 @recovery.get("/forgot")
 @rule(UNASKED)
 def forgot_page() -> str:
     """The form, or that this site sends no mail."""
-    return render_template("forgot.html", can_mail=request_context.services().settings.can_mail, errors={})
+    return render_template(
+        "forgot.html", no_mail=None if request_context.services().settings.can_mail else NO_MAIL, errors={}
+    )
 
 
 def _sent() -> AnyResponse:
     """What somebody is told who has asked, known or not."""
     email = request.form.get("email", "").strip()
-    page = render_template("forgot.html", can_mail=True, sent_to=email, has_outbox=outbox.is_open(), errors={})
+    page = render_template("forgot.html", sent_to=email, has_outbox=outbox.is_open(), errors={})
     return Response(page, 202, mimetype="text/html")
 
 
@@ -43,12 +45,12 @@ def _sent() -> AnyResponse:
 @idempotency.answers_again(_sent)
 @describe(
     Operation(
-        summary="Ask for a new password by mail",
+        summary="Request a link to reset the password",
         tag="accounts",
         body=Forgotten,
         answers={202: None},
         problems=(429,),
-        description="The answer is the same whether anybody here has this address. 403: this site sends no mail.",
+        description="The answer is the same whether or not an account has this address. 403: this site sends no email.",
     )
 )
 def forgot() -> AnyResponse:
@@ -61,7 +63,7 @@ def forgot() -> AnyResponse:
         request_context.check_mail_limit()
         actions.ask_reset(services.db, services.login_throttle, email=email, once=idempotency.claim(FORGOT))
     except (InvalidInput, TooManyRequests) as error:
-        return _again("forgot.html", error, can_mail=True)
+        return _again("forgot.html", error)
     logger.info("new password asked for", request_id=request_context.request_id())
     if not request_context.wants_page():
         return nothing(202)
@@ -79,11 +81,11 @@ def reset_page() -> str:
 @rule(UNASKED)
 @describe(
     Operation(
-        summary="Set a new password with the token of a mail",
+        summary="Set a new password with an emailed token",
         tag="accounts",
         body=PasswordReset,
         answers={204: None},
-        description="Works once, within 30 minutes. Every token and session of the account is dead, no device is known.",
+        description="Works once, within 30 minutes. Revokes every token and session of the account and forgets its devices.",
     )
 )
 def reset() -> AnyResponse:
@@ -117,7 +119,7 @@ def confirm_page() -> str:
 @rule(UNASKED)
 @describe(
     Operation(
-        summary="Confirm an e-mail address with the token of a mail",
+        summary="Confirm an email address with an emailed token",
         tag="accounts",
         body=MailedToken,
         answers={204: None},

@@ -15,11 +15,11 @@ from vote.web.api.operations import Operation, describe, nothing
 account_page = Blueprint("account", __name__, url_prefix="/account")
 
 MESSAGES = {
-    "password": "Your password is changed. Everywhere else you are logged out.",
-    "device": "The device is taken away, and logged out.",
-    "email": "Your e-mail address is changed.",
-    "mail": "A mail is on its way. Open the link in it to confirm the address.",
-    "confirmed": "Your e-mail address is confirmed.",
+    "password": "Your password is changed. You are logged out on your other devices.",
+    "device": "The device is removed and logged out.",
+    "email": "Your email address is changed.",
+    "mail": "We sent you an email. Open the link in it to confirm the address.",
+    "confirmed": "Your email address is confirmed.",
 }
 
 
@@ -40,8 +40,8 @@ def show() -> AnyResponse:
         answers={204: None},
         problems=(429,),
         description=(
-            "Every token and session of the account is dead afterwards, except the browser's own one, and no other device "
-            "is known any more. The owner is told by mail."
+            "Revokes every token and session of the account, except the session of the browser that asks, and forgets its "
+            "other devices. The owner is notified by email."
         ),
     )
 )
@@ -74,7 +74,7 @@ def change_password() -> AnyResponse:
         body=Nothing,
         body_optional=True,
         answers={204: None},
-        description="Every token and session of the account is dead within a second, the one that asks too.",
+        description="Revokes every token and session of the account within a second, including the one that asks.",
     )
 )
 def logout_everywhere() -> AnyResponse:
@@ -91,12 +91,12 @@ def logout_everywhere() -> AnyResponse:
 @rule(LOGGED_IN)
 @describe(
     Operation(
-        summary="Erase me, with the password",
+        summary="Delete my account with a form",
         tag="accounts",
         body=Deletion,
         answers={204: None},
         problems=(409, 429),
-        description="As DELETE /api/me, for a form.",
+        description="Does the same as DELETE /api/me.",
     )
 )
 def delete() -> AnyResponse:

@@ -9,7 +9,7 @@ from vote.db import account_search
 from vote.db.account_search import PersonRow
 from vote.db.idempotency_keys import Claim
 from vote.domain import policy
-from vote.errors import NotFound
+from vote.errors import NO_SUCH_ACCOUNT, NotFound
 from vote.services.container import Services
 from vote.web import tokens
 
@@ -60,9 +60,11 @@ def _unlock(services: Services, user_id: int, by: int, once: Claim | None = None
     with services.db.read() as tx:
         person = account_search.find(tx, user_id)
     if person is None:
-        raise NotFound("There is nobody with this number.")
+        raise NotFound(NO_SUCH_ACCOUNT)
     return person
 
+
+ENDS_SESSIONS = "All their sessions and API tokens end within a second, on every device."
 
 STEPS = {
     step.name: step
@@ -72,11 +74,11 @@ STEPS = {
             button="Disable",
             title="Disable this account?",
             will=(
-                "Every login and every token of theirs ends within a second, on every device.",
+                ENDS_SESSIONS,
                 "They cannot log in until an admin enables the account again.",
-                "Votes they have cast stay counted.",
+                "The votes they have cast still count.",
             ),
-            done="The account is disabled, and everything that was logged in with it is out.",
+            done="The account is disabled and logged out everywhere.",
             fits=lambda person: person.disabled_at is None,
             take=_disable,
             is_grave=True,
@@ -86,7 +88,7 @@ STEPS = {
             name="enable",
             button="Enable again",
             title="Enable this account again?",
-            will=("They can log in again with their password.", "What was ended stays ended: old tokens stay dead."),
+            will=("They can log in again with their password.", "Their old sessions and tokens stay revoked."),
             done="They can log in again.",
             fits=lambda person: person.disabled_at is not None,
             take=_enable,
@@ -94,12 +96,12 @@ STEPS = {
         AccountStep(
             name="logout",
             button="Log out everywhere",
-            title="Log this person out everywhere?",
+            title="Log this account out everywhere?",
             will=(
-                "Every login and every token of theirs ends within a second, on every device.",
-                "They can log in again at once with their password.",
+                ENDS_SESSIONS,
+                "They can log in again with their password straight away.",
             ),
-            done="Everything that was logged in with the account is out.",
+            done="The account is logged out everywhere.",
             fits=lambda person: person.disabled_at is None,
             take=_log_out,
             is_repeatable=True,
@@ -109,8 +111,8 @@ STEPS = {
             button="Unlock",
             title="Unlock this account?",
             will=(
-                "Wrong passwords of today are forgotten: from every network it can be tried again.",
-                "Whoever was guessing can go on, up to a hundred times a day. They are told by mail that you unlocked it.",
+                "Its count of wrong passwords is reset. People can try to log in from any network again.",
+                "Whoever was guessing can continue, up to 100 times a day. The owner gets an email that you unlocked it.",
             ),
             done="The account is unlocked.",
             fits=lambda person: person.locked_until is not None,

@@ -7,7 +7,7 @@ from vote.actions import account_administration as actions
 from vote.db import account_search, audit
 from vote.db.account_search import PersonRow
 from vote.db.pool import Tx
-from vote.errors import Conflict, InvalidInput, NotFound, VoteError
+from vote.errors import NO_SUCH_ACCOUNT, Conflict, InvalidInput, NotFound, VoteError
 from vote.server import problems
 from vote.web import idempotency, request_context, validation
 from vote.web.access import ADMIN, rule
@@ -18,7 +18,7 @@ from vote.web.api.account_admin_models import Asked, People, RoleChange
 admin_accounts = Blueprint("admin_accounts", __name__, url_prefix="/admin/people")
 
 PAGE_SIZE = 50  # people on one page
-ROLE_CHANGED = "The role is changed."
+ROLE_CHANGED = "Role changed."
 STEP_PATH = f"/<id:user_id>/<any({', '.join(STEPS)}):name>"
 
 
@@ -82,7 +82,7 @@ def take(user_id: int, name: str) -> AnyResponse:
 def _found(tx: Tx, user_id: int) -> PersonRow:
     who = account_search.find(tx, user_id)
     if who is None:
-        raise NotFound("There is nobody with this number.")
+        raise NotFound(NO_SUCH_ACCOUNT)
     return who
 
 

@@ -3,10 +3,10 @@
 from vote.db.audit import AuditEntry
 
 CHANGED = {
-    "password_hash": "set another password",
-    "email": "changed the e-mail address",
-    "username": "changed the name",
-    "confirmed_at": "confirmed the e-mail address",
+    "password_hash": "changed the password",
+    "email": "changed the email address",
+    "username": "changed the username",
+    "confirmed_at": "confirmed the email address",
 }
 
 
@@ -15,7 +15,7 @@ def person_deed(row: AuditEntry) -> str:
     if row.subject == "login_locks":
         return "locked it after too many wrong passwords" if row.action == "insert" else "unlocked it"
     if row.action == "insert":
-        return f"made it, {(row.after or {}).get('role')}"
+        return f"created as {(row.after or {}).get('role')}"
     if row.action == "log out":
         return "logged it out everywhere"
     before, after = row.before or {}, row.after or {}

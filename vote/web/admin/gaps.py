@@ -19,8 +19,8 @@ from vote.web.api.gap_models import Decision
 admin_gaps = Blueprint("admin_gaps", __name__, url_prefix="/admin/gaps")
 
 LATEST = 20
-DONE = "It is written down. Results that waited for nothing else become final by themselves within a second."
-CHOOSE = "Choose at least one break."
+DONE = "Your decision is saved. Results held by nothing else become final within a second."
+CHOOSE = "Choose at least one gap."
 
 
 @admin_gaps.get("")

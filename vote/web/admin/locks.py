@@ -18,12 +18,12 @@ LATEST = 200
 @rule(ADMIN)
 @describe(
     Operation(
-        summary="Locked accounts",
+        summary="List locked accounts",
         tag="administration",
         answers={200: Locks},
         description=(
-            "100 wrong passwords in a day, from networks that are no known device: until the day is over only devices on "
-            f"which the owner has logged in before may try. The latest {LATEST}."
+            "An account is locked after 100 wrong passwords in a day from unknown devices. Until that day is over, only "
+            f"devices its owner has used before can log in. Returns the latest {LATEST}."
         ),
     )
 )

@@ -23,7 +23,7 @@ OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "
 def show() -> str:
     """The latest mails, newest first."""
     if not is_open():
-        raise NotFound("There is nothing at this address.")
+        raise NotFound
     with request_context.services().db.read() as tx:
         return render_template("outbox.html", letters=letters.to_read(tx, limit=LATEST), latest=LATEST)
 

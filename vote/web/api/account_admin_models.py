@@ -1,4 +1,4 @@
-"""People as the admin API gives them, and what it takes."""
+"""Accounts as the admin API returns them, and what it takes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,13 +9,13 @@ from pydantic import Field
 from vote.db.account_search import PersonRow
 from vote.domain.folding import trimmed
 from vote.domain.person import Role
-from vote.web.api.account_models import Input, Output
+from vote.web.api.account_models import NEXT, Input, Output
 
 IN_NO_NAME = "~"
 
 
 class RoleChange(Input):
-    """Another role."""
+    """A new role."""
 
     role: Role
 
@@ -28,9 +28,9 @@ class PersonOut(Output):
     email: str
     role: Role
     created_at: datetime
-    disabled_at: datetime | None = Field(description="Since when nobody can log in with it; null: somebody can.")
+    disabled_at: datetime | None = Field(description="When the account was disabled; null if it is not.")
     locked_until: datetime | None = Field(
-        description="Until when only known devices may try, after 100 wrong passwords."
+        description="Until when only known devices can log in, after 100 wrong passwords; null if it is not locked."
     )
 
 
@@ -48,10 +48,10 @@ class Asked(NamedTuple):
 
 
 class People(Output):
-    """People by name, one page of them."""
+    """A page of accounts by username."""
 
     people: list[PersonOut]
-    next: str | None = Field(description="Ask again with it as `after` for those that follow; null on the last page.")
+    next: str | None = Field(description=NEXT)
 
     @classmethod
     def page(cls, found: list[PersonRow], size: int) -> Self:
@@ -63,7 +63,7 @@ class People(Output):
 
 
 class Lock(Output):
-    """An account that only known devices may try to log in with."""
+    """An account that only known devices can log in to."""
 
     user_id: int
     username: str
@@ -74,5 +74,5 @@ class Lock(Output):
 class Locks(Output):
     """Locked accounts, the newest lock first."""
 
-    count: int = Field(description="How many accounts are locked; there may be more than are listed.")
+    count: int = Field(description="How many accounts are locked. The list may be shorter.")
     locks: list[Lock]

@@ -18,6 +18,7 @@ from vote.domain.person import Role
 from vote.input_limits import MAILED_TOKEN_MAX_CHARS, PASSWORD_MAX_CHARS
 
 PASSWORD_MIN_CHARS = 8
+NEXT = "Send it as `after` for the next page; null on the last page."
 EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3, as errata 1690 reads it
 
 # By syntax only: a school that runs `.local` or `.test` knows its own addresses. This list is the library's
@@ -29,7 +30,7 @@ def _email(value: str) -> str:
     try:
         return email_validator.validate_email(value, check_deliverability=False).normalized
     except email_validator.EmailNotValidError:
-        raise ValueError("Write an e-mail address, as in name@example.org.") from None
+        raise ValueError("Enter an email address, for example name@example.org.") from None
 
 
 def _trimmed(value: object) -> object:
@@ -49,13 +50,13 @@ Username = Annotated[
         min_length=3,
         max_length=40,
         pattern=r"^[A-Za-z0-9_.-]+$",
-        description="3 to 40 letters A to Z, digits, dots, dashes or underscores. Upper and lower case are the same name.",
+        description="3 to 40 letters A to Z, digits, dots, hyphens or underscores. Case does not matter.",
     ),
     BeforeValidator(_trimmed),
 ]
 Email = Annotated[
     str,
-    Field(max_length=EMAIL_MAX_CHARS, description="Checked by its syntax only.", json_schema_extra={"format": "email"}),
+    Field(max_length=EMAIL_MAX_CHARS, description="Only its syntax is checked.", json_schema_extra={"format": "email"}),
     AfterValidator(_email),
     BeforeValidator(_trimmed),
 ]
@@ -65,7 +66,7 @@ NewPassword = Annotated[
         min_length=PASSWORD_MIN_CHARS,
         max_length=PASSWORD_MAX_CHARS,
         repr=False,
-        description="Any characters; never cut. Common passwords and the words of this site are refused.",
+        description="Any characters, never truncated. Common passwords and words from this site are refused.",
         json_schema_extra={"format": "password"},
     ),
     AfterValidator(_hard_to_guess),
@@ -107,19 +108,19 @@ class Registration(Input):
 
 
 class Login(Input):
-    """Name and password."""
+    """Username and password."""
 
     username: Annotated[str, BeforeValidator(_trimmed)]
     password: Password
 
 
 class PasswordChange(Input):
-    """One's own password, old and new."""
+    """The current and the new password."""
 
     current_password: Password
     new_password: NewPassword
     confirm_password: Password
-    username: str | None = Field(default=None, description="Not looked at: it is there for password managers.")
+    username: str | None = Field(default=None, description="Ignored. It is here for password managers.")
 
     @field_validator("confirm_password")
     @classmethod
@@ -128,26 +129,26 @@ class PasswordChange(Input):
 
 
 class EmailChange(Input):
-    """Another e-mail address, and the password to be sure who asks."""
+    """The new email address, confirmed with the password."""
 
     email: Email
     password: Password
 
 
 class Forgotten(Input):
-    """The address that a link for a new password is sent to."""
+    """The email address of the account."""
 
     email: Email
 
 
 class MailedToken(Input):
-    """What a link in a mail carries after its #."""
+    """The token of an emailed link: the part after its #."""
 
     token: Annotated[str, Field(min_length=1, max_length=MAILED_TOKEN_MAX_CHARS, repr=False), AfterValidator(str.strip)]
 
 
 class PasswordReset(MailedToken):
-    """A new password, by a link in a mail."""
+    """A new password, with the token of an emailed link."""
 
     new_password: NewPassword
     confirm_password: Password
@@ -159,7 +160,7 @@ class PasswordReset(MailedToken):
 
 
 class Deletion(Input):
-    """The password, to be sure who it is."""
+    """The password of the account, to confirm."""
 
     password: Password
 
@@ -175,7 +176,7 @@ class Sparse(Output):
 
 
 class User(Output):
-    """An account, as its owner sees it."""
+    """An account as its owner sees it."""
 
     id: int
     username: str
@@ -204,7 +205,7 @@ class Registered(Token):
 
 
 class Problem(Sparse):
-    """An error (RFC 9457). `detail` says what to do next, `errors` has a sentence per field that needs another look."""
+    """An error (RFC 9457). `detail` says what went wrong and what to do, `errors` has a sentence per wrong field."""
 
     type: str = "about:blank"
     title: str
@@ -216,5 +217,5 @@ class Problem(Sparse):
 
 def _same(value: str, password: str | None) -> str:
     if password is not None and password_key(value) != password_key(password):
-        raise ValueError("This is not the same password.")
+        raise ValueError("The passwords do not match.")
     return value

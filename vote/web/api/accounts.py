@@ -1,14 +1,15 @@
-"""People, for admins, by API: look them up, give a role, disable, enable, log out everywhere."""
+"""Accounts for admins, by API: look up, change the role, disable, enable, unlock, log out everywhere."""
 
 from flask import Blueprint, Response, request
 
 from vote.actions import account_administration as actions
 from vote.db import account_search
 from vote.db.account_search import PersonRow
-from vote.errors import NotFound
+from vote.errors import NO_SUCH_ACCOUNT, NotFound
 from vote.web import request_context, validation
 from vote.web.access import ADMIN, rule
 from vote.web.admin.account_steps import STEPS
+from vote.web.api import paging
 from vote.web.api.account_admin_models import Asked, People, PersonOut, RoleChange
 from vote.web.api.account_models import Nothing
 from vote.web.api.operations import Operation, answer, describe
@@ -22,12 +23,12 @@ PAGE_SIZE = 100  # people in one answer
 @rule(ADMIN)
 @describe(
     Operation(
-        summary="People by name",
+        summary="List accounts by username",
         tag="administration",
         answers={200: People},
         query={
-            "search": "How the name begins, or a whole e-mail address.",
-            "after": "The name to go on after: what the page before said as `next`.",
+            "search": "The beginning of a username, or a complete email address.",
+            "after": paging.AFTER,
         },
     )
 )
@@ -41,13 +42,13 @@ def listed() -> Response:
 
 @people_api.get("/<id:user_id>")
 @rule(ADMIN)
-@describe(Operation(summary="One person", tag="administration", answers={200: PersonOut}))
+@describe(Operation(summary="Show an account", tag="administration", answers={200: PersonOut}))
 def show(user_id: int) -> Response:
     """The account."""
     with request_context.services().db.read() as tx:
         person = account_search.find(tx, user_id)
     if person is None:
-        raise NotFound("There is nobody with this number.")
+        raise NotFound(NO_SUCH_ACCOUNT)
     return _tell(person)
 
 
@@ -55,12 +56,12 @@ def show(user_id: int) -> Response:
 @rule(ADMIN)
 @describe(
     Operation(
-        summary="Give somebody a role",
+        summary="Change an account's role",
         tag="administration",
         body=RoleChange,
         answers={200: PersonOut},
         problems=(409,),
-        description="It counts from their next request on. 409: the last admin stays one, and nobody demotes themselves.",
+        description="Takes effect on their next request. 409: this is the last admin, or your own admin role.",
     )
 )
 def set_role(user_id: int) -> Response:
@@ -79,7 +80,7 @@ def set_role(user_id: int) -> Response:
         body_optional=True,
         answers={200: PersonOut},
         problems=(409,),
-        description="Every token and session of it is dead within a second, and nobody can log in with it. Votes stay.",
+        description="Revokes its tokens and sessions within a second. Nobody can log in to it. Its votes still count.",
     )
 )
 def disable(user_id: int) -> Response:
@@ -96,7 +97,7 @@ def disable(user_id: int) -> Response:
         body=Nothing,
         body_optional=True,
         answers={200: PersonOut},
-        description="Its old tokens and sessions stay dead.",
+        description="Its old tokens and sessions stay revoked.",
     )
 )
 def enable(user_id: int) -> Response:
@@ -108,12 +109,12 @@ def enable(user_id: int) -> Response:
 @rule(ADMIN)
 @describe(
     Operation(
-        summary="Log somebody out everywhere",
+        summary="Log an account out everywhere",
         tag="administration",
         body=Nothing,
         body_optional=True,
         answers={200: PersonOut},
-        description="Every token and session of the account is dead within a second.",
+        description="Revokes every token and session of the account within a second.",
     )
 )
 def log_out(user_id: int) -> Response:
@@ -130,7 +131,7 @@ def log_out(user_id: int) -> Response:
         body=Nothing,
         body_optional=True,
         answers={200: PersonOut},
-        description="Forgets its wrong passwords, from everywhere. If it was locked, the owner gets a mail.",
+        description="Resets its count of wrong passwords. If it was locked, the owner gets an email.",
     )
 )
 def unlock(user_id: int) -> Response:

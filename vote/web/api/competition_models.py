@@ -17,26 +17,24 @@ from pydantic import (
 
 from vote.domain import folding
 from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, Correction, State, Visibility
-from vote.web.api.account_models import Input, Output
+from vote.web import validation
+from vote.web.api.account_models import NEXT, Input, Output
 
 NAME_MAX_CHARS = 200
 DESCRIPTION_MAX_CHARS = 2000
 LABEL_MAX_CHARS = 200
 FIRST_YEAR, LAST_YEAR = 2000, 2199  # beyond these a time is a slip of the pen, and every store can hold what is between
 NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-NOTHING_TO_SEE = "This has nothing that anybody could see. Write some text."
+NOTHING_TO_SEE = "This has no visible characters. Write some text."
 LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 LETTERED = tuple(f"option_{key}" for key in OPTION_KEYS)
-TIME = "Write the time with its zone, as in 2030-01-31T18:00:00Z."
 
 
 def _one_line(value: str) -> str:
     if LINE_BREAKS.search(value):
-        raise ValueError("Write this in one line, without control characters.")
+        raise ValueError("Use one line, without control characters.")
     if folding.BIDI_CONTROLS.search(value):
-        raise ValueError(
-            "This has characters that turn the direction of writing. Take them out: pages find it by themselves."
-        )
+        raise ValueError("Remove the characters that change the writing direction. Pages detect it automatically.")
     return visible(value)
 
 
@@ -50,7 +48,7 @@ def visible(value: str) -> str:
 def readable(value: str) -> str:
     """The text, with its line breaks as they are everywhere. Raises ValueError for characters that nobody could see."""
     if NOT_SHOWN.search(value):
-        raise ValueError("This has control characters that nobody could see. Take them out.")
+        raise ValueError("Remove the invisible control characters.")
     return one_kind_of_line_break(value)
 
 
@@ -65,7 +63,7 @@ def _time_text(value: object) -> object:
     if not isinstance(value, str | datetime) or (
         isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value)
     ):
-        raise ValueError(TIME)
+        raise ValueError(validation.TIME)
     return value
 
 
@@ -105,7 +103,7 @@ def _gather_options(given: Any) -> Any:
     if not isinstance(given, Mapping) or not any(name in given for name in LETTERED):
         return given
     if "options" in given:
-        raise ValueError("Send either options or option_a, option_b and so on, not both.")
+        raise ValueError("Send either options, or option_a, option_b and so on, not both.")
     labels = [given.get(name) for name in LETTERED]
     while len(labels) > MIN_OPTIONS and labels[-1] in (None, ""):
         labels.pop()
@@ -125,24 +123,27 @@ def _say_lettered(schema: dict[str, Any]) -> None:
 
 
 class NewCompetition(Input):
-    """A competition to be made. Options are given as `options`, or as `option_a`, `option_b`, … up to `option_z`."""
+    """A competition to create. Give the options as `options`, or as `option_a`, `option_b` and so on up to `option_z`."""
 
     model_config = ConfigDict(json_schema_extra=_say_lettered)
 
     name: Name
     options: Labels
     description: Description = ""
-    opens_at: Time = Field(default=None, description="Opens at once when not given.")
-    closes_at: Time = Field(default=None, description="Closes when somebody closes it, when not given.")
-    allow_change: bool = Field(default=False, description="Whether voters may change their vote while it is open.")
+    opens_at: Time = Field(default=None, description="Without it, voting starts at once.")
+    closes_at: Time = Field(default=None, description="Without it, voting stays open until someone closes it.")
+    allow_change: bool = Field(default=False, description="Whether voters can change their vote while voting is open.")
     results_visibility: Visibility = "live"
-    draft: bool = Field(default=False, description="Keep it to yourself until it is opened.")
+    draft: bool = Field(
+        default=False,
+        description="Keep it a draft: only its organiser and admins see it until it is opened or scheduled.",
+    )
 
     _gather = model_validator(mode="before")(_gather_options)
 
 
 class CompetitionChange(Input):
-    """What should change; everything else stays."""
+    """The fields to change. The others stay as they are."""
 
     model_config = ConfigDict(json_schema_extra=_say_lettered)
 
@@ -155,7 +156,7 @@ class CompetitionChange(Input):
     results_visibility: Visibility = "live"
     correction: bool = Field(
         default=False,
-        description="This corrects words while people vote: name, description or labels. Everybody sees old and new.",
+        description="Correct name, description or labels while voting is open. Everyone sees old and new words.",
     )
 
     _gather = model_validator(mode="before")(_gather_options)
@@ -174,7 +175,7 @@ def with_other_labels(given: dict[str, Any], competition: Competition) -> dict[s
 
 
 class OptionOut(Output):
-    """One answer."""
+    """An option."""
 
     key: str
     label: str
@@ -182,10 +183,10 @@ class OptionOut(Output):
 
 
 class CorrectionOut(Output):
-    """Words that were corrected while people voted."""
+    """A correction made while voting was open."""
 
     at: datetime
-    by: str | None = Field(description="The username; null when the account was deleted.")
+    by: str | None = Field(description="The username; null if the account is deleted.")
     field: str = Field(description="`name`, `description`, or `option_a` and so on.")
     before: str
     after: str
@@ -200,7 +201,7 @@ class CorrectionOut(Output):
 
 
 class CompetitionOut(Output):
-    """A competition as everybody sees it."""
+    """A competition as everyone sees it."""
 
     id: int
     name: str
@@ -211,13 +212,13 @@ class CompetitionOut(Output):
     closes_at: datetime | None
     allow_change: bool
     results_visibility: Visibility
-    revision: int = Field(description="Grows with every change. A message on the socket has it too.")
+    revision: int = Field(description="Grows with every change. Messages on the socket carry it too.")
     final: bool = Field(description="Whether the result is final.")
-    reopened_at: datetime | None = Field(description="When voting was opened again last, after it had been closed.")
+    reopened_at: datetime | None = Field(description="When voting was last reopened; null if never.")
     previous_final_at: datetime | None = Field(
-        description="Since when a result had been final that this reopening took back."
+        description="When the result that the reopening replaced had become final; null if none was final."
     )
-    corrections: list[CorrectionOut] = Field(description="What was corrected while people voted, oldest first.")
+    corrections: list[CorrectionOut] = Field(description="Corrections made while voting was open, oldest first.")
 
     @classmethod
     def from_competition(cls, competition: Competition, names: Mapping[int, str]) -> Self:
@@ -235,7 +236,7 @@ def _fields_of(model: type[Output], competition: Competition, names: Mapping[int
 
 
 class ManagedCompetition(CompetitionOut):
-    """A competition as those who run it see it."""
+    """A competition as those who manage it see it."""
 
     organiser_id: int | None
     created_at: datetime
@@ -243,20 +244,18 @@ class ManagedCompetition(CompetitionOut):
     closed_at: datetime | None
 
 
-NextId = Annotated[
-    int | None, Field(description="Ask again with it as `after` for those that follow; null on the last page.")
-]
+NextId = Annotated[int | None, Field(description=NEXT)]
 
 
 class CompetitionList(Output):
-    """A page of what is there, newest first."""
+    """A page of competitions, newest first."""
 
     competitions: list[CompetitionOut]
     next: NextId
 
 
 class ManagedList(Output):
-    """A page of what somebody runs, newest first."""
+    """A page of competitions that you manage, newest first."""
 
     competitions: list[ManagedCompetition]
     next: NextId

@@ -24,12 +24,12 @@ api = Blueprint("api", __name__, url_prefix="/api/competitions")
 @rule(PUBLIC)
 @describe(
     Operation(
-        summary="All competitions",
+        summary="List competitions",
         tag="competitions",
         answers={200: CompetitionList},
         problems=(422,),
         query=paging.QUERY,
-        description="Newest first, in pages. All that are open, scheduled or closing are on the first one.",
+        description="Newest first, in pages. The first page has all that are open, scheduled or closing.",
     )
 )
 def listed() -> Response:
@@ -43,7 +43,7 @@ def listed() -> Response:
 
 @api.get("/<id:competition_id>")
 @rule(PUBLIC)
-@describe(Operation(summary="One competition", tag="competitions", answers={200: CompetitionOut}))
+@describe(Operation(summary="Show a competition", tag="competitions", answers={200: CompetitionOut}))
 def show(competition_id: int) -> Response:
     """One that who is asking may see."""
     found = policy.check_see(
@@ -56,13 +56,13 @@ def show(competition_id: int) -> Response:
 @rule(PUBLIC)
 @describe(
     Operation(
-        summary="Results",
+        summary="Show results",
         tag="competitions",
         answers={200: Results, 304: None},
         problems=(403,),
-        description="The tally, when its time to be shown has come. With If-None-Match only when it changed.",
+        description="Returns the tally to those who may see it now. 304: it is still the version in If-None-Match.",
         request_headers={"If-None-Match": "The ETag of the version you have."},
-        response_headers={"ETag": "Names this version."},
+        response_headers={"ETag": "Identifies this version."},
     )
 )
 def results(competition_id: int) -> AnyResponse:

@@ -10,7 +10,7 @@ from vote.web.api.operations import Operation
 
 
 class BallotIn(Input):
-    """A choice. What else stands in the body is not looked at."""
+    """A choice. Other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -18,12 +18,12 @@ class BallotIn(Input):
 
 
 class VoteAccepted(Sparse):
-    """A vote that is stored. Accepted: on disk in the ballot log. Recorded: committed in the database."""
+    """A stored vote: `accepted` is on disk in the ballot log, `recorded` is committed in the database."""
 
     status: Literal["accepted", "recorded"]
     competition: int
     receipt: str = Field(pattern="^([A-Z2-7]{4}-){3}[A-Z2-7]{4}$", description="The same on every retry.")
-    changed: bool = Field(default=False, description="Only there when an earlier choice was replaced.")
+    changed: bool = Field(default=False, description="Present only if an earlier choice was replaced.")
 
 
 class Health(Output):
@@ -33,7 +33,7 @@ class Health(Output):
 
 
 class ReadinessOut(Sparse):
-    """Whether a vote could be acknowledged now, and if not, why. Only METRICS_NETWORKS are told why."""
+    """Whether a vote could be acknowledged now, and if not, why. Only METRICS_NETWORKS get the reasons."""
 
     status: Literal["ready", "not ready"]
     reasons: list[str] = Field(default_factory=list)
@@ -61,19 +61,26 @@ ROUTES = (
             answers={202: VoteAccepted, 200: VoteAccepted},
             problems=(409, 429),
             description=(
-                "202: the vote is on disk and will be counted. 200: the same choice was stored before; nothing changed. "
-                "403: voting is not open. 409: another choice is stored and may not be changed. 429: too many at once. "
-                "503: not confirmed; send it again, it cannot count twice."
+                "202: the vote is on disk and will be counted. 200: the same choice was already stored; nothing changed. "
+                "403: voting is not open. 409: another choice is stored and cannot be changed. 429: too many votes at once. "
+                "503: not confirmed. Send it again; it cannot count twice."
             ),
         ),
     ),
-    Route("get", "/health", UNASKED, Operation(summary="Is the process alive", tag="service", answers={200: Health})),
+    Route(
+        "get",
+        "/health",
+        UNASKED,
+        Operation(summary="Check that the process is alive", tag="service", answers={200: Health}),
+    ),
     Route(
         "get",
         "/ready",
         UNASKED,
         Operation(
-            summary="Could a vote be acknowledged now", tag="service", answers={200: ReadinessOut, 503: ReadinessOut}
+            summary="Check that a vote could be acknowledged now",
+            tag="service",
+            answers={200: ReadinessOut, 503: ReadinessOut},
         ),
     ),
     Route(
@@ -81,7 +88,7 @@ ROUTES = (
         "/metrics",
         UNASKED,
         Operation(
-            summary="Figures in Prometheus' text format, for METRICS_NETWORKS",
+            summary="Show metrics in the Prometheus text format, for METRICS_NETWORKS",
             tag="service",
             answers={200: None},
             problems=(403,),

@@ -11,19 +11,19 @@ from vote.web.api.competition_models import ManagedCompetition, NextId, readable
 
 
 class Decision(Input):
-    """An admin's word, with the reason. It is audited and cannot be taken back."""
+    """The reason for an admin's decision. It is audited and cannot be undone."""
 
     reason: Annotated[
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON_MAX_CHARS),
         AfterValidator(readable),
         AfterValidator(visible),
-        Field(description="What was looked into, and what was found. Kept with the name and the time."),
+        Field(description="What you checked and what you found. Kept with your username and the time."),
     ]
 
 
 class GapOut(Output):
-    """A break between two lives of a shard: what was accepted after the old position may be missing."""
+    """A gap between two epochs of a shard. Ballots accepted after the old position may be missing."""
 
     id: int
     shard: int
@@ -37,37 +37,37 @@ class GapOut(Output):
 
 
 class GapList(Output):
-    """A page of gaps: those that wait for a decision first, then the newest."""
+    """A page of gaps. Those waiting for a decision come first, then the newest."""
 
     gaps: list[GapOut]
     next: NextId
 
 
 class WaitingFor(Output):
-    """What keeps a closing competition from being final."""
+    """What a closing competition is waiting for."""
 
     pending: int | None = Field(
-        description="Ballots accepted and not recorded yet; at most so many when there are thousands. Null while the ballot"
-        " log does not answer."
+        description="Ballots accepted but not yet recorded; an upper bound if there are thousands. Null while the ballot"
+        " log is not answering."
     )
-    gaps: list[int] = Field(description="Gaps noticed since it opened that nobody has decided on.")
-    unmatched: int = Field(description="Its ballots that are set aside.")
+    gaps: list[int] = Field(description="Ids of the gaps noticed since it opened that nobody has decided on.")
+    unmatched: int = Field(description="How many of its ballots are set aside.")
 
 
 class ShownCompetition(ManagedCompetition):
-    """A competition as those who run it see it, and what its closing waits for."""
+    """A competition as those who manage it see it, with what its closing waits for."""
 
     waiting_for: WaitingFor | None = Field(description="Null unless it is closing.")
 
 
 class Reinstated(Output):
-    """What an admin's word on unmatched ballots will come to."""
+    """The ballots that will be counted."""
 
-    ballots: int = Field(description="How many match now, and will be recorded.")
+    ballots: int = Field(description="How many match now and will be recorded.")
 
 
 class UnmatchedOut(Output):
-    """An accepted ballot whose voter, competition or option is not known."""
+    """An accepted ballot whose voter, competition or option is unknown."""
 
     competition: int
     voter: int
@@ -89,21 +89,21 @@ class RejectedOut(Output):
 
 
 class UnmatchedBallots(Output):
-    """How many, and the latest."""
+    """The number of unmatched ballots, and the latest."""
 
     count: int
     latest: list[UnmatchedOut]
 
 
 class RejectedEntries(Output):
-    """How many, and the latest."""
+    """The number of rejected entries, and the latest."""
 
     count: int
     latest: list[RejectedOut]
 
 
 class SetAside(Output):
-    """What was accepted and is not counted. It never tells a choice."""
+    """Ballots that were accepted but are not counted. Choices are never shown."""
 
     unmatched: UnmatchedBallots
     rejected: RejectedEntries

@@ -28,12 +28,12 @@ LATEST = 100
 @rule(ADMIN)
 @describe(
     Operation(
-        summary="Gaps in the ballot log",
+        summary="List gaps in the ballot log",
         tag="administration",
         answers={200: GapList},
         problems=(422,),
         query=paging.QUERY,
-        description="All that wait for a decision are on the first page; decided ones follow, newest first.",
+        description="The first page has all that wait for a decision. Decided ones follow, newest first.",
     )
 )
 def listed() -> Response:
@@ -52,7 +52,7 @@ def listed() -> Response:
         tag="administration",
         body=Decision,
         answers={204: None},
-        description="Your word that it was looked into: no closing waits for it any more. 404 also when it is decided.",
+        description="Releases the results held by this gap. 404: there is no such gap, or it is already decided.",
     )
 )
 def decide(gap_id: int) -> Response:
@@ -67,10 +67,10 @@ def decide(gap_id: int) -> Response:
 @rule(ADMIN)
 @describe(
     Operation(
-        summary="Ballots that are set aside",
+        summary="List ballots that are set aside",
         tag="administration",
         answers={200: SetAside},
-        description=f"Unmatched ballots and rejected entries: how many, and the latest {LATEST} of each.",
+        description=f"Counts unmatched ballots and rejected entries, and lists the latest {LATEST} of each.",
     )
 )
 def aside() -> Response:

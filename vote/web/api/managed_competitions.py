@@ -26,19 +26,19 @@ from vote.web.pages.pending_ballots import Waiting
 admin_api = Blueprint("admin_api", __name__, url_prefix="/api/admin/competitions")
 
 IF_MATCH = {"If-Match": "The ETag you read, or *."}
-ETAG = {"ETag": "Names this revision; send it back as If-Match."}
+ETAG = {"ETag": "Identifies this revision. Send it back as If-Match."}
 
 
 @admin_api.get("")
 @rule(ORGANISER)
 @describe(
     Operation(
-        summary="Competitions I run",
+        summary="List competitions I manage",
         tag="administration",
         answers={200: ManagedList},
         problems=(422,),
         query=paging.QUERY,
-        description="An admin's are all there are. Newest first, in pages; all that are not closed are on the first one.",
+        description="Admins manage all. Newest first, in pages; the first page has all that are not closed.",
     )
 )
 def listed() -> Response:
@@ -56,12 +56,12 @@ def listed() -> Response:
 @rule(ORGANISER)
 @describe(
     Operation(
-        summary="Make a competition",
+        summary="Create a competition",
         tag="administration",
         body=NewCompetition,
         answers={201: ManagedCompetition},
-        description="It is open at once, unless opens_at says otherwise or it is a draft.",
-        response_headers={"Location": "Its address.", **ETAG},
+        description="Voting starts at once, unless opens_at is in the future or it is a draft.",
+        response_headers={"Location": "The address of the competition.", **ETAG},
     )
 )
 def create() -> Response:
@@ -89,10 +89,10 @@ def create() -> Response:
 @rule(ORGANISER)
 @describe(
     Operation(
-        summary="One competition I run",
+        summary="Show a competition I manage",
         tag="administration",
         answers={200: ShownCompetition},
-        description="A closing one says what it waits for: ballots on their way, or an admin's word.",
+        description="While closing, it says what it waits for: ballots being counted, or an admin's decision.",
         response_headers=ETAG,
     )
 )
@@ -116,8 +116,8 @@ def show(competition_id: int) -> Response:
         answers={200: ManagedCompetition},
         problems=(400, 409, 412, 428),
         description=(
-            "Once voting has begun, what voters were promised stays; once somebody has voted, name and description do. Until"
-            " the close a typo in name, description or a label is corrected with `correction`; everybody sees old and new."
+            "Options and rules are fixed once voting has started. Once someone has voted, name and description are too."
+            " While voting is open, correct a typo in name, description or a label with `correction`; all see old and new."
         ),
         request_headers=IF_MATCH,
         response_headers=ETAG,
@@ -148,7 +148,7 @@ def change(competition_id: int) -> Response:
         tag="administration",
         answers={204: None},
         problems=(400, 409, 412, 428, 503),
-        description="For good, and only where no ballot was ever accepted. 503 while nobody can tell.",
+        description="Deletes it for good. 409: a ballot was accepted, so archive it instead. 503: this cannot be checked.",
         request_headers=IF_MATCH,
     )
 )
@@ -170,7 +170,7 @@ def delete(competition_id: int) -> Response:
         body_optional=True,
         answers={200: ManagedCompetition},
         problems=(409,),
-        description="A closed one only. Who runs it still sees it, receipts keep answering. Asking twice changes nothing.",
+        description="Hides a closed one from all but its organiser and admins. Receipts can still be checked. Idempotent.",
         response_headers=ETAG,
     )
 )
@@ -191,7 +191,7 @@ def archive(competition_id: int) -> Response:
         body_optional=True,
         answers={200: ManagedCompetition},
         problems=(409,),
-        description="Opens now, or opens again. Asking twice changes nothing.",
+        description="Opens voting now, or reopens it. Idempotent.",
         response_headers=ETAG,
     )
 )
@@ -212,7 +212,7 @@ def open_voting(competition_id: int) -> Response:
         body_optional=True,
         answers={200: ManagedCompetition, 202: ManagedCompetition},
         problems=(409,),
-        description="202 while accepted ballots are still being recorded (closing), 200 once it is final (closed).",
+        description="202: closing, accepted ballots are still being recorded. 200: closed, the result is final.",
         response_headers=ETAG,
     )
 )
@@ -228,14 +228,14 @@ def close_voting(competition_id: int) -> Response:
 @rule(ADMIN)
 @describe(
     Operation(
-        summary="Decide that a tally stands",
+        summary="Make a result final despite gaps",
         tag="administration",
         body=Decision,
         answers={200: ManagedCompetition},
         problems=(409,),
         description=(
-            "An admin's word that the result is final over gaps or ballots that are set aside. 409 while ballots are still"
-            " being recorded, and when no word is needed."
+            "Decides that the result stands despite gaps or ballots set aside. 409: ballots are still being recorded, or no"
+            " decision is needed."
         ),
         response_headers=ETAG,
     )
@@ -261,8 +261,8 @@ def finish(competition_id: int) -> Response:
         answers={202: Reinstated},
         problems=(409,),
         description=(
-            "An admin's word that its unmatched ballots count, as far as voter and option are known again and the voter has"
-            " no recorded vote; also in a final result. A worker records them within a second or two. 409 when none can."
+            "Counts its unmatched ballots whose voter and option are known again and whose voter has no recorded vote, in a"
+            " final result too. A worker records them within a second or two. 409: none can be counted."
         ),
     )
 )

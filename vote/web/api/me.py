@@ -22,7 +22,7 @@ me = Blueprint("me", __name__, url_prefix="/api/me")
 
 @me.get("")
 @rule(LOGGED_IN)
-@describe(Operation(summary="Who am I", tag="accounts", answers={200: User}))
+@describe(Operation(summary="Show my account", tag="accounts", answers={200: User}))
 def show() -> Response:
     """The account."""
     return answer(User.from_account(request_context.me()))
@@ -32,11 +32,11 @@ def show() -> Response:
 @rule(LOGGED_IN)
 @describe(
     Operation(
-        summary="Everything that is kept about me",
+        summary="Export all my data",
         tag="accounts",
         answers={200: Export},
-        description="The account, votes with their receipts, every ballot cast, competitions run, devices, what was done."
-        " Complete as of `as_of`, but for votes that are accepted and not recorded yet.",
+        description="The account, votes with receipts, every ballot cast, competitions, devices and audit entries."
+        " Complete as of `as_of`, except for votes that are accepted but not yet recorded.",
     )
 )
 def export() -> Response:
@@ -73,14 +73,14 @@ def _cast(tx: Tx, person: int) -> dict[str, Any]:
 @rule(LOGGED_IN)
 @describe(
     Operation(
-        summary="Erase me",
+        summary="Delete my account",
         tag="accounts",
         body=Deletion,
         answers={204: None},
         problems=(409, 429),
         description=(
-            "Name, e-mail and password are erased for good. Votes stay in the count and carry only a number. The password is"
-            " asked for, whoever is logged in. 409: the last admin stays."
+            "Erases username, email address and password for good. Votes still count but carry only a number."
+            " The password is always required. 409: you are the last admin."
         ),
     )
 )

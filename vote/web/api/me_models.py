@@ -10,7 +10,7 @@ from vote.web.api.competition_models import CorrectionOut
 
 
 class OwnVote(Output):
-    """A vote of one's own. Only its owner is ever shown the choice."""
+    """One of your votes. Only you can see the choice."""
 
     competition: int
     name: str
@@ -19,12 +19,14 @@ class OwnVote(Output):
     created_at: datetime
     changed_at: datetime | None
     receipt: str
-    archived: bool = Field(description="The competition is archived: its pages are for who runs it.")
-    corrections: list[CorrectionOut] = Field(description="What was corrected there while people voted, oldest first.")
+    archived: bool = Field(
+        description="Whether the competition is archived: only its organiser and admins see its pages."
+    )
+    corrections: list[CorrectionOut] = Field(description="Corrections made there while voting was open, oldest first.")
 
 
 class CastBallot(Output):
-    """One time of voting: where a vote may be changed there can be several."""
+    """A ballot that you cast. If votes can be changed, there may be several per competition."""
 
     competition: int
     choice: str
@@ -34,7 +36,7 @@ class CastBallot(Output):
 
 
 class OrganisedCompetition(Output):
-    """A competition one runs."""
+    """A competition that you organise."""
 
     id: int
     name: str
@@ -42,7 +44,7 @@ class OrganisedCompetition(Output):
 
 
 class AuditLine(Output):
-    """Something that was done to the account, or that its owner did."""
+    """An audit entry about the account, or about something its owner did."""
 
     at: datetime
     actor: str
@@ -54,27 +56,29 @@ class AuditLine(Output):
 
 
 class KnownDevice(Output):
-    """A browser in which its owner has logged in."""
+    """A browser that the owner of the account has logged in with."""
 
     id: int
     device: str
     first_used_at: datetime
-    last_used_at: datetime = Field(description="The latest login there.")
+    last_used_at: datetime = Field(description="The last login there.")
 
 
 class KnownDevices(Output):
-    """All of them, the one used last first."""
+    """Known devices, the last used first."""
 
     devices: list[KnownDevice]
 
 
 class Export(Output):
-    """All of it, as it was at `as_of`."""
+    """All data of the account, as of `as_of`."""
 
     as_of: datetime
     user: User
     last_login_on: date | None
-    first_password: bool = Field(description="The password was made by somebody else: choose another on /account.")
+    first_password: bool = Field(
+        description="Whether the password is temporary: someone else may know it. Choose your own on /account."
+    )
     votes: list[OwnVote]
     ballots: list[CastBallot]
     competitions: list[OrganisedCompetition]

@@ -29,16 +29,16 @@ REF = "#/components/schemas/{model}"
 BODY_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 TAGS = {
-    "voting": "Casting a vote, and checking that it is stored.",
-    "competitions": "What anybody may read.",
-    "accounts": "Registering, logging in, one's own data.",
-    "administration": "Running competitions, for organisers and admins.",
-    "service": "Probes for those who run it.",
+    "voting": "Cast a vote, and check that it is stored.",
+    "competitions": "What anyone can read.",
+    "accounts": "Register, log in, and manage your own account.",
+    "administration": "Manage competitions, for organisers and admins; accounts and gaps, for admins.",
+    "service": "Probes and metrics for those who run the service.",
 }
 ABOUT = (
-    "Log in, then send the token as `Authorization: Bearer <token>`. A browser's session works as well; its changes need "
-    "the form's token in `X-CSRF-Token`. Live results come over WebSocket at `/live/<id>`: snapshots like those of "
-    "`/api/competitions/<id>/results`, each with a higher version."
+    "Log in, then send the token as `Authorization: Bearer <token>`. A browser session works too; to change something, it "
+    "needs the form's token in `X-CSRF-Token`. For live results, connect a WebSocket to `/live/<id>`: it sends snapshots "
+    "like those of `/api/competitions/<id>/results`, each with a higher version."
 )
 
 
@@ -200,7 +200,7 @@ def _answer(status: int, body: type[BaseModel] | None, operation: Operation) -> 
 def _problem(status: int, rule: AccessRule) -> dict[str, Any]:
     is_of_the_token = status == 401 and rule is access.PUBLIC  # nobody has to log in, but a dead token is told
     return {
-        "description": "The token that came along is not valid" if is_of_the_token else problems.TITLES[status],
+        "description": "The token is not valid" if is_of_the_token else problems.TITLES[status],
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": REF.format(model=Problem.__name__)}}},
     }
 

@@ -5,7 +5,8 @@ from flask import request
 from vote.errors import InvalidInput
 
 MAX_DIGITS = 16  # of the largest id
-QUERY = {"after": "What the page before said as `next`. Leave it out for the first page."}
+AFTER = "The `next` of the previous page. Leave it out for the first page."
+QUERY = {"after": AFTER}
 
 
 def after() -> int | None:
@@ -14,5 +15,5 @@ def after() -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
-        raise InvalidInput({"after": "Send what `next` said, or leave it out."})
+        raise InvalidInput({"after": "Send the `next` of the previous page, or leave it out."})
     return int(text)

@@ -29,6 +29,8 @@ TYPED_MAX_CHARS = 100
 LOOK_THROUGH = 10_000  # entries at most; computing their receipts takes some 50 ms
 CHUNK = 1_000
 
+NO_SUCH_RECEIPT = "No stored vote has this receipt. Check each character: a receipt has 16 letters and digits."
+
 Status = Literal["accepted", "recorded"]
 
 
@@ -46,7 +48,7 @@ class ReceiptStatus(Output):
         tag="voting",
         answers={200: ReceiptStatus},
         problems=(404,),
-        description="Upper and lower case, spaces and dashes do not matter. The choice is never shown.",
+        description="Case, spaces and hyphens do not matter. The choice is never shown.",
     )
 )
 def show(code: str) -> Response:
@@ -58,14 +60,14 @@ def status_of(services: Services, typed: str) -> Status:
     """Where the vote with this receipt is. Raises NotFound; Unavailable when it cannot be said at the moment."""
     receipt = group_receipt(typed[:TYPED_MAX_CHARS])
     if not RECEIPT.fullmatch(receipt):
-        raise NotFound("No stored vote has this receipt. Compare it letter by letter: it has 16 letters and digits.")
+        raise NotFound(NO_SUCH_RECEIPT)
     if _is_recorded(services.db, receipt):
         return "recorded"
     if _is_in_log(services.db, services.log, receipt):
         return "accepted"
     if _is_recorded(services.db, receipt):  # it was recorded between the two questions
         return "recorded"
-    raise NotFound("No stored vote has this receipt. Compare it letter by letter.")
+    raise NotFound(NO_SUCH_RECEIPT)
 
 
 def _is_recorded(db: Database, receipt: str) -> bool:
@@ -100,7 +102,7 @@ def _unrecorded(db: Database, log: BallotLog) -> Iterator[list[Ballot]]:
             entries = log.read_after(shard.number, after, CHUNK)
             left -= len(entries)
             if left < 0:
-                raise Unavailable("Many votes are being recorded just now. Ask again in a moment.")
+                raise Unavailable("Many votes are being recorded right now. Try again in a moment.")
             if not entries:
                 break
             after = entries[-1].position

@@ -10,15 +10,15 @@ from vote.domain.folding import isolated
 Piece = str | datetime  # a moment is written by the page, in the reader's zone
 
 # No user name has a space in it, so that none can look like one of these.
-BY_ITSELF = "by itself"
+AUTOMATICALLY = "the system, automatically"
 COMMANDS = "vote "
 PARTS = {
-    "schedule": BY_ITSELF,
-    "keeping": BY_ITSELF,
-    "login": BY_ITSELF,
+    "schedule": AUTOMATICALLY,
+    "keeping": AUTOMATICALLY,
+    "login": AUTOMATICALLY,
     "register": "by registering",
-    "forgotten password": "by a link for a new password",
-    "confirmation": "by a link to confirm the address",
+    "forgotten password": "by a link to reset the password",
+    "confirmation": "by a link to confirm the email address",
 }
 BOOKKEEPING = frozenset(
     {
@@ -34,26 +34,26 @@ BOOKKEEPING = frozenset(
         "receipt_key",
     }
 )
-HELD = "stopped voting for a moment, to see whether anybody had voted"
-RELEASED = "let voting go on"
+HELD = "paused voting for a moment, to check whether anyone had voted"
+RELEASED = "resumed voting"
 STATES = {
     "scheduled": "scheduled it",
     "open": "opened voting",
-    "closing": "began to close voting",
-    "closed": "made the result final: no ballot was left to be counted",
+    "closing": "closed voting",
+    "closed": "made the result final: no ballots were left to count",
     "archived": "archived it",
     "draft": "made it a draft",
 }
-DONE_BY_ITSELF = {
-    "forgotten_at": "let the ballot log forget it: every vote is safe in the database",
-    "journal_retired_at": "took who voted what out of the journal: its time is over",
+DONE_AUTOMATICALLY = {
+    "forgotten_at": "removed its voters from the ballot log: every vote is safe in the database",
+    "journal_retired_at": "removed who voted what from the journal: the retention period is over",
 }
 FIELDS = {
     "name": "name",
     "description": "description",
     "opens_at": "opening time",
     "closes_at": "closing time",
-    "allow_change": "whether votes may change",
+    "allow_change": "whether votes can be changed",
     "results_visibility": "who sees the results",
     "organiser_id": "organiser",
 }
@@ -62,10 +62,10 @@ VALUE_MAX = 300  # characters shown of a value: names and options are shorter, s
 
 
 def part(actor: str) -> str:
-    """Who it was when it was no person: "by itself", "by the command vote admin"."""
+    """Who it was when it was no person: "the system, automatically", "by the command vote admin"."""
     if actor.startswith(COMMANDS):
         return f"by the command {actor}"
-    return PARTS.get(actor) or f"a part of the system: {actor}"
+    return PARTS.get(actor) or f"the system: {actor}"
 
 
 def deed(row: AuditEntry) -> list[Piece]:
@@ -77,29 +77,29 @@ def deed(row: AuditEntry) -> list[Piece]:
     if row.subject == "reinstatements":
         return [_of_reinstatement(row)]
     if row.action == "insert":
-        return [f"made it, {_plain((row.after or {}).get('status'))}"]
+        return [f"created as {_plain((row.after or {}).get('status'))}"]
     if row.action == "delete":
         return ["deleted it"]
     return _of_change(row.before or {}, row.after or {})
 
 
 def _of_change(before: dict[str, Any], after: dict[str, Any]) -> list[Piece]:
-    services: list[list[Piece]] = []
+    phrases: list[list[Piece]] = []
     if "status" in after:
         again = after["status"] == "open" and before.get("status") in ("closing", "closed")
-        services.append(["opened voting again" if again else STATES.get(after["status"], str(after["status"]))])
-    services += [[words] for name, words in DONE_BY_ITSELF.items() if after.get(name)]
-    for name in sorted(after.keys() - BOOKKEEPING - DONE_BY_ITSELF.keys() - {"status"}):
+        phrases.append(["reopened voting" if again else STATES.get(after["status"], str(after["status"]))])
+    phrases += [[words] for name, words in DONE_AUTOMATICALLY.items() if after.get(name)]
+    for name in sorted(after.keys() - BOOKKEEPING - DONE_AUTOMATICALLY.keys() - {"status"}):
         words = f"changed {FIELDS.get(name, name)}: "
-        services.append([words, _value(name, before.get(name)), " → ", _value(name, after[name])])
-    if not services and "held_until" in after and "revision" not in after:
+        phrases.append([words, _value(name, before.get(name)), " → ", _value(name, after[name])])
+    if not phrases and "held_until" in after and "revision" not in after:
         return [HELD if after["held_until"] else RELEASED]
-    return _joined(services) or ["told the ballot log anew"]
+    return _joined(phrases) or ["updated the voting rules"]
 
 
-def _joined(services: Iterable[list[Piece]]) -> list[Piece]:
+def _joined(phrases: Iterable[list[Piece]]) -> list[Piece]:
     pieces: list[Piece] = []
-    for one in services:
+    for one in phrases:
         pieces += ["; ", *one] if pieces else one
     return pieces
 
@@ -112,23 +112,23 @@ def _of_option(row: AuditEntry) -> str:
             f"{name} {_plain(before.get(name))} → {_plain(value)}" for name, value in sorted(after.items())
         )
     label = (row.after or row.before or {}).get("label")
-    return f"{'set' if row.action == 'insert' else 'took out'} option {key}: {_plain(label)}"
+    return f"{'set' if row.action == 'insert' else 'removed'} option {key}: {_plain(label)}"
 
 
 def _of_decision(row: AuditEntry) -> str:
     after = row.after or {}
     over = []
     if gaps := len(after.get("gaps") or ()):
-        over.append(f"{gaps} break{'' if gaps == 1 else 's'} in the ballot log")
+        over.append(f"{gaps} gap{'' if gaps == 1 else 's'} in the ballot log")
     if unmatched := after.get("unmatched"):
         over.append(f"{unmatched} ballot{'' if unmatched == 1 else 's'} set aside")
-    return f"decided that the result stands over {' and '.join(over)}: “{isolated(str(after.get('reason')))}”"
+    return f"decided that the result stands despite {' and '.join(over)}: “{isolated(str(after.get('reason')))}”"
 
 
 def _of_reinstatement(row: AuditEntry) -> str:
     after = row.after or {}
     if row.action == "insert":
-        return f"decided that ballots set aside count: “{after.get('reason')}”"
+        return f"decided to count ballots set aside: “{after.get('reason')}”"
     ballots = after.get("ballots")
     return f"counted {ballots} ballot{'' if ballots == 1 else 's'} that had been set aside"
 

@@ -19,8 +19,8 @@ from vote.web.managed_competition import find_managed
 competition_dashboard = Blueprint("competition_dashboard", __name__, url_prefix="/admin/competitions")
 
 OVERTAKEN = (
-    "Somebody changed this competition while you were typing. Nothing of yours is lost: where your text differs from what"
-    " is stored now, the stored one stands beside it. Save again to put yours in its place."
+    "Someone changed this competition while you were editing it. Your changes are not lost: where a field differs, the"
+    " stored value is shown next to yours. Save again to replace it with yours."
 )
 
 

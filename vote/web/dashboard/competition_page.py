@@ -18,16 +18,16 @@ from vote.web.pages import corrections, pending_ballots
 from vote.web.pages.pending_ballots import PendingCount
 
 DONE = {
-    "created": "The competition is made.",
+    "created": "The competition is created.",
     "saved": "Saved.",
-    "same": "Nothing was different, so nothing was changed.",
+    "same": "Nothing to save: you changed nothing.",
     "corrected": "Corrected. Everyone sees the old and the new words.",
     "delete": "The vote is deleted.",
 }
 # True in these states only: whoever loads the page again later still has the step in its address.
 DONE_IN: Mapping[str, Mapping[State, str]] = {
     **{step.name: step.done for step in STEPS.values()},
-    "finish": {"closed": "The result is final. Your decision and its reason stand below."},
+    "finish": {"closed": "The result is final. Your decision and its reason are in the audit log below."},
 }
 
 

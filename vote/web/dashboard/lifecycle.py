@@ -57,6 +57,9 @@ def _delete(services: Services, competition_id: int, person: Person, once: Claim
     actions.delete(services.db, services.log, competition_id, by=person, if_match=None, once=once)
 
 
+OPENS_AUTOMATICALLY = "Voting opens automatically at the opening time."
+CAN_BE_REOPENED = "You can reopen voting afterwards. The audit log keeps both."
+
 STEPS = {
     step.name: step
     for step in (
@@ -65,9 +68,9 @@ STEPS = {
             button="Open now",
             title="Open voting now?",
             will=(
-                "Everybody with an account can vote from this moment on.",
-                "The options, and whether a vote may be changed, are fixed from then on.",
-                "A closing time that lies ahead stays; without one you close by hand.",
+                "Everyone with an account can vote from now on.",
+                "The options, and whether votes can be changed, are fixed from then on.",
+                "A future closing time stays. Without one, you close voting yourself.",
             ),
             done={"open": "Voting is open."},
             from_states=frozenset({"draft", "scheduled"}),
@@ -76,9 +79,9 @@ STEPS = {
         LifecycleStep(
             name="schedule",
             button="Schedule",
-            title="Let it open by itself?",
-            will=("Everybody sees that it is coming, and when.", "It opens by itself at its opening time."),
-            done={"scheduled": "It opens by itself at its opening time."},
+            title="Schedule voting?",
+            will=("Everyone can see it, and when it opens.", OPENS_AUTOMATICALLY),
+            done={"scheduled": OPENS_AUTOMATICALLY},
             from_states=frozenset({"draft"}),
             take=_schedule,
             needs_opens_at=True,
@@ -88,12 +91,12 @@ STEPS = {
             button="Close now",
             title="Close voting now?",
             will=(
-                "From this moment on no more ballots are taken; voters are told that voting has closed.",
+                "No more ballots are accepted. Voters are told that voting has ended.",
                 "Every ballot accepted before is still counted, usually within a second. Only then is the result final.",
-                "You can open it again afterwards; the list of what was done keeps both.",
+                CAN_BE_REOPENED,
             ),
             done={
-                "closing": "Voting is closing: no more ballots are taken.",
+                "closing": "Voting is closing. No more ballots are accepted.",
                 "closed": "Voting is closed, and the result is final.",
             },
             from_states=frozenset({"open"}),
@@ -102,13 +105,12 @@ STEPS = {
         ),
         LifecycleStep(
             name="reopen",
-            button="Open again",
-            title="Open voting again?",
+            button="Reopen",
+            title="Reopen voting?",
             will=(
-                "People can vote again; votes already recorded stay.",
-                "A result that people may have seen as final will move. The ballot and the result page will say that voting"
-                " was reopened, and when.",
-                "A closing time that has passed is taken away: set a new one, or close by hand.",
+                "People can vote again. Recorded votes stay.",
+                "A result that people saw as final can change. The pages will say that voting was reopened, and when.",
+                "A closing time that has passed is removed. Set a new one, or close voting yourself.",
             ),
             done={"open": "Voting is open again."},
             from_states=frozenset({"closing", "closed"}),
@@ -120,7 +122,7 @@ STEPS = {
             button="Archive",
             title="Archive this vote?",
             will=(
-                "Only you and admins will see it. For everyone else its pages are gone.",
+                "Only you and admins will see it. For everyone else, its pages no longer exist.",
                 "The votes and the result are kept, and receipts can still be checked.",
                 "This cannot be undone.",
             ),
@@ -134,8 +136,8 @@ STEPS = {
             button="Delete",
             title="Delete this vote?",
             will=(
-                "It is gone for good, with its question and its options.",
-                "This works only as long as nobody has voted. If somebody votes before you press the button, nothing is"
+                "It is deleted for good, with its question and options.",
+                "You can delete it only while nobody has voted. If someone votes before you press the button, nothing is"
                 " deleted.",
             ),
             done={},

@@ -15,13 +15,11 @@ from vote.web.access import ADMIN, ORGANISER
 from vote.web.api.gap_models import Decision
 from vote.web.dashboard.competition_form import Typed
 from vote.web.dashboard.competition_page import sentence_of, show_again
-from vote.web.dashboard.lifecycle import STEPS, LifecycleStep
+from vote.web.dashboard.lifecycle import CAN_BE_REOPENED, STEPS, LifecycleStep
 from vote.web.managed_competition import find_managed
 from vote.web.pages import pending_ballots
 
 lifecycle_forms = Blueprint("lifecycle_forms", __name__, url_prefix="/admin/competitions/<id:competition_id>")
-
-NO_WORD = "Nothing is to be decided now: the result becomes final by itself once all ballots are recorded."
 
 
 @lifecycle_forms.get("/<any(open, close, schedule, reopen, archive, delete):name>")
@@ -74,9 +72,14 @@ def finish(competition_id: int) -> AnyResponse:
         reason = validation.check(Decision, {"reason": reason}).reason
         if "sure" not in request.form:
             if waiting is None or not waiting.needs_admin_decision:
-                raise Conflict(NO_WORD)
+                raise Conflict(closing.NOTHING_TO_DECIDE)
             page = render_template(
-                "dashboard-finish.html", competition=competition, votes=votes, waiting=waiting, reason=reason
+                "dashboard-finish.html",
+                competition=competition,
+                votes=votes,
+                waiting=waiting,
+                reason=reason,
+                can_be_reopened=CAN_BE_REOPENED,
             )
             return Response(page)
         closing.finish_over(services.db, competition_id, by=request_context.me().person, reason=reason, once=once)

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 WITHOUT_ZONE = "%Y-%m-%dT%H:%M"
 SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
-UNREADABLE = "Write date and time as 2030-01-31T18:00, or choose them from the calendar."
-UNKNOWN_ZONE = "This time zone is not known. Write it as in Europe/Berlin, or UTC."
-TWICE = "{time} comes twice on that day, because clocks are put back. Choose which one you mean."
-NEVER = "{time} does not come on {day}, because clocks are put forward. The next time that comes is {next}."
+UNREADABLE = "Give the date and time as 2030-01-31T18:00, or choose them from the calendar."
+UNKNOWN_ZONE = "Unknown time zone. Use a name such as Europe/Berlin or UTC."
+TWICE = "{time} occurs twice on that day, because clocks go back. Choose the one you mean."
+NEVER = "{time} does not occur on {day}, because clocks go forward. The next possible time is {next}."
 
 
 class UnknownZone(ValueError):

@@ -58,7 +58,7 @@ def fill(settings: Settings) -> tuple[Competition, Competition, list[int]]:
     try:
         worker.prepare()
         worker.step()
-        worker.keeper.signer = Signer(KEY)
+        worker.maintenance.signer = Signer(KEY)
         with owner.transaction(by="tests") as tx:
             organiser, *voters = [insert(tx, name) for name in ("noor", *(f"voter-{n}" for n in range(VOTERS)))]
         once, changeable = (
@@ -76,7 +76,7 @@ def fill(settings: Settings) -> tuple[Competition, Competition, list[int]]:
             cast_all(settings, [(one.id, voter, choice) for voter in voters for one in (once, changeable)])
             worker.step()
             if choice == "a":
-                worker.keeper.sign()
+                worker.maintenance.sign()
         with worker.db.transaction(by="tests") as tx:
             assert tx.execute("SELECT count(*) FROM checkpoints").fetchone() == (9,)
     finally:

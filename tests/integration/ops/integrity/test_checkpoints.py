@@ -45,7 +45,7 @@ def test_a_chain_made_anew_is_caught_by_the_checkpoint(
     findings = [one for one in found(signing) if one[0] == "checkpoints"]
 
     assert [one[1] for one in findings] == [f"{subject}, seq {seq}"]
-    assert "made anew" in findings[0][2]
+    assert "recomputed" in findings[0][2]
     assert "ballot" in findings[0][2]
 
 
@@ -72,12 +72,12 @@ def test_forged_and_missing_checkpoints_are_named(
 def test_keys_before_a_change_are_still_known(
     signing: dict[str, str], books: Competition, worker: Worker, execute: Execute, make_user: Callable[..., Account]
 ) -> None:
-    worker.keeper.signer = Signer(OTHER_KEY)
+    worker.maintenance.signer = Signer(OTHER_KEY)
     execute(
         "INSERT INTO checkpoints SELECT 'shard:99999', 1, chain, made_at, key_id, signature FROM checkpoints LIMIT 1"
     )
     execute("DELETE FROM checkpoints WHERE subject = 'audit'")
-    worker.keeper.sign()
+    worker.maintenance.sign()
     both = signing | {"CHECKPOINT_PUBLIC_KEY": f"{Signer(OTHER_KEY).public}, {Signer(KEY).public}"}
 
     assert [one[1] for one in found(both)] == ["shard:99999, seq 1"]

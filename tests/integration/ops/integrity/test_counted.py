@@ -25,9 +25,9 @@ def test_votes_that_are_not_the_journals_are_named(
 
     names = [f"competition {competition}, user {user}" for competition, user in (*where, (books.id, 999_999))]
     assert findings.keys() == set(names)
-    assert "counts for b, and by the journal it is a (shard" in findings[names[0]]
+    assert "counts for b, but the journal says a (shard" in findings[names[0]]
     assert "is missing" in findings[names[1]]
-    assert "counts for a, and by the journal it is b (shard" in findings[names[2]]
+    assert "counts for a, but the journal says b (shard" in findings[names[2]]
     assert findings[names[3]] == "has no ballot in the journal"
 
 
@@ -44,7 +44,7 @@ def test_a_wrong_tally_is_named(signing: dict[str, str], books: Competition, exe
     execute("UPDATE tallies SET votes = votes + 5 WHERE competition_id = %s AND shard = %s", books.id, shard)
 
     assert found(signing) == [
-        ("tallies", f"competition {books.id}, option a", f"says {VOTERS + 5}, and there are {VOTERS} votes")
+        ("tallies", f"competition {books.id}, option a", f"says {VOTERS + 5}, but there are {VOTERS} votes")
     ]
 
 
@@ -81,7 +81,7 @@ def retired(
         worker._next_schedule = worker._next_push = 0
         worker.step()
     execute("UPDATE competitions SET closed_at = closed_at - interval '2 years'")
-    while worker.keeper.retire():
+    while worker.maintenance.retire():
         pass
     assert execute("SELECT count(*) FROM ballots WHERE retired_at IS NULL") == [(0,)]
     return books
@@ -111,7 +111,7 @@ def test_a_row_retired_by_hand_is_named(signing: dict[str, str], books: Competit
     row = a_row(execute, of=books)
     execute("UPDATE ballots SET retired_at = now() WHERE id = %s", row.id)
     findings = found(signing)
-    assert ("journal", row.name, "is retired and still says who voted what") in findings
+    assert ("journal", row.name, "is retired but still holds voter, choice or receipt") in findings
     assert f"competition {books.id}" in rows_of(findings, "journal"), "the audit log knows nothing of it"
 
     execute("UPDATE ballots SET user_id = NULL, choice = NULL, receipt = NULL WHERE id = %s", row.id)

@@ -101,7 +101,7 @@ def test_a_row_given_the_number_of_another_is_named(
 
     findings = found(signing)
 
-    assert any("given before" in problem for _, where, problem in findings if where.startswith(f"shard {row.shard}, "))
+    assert any("used before" in problem for _, where, problem in findings if where.startswith(f"shard {row.shard}, "))
     assert f"shard {row.shard}, seq {row.seq + 1}" in rows_of(findings, "journal")
 
 

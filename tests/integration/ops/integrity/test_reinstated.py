@@ -42,4 +42,4 @@ def test_reinstated_ballots_are_in_order_and_each_is_accounted_for(
     assert found(signing) == []
 
     execute("UPDATE ballots SET reinstatement_id = NULL WHERE user_id = %s", LATE[0])
-    assert any("says 20 ballots, and the journal has 19" in problem for _, _, problem in found(signing))
+    assert any("says 20 ballots, but the journal has 19" in problem for _, _, problem in found(signing))

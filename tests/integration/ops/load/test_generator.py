@@ -120,7 +120,7 @@ def test_nobody_there_is_said_before_anything_is_sent() -> None:
     with service() as (aim, _):
         pass
 
-    with pytest.raises(Unavailable, match="took 0 of 4 connections"):
+    with pytest.raises(Unavailable, match="accepted 0 of 4 connections"):
         vote_at(aim)
 
 

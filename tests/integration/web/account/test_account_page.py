@@ -35,7 +35,7 @@ def test_what_was_typed_stays_but_not_the_password(browser: Browser) -> None:
     assert 'value="Ada.L-1"' in answer.text
     assert 'value="&lt;ada&gt;"' in answer.text
     assert "name@example.org" in answer.text
-    assert "not the same" in answer.text
+    assert "do not match" in answer.text
     assert "Pass123!" not in answer.text
 
 
@@ -54,7 +54,7 @@ def test_a_wrong_login_is_said_on_the_form(browser: Browser, make_user: Callable
     answer = browser.submit("/login", "/login", username=account.username, password="wrong", next="/vote/7?choice=a")
 
     assert answer.status_code == 401
-    assert "User name or password is wrong." in answer.text
+    assert "Wrong username or password." in answer.text
     assert f'value="{account.username}"' in answer.text
     assert "/vote/7?choice=a" in answer.text
 

@@ -13,7 +13,7 @@ from vote.db.users import Account
 from vote.ops import first_start
 from vote.ops.embedded.home import Home, prepare
 
-NOTICE = "You log in with a first password"
+NOTICE = "You are using a temporary password"
 OWN = "Pass1234!?"
 
 

@@ -107,7 +107,7 @@ def test_every_wrong_login_gets_the_same_answer(
 
             assert answer.status_code == 401
             assert answer.json is not None
-            assert answer.json["detail"] == "User name or password is wrong."
+            assert answer.json["detail"] == "Wrong username or password."
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 

@@ -36,7 +36,7 @@ def use_up(services: Services, username: str) -> None:
     """A hundred wrong passwords from elsewhere."""
     with services.db.transaction(by="tests") as tx:
         for _ in range(GUESSES_A_DAY):
-            attempts.count_upto(
+            attempts.count_up_to(
                 tx, services.login_throttle.subject("name", username), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
             )
 
@@ -126,7 +126,7 @@ def test_taking_a_device_away_logs_it_out(browser: Browser, app: Flask, make_use
     phone.log_in(ada, RIGHT)
     page = browser.get("/account").text
     assert "Safari on an iPhone" in page
-    assert page.count("This one.") == 1
+    assert page.count("This device.") == 1
     number = next(
         one["id"] for one in browser.get("/api/me/devices").json["devices"] if one["device"] == "Safari on an iPhone"
     )
@@ -149,7 +149,7 @@ def test_a_new_password_leaves_only_this_device_known(browser: Browser, app: Fla
     )
 
     assert answer.status_code == 303
-    assert browser.get("/account").text.count("This one.") == 1
+    assert browser.get("/account").text.count("This device.") == 1
     assert len(browser.get("/api/me/devices").json["devices"]) == 1
 
 
@@ -176,7 +176,7 @@ def test_while_hashing_is_behind_people_are_told_and_not_counted(
     for _ in range(FREE_GUESSES + 2):
         answer = api.post("/login", json={"username": "ada", "password": RIGHT})
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
-    assert "try again in a few seconds" in browser.submit("/login", "/login", username="ada", password=RIGHT).text
+    assert "Try again in a few seconds" in browser.submit("/login", "/login", username="ada", password=RIGHT).text
     hasher.is_busy = False
 
     browser.log_in(ada, RIGHT)
@@ -212,7 +212,7 @@ def test_admins_see_locks_and_lift_them(
     ada = make_user(username="ada")
     with services.db.transaction(by="tests") as tx:
         for _ in range(GUESSES_A_DAY - 1):
-            attempts.count_upto(
+            attempts.count_up_to(
                 tx, services.login_throttle.subject("name", "ada"), attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=24
             )
     assert told(api, "ada")[0] == 401

@@ -60,7 +60,7 @@ def test_a_link_sets_a_password_once(
     ada = make_user(username="ada")
     before = as_user(ada)
     with services.db.transaction(by="tests") as tx:  # the door is shut, too
-        attempts.count_upto(tx, services.login_throttle.subject("name", "ada"), attempts.EVERYWHERE, most=1, hours=24)
+        attempts.count_up_to(tx, services.login_throttle.subject("name", "ada"), attempts.EVERYWHERE, most=1, hours=24)
 
     assert api.post("/forgot", json={"email": ada.email.upper()}).status_code == 202
     token = mailbox.token()
@@ -147,7 +147,7 @@ def test_a_site_that_sends_no_mail_says_so(services: Services, settings: Setting
     silent.start()
     try:
         app = create_app(silent)
-        assert "whoever runs the site" in Browser(app).get("/forgot").text
+        assert "the people who run this site" in Browser(app).get("/forgot").text
         assert ApiClient(app).post("/forgot", json={"email": "a@example.org"}).status_code == 403
         assert ApiClient(app).get("/outbox").status_code == 404
     finally:
@@ -190,7 +190,7 @@ def test_another_address_needs_the_password_and_the_old_one_is_told(
     assert done.location == "/account?done=email"
     assert browser.get("/api/me").json["email"] == "new@example.org"
     to, letter = mailbox.letters()[0]
-    assert (to, letter.partition("\n")[0]) == (ada.email, "Your e-mail address was changed")
+    assert (to, letter.partition("\n")[0]) == (ada.email, "Your email address was changed")
     with owner.read() as tx:
         row = tx.execute("SELECT actor, after FROM audit_log WHERE after ? 'email' ORDER BY id DESC LIMIT 1").fetchone()
     assert row == (f"user:{ada.id}", {"email": "(not kept here)"})
@@ -250,7 +250,7 @@ def test_another_address_counts_once_it_is_confirmed(asking: Settings, owner: Da
         assert done.location == "/account?done=mail"
         assert browser.get("/api/me").json["email"] == ada.email
         assert mailbox.letters()[0][0] == "new@example.org"
-        assert 'on its way to <strong dir="auto">new@example.org' in browser.get("/account").text
+        assert 'We sent a link to <strong dir="auto">new@example.org' in browser.get("/account").text
 
         assert browser.submit("/confirm", "/confirm", token=mailbox.token()).status_code == 303
 

@@ -63,8 +63,8 @@ def test_people_come_page_by_page(
         after = page["next"]
 
     assert pages == [["ann", "Ben"], ["cas", "chief"]]
-    assert 'href="/admin/people?after=Ben">More people' in dashboard.get("/admin/people").text
-    assert "More people" not in dashboard.get("/admin/people?after=Ben").text
+    assert 'href="/admin/people?after=Ben">More accounts' in dashboard.get("/admin/people").text
+    assert "More accounts" not in dashboard.get("/admin/people?after=Ben").text
 
 
 def test_what_an_admin_sees_unlocks_nothing(as_user: AsUser, chief: Account) -> None:
@@ -162,10 +162,10 @@ def test_what_nobody_may_do_to_themselves_is_refused_before_it_is_asked_about(
 
     for answer in (asked, taken):
         assert answer.status_code == 409
-        assert "You cannot do this to your own account: ask another admin." in answer.text
+        assert "You cannot do this to your own account. Ask another admin." in answer.text
         assert "Disable this account?" not in answer.text
     assert f'href="{page}/' not in dashboard.get(page).text, "no step is offered"
-    assert "Log this person out everywhere?" in dashboard.get(f"{page}/logout").text, "this one is not refused"
+    assert "Log this account out everywhere?" in dashboard.get(f"{page}/logout").text, "this one is not refused"
 
 
 def test_every_act_is_in_the_audit_log_with_the_admins_name(

@@ -28,12 +28,12 @@ def admins_browser(browser: Browser, make_user: MakeUser) -> Browser:
 
 def test_the_dashboard_asks_once_and_keeps_what_was_written(admins_browser: Browser, over_a_gap: Competition) -> None:
     page = f"/admin/competitions/{over_a_gap.id}"
-    assert "This result waits for your decision" in admins_browser.get(page).text
-    assert "8 breaks in the ballot log wait for a decision" in admins_browser.get("/admin").text
+    assert "This result is waiting for your decision" in admins_browser.get(page).text
+    assert "8 gaps in the ballot log are waiting for a decision" in admins_browser.get("/admin").text
 
     empty = admins_browser.submit(page, f"{page}/finish", reason="  ")
     assert empty.status_code == 422
-    assert "This is needed." in empty.text
+    assert "This field is required." in empty.text
     asked = admins_browser.submit(page, f"{page}/finish", reason=WHY)
     assert asked.status_code == 200
     assert "Make this result final?" in asked.text
@@ -43,10 +43,10 @@ def test_the_dashboard_asks_once_and_keeps_what_was_written(admins_browser: Brow
     done = admins_browser.submit(page, f"{page}/finish", reason=WHY, sure="yes")
     assert done.headers["Location"].endswith("?done=finish")
     told = admins_browser.get(page).text
-    assert "decided that the result stands over 8 breaks in the ballot log" in told
+    assert "decided that the result stands despite 8 gaps in the ballot log" in told
     late = admins_browser.submit(page, f"{page}/finish", reason=WHY)
     assert late.status_code == 409
-    assert "Nothing is to be decided now" in late.text
+    assert "No decision is needed" in late.text
 
 
 def test_an_organiser_sees_that_an_admin_must_decide(
@@ -60,10 +60,10 @@ def test_an_organiser_sees_that_an_admin_must_decide(
 
     told = browser.get(page).text
 
-    assert "This result waits for an admin" in told
+    assert "This result is waiting for an admin" in told
     assert f'action="{page}/finish"' not in told
     dashboard = browser.get("/admin").text
-    assert "waits for an admin" in dashboard
+    assert "waiting for an admin" in dashboard
     assert "/admin/gaps" not in dashboard
     assert browser.get("/admin/gaps").status_code == 403
     assert browser.submit(page, f"{page}/finish", reason=WHY, sure="yes").status_code == 403
@@ -80,22 +80,22 @@ def test_gaps_are_decided_together_after_being_asked_about(
     set_one_aside(over_a_gap.id)
     told = admins_browser.get("/admin/gaps").text
     assert f"/admin/competitions/{over_a_gap.id}" in told
-    assert "user 4711" in told
+    assert "account 4711" in told
     assert "4711 q" not in told
 
     wrong = admins_browser.submit("/admin/gaps", "/admin/gaps", reason="", gap=["x", "99999"])
     assert wrong.status_code == 422
-    assert "Choose at least one break." in wrong.text
-    assert "This is needed." in wrong.text
+    assert "Choose at least one gap." in wrong.text
+    assert "This field is required." in wrong.text
     two = numbers(owner)[:2]
     asked = admins_browser.submit("/admin/gaps", "/admin/gaps", reason=WHY, gap=two)
-    assert "Let no result wait for these 2 breaks?" in asked.text
-    assert "8 breaks" in admins_browser.get("/admin").text
+    assert "Release results held by these 2 gaps?" in asked.text
+    assert "8 gaps" in admins_browser.get("/admin").text
 
     done = admins_browser.submit("/admin/gaps", "/admin/gaps", reason=WHY, gap=two, sure="yes")
 
     assert done.status_code == 303
-    assert "6 breaks" in admins_browser.get("/admin").text
+    assert "6 gaps" in admins_browser.get("/admin").text
     assert "ada" in admins_browser.get("/admin/gaps").text.partition("Decided")[2]
 
 
@@ -111,8 +111,8 @@ def test_decided_breaks_are_found_from_the_dashboard(
 
     assert done.status_code == 303
     dashboard = admins_browser.get("/admin").text
-    assert "wait for a decision" not in dashboard
-    assert f"<a {link}>All breaks in the ballot log, and what was decided about them</a>" in dashboard
+    assert "are waiting for a decision" not in dashboard
+    assert f"<a {link}>All gaps in the ballot log and the decisions about them</a>" in dashboard
 
 
 def test_everybody_is_told_what_a_result_waits_for_and_stands_over(
@@ -132,7 +132,7 @@ def test_everybody_is_told_what_a_result_waits_for_and_stands_over(
     assert "Closing: 1 ballot is still being counted." in api.get(page, **reading).text
 
     worker.step()
-    sentence = "An operator is looking into a break in the log before the result is final."
+    sentence = "The result is waiting for an admin, because the ballot log has a gap."
     assert sentence in api.get(page, **reading).text
     assert sentence in api.get(f"/vote/{wiped.id}", **reading).text
 

@@ -101,7 +101,7 @@ def test_a_wrong_password_changes_nothing(ada: Account, browser: Browser, api: A
 
     assert wrong.status_code == short.status_code == kept.status_code == 422
     assert "This is not your password." in wrong.text
-    assert "At least 8 characters." in short.text
+    assert "Use at least 8 characters." in short.text
     assert "This is not your password." in kept.text
     assert api.post("/login", json={"username": "ada", "password": PASSWORD}).status_code == 200
 

@@ -249,7 +249,7 @@ def test_whom_nobody_asks_to_log_in_is_not_told_to(document: dict[str, Any]) -> 
 
     told = {call["responses"]["401"]["description"] for call in calls if "401" in call["responses"]}
 
-    assert told == {"The token that came along is not valid"}
+    assert told == {"The token is not valid"}
 
 
 def test_people_read_the_same_document(browser: Browser, document: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ def test_what_a_step_did_is_said_as_long_as_it_is_so(
 
     done = dashboard.submit(page, f"{page}/close").location
     assert done == f"{page}?done=close"
-    assert "Voting is closing: no more ballots are taken." in dashboard.get(done).text
+    assert "Voting is closing. No more ballots are accepted." in dashboard.get(done).text
     record_and_finish(worker)
     told = dashboard.get(done).text
     assert "Voting is closing" not in told
@@ -75,11 +75,11 @@ def test_nobody_can_be_called_like_a_part_of_the_system(
 
     rows = rows_of(dashboard.get(f"/admin/competitions/{one.id}").text)
 
-    final = "made the result final: no ballot was left to be counted"
+    final = "made the result final: no ballots were left to count"
     name = f'<a class="person" href="/admin/people/{namesake.id}" dir="auto">schedule</a>'
     assert rows[:2] == [
-        f'<span class="no-person">by itself</span></td><td class="all">{final}',
-        f'{name}</td><td class="all">began to close voting',
+        f'<span class="no-person">the system, automatically</span></td><td class="all">{final}',
+        f'{name}</td><td class="all">closed voting',
     ]
 
 
@@ -96,7 +96,7 @@ def test_an_organiser_sees_who_it_was_without_a_way_to_the_account(
 
     page = browser.get(f"/admin/competitions/{one.id}").text
 
-    assert rows_of(page)[0].startswith(f'<span class="person" dir="auto">user {gone.id}</span>')
+    assert rows_of(page)[0].startswith(f'<span class="person" dir="auto">account {gone.id}</span>')
     assert '<span class="person" dir="auto">noor</span>' in page
     assert "/admin/people/" not in page
 
@@ -119,4 +119,4 @@ def test_the_page_of_a_person_tells_parts_from_people_too(dashboard: Browser, ap
 
     told = rows_of(dashboard.get(f"/admin/people/{made}").text)[-1]
 
-    assert told == '<span class="no-person">by registering</span></td><td class="all">made it, voter'
+    assert told == '<span class="no-person">by registering</span></td><td class="all">created as voter'

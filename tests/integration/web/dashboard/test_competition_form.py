@@ -49,8 +49,8 @@ def test_what_is_fixed_is_shown_as_it_is_stored_beside_an_error(
     answer = save(dashboard, make_competition(allow_change=True), **wrong)
 
     assert answer.status_code == 422
-    assert "Voters may change their vote: fixed once voting has begun." in answer.text
-    assert "<bdi>River stage</bdi>, <bdi>Hall stage</bdi>. Fixed once voting has begun" in answer.text
+    assert "Voters can change their vote. Fixed once voting has started." in answer.text
+    assert "<bdi>River stage</bdi>, <bdi>Hall stage</bdi>. Fixed once voting has started" in answer.text
 
 
 def test_a_closed_competition_keeps_what_is_fixed_too(
@@ -63,7 +63,7 @@ def test_a_closed_competition_keeps_what_is_fixed_too(
     answer = dashboard.submit(page, page, name="", results_visibility="live")
 
     assert answer.status_code == 422
-    assert "Voters may change their vote: fixed" in answer.text
+    assert "Voters can change their vote. Fixed" in answer.text
     assert "<bdi>River stage</bdi>, <bdi>Hall stage</bdi>. Fixed" in answer.text
 
 
@@ -111,7 +111,7 @@ def test_another_moment_is_shown_as_times_are_shown_elsewhere(
     assert stored(overtaken) == ["Stored now: closes 1 June 2035, 21:49 UTC"]
     assert '<time datetime="2035-06-01T21:49:00Z" data-moment>' in overtaken.text
     assert stored(save(dashboard, make_competition(), if_match='"other"', **IN_BERLIN)) == [
-        "Stored now: closes by hand"
+        "Stored now: closes manually"
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_refused_visibility_stands_beside_the_stored_one_alone(
     refused = save(dashboard, one, results_visibility="live", **IN_BERLIN)
 
     assert refused.status_code == 409
-    assert stored(refused) == ["Stored now: Everybody, after voting has closed"]
+    assert stored(refused) == ["Stored now: Everyone, after voting has ended"]
 
 
 def test_every_field_of_a_draft_stands_beside_what_is_stored(
@@ -136,7 +136,7 @@ def test_every_field_of_a_draft_stands_beside_what_is_stored(
     assert stored(overtaken) == [
         "Stored now: River stage, Hall stage",
         "Stored now: opens 1 June 2035, 21:49 UTC",
-        "Stored now: a vote cannot be changed",
+        "Stored now: votes cannot be changed",
     ]
 
 

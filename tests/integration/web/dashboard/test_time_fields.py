@@ -233,7 +233,7 @@ def test_a_time_that_comes_twice_is_asked_about(
     asked = save(dashboard, one, zone=zone, closes_at=text)
 
     assert asked.status_code == 422
-    assert f"{text[-5:]} comes twice on that day" in asked.text
+    assert f"{text[-5:]} occurs twice on that day" in asked.text
     assert asked.text.count('name="closes_at_which"') == 2
     for chosen in (second, first):
         assert f'value="{chosen}"' in asked.text
@@ -270,5 +270,5 @@ def test_a_time_that_never_comes_is_refused_with_the_next_one(
         ),
     ):
         assert told.status_code == 422
-        assert f"{text[-5:]} does not come on {text[:10]}" in told.text
-        assert f"The next time that comes is {following}." in told.text
+        assert f"{text[-5:]} does not occur on {text[:10]}" in told.text
+        assert f"The next possible time is {following}." in told.text

@@ -25,7 +25,7 @@ from vote.worker.worker import Worker
 
 @pytest.fixture
 def keeper(worker: Worker) -> Maintenance:
-    return worker.keeper
+    return worker.maintenance
 
 
 @pytest.fixture

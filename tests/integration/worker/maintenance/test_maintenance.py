@@ -14,7 +14,7 @@ def test_the_worker_does_it_by_itself_about_once_a_minute(worker: Worker, monkey
     for name in ("sign", "mark", "trim", "forget", "retire"):
         monkeypatch.setattr(Maintenance, name, lambda _keeper, name=name: done.append(name))
 
-    worker.keeper._next = worker.keeper._next_retire = 0
+    worker.maintenance._next = worker.maintenance._next_retire = 0
     step(worker)
     step(worker)
 

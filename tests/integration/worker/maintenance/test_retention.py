@@ -50,7 +50,7 @@ def test_old_journals_keep_their_chain_and_lose_who_voted_what(
     )
     assert audited == [("keeping", str(old.id), 40, 40, True)]
     assert execute("SELECT id FROM competitions WHERE journal_retired_at IS NOT NULL") == [(old.id,)]
-    assert keeper._begin_walk() is None, "not for ever again"
+    assert keeper._begin_pass() is None, "not for ever again"
 
 
 def test_retiring_waits_for_nobody_long(

@@ -77,12 +77,12 @@ def test_without_a_key_nothing_is_signed_and_the_log_says_so_once(
     owner: Database, worker: Worker, keeper: Maintenance, make_user: MakeUser
 ) -> None:
     make_user()
-    keeper._has_said = False
+    keeper._has_warned = False
     with capture_logs() as lines:
         keeper.sign()
         keeper.sign()
 
-    assert [line["event"] for line in lines] == ["unsigned"]
+    assert [line["event"] for line in lines] == ["chains not signed"]
     assert signed(owner) == []
 
 
@@ -93,5 +93,5 @@ def test_a_production_worker_needs_a_key_that_is_one(environment: dict[str, str]
         with pytest.raises(ConfigError, match="not an Ed25519 private key"):
             Worker.from_settings(config.load(environment | {"CHECKPOINT_KEY": wrong}))
     worker = Worker.from_settings(config.load(environment | {"VOTE_ENV": "production", "CHECKPOINT_KEY": KEY}))
-    assert worker.keeper.signer is not None
+    assert worker.maintenance.signer is not None
     worker.close()

@@ -69,5 +69,5 @@ def test_nobody_is_made_who_would_not_vote() -> None:
 def test_more_than_can_be_is_refused_with_what_to_do() -> None:
     with pytest.raises(ValueError, match="give two of"):
         make(votes=10, rate=10, duration=1)
-    with pytest.raises(ValueError, match="take at least 50 --users"):
+    with pytest.raises(ValueError, match="use at least 50 --users"):
         make(votes=10_000, users=10)

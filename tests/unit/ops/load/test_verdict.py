@@ -45,15 +45,15 @@ def test_a_tally_that_shows_less_than_was_acknowledged_is_a_loss() -> None:
 
 
 def test_a_tally_that_shows_more_than_can_be_is_a_phantom() -> None:
-    assert judged(VOTES, {1: {"a": 3, "b": 1}}).phantom == ["competition 1: the tally shows 3 for a, 2 can be at most"]
+    assert judged(VOTES, {1: {"a": 3, "b": 1}}).phantom == ["competition 1: the tally shows 3 for a, at most 2 are possible"]
 
 
 def test_a_refused_vote_and_one_that_nobody_cast_are_phantoms_when_they_count() -> None:
     verdict = judged(VOTES | {(1, 10): "a", (1, 99): "b"}, TALLY)
 
     assert verdict.phantom == [
-        "competition 1, voter 10: a is counted, and was refused with 409",
-        "competition 1, voter 99: b is counted, and was never cast",
+        "competition 1, voter 10: a is counted, but was refused with 409",
+        "competition 1, voter 99: b is counted, but was never cast",
     ]
 
 

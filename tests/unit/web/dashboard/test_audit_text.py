@@ -58,8 +58,8 @@ def test_what_happens_to_the_state_comes_first() -> None:
 
     told = deed(row(before={"status": "closed", "closes_at": "2026-11-28T21:49:00+00:00"}, after=after))
 
-    assert told[:3] == ["opened voting again", "; ", "changed closing time: "]
-    assert deed(row(before={"rules_version": 1}, after={"rules_version": 2})) == ["told the ballot log anew"]
+    assert told[:3] == ["reopened voting", "; ", "changed closing time: "]
+    assert deed(row(before={"rules_version": 1}, after={"rules_version": 2})) == ["updated the voting rules"]
 
 
 @pytest.mark.parametrize("name", ["name", "description"])

@@ -66,5 +66,5 @@ def test_every_name_is_known_where_the_system_has_none(tmp_path: Path) -> None:
     "text", ["2030-01-31", "20300131T1800", "31.1.2030 18:00", "2030-02-30T10:00", "0001-01-01T00:00"]
 )
 def test_what_is_no_date_with_a_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="Write date and time as"):
+    with pytest.raises(ValueError, match="Give the date and time as"):
         time_fields.moment(text, "Asia/Tokyo")

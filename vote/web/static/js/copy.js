@@ -9,7 +9,7 @@ async function copy(button) {
     await navigator.clipboard.writeText(text);
     word.textContent = "Copied";
   } catch {
-    word.textContent = "Select it by hand";
+    word.textContent = "Select it to copy";
   }
   setTimeout(() => (word.textContent = "Copy"), SAID_MS);
 }

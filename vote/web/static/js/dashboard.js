@@ -78,7 +78,7 @@ class Options {
       label.lastChild.data = key;
       const remove = row.querySelector("[data-remove]");
       remove.hidden = this.rows.length <= 2;
-      remove.querySelector(".visually-hidden").textContent = `Take out option ${key}`;
+      remove.querySelector(".visually-hidden").textContent = `Remove option ${key}`;
     });
     if (this.more) this.more.hidden = this.rows.length >= KEYS.length;
   }

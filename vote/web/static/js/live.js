@@ -2,7 +2,7 @@
 
 import { isOver } from "./page_state.js";
 import { clock } from "./times.js";
-import { listed, number, say, share } from "./words.js";
+import { listed, number, say, share, votes } from "./words.js";
 
 const RESTORED_AFTER_MS = 10_000;
 const SPEAK_EVERY_MS = 10_000;
@@ -39,10 +39,10 @@ class Results {
   }
 
   write({ options, total }) {
-    for (const [key, votes] of Object.entries(options)) {
-      this.set(`[data-votes="${key}"]`, number(votes));
-      this.set(`[data-share="${key}"]`, share(votes, total));
-      const width = `${total ? (100 * votes) / total : 0}%`;
+    for (const [key, count] of Object.entries(options)) {
+      this.set(`[data-votes="${key}"]`, number(count));
+      this.set(`[data-share="${key}"]`, share(count, total));
+      const width = `${total ? (100 * count) / total : 0}%`;
       this.root.querySelectorAll(`[data-bar="${key}"]`).forEach((bar) => bar.setAttribute("width", width));
     }
     this.set("[data-total]", number(total));
@@ -57,12 +57,13 @@ class Results {
     for (const key of this.labels.keys()) {
       options[key] = Number(this.root.querySelector(`[data-votes="${key}"]`).textContent.replaceAll(",", ""));
     }
-    const total = Object.values(options).reduce((sum, votes) => sum + votes, 0);
-    for (const [key, votes] of Object.entries(options)) {
-      this.set(`[data-votes="${key}"]`, number(votes));
-      this.set(`[data-share="${key}"]`, share(votes, total));
+    const total = Object.values(options).reduce((sum, count) => sum + count, 0);
+    for (const [key, count] of Object.entries(options)) {
+      this.set(`[data-votes="${key}"]`, number(count));
+      this.set(`[data-share="${key}"]`, share(count, total));
     }
     this.set("[data-total]", number(total));
+    if (isOver(this.state)) this.writeVerdict(this.verdict(options, total));
   }
 
   writeVerdict(pieces) {
@@ -79,8 +80,8 @@ class Results {
     const leaders = Object.keys(options).filter((key) => best > 0 && options[key] === best);
     const names = leaders.map((key) => this.labels.get(key));
     if (!names.length) return ["Nobody voted."];
-    if (names.length === 1) return [...listed(names), " has the most votes."];
-    return ["A tie: ", ...listed(names), " have equally many votes."];
+    const [kind, each] = names.length === 1 ? ["Winner", ""] : ["Tie", " each"];
+    return [`${kind}: `, ...listed(names), `, ${number(best)} of ${votes(total)}${each} (${share(best, total)})`];
   }
 
   /** How the figures come, and of when they are. */
@@ -102,8 +103,8 @@ class Results {
     this.speaking = undefined;
     this.spokenAt = Date.now();
     const { options, total } = this.figures;
-    const parts = Object.entries(options).map(([key, votes]) => `${this.labels.get(key)} ${number(votes)}`);
-    this.set("[data-announce]", `${number(total)} votes. ${parts.join(", ")}.`);
+    const parts = Object.entries(options).map(([key, count]) => `${this.labels.get(key)} ${number(count)}`);
+    this.set("[data-announce]", `${votes(total)}. ${parts.join(", ")}.`);
   }
 
   set(selector, text) {

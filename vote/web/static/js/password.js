@@ -7,15 +7,15 @@ const LONG = 14;
 export function judge(password, own) {
   const length = [...password].length;
   if (length === 0) return "";
-  if (length < LENGTH) return `${LENGTH - length} more ${LENGTH - length === 1 ? "character" : "characters"}.`;
+  if (length < LENGTH) return `${LENGTH - length} more ${LENGTH - length === 1 ? "character" : "characters"} needed.`;
   const folded = password.toLowerCase();
   const letters = folded.replace(/[^\p{L}]/gu, "");
   const names = own.map((one) => one.toLowerCase().split("@")[0]).filter((one) => one.length > 2);
-  if (names.some((one) => folded.includes(one))) return "Your name is in it: that is easy to guess.";
-  if (new Set(folded).size < 5) return "A few signs again and again: easy to guess. More words make it strong.";
+  if (names.some((one) => folded.includes(one))) return "It contains your name, which is easy to guess.";
+  if (new Set(folded).size < 5) return "A few characters repeated are easy to guess. More words make it stronger.";
   if (letters.length > 0 && letters.length <= 7 && length < LONG)
-    return "One word with digits: attackers try these early. More words make it strong.";
-  return length < LONG ? "Good. Longer is stronger: more words in a row." : "Strong.";
+    return "One word with digits is among the first things attackers try. More words make it stronger.";
+  return length < LONG ? "Good. More words make it stronger." : "Strong.";
 }
 
 /** Speaks beside every field for a new password under `root`. */

@@ -13,7 +13,7 @@ import { backoff, isolated, pause } from "./words.js";
 const ANSWER_WITHIN_MS = 8_000; // longer than the server ever takes to say that it does not know
 const TRY_AGAIN = new Set([429, 500, 502, 503, 504]);
 const NOT_CONFIRMED =
-  "Your vote is not confirmed yet: the service is not answering. Your choice is kept and this page keeps trying. Leave it open; it cannot count twice.";
+  "Your vote is not confirmed yet, because the service is not answering. Keep this page open: it keeps your choice and tries again. Your vote cannot count twice.";
 
 /** What the browser remembers while it stays open: a convenience, which may be switched off, full or forbidden. */
 const memory = {
@@ -77,7 +77,7 @@ class Ballot {
       words.append(`${isKnown ? verb : "Log in to vote for"} `, isolated(chosen.dataset.name));
       this.button.replaceChildren(words);
     } else {
-      this.button.textContent = isKnown ? "Choose, then vote" : "Choose, then log in to vote";
+      this.button.textContent = isKnown ? "Choose an option to vote" : "Choose an option to continue";
     }
     const back = `/vote/${this.id}` + (chosen ? `?choice=${chosen.value}` : "");
     document.querySelectorAll("[data-keeps-choice]").forEach((link) => {
@@ -198,7 +198,7 @@ class Ballot {
       this.lock(false);
       this.name();
       this.tell("[data-trouble]", "");
-      this.tell("[data-refused]", said.detail ?? "This vote was not stored. Load the page again and press once more.");
+      this.tell("[data-refused]", said.detail ?? "Your vote was not stored. Reload the page and try again.");
     }
   }
 

@@ -17,16 +17,19 @@ export function isolated(text) {
 /** A number in the reader's locale. */
 export const number = (value) => new Intl.NumberFormat().format(value);
 
-/** A part of a total in per cent with one decimal, in the reader's locale; 0 where nobody has voted. */
-export const share = (part, total) =>
-  new Intl.NumberFormat(undefined, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(
-    total ? part / total : 0,
-  );
+/** "58.3 %": a part of a total in per cent with one decimal, in the reader's locale; 0 where nobody has voted. */
+export const share = (part, total) => {
+  const percent = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  return `${percent.format(total ? (100 * part) / total : 0)}\u00a0%`;
+};
 
-/** "a, b, and c" in pieces, each name isolated. */
+/** "1 vote" or "27 votes". */
+export const votes = (count) => `${number(count)} ${count === 1 ? "vote" : "votes"}`;
+
+/** "a, b and c" in pieces, each name isolated. */
 export function listed(names) {
   if (typeof Intl.ListFormat !== "function") return names.flatMap((name, index) => [...(index ? [", "] : []), isolated(name)]);
-  const pieces = new Intl.ListFormat("en").formatToParts(names);
+  const pieces = new Intl.ListFormat("en-GB").formatToParts(names);
   return pieces.map(({ type, value }) => (type === "element" ? isolated(value) : value));
 }
 
