@@ -65,8 +65,7 @@ BLUEPRINTS = (
 
 
 class App(Flask):
-    """Flask that builds absolute URLs, including redirects, from PUBLIC_URL if it is set: clients control the Host header.
-    """
+    """Flask that builds absolute URLs, redirects too, from PUBLIC_URL if it is set: clients control the Host header."""
 
     def create_url_adapter(self, request: Any) -> MapAdapter | None:
         """Return the adapter that matches paths and builds URLs for a request."""

@@ -18,7 +18,6 @@ from vote.app import create_app
 from vote.ballotlog.ballot_box import BallotBox
 from vote.casting.acknowledged_marks import AcknowledgedMarks
 from vote.casting.endpoint import VoteEndpoint
-from vote.casting.express import Express
 from vote.config import Settings
 from vote.domain.ids import is_id
 from vote.errors import HasherBusy, NoSuchCompetition, NotAllowed, Unavailable, VoteError
@@ -31,7 +30,7 @@ from vote.server import client_address, probes, problems, request_body
 from vote.server.buffered_response import BufferedResponse
 from vote.server.concurrency_limit import ConcurrencyLimit
 from vote.server.cors import Cors
-from vote.server.middleware import REQUEST_ID, OnResponse, RequestMiddleware
+from vote.server.middleware import REQUEST_ID, RequestMiddleware
 from vote.server.raw_response import App, Receive, Scope, Send, send_response
 from vote.services.container import Services
 from vote.web.errors import render_error_page
@@ -47,7 +46,7 @@ HASHING = frozenset(  # what costs a hash: a stranger's requests, and those that
     + [("POST", f"/account/{form}") for form in ("password", "email", "delete")]
 )
 NOT_STORED = "Your vote is not stored."
-IN_DOUBT = "Your vote may be stored or not. Press again: it cannot count twice."
+IN_DOUBT = "Your vote may or may not be stored. Press again: it cannot count twice."
 
 
 class FrontDoor:
@@ -71,7 +70,6 @@ class FrontDoor:
         )
         self._acknowledged = AcknowledgedMarks(self._box, self._services.db)
         self._casting = VoteEndpoint(self._services, self._box, identifier, cookie, self._error_page)
-        self._express = Express(self._services, self._casting)
         self._live = LiveEndpoint(self._services, identifier, cookie)
         self._following: list[asyncio.Task[None]] = []
 
@@ -82,20 +80,16 @@ class FrontDoor:
         elif scope["type"] == "websocket":
             await self._live(scope, receive, send)
         elif match := VOTE_PATH.fullmatch(scope["path"]):
-            await self._at_the_ballot_box(scope, receive, send, int(match[1]))
+            if scope["method"] == "POST" and is_id(competition := int(match[1])):
+                await self._casting(scope, receive, send, competition)
+            else:
+                await self._beside_votes(scope, receive, send)
         elif scope["path"] in PROBES:
             await self._probe(scope, send)
         elif self._static.serves(scope["path"]):
             await self._file(scope, send)
         else:
             await self._page(scope, receive, send)
-
-    def shortcut(self, scope: Scope, body: bytes, told: OnResponse) -> bool:
-        """Take a ballot the short way; False when it is none, or has to go through `__call__`."""
-        match = VOTE_PATH.fullmatch(scope["path"])
-        if match is None or scope["method"] != "POST":
-            return False
-        return self._express(scope, int(match[1]), body, told)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Flask's answer. A thread of its pool is taken when the body is here, not for as long as a client sends."""
@@ -128,20 +122,15 @@ class FrontDoor:
         else:
             await _refuse_method(scope, send, READING)
 
-    async def _at_the_ballot_box(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
-        if scope["method"] == "POST":
-            await self._vote(scope, receive, send, competition)
-        elif scope["method"] in READING:
+    async def _beside_votes(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is no vote at an address of one: the ballot page, a number that no competition has, another method."""
+        if scope["method"] in READING:
             await self._page(scope, receive, send)
+        elif scope["method"] == "POST":
+            body = json.dumps(problems.problem_of(NoSuchCompetition(), request_id=scope[REQUEST_ID]))
+            await send_response(send, 404, body.encode("utf-8"), content_type=problems.CONTENT_TYPE)
         else:
             await _refuse_method(scope, send, (*READING, "POST"))
-
-    async def _vote(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
-        if is_id(competition):
-            await self._casting(scope, receive, send, competition)
-            return
-        body = json.dumps(problems.problem_of(NoSuchCompetition(), request_id=scope[REQUEST_ID]))
-        await send_response(send, 404, body.encode("utf-8"), content_type=problems.CONTENT_TYPE)
 
     async def _probe(self, scope: Scope, send: Send) -> None:
         path = scope["path"]
@@ -217,7 +206,6 @@ class FrontDoor:
         await self._live.stop()
         await self._box.close()
         await self._acknowledged.finish()
-        await self._casting.limit.close()
         await asyncio.to_thread(self._services.close)
 
 
@@ -236,7 +224,7 @@ async def _refuse_method(scope: Scope, send: Send, allowed: Sequence[str]) -> No
     if scope["method"] == "OPTIONS":
         await send_response(send, 200, b"", content_type="text/plain; charset=utf-8", headers=allow)
         return
-    told = problems.problem(405, "This address does not answer to this method.", request_id=scope[REQUEST_ID])
+    told = problems.problem(405, "This address does not support this method. The Allow header lists those it does.", request_id=scope[REQUEST_ID])
     await send_response(send, 405, json.dumps(told).encode("utf-8"), content_type=problems.CONTENT_TYPE, headers=allow)
 
 
@@ -245,7 +233,7 @@ def create_asgi_app(settings: Settings) -> App:
     logs.configure("web")
     front_door = FrontDoor(settings)
     door: App = Cors(front_door, settings.cors_origins) if settings.cors_origins else front_door
-    return RequestMiddleware(door, settings, shortcut=front_door.shortcut)
+    return RequestMiddleware(door, settings)
 
 
 def __getattr__(name: str) -> App:

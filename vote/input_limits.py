@@ -130,7 +130,7 @@ TABLE = (
         "votes",
         400,
         "of an account at once, 20 a second",
-        "vote.casting.vote_limit:VoteLimit",
+        "vote.services.rate_limiter:TokenBuckets",
         "429",
         "LIMIT_VOTES_BURST",
     ),

@@ -39,7 +39,7 @@ def postgres_weakness(url: str, environ: Mapping[str, str]) -> str | None:
 
 
 def redis_is_guarded(url: str) -> bool:
-    """Return whether a Redis URL is safe on a network; redis-py verifies certificate and name unless told otherwise."""
+    """Return whether a Redis URL is safe on a network; redis-py verifies certificate and name unless the URL disables it."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return True

@@ -56,7 +56,7 @@ def assert_chosen(page: Page, option: str) -> None:
     expect(page.get_by_text(f"You chose {option}.")).to_be_visible()
     expect(page.locator(".bars li", has_text="your choice")).to_have_count(1)
     expect(page.locator(".bars li", has_text="your choice")).to_contain_text(f"{option} your choice")
-    page.get_by_text(CHANGE).click()
+    page.get_by_text(CHANGE, exact=True).click()
     expect(page.get_by_role("radio", name=option)).to_be_checked()
 
 
@@ -83,7 +83,7 @@ def test_a_change_is_recorded_when_it_is_and_not_when_the_vote_before_it_was(
     competition = make_competition(allow_change=True)
     page = voted(competition)
     expect(page.get_by_role("heading", name="Your vote is recorded")).to_be_visible()
-    page.get_by_text(CHANGE).click()
+    page.get_by_text(CHANGE, exact=True).click()
     stack.freeze_worker()
     try:
         choose(page, "Hall stage", "Change to")
@@ -124,7 +124,7 @@ def test_a_vote_that_cannot_be_changed_says_so(
 
     expect(page.locator(".bars li", has_text="your choice")).to_contain_text("River stage your choice")
     expect(page.get_by_text("change your vote once it is cast.")).to_be_visible()
-    expect(page.get_by_text(CHANGE)).to_have_count(0)
+    expect(page.get_by_text(CHANGE, exact=True)).to_have_count(0)
 
 
 def test_changing_ends_with_voting_and_comes_back_with_it(
@@ -137,12 +137,12 @@ def test_changing_ends_with_voting_and_comes_back_with_it(
     competition = make_competition(allow_change=True, closes_at=datetime.now(UTC) + timedelta(hours=1))
     page = voted(competition)
     expect(page.locator(LIVE)).to_be_visible()
-    page.get_by_text(CHANGE).click()
+    page.get_by_text(CHANGE, exact=True).click()
     expect(page.get_by_role("button", name="Keep River stage")).to_be_visible()
 
     competitions.close_voting(owner, log, competition.id, by=organiser)
     expect(page.get_by_text(OVER)).to_be_visible()
-    expect(page.get_by_text(CHANGE)).to_be_hidden()
+    expect(page.get_by_text(CHANGE, exact=True)).to_be_hidden()
     expect(page.get_by_role("button", name="Keep River stage")).to_be_hidden()
     expect(page.locator("main > .state")).to_contain_text("Closed")
 
@@ -177,7 +177,7 @@ def test_changing_says_when_voting_should_be_over(
     page = voted(make_competition(allow_change=True, closes_at=datetime.now(UTC) + timedelta(hours=1), **hidden))
     page.clock.install()
     page.reload()
-    page.get_by_text(CHANGE).click()
+    page.get_by_text(CHANGE, exact=True).click()
     expect(page.get_by_text("You can change it until voting closes")).to_be_visible()
 
     page.clock.fast_forward("01:00:10")

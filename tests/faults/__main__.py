@@ -14,6 +14,7 @@ from tests.faults.access import ACCESS_FAULTS
 from tests.faults.accounts import ACCOUNT_FAULTS
 from tests.faults.attacks import ATTACK_FAULTS
 from tests.faults.ballot_log import BALLOT_LOG_FAULTS
+from tests.faults.casting import CASTING_FAULTS
 from tests.faults.clocks import CLOCK_FAULTS
 from tests.faults.closing import CLOSING_FAULTS
 from tests.faults.colours import COLOUR_FAULTS
@@ -35,7 +36,6 @@ from tests.faults.pools import POOL_FAULTS
 from tests.faults.promises import PROMISE_FAULTS
 from tests.faults.recording import RECORDING_FAULTS
 from tests.faults.set_backs import SET_BACK_FAULTS
-from tests.faults.short_way import SHORT_WAY_FAULTS
 from tests.faults.soak import SOAK_FAULTS
 from tests.faults.starting import STARTING_FAULTS
 from tests.faults.strangers import STRANGER_FAULTS
@@ -63,7 +63,7 @@ ALL_FAULTS = (
     *POOL_FAULTS,
     *PROMISE_FAULTS,
     *SOAK_FAULTS,
-    *SHORT_WAY_FAULTS,
+    *CASTING_FAULTS,
     *NUMBER_FAULTS,
     *STARTING_FAULTS,
     *TIME_FAULTS,

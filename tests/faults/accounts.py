@@ -249,7 +249,7 @@ ACCOUNT_FAULTS = (
         "who has not confirmed votes",
         "with EMAIL_CONFIRMATION a vote needs a confirmed address",
         "vote/casting/endpoint.py",
-        "        if self._services.email_confirmation.needs_lookup(who):\n",
+        "        if self._services.email_confirmation.needs_lookup(vote.who):\n",
         "        if False:\n",
         (f"{RECOVERY}::test_who_has_not_confirmed_logs_in_and_does_not_vote",),
     ),

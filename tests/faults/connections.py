@@ -5,7 +5,6 @@ from tests.faults.fault import Fault
 PROTOCOL = "vote/server/http_protocol.py"
 FRAMING = "vote/server/request_framing.py"
 ONE_CONNECTION = "tests/unit/server/test_http_protocol.py"
-VOTE_LIMIT = "tests/unit/casting/test_vote_limit.py"
 
 CONNECTION_FAULTS = (
     Fault(
@@ -73,28 +72,12 @@ CONNECTION_FAULTS = (
         ("tests/unit/ballotlog/test_ballot_box.py",),
     ),
     Fault(
-        "an answer that cannot be told ends the call of all others",
+        "an outcome that nobody waits for ends the call of all others",
         "nobody waits for ever",
         "vote/ballotlog/pending_ballot.py",
-        "        except Exception:  # whatever happens to one voter's answer",
-        "        except ZeroDivisionError:  # whatever happens to one voter's answer",
-        ("tests/unit/ballotlog/test_ballot_box.py::test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting",),
-    ),
-    Fault(
-        "a limit that cannot be told ends the call of all others",
-        "nobody waits for ever",
-        "vote/casting/vote_limit.py",
-        "                except Exception:  # whatever happens to one voter's answer",
-        "                except ZeroDivisionError:  # whatever happens to one voter's answer",
-        (f"{VOTE_LIMIT}::test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting",),
-    ),
-    Fault(
-        "a surprise on the way to the limits stops a vote",
-        "a limit that cannot be asked stops nobody from voting",
-        "vote/casting/vote_limit.py",
-        "        except Exception:  # whatever it is: nobody may wait for ever\n",
-        "        except ZeroDivisionError:\n",
-        (f"{VOTE_LIMIT}::test_a_vote_passes_within_the_share_of_its_process_whatever_goes_wrong",),
+        "        if not self.outcome.done():\n            self.outcome.set_result(outcome)",
+        "        self.outcome.set_result(outcome)",
+        ("tests/integration/ballotlog/test_ballot_box.py::test_who_stops_waiting_keeps_nobody_else_waiting",),
     ),
     Fault(
         "whoever looks at roles gives up at the first surprise",

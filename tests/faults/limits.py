@@ -63,9 +63,9 @@ LIMIT_FAULTS = (
         "votes have no limit",
         "20 votes a second of an account, after 400",
         "vote/casting/endpoint.py",
-        "        await self.limit.take(who.user_id, self.limit.number(who.user_id))",
-        "        pass",
-        ("tests/integration/server/test_express.py::test_both_ways_count_against_one_limit",),
+        '            self._limit.consume(f"user:{vote.who.user_id}")',
+        "            pass",
+        ("tests/integration/casting/test_endpoint.py::test_an_account_that_votes_too_often_is_told_so",),
     ),
     Fault(
         "forged forms count",

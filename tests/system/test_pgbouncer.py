@@ -144,7 +144,5 @@ def test_when_every_connection_to_the_server_is_taken_the_answer_is_503_and_then
 
     assert {one.status for one in refused} == {503}
     assert all(int(one.headers["Retry-After"]) > 0 for one in refused)
-    assert {one.json["detail"] for one in refused} == {
-        "The service is busy. Try again in a few seconds."
-    }
+    assert {one.json["detail"] for one in refused} == {"The service is busy. Try again in a few seconds."}
     wait_until(lambda: stack.get("/api/me", token=token).status == 200, what="it is as before")

@@ -36,7 +36,7 @@ def test_a_lost_database_is_not_made_anew_but_restored(start: Start, tmp_path: P
 
     refused = start(tmp_path / "home")
     assert refused.process.wait(timeout=60) == 1
-    assert "run `vote restore`" in refused.output
+    assert "Run `vote restore`" in refused.output
     restored = vote(first, "restore")
     assert restored.returncode == 0, restored.stderr
 

@@ -35,7 +35,7 @@ def test_it_tells_address_and_password_before_it_is_ready(up: Up) -> None:
 
     assert up.url in told
     assert re.search(r"^Servers: .*(PostgreSQL).*(Valkey|Redis)", told, re.MULTILINE)
-    assert f"{up.home / 'admin-password'}; choose another at {up.url}/account" in told
+    assert f"{up.home / 'admin-password'}; change it at {up.url}/account" in told
     assert up.password not in up.output
 
 

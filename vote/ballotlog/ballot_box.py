@@ -7,8 +7,8 @@ a second time from here, and an unknown outcome is told only after the call's de
 What was acknowledged is remembered: per shard the newest ballot, its mark. A log that comes back without it is found out by
 the first call on a new connection, before any other ballot goes there (R6).
 
-A log that is frozen, or behind a connection that leads nowhere, costs each ballot ANSWER_WITHIN_S at most, from `put` until
-it is told: who stood behind a stuck call for too long is not sent any more, and nobody waits long for a new connection.
+A log that is frozen, or behind a connection that leads nowhere, costs each ballot ANSWER_WITHIN_S at most, from `cast` until
+it is resolved: who stood behind a stuck call for too long is not sent any more, and nobody waits long for a new connection.
 """
 
 import asyncio
@@ -28,14 +28,13 @@ from vote.ballotlog.acknowledged_marks import compare
 from vote.ballotlog.batch_encoding import packed_cast
 from vote.ballotlog.box_connection import BoxConnection
 from vote.ballotlog.clock import LogClock
-from vote.ballotlog.pending_ballot import APPENDED, CastResult, OnResult, Outcome, PendingBallot, refuse_late
+from vote.ballotlog.pending_ballot import APPENDED, CastResult, Outcome, PendingBallot, refuse_late
 from vote.domain.ballot import shard_of
 from vote.domain.installation import Installation
 from vote.domain.mark import AcknowledgedMark
-from vote.errors import LogUnavailable
 from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
 
-ANSWER_WITHIN_S = 1.7  # of `put`: with the limit before it (0.3 s), a press is answered within 2 s
+ANSWER_WITHIN_S = 1.7  # of `cast`: a press is answered within 2 s
 CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
 LEAST_BUDGET_S = 0.4  # a ballot with less time left is not sent: 503 at once beats a call that can hardly succeed
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
@@ -64,32 +63,19 @@ class BallotBox:
         self._compare_next = False
         self._broken = asyncio.Event()
 
-    def put(self, *, competition: int, voter: int, choice: str, ballot_id: str, tell: OnResult) -> None:
-        """Cast one ballot; `tell` is called once with what the log decided, or with LogUnavailable when it is not
-        confirmed: then it may be stored or not. It is called from the event loop, after this returned, and raises nothing.
+    async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
+        """Cast one ballot, and return what the log decided.
 
-        Raises ValueError for text that is not ASCII: it can be neither an option's key nor an id.
+        Raises LogUnavailable when it is not confirmed: then it may be stored or not. Raises ValueError for text that is not
+        ASCII: it can be neither an option's key nor an id. Who stops waiting has still cast it.
         """
         if not (choice.isascii() and ballot_id.isascii()):
             raise ValueError("choice and ballot_id are ASCII")
         shard = shard_of(competition, voter, self._shards)
-        self._queue.append(PendingBallot(competition, voter, choice, ballot_id, shard, tell, time.monotonic()))
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append(PendingBallot(competition, voter, choice, ballot_id, shard, outcome, time.monotonic()))
         self._go_on()
-
-    async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
-        """Cast one ballot and wait. Raises LogUnavailable when it is not confirmed, and what `put` raises."""
-        told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def tell(outcome: Outcome | LogUnavailable) -> None:
-            if told.done():
-                return  # the client has gone away
-            if isinstance(outcome, LogUnavailable):
-                told.set_exception(outcome)
-            else:
-                told.set_result(outcome)
-
-        self.put(competition=competition, voter=voter, choice=choice, ballot_id=ballot_id, tell=tell)
-        return await told
+        return await outcome
 
     async def connect(self) -> None:
         """Connect before the first ballot comes, which then waits for nothing. A log that is away is met by that ballot."""
@@ -201,7 +187,7 @@ class BallotBox:
         for ballot, word in zip(group, words, strict=True):
             appended = word in APPENDED
             position += appended
-            ballot.settle(Outcome(word, ballot.shard, position if appended else None))
+            ballot.resolve(Outcome(word, ballot.shard, position if appended else None))
 
     async def _exchange(self, open_connection: Connection, commands: list[bytes], budget_s: float) -> list[Any]:
         began = time.monotonic()

@@ -1,13 +1,9 @@
 """A ballot that waits to be cast, and the log's decision on it."""
 
-from collections.abc import Callable
+import asyncio
 from typing import Literal, NamedTuple
 
-import structlog
-
 from vote.errors import LogUnavailable
-
-logger = structlog.get_logger()
 
 CastResult = Literal["accepted", "changed", "again", "already", "early", "closed", "no_option", "unknown"]
 APPENDED: tuple[CastResult, ...] = ("accepted", "changed")
@@ -21,30 +17,26 @@ class Outcome(NamedTuple):
     position: int | None
 
 
-OnResult = Callable[["Outcome | LogUnavailable"], None]
-
-
 class PendingBallot(NamedTuple):
-    """One press of the button on its way to the log. `on_result` is called once, with the outcome."""
+    """One press of the button on its way to the log. `outcome` is resolved once."""
 
     competition: int
     voter: int
     choice: str
     ballot_id: str
     shard: int
-    on_result: OnResult
-    since: float  # monotonic: when it was put
+    outcome: "asyncio.Future[Outcome]"
+    since: float  # monotonic: when it was put into the box
 
     def fail(self, detail: str | None = None) -> None:
-        """Answer that the ballot is not confirmed."""
-        self.settle(LogUnavailable(detail))
+        """Resolve as not confirmed."""
+        if not self.outcome.done():  # else the client has gone away
+            self.outcome.set_exception(LogUnavailable(detail))
 
-    def settle(self, outcome: "Outcome | LogUnavailable") -> None:
-        """Pass the decision on to the voter's request."""
-        try:
-            self.on_result(outcome)
-        except Exception:  # whatever happens to one voter's answer, the others of the call get theirs
-            logger.exception("outcome not delivered")
+    def resolve(self, outcome: Outcome) -> None:
+        """Resolve with what the log decided."""
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
 
 
 def refuse_late(batch: list[PendingBallot], latest: float) -> list[PendingBallot]:

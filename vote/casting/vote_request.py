@@ -4,11 +4,10 @@ Nothing that every other request passes is left out: identity, revocation, origi
 """
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from vote.ballotlog.pending_ballot import Outcome
 from vote.casting.ballot_form import BallotForm
-from vote.errors import InvalidInput, NoSuchOption, VoteError
+from vote.errors import InvalidInput, NoSuchOption
 from vote.identity import csrf
 from vote.identity.authenticator import Authenticator, Identity
 from vote.identity.csrf import Header
@@ -19,15 +18,13 @@ CHOICE_MAX_CHARS = 1  # option keys are a … z
 RENEW_AFTER_S = 1.0  # a session's cookie tells the last request to the second
 
 
-@dataclass(slots=True)
-class VoteRequest:
-    """A ballot on its way. `outcome` is what the log said, once it was asked, or why it was not."""
+class VoteRequest(NamedTuple):
+    """A ballot as its voter sent it. `session` is empty for a bearer token."""
 
     competition: int
     who: Identity
     choice: str | None
     session: Session
-    outcome: Outcome | VoteError | None = None
 
     def checked_choice(self) -> str:
         """The choice, when it can be an option's key. Raises InvalidInput, NoSuchOption."""
@@ -39,11 +36,11 @@ class VoteRequest:
 
 
 class VoteRequestReader:
-    """Reads attempts for one process."""
+    """Reads vote requests for one process."""
 
-    def __init__(self, services: Services, identifier: Authenticator, cookie: SessionCookie) -> None:
+    def __init__(self, services: Services, authenticator: Authenticator, cookie: SessionCookie) -> None:
         self._settings = services.settings
-        self._identifier = identifier
+        self._authenticator = authenticator
         self._cookie = cookie
         self._csrf_keys = csrf.keys_of(services.settings)
 
@@ -52,18 +49,18 @@ class VoteRequestReader:
         now = time.time()
         authorization = header("authorization")
         if authorization is not None:
-            who = self._identifier.by_bearer(authorization.encode("latin-1"), now=now)
+            who = self._authenticator.by_bearer(authorization.encode("latin-1"), now=now)
             return VoteRequest(competition, who, form.vote, {})
         session = self._cookie.read(header("cookie") or "")
-        who = self._identifier.by_session(session, now=now)
+        who = self._authenticator.by_session(session, now=now)
         csrf.check_same_origin(header, allowed_hosts=csrf.allowed_hosts(self._settings, header("host")))
         csrf.check_csrf(self._csrf_keys, session["sid"], form.csrf_token or header("x-csrf-token"))
         return VoteRequest(competition, who, form.vote, session)
 
-    def renewed(self, attempt: VoteRequest) -> list[tuple[bytes, bytes]]:
+    def renewed(self, vote: VoteRequest) -> list[tuple[bytes, bytes]]:
         """The header with the session's cookie that has the time of this request: voting is activity too."""
-        now, session = time.time(), attempt.session
-        if attempt.who.via != "session" or now - session["seen"] < RENEW_AFTER_S:
+        now, session = time.time(), vote.session
+        if vote.who.via != "session" or now - session["seen"] < RENEW_AFTER_S:
             return []
         session["seen"] = now
         return [(b"set-cookie", self._cookie.write(session).encode("ascii"))]

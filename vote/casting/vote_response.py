@@ -3,7 +3,6 @@
 Only an append that is on disk is called accepted (R1). A 4xx is a promise: this ballot is not and will not be counted.
 """
 
-from typing import NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -12,27 +11,18 @@ from vote.ballotlog.pending_ballot import Outcome
 from vote.errors import AlreadyVoted, NoSuchOption, VoteError, VotingNotOpen
 from vote.server.raw_response import RawResponse
 
-
-class VoteResponse(NamedTuple):
-    """A confirmed ballot: status and body of the answer."""
-
-    status: int
-    body: dict[str, object]
+NOT_OPEN_YET = "Voting has not started yet. Nothing was stored. Come back when it starts."
+CLOSED = "Voting has ended. This vote was not stored and will not be counted."
 
 
-def confirmed(outcome: Outcome, *, competition: int, receipt: str, is_recorded: bool) -> VoteResponse:
-    """The answer for a ballot that is stored: accepted, changed, or there already."""
+def as_json(outcome: Outcome, competition: int, *, receipt: str, is_recorded: bool) -> RawResponse:
+    """Return the answer for a script or an API client whose ballot is accepted, changed, or was stored before."""
     body: dict[str, object] = {"status": "accepted", "competition": competition, "receipt": receipt}
     if outcome.result == "again":
-        return VoteResponse(200, {**body, "status": "recorded" if is_recorded else "accepted"})
-    if outcome.result == "changed":
+        body["status"] = "recorded" if is_recorded else "accepted"
+    elif outcome.result == "changed":
         body["changed"] = True
-    return VoteResponse(202, body)
-
-
-def as_json(told: VoteResponse) -> RawResponse:
-    """The answer for a script, and for a client of the API."""
-    return RawResponse(told.status, b"application/json", orjson.dumps(told.body), [])
+    return RawResponse(200 if outcome.result == "again" else 202, b"application/json", orjson.dumps(body), [])
 
 
 def as_page(competition: int) -> RawResponse:
@@ -40,7 +30,7 @@ def as_page(competition: int) -> RawResponse:
     return RawResponse(303, b"text/plain", b"", [(b"location", b"/vote/%d" % competition)])
 
 
-def line_of(outcome: Outcome, competition: int) -> dict[str, object]:
+def log_fields(outcome: Outcome, competition: int) -> dict[str, object]:
     """What the request's line says of a ballot: where it lies, never whose it is or for what."""
     line: dict[str, object] = {"competition": competition, "outcome": outcome.result, "shard": outcome.shard}
     if outcome.position is not None:
@@ -54,9 +44,9 @@ def refusal(outcome: Outcome) -> VoteError | None:
         case "already":
             return AlreadyVoted()
         case "early":
-            return VotingNotOpen("Voting has not opened yet. Nothing was stored; come back when it opens.")
+            return VotingNotOpen(NOT_OPEN_YET)
         case "closed":
-            return VotingNotOpen("Voting has closed. This vote was not stored and is not counted.")
+            return VotingNotOpen(CLOSED)
         case "no_option":
             return NoSuchOption("This competition has no such option. Nothing was stored; choose one that is listed.")
         case _:

@@ -16,7 +16,7 @@ from vote import logs
 from vote.config import load as load_settings
 from vote.input_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
 from vote.ops.process import die_with_parent
-from vote.server.express_protocol import ExpressProtocol
+from vote.server.http_protocol import FrontDoorProtocol
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
 GC_OBJECTS = 50_000  # new objects before a collection, which took a tenth of the time with hundreds of open requests
@@ -57,7 +57,7 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
     def init_process(self) -> None:
         """Tie this process to its master first: an orphan would hold the port and keep the next master out."""
         die_with_parent(self.ppid, signal.SIGKILL)
-        self.config.http = ExpressProtocol.with_timeout(load_settings().client_timeout_s)
+        self.config.http = FrontDoorProtocol.with_timeout(load_settings().client_timeout_s)
         gc.set_threshold(GC_OBJECTS)
         super().init_process()
 

@@ -17,18 +17,18 @@ def _megabytes(done: int) -> str:
 
 
 class Bar:
-    """A progress bar for one step, on standard error. `total` is 0 when unknown. `words` formats the amount; default: MB."""
+    """A progress bar for one step, on standard error. `total` 0: unknown. `describe` formats the amount; default: MB."""
 
     def __init__(
         self,
         label: str,
         total: int,
         *,
-        words: Callable[[int], str] = _megabytes,
+        describe: Callable[[int], str] = _megabytes,
         quiet: bool = False,
         out: IO[str] | None = None,
     ) -> None:
-        self._label, self._total, self._words, self._quiet = label, total, words, quiet
+        self._label, self._total, self._describe, self._quiet = label, total, describe, quiet
         self._out = out or sys.stderr
         self._done, self._began = 0, time.monotonic()
         self._next = self._began + SHOW_AFTER_S
@@ -58,7 +58,7 @@ class Bar:
     def _show(self) -> None:
         self._shown = True
         share = min(self._done / self._total, 1) if self._total else None
-        text = f"{self._label}: {self._words(self._done)}" + ("" if share is None else f", {share:.0%}")
+        text = f"{self._label}: {self._describe(self._done)}" + ("" if share is None else f", {share:.0%}")
         if self._out.isatty():
             bar = "" if share is None else " [" + "#" * int(share * WIDTH) + "." * (WIDTH - int(share * WIDTH)) + "]"
             self._out.write(f"\r\033[K{text}{bar}")

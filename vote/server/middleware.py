@@ -8,7 +8,6 @@ row and a batch line can be joined. The line never holds a query, a body, a toke
 import json
 import secrets
 import time
-from collections.abc import Callable
 
 import structlog
 
@@ -16,16 +15,12 @@ from vote.config import Settings
 from vote.server import client_address, problems
 from vote.server.access_log import AccessLog
 from vote.server.body_parsers import is_text
-from vote.server.raw_response import App, Message, RawResponse, Receive, Scope, Send, send_response
+from vote.server.raw_response import App, Message, Receive, Scope, Send, send_response
 from vote.server.security_headers import security_headers, static_headers
 
 REQUEST_ID = "request_id"
 LINE = "line"  # fields that an endpoint adds to the request's log line
 STARTED_AT = "began"  # when the request was taken up, by time.perf_counter
-
-OnResponse = Callable[[RawResponse | None], None]
-Shortcut = Callable[[Scope, bytes, OnResponse], bool]
-Write = Callable[[bytes, bytes], None]
 
 logger = structlog.get_logger()
 
@@ -33,12 +28,9 @@ logger = structlog.get_logger()
 class RequestMiddleware:
     """Wraps an ASGI app; passes everything but HTTP through."""
 
-    def __init__(self, app: App, settings: Settings, *, shortcut: Shortcut | None = None) -> None:
-        """`shortcut` answers what needs no waiting for anybody but the ballot log (`casting/express.py`)."""
+    def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
-        self.shortcut = shortcut
         self._headers, self._static_headers = security_headers(settings), static_headers(settings)
-        self._written = b"".join([b"%b: %b\r\n" % header for header in self._headers])
         self._proxies = settings.trusted_proxies
         self._log = AccessLog()
 
@@ -76,25 +68,6 @@ class RequestMiddleware:
         finally:
             self.tell(scope, status)
 
-    def express(self, scope: Scope, body: bytes, write: Write, go_on: Callable[[], None]) -> bool:
-        """Try to answer a request whose body is here without a task of its own. False: nothing was begun, call the app.
-
-        True: either `write` is called with head (without the empty line that ends it) and body of the answer, or `go_on`
-        when the app has to be called after all; what was done until then is in the scope.
-        """
-        if self.shortcut is None or not _is_text(scope):
-            return False
-        request_id = ensure_request_id(scope)
-
-        def told(given: RawResponse | None) -> None:
-            if given is None:
-                go_on()
-                return
-            write(given.head(b"%bx-request-id: %b\r\n" % (self._written, request_id.encode("ascii"))), given.body)
-            self.tell(scope, given.status)
-
-        return self.shortcut(scope, body, told)
-
     def tell(self, scope: Scope, status: int) -> None:
         """Tell of a request that is answered."""
         self._log.tell(
@@ -117,7 +90,7 @@ async def _refuse_address(send: Send, request_id: str) -> None:
 
 
 def ensure_request_id(scope: Scope) -> str:
-    """The request's id; made here once, and the time with it: what came by `express` has one already."""
+    """Return the request's id; made here once, and the time with it."""
     if REQUEST_ID not in scope:
         scope[REQUEST_ID], scope[LINE], scope[STARTED_AT] = secrets.token_hex(16), {}, time.perf_counter()
     request_id: str = scope[REQUEST_ID]
@@ -125,6 +98,6 @@ def ensure_request_id(scope: Scope) -> str:
 
 
 async def _answer_500(send: Send, request_id: str) -> None:
-    detail = "Something went wrong here. If you were voting: press again, it cannot count twice."
+    detail = "Something went wrong. If you were voting, press again: it cannot count twice."
     body = json.dumps(problems.problem(500, detail, request_id=request_id)).encode("utf-8")
     await send_response(send, 500, body, content_type=problems.CONTENT_TYPE)

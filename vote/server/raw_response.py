@@ -1,7 +1,6 @@
 """A whole HTTP answer, given in one go: as ASGI messages, or as the bytes of its head where the server takes those."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 Scope = MutableMapping[str, Any]
@@ -10,8 +9,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-
-_STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode("ascii") for one in HTTPStatus}
 
 
 class RawResponse(NamedTuple):
@@ -30,17 +27,6 @@ class RawResponse(NamedTuple):
         """Send it as ASGI wants it."""
         await send_response(
             send, self.status, self.body, content_type=self.content_type.decode("ascii"), headers=self.headers
-        )
-
-    def head(self, more: bytes) -> bytes:
-        """Status line and headers as they go over the wire, `more` among them; the empty line that ends them is left out."""
-        own = b"".join([b"%b: %b\r\n" % header for header in self.headers])
-        return b"%bcontent-type: %b\r\ncontent-length: %d\r\ncache-control: no-store\r\n%b%b" % (
-            _STATUS_LINES[self.status],
-            self.content_type,
-            len(self.body),
-            own,
-            more,
         )
 
 

@@ -64,7 +64,7 @@ class Cache:
         return self._deduplicated(name, partial(self._rebuild, owner, name, build)) if copy is None else str(copy)
 
     def forget(self, names: Iterable[str]) -> None:
-        """Invalidate entries, and keep anybody from storing what was read before now. Call it after the commit.
+        """Invalidate entries, and prevent storing what was read before now. Call it after the commit.
 
         If Redis does not answer, the invalidation is repeated before this process next reads an entry.
         """

@@ -6,7 +6,7 @@ each process allows its share, so that together they never allow more than twice
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 import structlog
@@ -108,3 +108,26 @@ class LocalRateLimiter:
         while len(self._empty_at) > SUBJECTS_MAX:
             del self._empty_at[next(iter(self._empty_at))]
         return max(0.0, over) if cost > 0 else 0.0
+
+
+class TokenBuckets:
+    """A token bucket per subject in this process alone, for code that cannot wait. The whole limit counts in each process.
+
+    Each subject is one number: the moment (monotonic µs) when its bucket is full again (GCRA). Belongs to one event loop.
+    """
+
+    def __init__(self, limit: RateLimit, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit, self._clock = limit, clock
+        self._capacity_us = limit.interval_us * limit.burst
+        self._full_at: dict[str, float] = {}  # oldest first
+
+    def consume(self, subject: str) -> None:
+        """Take a token. Raises TooManyRequests, and takes none, when the bucket is empty."""
+        now = self._clock() * MICROSECONDS
+        full = max(now, self._full_at.pop(subject, now)) + self._limit.interval_us
+        over = full - now - self._capacity_us
+        self._full_at[subject] = full if over <= 0 else full - self._limit.interval_us
+        if len(self._full_at) > SUBJECTS_MAX:
+            del self._full_at[next(iter(self._full_at))]
+        if over > 0:
+            raise refuse(self._limit, over)

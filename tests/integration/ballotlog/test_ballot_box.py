@@ -159,6 +159,34 @@ def test_a_restarted_log_is_cold_until_a_worker_has_compared_it(
     assert cast(settings, competition.id, 7, "a").result == "again"
 
 
+def test_who_stops_waiting_keeps_nobody_else_waiting(
+    settings: Settings, worker: Worker, make_competition: Make
+) -> None:
+    """They share a call; the ballot of who has gone is cast all the same."""
+    competition = make_competition()
+
+    async def run() -> tuple[Outcome, Outcome]:
+        box = box_of(settings)
+        ballots = [(1, "a"), (2, "a")]
+        gone, here = (
+            asyncio.create_task(
+                box.cast(competition=competition.id, voter=voter, choice=choice, ballot_id=secrets.token_hex(16))
+            )
+            for voter, choice in ballots
+        )
+        await asyncio.sleep(0)  # both are in the box
+        gone.cancel()
+        async with asyncio.timeout(DEADLINE_S):
+            told = await here
+        again = await box.cast(competition=competition.id, voter=1, choice="a", ballot_id=secrets.token_hex(16))
+        await box.close()
+        return told, again
+
+    told, again = asyncio.run(run())
+
+    assert (told.result, again.result) == ("accepted", "again")
+
+
 def test_a_log_that_is_down_costs_no_time_and_works_again_when_it_is_back(
     settings: Settings,
     log: BallotLog,

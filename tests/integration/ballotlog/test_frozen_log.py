@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 
 import pytest
 
@@ -104,22 +103,24 @@ def test_what_waited_too_long_behind_a_stuck_call_is_not_sent_any_more(
 def test_who_waited_too_long_is_refused_unsent_and_takes_nobody_along(
     settings: Settings, log: BallotLog, worker: Worker, make_competition: Make
 ) -> None:
-    competition, told = make_competition(), dict[int, object]()
+    competition = make_competition()
 
-    async def run() -> None:
+    async def run() -> list[object]:
         box = BallotBox(settings.log_url, settings.vote_shards, installation_of(settings))
-        for voter in (1, 2):
-            box.put(
-                competition=competition.id,
-                voter=voter,
-                choice="a",
-                ballot_id=secrets.token_hex(16),
-                tell=partial(told.__setitem__, voter),
-            )
+        casting = asyncio.gather(
+            *(
+                box.cast(competition=competition.id, voter=voter, choice="a", ballot_id=secrets.token_hex(16))
+                for voter in (1, 2)
+            ),
+            return_exceptions=True,
+        )
+        await asyncio.sleep(0)  # both are in the box
         box._queue[0] = box._queue[0]._replace(since=time.monotonic() - 60)  # as behind a call that was stuck
+        outcomes: list[object] = await casting
         await box.close()
+        return outcomes
 
-    asyncio.run(run())
+    told = dict(enumerate(asyncio.run(run()), 1))
 
     assert isinstance(told[1], LogUnavailable)
     assert isinstance(told[2], Outcome)

@@ -40,7 +40,7 @@ def heartbeats(settings: Settings) -> Iterator[Heartbeats]:
 def _sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything in less time, in the same proportion."""
     monkeypatch.setattr(revoked_module, "STALE_AFTER_S", 4.0)
-    monkeypatch.setattr(revoked_module, "SIGN_EVERY_S", 0.4)
+    monkeypatch.setattr(revoked_module, "HEARTBEAT_EVERY_S", 0.4)
     monkeypatch.setattr(heartbeats_module, "DATABASE_REACHED_MS", 1_500)
 
 

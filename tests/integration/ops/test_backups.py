@@ -248,7 +248,7 @@ def test_what_cannot_be_restored_is_said_in_a_sentence(one: Installation) -> Non
 
     assert [done.returncode for done in (early, wrong, unknown, when)] == [1, 1, 1, 2]
     assert "No backup is older than 2001-01-01" in early.stderr
-    assert "is no label" in wrong.stderr
+    assert "is not a backup label" in wrong.stderr
     assert "There is no backup 20010101T000000Z" in unknown.stderr
 
 

@@ -1,6 +1,5 @@
 """Limits are counted once for all processes, exactly; and never more than twice while nobody counts for all."""
 
-import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -10,7 +9,6 @@ import pytest
 
 from tests.servers import Pair
 from tests.stack import wait_until
-from vote.casting.vote_limit import VoteLimit
 from vote.domain.installation import Installation
 from vote.errors import TooManyRequests
 from vote.services.rate_limiter import RateLimiter, key_of
@@ -109,49 +107,6 @@ def test_without_redis_limits_hold_within_twice_and_nobody_gets_an_error(
 
 
 FRESH = iter(range(10, 10_000))
-
-
-async def _press(redis_url: str, limit: RateLimit, accounts: list[int]) -> int:
-    both = [VoteLimit(redis_url, limit, OURS, processes=PROCESSES) for _ in range(PROCESSES)]
-
-    async def one(number: int, account: int) -> bool:
-        limiter = both[number % PROCESSES]
-        try:
-            await limiter.acquire(account, limiter.number(account))
-        except TooManyRequests:
-            return False
-        return True
-
-    passed = sum(await asyncio.gather(*[one(number, account) for number, account in enumerate(accounts)]))
-    for limiter in both:
-        await limiter.close()
-    return passed
-
-
-def test_a_thousand_presses_at_once_of_one_account_are_limited_but_for_one_of_a_second_process(redis_url: str) -> None:
-    votes = RateLimit("votes", burst=400, interval_us=3600 * MICROSECONDS)
-
-    assert 400 <= asyncio.run(_press(redis_url, votes, [1] * 1000)) <= 400 + PROCESSES - 1
-    assert asyncio.run(_press(redis_url, votes, [2] * 10 + [3] * 10)) == 20
-
-
-@pytest.mark.parametrize("frozen", [False, True], ids=["stopped", "frozen"])
-def test_votes_pass_without_redis(servers: Pair, redis_url: str, frozen: bool) -> None:
-    votes = RateLimit("votes", burst=400, interval_us=3600 * MICROSECONDS)
-    (servers.freeze_log if frozen else servers.kill_log)()
-    try:
-        assert asyncio.run(_press(redis_url, votes, list(range(1, 501)))) == 500
-        assert 1 <= asyncio.run(_press(redis_url, votes, [1] * 1000)) <= 400
-    finally:
-        (servers.thaw_log if frozen else servers.restart_log)()
-
-
-def test_the_first_vote_of_everybody_asks_nobody(redis_url: str) -> None:
-    votes = RateLimit("votes", burst=400, interval_us=3600 * MICROSECONDS)
-
-    assert asyncio.run(_press(redis_url, votes, list(range(1000)))) == 1000
-    with closing(RateLimiter(redis_url, OURS, processes=PROCESSES)) as limiter:
-        assert limiter._script.registered_client.keys("vote:limit:*") == []
 
 
 def test_what_was_let_through_uncounted_is_counted_with_the_next(both: Both) -> None:

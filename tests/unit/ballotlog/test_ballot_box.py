@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from vote.ballotlog.ballot_box import BallotBox
-from vote.ballotlog.pending_ballot import Outcome
 from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 
@@ -27,25 +26,6 @@ def test_whoever_waits_is_told_whatever_goes_wrong(step: str, monkeypatch: pytes
         box = BallotBox("redis://127.0.0.1:1/0", 8, Installation("tests"))
         async with asyncio.timeout(WITHIN_S):
             await box.cast(competition=1, voter=2, choice="a", ballot_id="ab" * 16)
-
-    with pytest.raises(LogUnavailable):
-        asyncio.run(run())
-
-
-def test_an_answer_that_cannot_be_told_keeps_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(*_: object) -> None:
-        raise ConnectionError
-
-    monkeypatch.setattr(BallotBox, "_connected", away)
-
-    def gone(_: Outcome | LogUnavailable) -> None:
-        raise ValueError("nobody expected this")
-
-    async def run() -> None:
-        box = BallotBox("redis://127.0.0.1:1/0", 8, Installation("tests"))
-        box.put(competition=1, voter=1, choice="a", ballot_id="ab" * 16, tell=gone)
-        async with asyncio.timeout(WITHIN_S):
-            await box.cast(competition=1, voter=2, choice="a", ballot_id="cd" * 16)
 
     with pytest.raises(LogUnavailable):
         asyncio.run(run())

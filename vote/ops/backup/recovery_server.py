@@ -114,7 +114,7 @@ def _part(
         **_limits(programs, data),
         **goal,
     }
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
     return ProcessSpec(
         name="postgres",
         command=[str(programs / "postgres"), "-D", str(data), *options],

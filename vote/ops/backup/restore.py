@@ -48,10 +48,10 @@ def choose(settings: Settings, label: str | None, until: datetime | None) -> Man
     """Return the backup to restore: the named one, else the newest, or the newest before `until`. Raises ConfigError."""
     folder = Folder.from_settings(settings)
     labels = folder.labels() if label is None else [label] if folder.backup(label).is_dir() else []
-    available = [manifests.read_plain(folder.backup(one)) for one in labels]
+    available = [manifests.read_plain(folder.backup(name)) for name in labels]
     if not available:
         raise ConfigError(f"There is no backup{f' {label}' if label else ''} in {folder.path}.")
-    candidates = [one for one in available if until is None or one.moment_at <= until]
+    candidates = [backup for backup in available if until is None or backup.moment_at <= until]
     if not candidates:
         raise ConfigError(
             f"No backup is older than {until}. The oldest is from {available[-1].moment_at:%Y-%m-%d %H:%M:%S} UTC."

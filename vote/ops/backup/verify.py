@@ -88,10 +88,10 @@ def _compare(server: Recovered, manifest: Manifest) -> None:
             compare(manifest.facts, backups.facts(tx))
 
 
-def compare(expected: Facts, found: Facts) -> None:
+def compare(expected: Facts, restored: Facts) -> None:
     """Raise BackupUnusable naming the first difference, if there is one."""
-    for subject in sorted(expected.keys() | found.keys()):
-        wanted, actual = expected.get(subject), found.get(subject)
+    for subject in sorted(expected.keys() | restored.keys()):
+        wanted, actual = expected.get(subject), restored.get(subject)
         if wanted != actual:
             raise BackupUnusable(
                 f"The restored database differs from the manifest: {subject} (expected {wanted}, found {actual})."

@@ -142,7 +142,7 @@ def _send(
         database = held.enter_context(probe.asking(order.settings, ids)) if can_ask and order.settings else None
         latest: list[Measured] = []
         bar = held.enter_context(
-            Bar("Voting", order.plan.votes, words=lambda n: _progress_text(n, latest), quiet=order.quiet)
+            Bar("Voting", order.plan.votes, describe=lambda n: _progress_text(n, latest), quiet=order.quiet)
         )
 
         def report(measured: Measured) -> None:
@@ -172,7 +172,7 @@ def _recorded_votes(order: Order, api: Api, voters: Sequence[Voter], ids: Sequen
 def _step(order: Order) -> voter_accounts.ProgressStep:
     @contextlib.contextmanager
     def step(label: str, total: int) -> Iterator[Callable[[int], None]]:
-        with Bar(label, total, words=lambda n: f"{n:,}", quiet=order.quiet) as bar:
+        with Bar(label, total, describe=lambda n: f"{n:,}", quiet=order.quiet) as bar:
             yield bar.add
 
     return step

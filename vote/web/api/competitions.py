@@ -60,7 +60,7 @@ def show(competition_id: int) -> Response:
         tag="competitions",
         answers={200: Results, 304: None},
         problems=(403,),
-        description="Returns the tally to those who may see it now. 304: it is still the version in If-None-Match.",
+        description="Returns the tally to those who can see it now. 304: it is still the version in If-None-Match.",
         request_headers={"If-None-Match": "The ETag of the version you have."},
         response_headers={"ETag": "Identifies this version."},
     )

@@ -58,7 +58,7 @@ def _delete(services: Services, competition_id: int, person: Person, once: Claim
 
 
 OPENS_AUTOMATICALLY = "Voting opens automatically at the opening time."
-CAN_BE_REOPENED = "You can reopen voting afterwards. The audit log keeps both."
+CAN_BE_REOPENED = "You can reopen voting afterwards. The audit log records both."
 
 STEPS = {
     step.name: step

@@ -64,4 +64,4 @@ def test_an_audit_chain_made_anew_is_caught_by_its_checkpoint(
     findings = found(signing)
 
     assert [one[0] for one in findings] == ["checkpoints"]
-    assert "made anew" in findings[0][2]
+    assert "recomputed" in findings[0][2]

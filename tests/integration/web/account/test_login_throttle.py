@@ -165,7 +165,7 @@ def test_ones_own_name_is_no_new_password(browser: Browser, make_user: MakeUser)
     )
 
     assert answer.status_code == 422
-    assert "little more than a name" in answer.text
+    assert "little more than your name" in answer.text
 
 
 def test_while_hashing_is_behind_people_are_told_and_not_counted(

@@ -142,3 +142,4 @@ def test_everybody_is_told_what_a_result_waits_for_and_stands_over(
     told = api.get(page, **reading).text
     assert "Final, by an admin" in told
     assert "Every accepted ballot is counted." not in told
+    assert "Final, by an admin" in api.get(f"/vote/{wiped.id}", **reading).text

@@ -45,7 +45,9 @@ def test_a_tally_that_shows_less_than_was_acknowledged_is_a_loss() -> None:
 
 
 def test_a_tally_that_shows_more_than_can_be_is_a_phantom() -> None:
-    assert judged(VOTES, {1: {"a": 3, "b": 1}}).phantom == ["competition 1: the tally shows 3 for a, at most 2 are possible"]
+    assert judged(VOTES, {1: {"a": 3, "b": 1}}).phantom == [
+        "competition 1: the tally shows 3 for a, at most 2 are possible"
+    ]
 
 
 def test_a_refused_vote_and_one_that_nobody_cast_are_phantoms_when_they_count() -> None:
