@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow lint bench storm drill soak mutants security lock clean
+.PHONY: help run test test-slow lint bench storm drill soak mutants security screenshots lock clean
 
 PYTHON ?= python3
 SERVICES ?= embedded
@@ -51,9 +51,12 @@ mutants: .venv/.dev ## Prove the tests: break the code on purpose and see them f
 security: .venv/.dev .venv-security/.filled ## Attack the code and the running app (SECURITY_CASES; SECURITY_OFFLINE=1 without advisories)
 	@$(BIN)/python -m tests.security $(ARGS)
 
+screenshots: .venv/.dev ## Take pictures of every page, wide, on a phone and dark, into build/screenshots (ARGS="results")
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
 lock: .venv/.dev ## Resolve pyproject.toml into the two lock files (ARGS="--upgrade" for newer versions)
-	@$(LOCK) --output-file requirements.txt $(ARGS)
-	@$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt $(ARGS)
+	@$(LOCK) --extra build --extra embedded --output-file requirements.txt $(ARGS)
+	@$(LOCK) --extra build --extra embedded --extra dev --constraint requirements.txt --output-file requirements-dev.txt $(ARGS)
 	@$(LOCK_FILE) tests/security/requirements.in --override tests/security/overrides.txt --output-file tests/security/requirements.txt $(ARGS)
 
 clean: ## Remove the environment and caches; data in .vote stays

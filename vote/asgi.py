@@ -33,7 +33,7 @@ from vote.server.cors import Cors
 from vote.server.middleware import REQUEST_ID, RequestMiddleware
 from vote.server.raw_response import App, Receive, Scope, Send, send_response
 from vote.services.container import Services
-from vote.web.errors import render_error_page
+from vote.web.errors import METHOD_NOT_ALLOWED, render_error_page
 from vote.web.static_files import StaticFiles
 
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
@@ -224,7 +224,7 @@ async def _refuse_method(scope: Scope, send: Send, allowed: Sequence[str]) -> No
     if scope["method"] == "OPTIONS":
         await send_response(send, 200, b"", content_type="text/plain; charset=utf-8", headers=allow)
         return
-    told = problems.problem(405, "This address does not support this method. The Allow header lists those it does.", request_id=scope[REQUEST_ID])
+    told = problems.problem(405, METHOD_NOT_ALLOWED, request_id=scope[REQUEST_ID])
     await send_response(send, 405, json.dumps(told).encode("utf-8"), content_type=problems.CONTENT_TYPE, headers=allow)
 
 

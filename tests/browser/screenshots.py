@@ -1,4 +1,6 @@
-"""`python -m tests.browser.screenshots [name …]`: pictures of each page, wide, on a phone and dark, into docs/screenshots/.
+"""`python -m tests.browser.screenshots [name …]`: pictures of each page, wide, on a phone and dark, into build/screenshots/.
+
+`make screenshots` runs it. The README's own three are copied into docs/screenshots/.
 
 Starts servers, web and worker of its own and ends them.
 """
@@ -27,7 +29,10 @@ from vote.config import Settings
 from vote.db import migrate
 from vote.db.pool import Database
 
-FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "screenshots"
+SHOWN = ROOT / "docs" / "screenshots"
+IN_README = ("recorded-wide", "dashboard-wide", "results-phone")
 KINDS: dict[str, dict[str, Any]] = {
     "wide": {"viewport": WIDE},
     "phone": {"viewport": PHONE},
@@ -91,7 +96,9 @@ class _Studio:
             if act:
                 act(page)
             picture = small(page.screenshot(full_page=True), self._blank)
-            (FOLDER / f"{scene.name}-{kind}.png").write_bytes(picture)
+            name = f"{scene.name}-{kind}"
+            for folder in (FOLDER, SHOWN) if name in IN_README else (FOLDER,):
+                (folder / f"{name}.png").write_bytes(picture)
             page.goto("about:blank")  # ends what is on its way, so that no ballot of a picture is cast after all
             page.unroute_all(behavior="ignoreErrors")
             context.close()

@@ -81,6 +81,16 @@ def test_a_module_says_what_it_is(path: Path) -> None:
     assert path.stem not in VAGUE, "name what is in it"
 
 
+def test_a_type_name_means_one_thing() -> None:
+    defined: dict[str, list[str]] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                defined.setdefault(node.name, []).append(named(path))
+
+    assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}
+
+
 def test_modules_stay_small() -> None:
     """Tests and benches too: split by subject what grows."""
     lines = {named(path): len(path.read_text(encoding="utf-8").splitlines()) for path in tracked("*.py")}

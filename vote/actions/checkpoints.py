@@ -53,11 +53,6 @@ class Verifier:
     def __init__(self, texts: Iterable[str]) -> None:
         self._keys = {_id_of(key): key for key in map(_public_key, texts)}
 
-    @property
-    def key_ids(self) -> list[str]:
-        """Return the ids of the known keys, sorted."""
-        return sorted(self._keys)
-
     def problem(self, checkpoint: Checkpoint) -> str | None:
         """Return what is wrong with a checkpoint's signature; None when it is valid."""
         key = self._keys.get(checkpoint.key_id)

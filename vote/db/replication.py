@@ -104,14 +104,6 @@ def ensure_slot(tx: Tx) -> bool:
     return True
 
 
-def drop_slot(tx: Tx) -> None:
-    """Drop the slot, and so the WAL it holds, unless somebody uses it."""
-    tx.execute(
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
-        (SLOT,),
-    )
-
-
 def progress(tx: Tx) -> StreamProgress:
     """Return how far server and stream are."""
     row = tx.execute(
@@ -161,9 +153,3 @@ def prepare_server(superuser: Connection) -> None:
     superuser.execute(sql.SQL("ALTER SYSTEM SET max_slot_wal_keep_size = {}").format(sql.Literal(KEEP_WAL)))
     superuser.execute("ALTER SYSTEM RESET synchronous_standby_names")
     superuser.execute("SELECT pg_reload_conf()")
-
-
-def must_be(server: Server, system: str) -> None:
-    """Raise ConfigError when this is another database system than the one meant."""
-    if server.system != system:
-        raise ConfigError(f"This is the database system {server.system}, not {system}.")

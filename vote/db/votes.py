@@ -11,7 +11,7 @@ from vote.domain.competition import Correction
 CHUNK = 5_000
 
 
-class OwnVote(NamedTuple):
+class VoteRecord(NamedTuple):
     """A person's own vote, as they may see it."""
 
     competition: int
@@ -33,7 +33,7 @@ def choice_of(tx: Tx, competition: int, voter: int) -> str | None:
     return None if row is None else str(row[0])
 
 
-def of_person(tx: Tx, voter: int) -> list[OwnVote]:
+def of_person(tx: Tx, voter: int) -> list[VoteRecord]:
     """Return all votes of one person, newest first."""
     rows = tx.execute(
         f"""
@@ -46,7 +46,7 @@ def of_person(tx: Tx, voter: int) -> list[OwnVote]:
         """,  # noqa: S608  # nosec B608: a literal
         (voter,),
     )
-    return [OwnVote._make((*columns, corrections_from(corrected))) for *columns, corrected in rows]
+    return [VoteRecord._make((*columns, corrections_from(corrected))) for *columns, corrected in rows]
 
 
 def is_recorded(tx: Tx, receipt: str) -> bool:

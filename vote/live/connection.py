@@ -18,7 +18,7 @@ from vote.server.raw_response import Message, Receive, Send
 SEND_DEADLINE_S = 10.0  # a phone that takes longer for a few hundred bytes is better off with a new connection
 GOODBYE_S = 0.5  # an end that must come at once (log-out) does not wait for a stuck reader
 
-NORMAL, POLICY, TOO_BIG, RESTARTING = 1000, 1008, 1009, 1012  # RFC 6455 §7.4.1 and its registry
+POLICY, TOO_BIG, RESTARTING = 1008, 1009, 1012  # RFC 6455 §7.4.1 and its registry
 LOGGED_OUT, HIDDEN, GONE = 4401, 4403, 4404  # our own, after the HTTP statuses
 
 

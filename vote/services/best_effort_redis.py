@@ -21,11 +21,6 @@ class BestEffortRedis:
     def __init__(self) -> None:
         self._breaker = CircuitBreaker()
 
-    @property
-    def is_away(self) -> bool:
-        """Return whether the last call failed."""
-        return self._breaker.is_open
-
     def ask(self, call: Callable[[], T]) -> T | None:
         """Return what `call` returns, or None without an answer. Its client's timeout is the deadline."""
         if self._breaker.allows_call():

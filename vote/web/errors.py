@@ -20,10 +20,11 @@ from vote.web.safe_redirect import local_path
 
 logger = structlog.get_logger()
 
+METHOD_NOT_ALLOWED = "This address does not support this method. The Allow header lists those it does."
 SENTENCES = {
     400: "The request cannot be read. Reload the page and send it again.",
     404: errors.NotFound().detail,
-    405: "This address does not support this method. The Allow header lists those it does.",
+    405: METHOD_NOT_ALLOWED,
     413: errors.TooLarge().detail,
     415: errors.WrongMediaType().detail,
 }

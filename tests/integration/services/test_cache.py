@@ -115,7 +115,7 @@ def test_without_redis_the_database_is_asked_and_nobody_waits(both: Both, server
     servers.freeze_log()
     try:
         answers = [both[0].get("x", lambda number=number: json.dumps(number)) for number in range(200)]  # type: ignore[misc]
-        asked = both[0]._best_effort.is_away
+        asked = both[0]._best_effort._breaker.is_open
         both[0].forget(["x"])
     finally:
         servers.thaw_log()

@@ -17,7 +17,7 @@ def test_without_an_answer_it_is_not_asked_again_at_once() -> None:
 
     assert spared.ask(away) is None
 
-    assert spared.is_away
+    assert spared._breaker.is_open
     assert spared.ask(lambda: asked.append("again")) is None
     assert asked == []
 
@@ -26,7 +26,7 @@ def test_an_answer_is_handed_on() -> None:
     spared = BestEffortRedis()
 
     assert spared.ask(lambda: 7) == 7
-    assert not spared.is_away
+    assert not spared._breaker.is_open
 
 
 def test_a_mistake_of_ours_is_no_outage() -> None:
@@ -34,7 +34,7 @@ def test_a_mistake_of_ours_is_no_outage() -> None:
 
     with pytest.raises(ZeroDivisionError):
         spared.ask(lambda: 1 // 0)
-    assert not spared.is_away
+    assert not spared._breaker.is_open
 
 
 def test_asyncio_waits_no_longer_than_it_is_told() -> None:
@@ -45,4 +45,4 @@ def test_asyncio_waits_no_longer_than_it_is_told() -> None:
         return 7
 
     assert asyncio.run(spared.ask_within(0.01, never)) is None
-    assert spared.is_away
+    assert spared._breaker.is_open
