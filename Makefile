@@ -27,11 +27,13 @@ test: .venv/.dev ## Run the suite (SERVICES=system: on this machine's PostgreSQL
 test-slow: .venv/.dev ## Run the tests that take longer: browsers without features, stores set back, failover (as `make test`)
 	$(call SUITE,slow)
 
-lint: .venv/.dev ## Check style, format, types and the direction of imports
+lint: .venv/.dev ## Check style, format, types, the direction of imports, dead and duplicate code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/vulture
+	@$(BIN)/pylint --score=n --disable=all --enable=duplicate-code --min-similarity-lines=12 --ignore-imports=y --ignore-signatures=y vote
 
 bench: .venv/.dev ## Measure speed side by side with plain servers
 	@$(BIN)/python -m bench $(ARGS)

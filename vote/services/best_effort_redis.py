@@ -4,9 +4,7 @@ Each call has a deadline and a circuit breaker. While Redis is away, one caller 
 at once. The caller decides what to do without an answer.
 """
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from vote import redis_client
@@ -23,24 +21,12 @@ class BestEffortRedis:
 
     def ask(self, call: Callable[[], T]) -> T | None:
         """Return what `call` returns, or None without an answer. Its client's timeout is the deadline."""
-        if self._breaker.allows_call():
-            with self._record_outcome():
-                return call()
-        return None
-
-    async def ask_within(self, seconds: float, call: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what `call` returns within `seconds`, or None. For asyncio clients, whose callers set the deadline."""
-        if self._breaker.allows_call():
-            with self._record_outcome():
-                async with asyncio.timeout(seconds):
-                    return await call()
-        return None
-
-    @contextlib.contextmanager
-    def _record_outcome(self) -> Iterator[None]:
+        if not self._breaker.allows_call():
+            return None
         try:
-            yield
+            answer = call()
         except (*redis_client.LogError, TimeoutError):
             self._breaker.failed()
-        else:
-            self._breaker.succeeded()
+            return None
+        self._breaker.succeeded()
+        return answer

@@ -1,6 +1,4 @@
-"""Asking a Redis that may be away: the deadline, the breaker, and whose errors are whose."""
-
-import asyncio
+"""Asking a Redis that may be away: the breaker, and whose errors are whose."""
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -35,14 +33,3 @@ def test_a_mistake_of_ours_is_no_outage() -> None:
     with pytest.raises(ZeroDivisionError):
         spared.ask(lambda: 1 // 0)
     assert not spared._breaker.is_open
-
-
-def test_asyncio_waits_no_longer_than_it_is_told() -> None:
-    spared = BestEffortRedis()
-
-    async def never() -> int:
-        await asyncio.Event().wait()
-        return 7
-
-    assert asyncio.run(spared.ask_within(0.01, never)) is None
-    assert spared._breaker.is_open
