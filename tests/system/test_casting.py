@@ -136,8 +136,8 @@ def test_each_refusal_has_its_own_clear_answer(
         "broken token": 401,
         "too large": 413,
     }
-    assert "not opened yet" in answers["before opening"][1]
-    assert "has closed" in answers["after closing"][1]
+    assert "not started yet" in answers["before opening"][1]
+    assert "has ended" in answers["after closing"][1]
     assert stack.vote(closed.id, "a", token).status == 200, "the stored ballot comes before the closing (R2)"
 
 

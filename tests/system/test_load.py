@@ -42,7 +42,7 @@ def people_left(owner: Database) -> list[str]:
         return [row[0] for row in tx.execute("SELECT username FROM users WHERE username LIKE 'load-%'")]
 
 
-def fire_and_be_interrupted(*arguments: Any) -> Measured:
+def send_and_be_interrupted(*arguments: Any) -> Measured:
     send_votes(*arguments)
     raise KeyboardInterrupt
 
@@ -51,7 +51,7 @@ def test_a_load_votes_counts_and_takes_everything_away(
     stack: Stack, owner: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, answer = load(stack, *SMALL, "--report", str(tmp_path / "report.html"))
-    monkeypatch.setattr(run, "fire", fire_and_be_interrupted)
+    monkeypatch.setattr(run, "send_votes", send_and_be_interrupted)
     broken_off = CliRunner(env=stack.environment).invoke(cli, ["load", *SMALL])
 
     assert code == 0, answer

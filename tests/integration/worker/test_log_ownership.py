@@ -83,7 +83,7 @@ def test_an_erasure_of_another_installation_is_refused(worker: Worker, log: Ball
 
     assert not stranger.append_erasure(1)
     with pytest.raises(ForeignLog):
-        stranger._word("vote_erase", [keys.log(0), keys.state(0)], *_made_for(log), 1, "0" * 32)
+        stranger._fcall("vote_erase", [keys.log(0), keys.state(0)], *_made_for(log), 1, "0" * 32)
 
     assert [shard.last for shard in log.describe_all()] == before
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.integration.ops.integrity.conftest import VOTERS
 from tests.integration.ops.integrity.damage import Execute, a_row, found, rows_of
+from tests.stack import wait_until
 from vote.actions import accounts
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
@@ -77,9 +78,13 @@ def retired(
     """Both competitions closed more than a year ago, and their journal retired."""
     for one in (books, changeable):
         change.close_voting(owner, log, one.id, by="tests")
-    for _ in range(2):
+
+    def are_final() -> bool:
         worker._next_schedule = worker._next_push = 0
         worker.step()
+        return execute("SELECT count(*) FROM competitions WHERE status = 'closed'") == [(2,)]
+
+    wait_until(are_final)
     execute("UPDATE competitions SET closed_at = closed_at - interval '2 years'")
     while worker.maintenance.retire():
         pass
