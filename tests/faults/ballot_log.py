@@ -30,8 +30,8 @@ BALLOT_LOG_FAULTS = (
         "acknowledged before the append",
         "R1: nothing is called accepted before it is on disk",
         "vote/ballotlog/ballot_box.py",
-        "        if self._running is None or self._running.done():\n",
-        '        tell(Outcome("accepted", shard, None))\n        if self._running is None or self._running.done():\n',
+        "        return await outcome\n",
+        '        return Outcome("accepted", shard, None)\n',
         (
             f"{FAULTS}::test_a_killed_log_loses_nothing_that_was_accepted",
             f"{CASTING}::test_each_refusal_has_its_own_clear_answer",

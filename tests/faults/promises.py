@@ -69,7 +69,7 @@ PROMISE_FAULTS = (
         "once a ballot is accepted, question, options and rules stay",
         "vote/ballotlog/log.py",
         "            voters += answer[2]\n",
-        "            found += 0\n",
+        "            voters += 0\n",
         (f"{PROMISES}::test_a_competition_with_an_accepted_ballot_is_not_deleted_and_goes_on",),
     ),
     Fault(

@@ -18,7 +18,7 @@ RECORDING_FAULTS = (
         "            with db._pool.connection() as other:\n"
         "                other.execute('SET lock_timeout = 1')\n"
         "                tx.execute('COMMIT')\n"
-        "                positions.advance(other, at._replace(epoch=state.epoch, position=entries[-1].position,\n"
+        "                positions.advance(other, position._replace(epoch=state.epoch, position=entries[-1].position,\n"
         "                                                  last_entry=entries[-1].id))\n"
         "                tx.execute('BEGIN')\n"
         "        recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",

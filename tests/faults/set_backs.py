@@ -121,7 +121,7 @@ SET_BACK_FAULTS = (
         "R11: whose a shard is, is asked in the step that reads",
         "vote/ballotlog/log.py",
         "        self._own(Shard.parse(shard, description))\n        return answer",
-        "        return found",
+        "        return answer",
         (f"{OWNERSHIP}::test_another_installation_is_refused_whatever_it_asks_for",),
     ),
     Fault(

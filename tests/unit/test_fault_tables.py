@@ -1,6 +1,9 @@
 """The tables of `make mutants` follow the code: what each fault replaces is there once, and the tests it names exist."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,19 @@ def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault) -> None:
         path, _, name = test.partition("::")
         assert (ROOT / path).exists(), test
         assert f"def {name.partition('[')[0]}" in (ROOT / path).read_text("utf-8") or not name, test
+
+
+def test_a_planted_fault_names_what_is_there(tmp_path: Path) -> None:
+    """An undefined name fails any test, and proves nothing."""
+    for number, fault in enumerate(ALL_FAULTS):
+        if fault.path.endswith(".py"):
+            text = (ROOT / fault.path).read_text("utf-8")
+            (tmp_path / f"f{number}.py").write_text(text.replace(fault.before, fault.after), "utf-8")
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", "--output-format", "json"]
+
+    found = json.loads(subprocess.run([*command, str(tmp_path)], capture_output=True, check=False).stdout)
+
+    assert [(ALL_FAULTS[int(Path(one["filename"]).stem[1:])].name, one["message"]) for one in found] == []
 
 
 IN_MIGRATIONS = [fault for fault in ALL_FAULTS if fault.path.startswith("vote/db/migrations/")]
