@@ -1,4 +1,4 @@
-"""Reads results from a streaming replica while it is fresh, so that watchers cost the primary little.
+"""Read reports and exports from a streaming replica while it is fresh, so that long queries cost the primary little.
 
 A thread measures once a second how old the replica's content may be; readers only look at the last measurement. They never
 wait for one, and a replica that is away or late gets no queries at all. One that fails halfway costs its caller TIMEOUT_S,
@@ -22,10 +22,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from vote import tcp_keepalive
 from vote.config import DatabaseTarget
-from vote.db import tallies
 from vote.db.pool import CONNECT_TIMEOUT_S, Database, Tx
-from vote.domain.competition import Competition
-from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
 
 CHECK_EVERY_S = 1.0
@@ -61,7 +58,6 @@ class Replica:
         self._fresh_at = NEVER  # the replica has everything the primary had at this moment
         self._failed_at = NEVER
         self._is_used: bool | None = None  # None: not logged yet
-        self._shown: dict[int, int] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="replica", daemon=True)
@@ -135,35 +131,6 @@ class Replica:
         wanted = _number(tx, PRIMARY_IS_AT)
         return self.ask(lambda replica_tx: question(replica_tx) if _reaches(replica_tx, wanted) else None)
 
-    def tally(self, competition: Competition, tx: Tx, *, at_least: int = 0) -> Tally | None:
-        """Return the tally to show of a competition as the primary has it now; `tx` is the primary's.
-
-        Only an open competition is read from the replica: a tally that is or becomes final comes from the primary. Never
-        older than `at_least`, nor than what this process has shown.
-        """
-        if competition.state == "open":
-            replicated = self.ask(lambda replica_tx: tallies.read(replica_tx, [competition.id])) or {}
-            tally = replicated.get(competition.id)
-            if tally is not None and tally.version >= at_least and self.may_show(tally):
-                return tally
-        tally = tallies.read(tx, [competition.id]).get(competition.id)
-        if tally is not None:
-            self.has_shown(tally)
-        return tally
-
-    def may_show(self, tally: Tally) -> bool:
-        """Return whether a replica's tally is of an open competition and not older than what this process has shown."""
-        with self._lock:
-            if tally.state != "open" or tally.version < self._shown.get(tally.competition, 0):
-                return False
-            self._shown[tally.competition] = tally.version
-            return True
-
-    def has_shown(self, tally: Tally) -> None:
-        """Remember a tally of the primary, so that no older one follows it."""
-        with self._lock:
-            self._shown[tally.competition] = max(tally.version, self._shown.get(tally.competition, 0))
-
     def _follow(self) -> None:
         while True:
             self._measure()
@@ -219,9 +186,9 @@ class Replica:
         with self._lock:
             changed, self._is_used = is_used != self._is_used, is_used
         if changed and is_used:
-            logger.info("results read from the replica")
+            logger.info("reports read from the replica")
         elif changed:
-            logger.warning("results read from the primary", reason=why)
+            logger.warning("reports read from the primary", reason=why)
 
 
 def _reaches(replica_tx: Tx, wanted: int) -> bool:

@@ -51,7 +51,7 @@ class LiveEndpoint:
     def __init__(self, services: Services, authenticator: Authenticator, cookie: SessionCookie) -> None:
         self._services = services
         self._hub: Hub[Connection] = Hub()
-        self._feed = Feed(services.reports, self._hub.watched, self._on_change, services.replica)
+        self._feed = Feed(services.reports, self._hub.watched, self._on_change)
         self._admission = Admission(services, authenticator, cookie, self._feed)
         self._headers = security_headers(services.settings)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}

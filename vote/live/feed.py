@@ -17,7 +17,6 @@ import structlog
 
 from vote.db import competitions, tallies
 from vote.db.pool import Database, Tx
-from vote.db.replica import Replica
 from vote.domain.competition import Competition
 from vote.domain.page_state import page_state
 from vote.domain.tally import Tally
@@ -28,7 +27,7 @@ INTERVAL_S = 0.25  # from the start of one reading to the next: faster than eyes
 REST_S = 0.05  # after a reading that took longer: a slow database gets a pause
 WAIT_S = 3.0  # the longest a new socket waits for a frozen database; then 503
 RESTART_S = 1.0  # after an unexpected error
-REWOUND_S = 5.0  # older for longer than any replica lags: the database was taken back in time (a restore)
+REWOUND_S = 5.0  # older for so long: the database was taken back in time (a restore)
 
 logger = structlog.get_logger()
 
@@ -62,10 +61,8 @@ class Feed:
         db: Database,
         watched: Callable[[], Collection[int]],
         on_change: Callable[[int, CompetitionView | Literal["gone", "rewound"]], None],
-        replica: Replica | None = None,
     ) -> None:
         self._db = db
-        self._replica = replica
         self._watched = watched
         self._on_change = on_change
         self._views: dict[int, CompetitionView] = {}
@@ -142,24 +139,8 @@ class Feed:
             del self._views[competition]
 
     def _read(self, ids: list[int]) -> Reading:
-        """Read in a thread: what the replica may answer from the replica, the rest (final tallies too) from the primary."""
-        read, rules = self._read_replica(ids)
-        rest = [competition for competition in ids if competition not in read]
-        if rest:
-            with self._db.read() as tx:
-                more, their_rules = self._look(tx, rest)
-            if self._replica is not None:
-                for tally in more.values():
-                    self._replica.has_shown(tally)
-            read, rules = read | more, rules | their_rules
-        return read, rules
-
-    def _read_replica(self, ids: list[int]) -> Reading:
-        answer = None if self._replica is None else self._replica.ask(lambda tx: self._look(tx, ids))
-        if self._replica is None or answer is None:
-            return {}, {}
-        read = {competition: tally for competition, tally in answer[0].items() if self._replica.may_show(tally)}
-        return read, {competition: rules for competition, rules in answer[1].items() if competition in read}
+        with self._db.read() as tx:
+            return self._look(tx, ids)
 
     def _look(self, tx: Tx, ids: list[int]) -> Reading:
         """Return tallies, then the rules of those that changed. Read in this order, rules are never older than the tally."""

@@ -17,9 +17,8 @@ from tests.conftest import in_database
 from tests.servers import Pair
 from tests.stack import wait_until
 from vote.app import create_app
-from vote.db import competitions, tallies
+from vote.db import tallies
 from vote.db.pool import Database
-from vote.domain.competition import State
 from vote.live.feed import CompetitionView, Feed
 from vote.ops.account import credentials
 from vote.ops.embedded.home import make_room, prepare
@@ -143,31 +142,12 @@ def count(owner: Database, competition: int, shard: int = 0, **votes: int) -> in
         return tallies.read(tx, [competition])[competition].version
 
 
-def become(owner: Database, competition: int, *states: State) -> None:
-    """Takes a competition from state to state."""
-    for state in states:
-        with owner.transaction(by="tests") as tx:
-            now = competitions.lock(tx, competition)
-            assert now is not None
-            version = now.rules_version + 1
-            competitions.set_state(tx, competition, state, rules_version=version, opens_at=None, closes_at=None)
-
-
 def snapshot(client: FlaskClient, competition: int) -> dict[str, Any]:
     """The results, by API."""
     answer = client.get(f"/api/competitions/{competition}/results", base_url="https://localhost")
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.get_json()
     return found
-
-
-def readers(url: str, database: str) -> list[tuple[str, str]]:
-    """Who reads results at this server, and what they asked last."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        return connection.execute(
-            "SELECT usename, query FROM pg_stat_activity WHERE application_name = 'vote reports' AND datname = %s",
-            (database,),
-        ).fetchall()
 
 
 def has_reached(standby: Standby, owner: Database) -> bool:
@@ -187,7 +167,7 @@ def follow(services: Services, competition: int, during: Callable[[], None]) -> 
         told.append(what.figures.version)
 
     async def run() -> None:
-        feed = Feed(services.reports, lambda: [competition], tell, services.replica)
+        feed = Feed(services.reports, lambda: [competition], tell)
         feed.start()
         try:
             await asyncio.to_thread(during)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flask import Blueprint, render_template, request
 
-from vote.db import competitions, gaps, votes
+from vote.db import competitions, gaps, tallies, votes
 from vote.db.gaps import GapSummary
 from vote.domain import policy
 from vote.domain.ballot import group_receipt
@@ -128,12 +128,11 @@ def _figures(
     """The figures this person may see, and the rules that say so: both of this moment, unless they are final."""
     final = services.competition_cache.final(competition) if competition.state == "closed" else None
     if final is not None:
-        services.replica.has_shown(final.tally)
         return competition, Figures(final.tally, None, final.over)
     with services.db.read() as tx:
         competition = policy.check_see(person, competitions.find(tx, competition.id))
         may_see = policy.can_see_results(person, competition, has_voted=mine.has_voted)
-        tally = services.replica.tally(competition, tx) if may_see else None
+        tally = tallies.read(tx, [competition.id]).get(competition.id) if may_see else None
         waiting = pending_ballots.waiting(services, tx, competition)
         over = gaps.summary_of(tx, competition) if competition.state in ("closing", "closed", "archived") else None
     return competition, Figures(tally, waiting, over)
