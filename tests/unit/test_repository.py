@@ -81,6 +81,23 @@ def test_a_module_says_what_it_is(path: Path) -> None:
     assert path.stem not in VAGUE, "name what is in it"
 
 
+IS_SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE (ROLE|TABLE|DATABASE)|ALTER ROLE)\b")
+
+
+def test_sql_lives_in_one_room() -> None:
+    """Whoever changes a table looks in vote/db alone."""
+    elsewhere = [path for path in modules() if "db" not in path.relative_to(ROOT / "vote").parts[:1]]
+
+    strings = [
+        (named(path), node.value[:40])
+        for path in elsewhere
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and IS_SQL.match(node.value)
+    ]
+
+    assert strings == []
+
+
 def test_a_type_name_means_one_thing() -> None:
     defined: dict[str, list[str]] = {}
     for path in modules():

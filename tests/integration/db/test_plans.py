@@ -117,6 +117,7 @@ def test_every_statement_is_seen() -> None:
     # What these send is handed to them, or is no question to a table.
     assert unseen() == [
         "backups.facts",
+        "cluster.let_in",
         "competitions.fetch_all",
         "dedicated_connection._connect",
         "integrity._stream",

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import OperationalError
 
 from vote.config import DatabaseTarget
+from vote.db import cluster
 from vote.errors import BackupUnusable
 from vote.ops.account import SystemUser
 from vote.ops.backup import pg_clients
@@ -144,10 +145,7 @@ def _wait(server: Recovered, log: Path, *, pauses: bool) -> None:
             contextlib.suppress(OperationalError),
             psycopg.connect(server.target().url, connect_timeout=5) as connection,
         ):
-            row = connection.execute(
-                "SELECT pg_is_in_recovery(), pg_is_in_recovery() AND pg_get_wal_replay_pause_state() = 'paused'"
-            )
-            in_recovery, paused = row.fetchone() or (True, False)
+            in_recovery, paused = cluster.recovery_state(connection)
             if paused if pauses else not in_recovery:
                 return
         if time.monotonic() > deadline:

@@ -12,8 +12,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-from psycopg import pq, sql
+from psycopg import pq
 
+from vote.db import cluster
 from vote.errors import ConfigError
 from vote.ops.embedded.disk import sync_names
 from vote.ops.embedded.home import ServerRoom
@@ -85,12 +86,8 @@ class Postgres:
     def provide(self) -> None:
         """Create the owner role and the database if they are missing. Repeating it changes nothing."""
         with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
-            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [OWNER]).fetchone() is None:
-                connection.execute(sql.SQL("CREATE ROLE {} CREATEROLE CREATEDB").format(sql.Identifier(OWNER)))
+            cluster.create_owner_and_database(connection, owner=OWNER, database=DATABASE)
             self.let_in([OWNER], connection)
-            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
-                names = {"database": sql.Identifier(DATABASE), "owner": sql.Identifier(OWNER)}
-                connection.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**names))
 
     def let_in(self, roles: Iterable[str], connection: psycopg.Connection | None = None) -> None:
         """Give existing roles LOGIN and their URL's password. Repeating it changes nothing."""
@@ -98,12 +95,7 @@ class Postgres:
             with psycopg.connect(self.url(SUPERUSER, "postgres")) as new:
                 return self.let_in(roles, new)
         for role in roles:
-            # The server gets only the verifier, so the password cannot appear in its log or in pg_stat_activity.
-            verifier = connection.pgconn.encrypt_password(
-                self._password(role).encode(), role.encode(), b"scram-sha-256"
-            ).decode()
-            statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))
-            connection.execute(statement)
+            cluster.let_in(connection, role, self._password(role))
         return None
 
     def _password(self, role: str) -> str:
