@@ -29,7 +29,7 @@ from vote.actions import competitions
 from vote.auth import create_jwt_token, hash_password
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import migrate, positions, users
+from vote.db import migrate, shard_positions, users
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -244,7 +244,7 @@ def worker(settings: Settings) -> Iterator[Worker]:
     one.prepare()
     one.step()
     with one.db.read() as tx:
-        assert all(position.epoch for position in positions.all_positions(tx).values())
+        assert all(position.epoch for position in shard_positions.all_positions(tx).values())
     yield one
     one.close()
 

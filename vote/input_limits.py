@@ -32,6 +32,11 @@ CONNECTIONS_MAX = 25_000  # of one process: all its sockets and 5,000 requests
 PAGE_WAIT_S = 10  # for a thread, while all of them wait for a slow database; then 503, so that the queue stays bounded
 LOGIN_WAIT_S = 10  # for a place at the hasher; refusing sooner would bring the client back at once
 
+# Of a competition. The form, the models and the page take them from here; a test holds the checks of the schema to them.
+NAME_MAX_CHARS = 200
+DESCRIPTION_MAX_CHARS = 2_000
+LABEL_MAX_CHARS = 200
+
 PASSWORD_MAX_CHARS = 1_024  # longer input is refused before hashing, never truncated
 TOKEN_MAX_CHARS = 1_024  # ours have about 300; longer ones are not parsed
 MAILED_TOKEN_MAX_CHARS = 128  # ours have 43

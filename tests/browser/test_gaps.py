@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OpenWindow
 from tests.stack import Stack, wait_until
 from vote.ballotlog.log import BallotLog
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -95,4 +95,4 @@ def test_an_admin_decides_on_the_gaps_without_a_script(
 
 def count_gaps(owner: Database) -> int:
     with owner.read() as tx:
-        return len(positions.open_gaps(tx))
+        return len(shard_positions.open_gaps(tx))

@@ -175,7 +175,7 @@ ACCOUNT_FAULTS = (
     Fault(
         "the list of common passwords is looked up as it was typed",
         "common passwords are refused in any case",
-        "vote/domain/passwords.py",
+        "vote/domain/password_strength.py",
         "    if folded in _common():\n",
         "    if password in _common():\n",
         ("tests/unit/domain/test_passwords.py",),

@@ -18,8 +18,9 @@ RECORDING_FAULTS = (
         "            with db._pool.connection() as other:\n"
         "                other.execute('SET lock_timeout = 1')\n"
         "                tx.execute('COMMIT')\n"
-        "                positions.advance(other, position._replace(epoch=state.epoch, position=entries[-1].position,\n"
-        "                                                  last_entry=entries[-1].id))\n"
+        "                at = position._replace(epoch=state.epoch, position=entries[-1].position,\n"
+        "                                       last_entry=entries[-1].id)\n"
+        "                shard_positions.advance(other, at)\n"
         "                tx.execute('BEGIN')\n"
         "        recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",
         (f"{FAULTS}::test_ten_thousand_votes_survive_five_killed_workers",),
@@ -53,7 +54,7 @@ RECORDING_FAULTS = (
         "voters are not pushed to a new epoch",
         "R5: a new epoch knows whose votes PostgreSQL has",
         "vote/worker/make_ready.py",
-        "if positions.is_new_epoch(tx, state.number, state.epoch):",
+        "if shard_positions.is_new_epoch(tx, state.number, state.epoch):",
         "if False:",
         (f"{WORKER}::test_a_wiped_log_begins_a_new_epoch_with_a_gap_and_knows_its_voters",),
     ),
@@ -84,7 +85,7 @@ RECORDING_FAULTS = (
     Fault(
         "the shard's row is read without a lock",
         "R4: who has not the lock records nothing",
-        "vote/db/positions.py",
+        "vote/db/shard_positions.py",
         '" WHERE shard = %s FOR UPDATE SKIP LOCKED"',
         '" WHERE shard = %s"',
         (f"{FROZEN}::test_what_a_frozen_worker_has_read_is_recorded_once",),
@@ -108,7 +109,7 @@ RECORDING_FAULTS = (
     Fault(
         "a position moves and keeps its old epoch",
         "R5: a position is one of an epoch",
-        "vote/db/positions.py",
+        "vote/db/shard_positions.py",
         "        SET epoch = %s, position",
         "        SET epoch = coalesce(epoch, %s), position",
         (f"{EPOCHS}::test_a_new_life_moves_the_position_to_its_epoch",),

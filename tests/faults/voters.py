@@ -33,7 +33,7 @@ VOTER_FAULTS = (
     Fault(
         "another receipt for each press",
         "R1: the receipt is a keyed hash of competition and voter",
-        "vote/domain/ballot.py",
+        "vote/domain/receipt.py",
         'mac(key, b"%d" % voter)',
         'mac(key, __import__("secrets").token_bytes(8))',
         (DOMAIN,),

@@ -15,7 +15,7 @@ from tests.synthetic_voters import Ballot
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.person import Person
@@ -95,7 +95,7 @@ def test_a_failover_loses_nothing_that_was_waited_for_and_nothing_in_silence(
 
     stored, votes = crowd.acknowledged(told), crowd.recorded(owner)
     with owner.read() as tx:
-        gaps = positions.open_gaps(tx)
+        gaps = shard_positions.open_gaps(tx)
     if waited == "1":
         assert {key: votes.get(key) for key in stored} == stored
         assert gaps == []

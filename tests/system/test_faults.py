@@ -12,7 +12,7 @@ from tests import synthetic_voters as crowd
 from tests.servers import Pair
 from tests.stack import Stack, running, wait_until
 from tests.synthetic_voters import Ballot
-from vote.db import positions, tallies
+from vote.db import shard_positions, tallies
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -191,9 +191,9 @@ def test_a_competition_closes_on_time_and_only_when_drained(
     assert late[0].status == 403
     check_counted(owner, told + late, [competition])
     with owner.read() as tx:
-        assert positions.open_gaps(tx) == []
+        assert shard_positions.open_gaps(tx) == []
 
 
 def _count(owner: Database) -> int:
     with owner.read() as tx:
-        return positions.count_recorded(tx)
+        return shard_positions.count_recorded(tx)

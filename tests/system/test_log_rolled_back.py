@@ -17,7 +17,7 @@ from tests.synthetic_voters import Ballot
 from vote.actions import closing
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
-from vote.db import competitions, positions
+from vote.db import competitions, shard_positions
 from vote.db.pool import Database
 from vote.domain import ballot
 from vote.domain.competition import Competition
@@ -60,7 +60,7 @@ def press_until_known(stack: Stack, competition: int, voters: list[int]) -> set[
 
 def is_recorded(owner: Database, votes: int) -> bool:
     with owner.read() as tx:
-        return positions.count_recorded(tx) >= votes
+        return shard_positions.count_recorded(tx) >= votes
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_log_that_was_set_back_is_noticed(
 
     def outside_a_gap() -> list[tuple[int, int]]:
         with owner.read() as tx:
-            gaps = {(gap.shard, gap.old_epoch): gap.old_position for gap in positions.open_gaps(tx)}
+            gaps = {(gap.shard, gap.old_epoch): gap.old_position for gap in shard_positions.open_gaps(tx)}
         found = {key: gaps.get((lay[key].shard, lay[key].epoch)) for key in lost}
         return [key for key, after in found.items() if after is None or after >= lay[key].position]
 

@@ -22,7 +22,7 @@ from tests.model.world import World
 from tests.servers import start_pair
 from vote import config
 from vote.db import migrate
-from vote.worker import schedule
+from vote.worker import erasures, schedule
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def world(server_source: Any, tmp_path: Path) -> Iterator[World]:
 
 
 def test_the_code_keeps_what_the_model_promises(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "REPEAT_ERASURE_S", 0)
+    monkeypatch.setattr(erasures, "REPEAT_ERASURE_S", 0)
     monkeypatch.setattr(schedule, "SETTLE_MS", 0)  # `a_second_passes` instead, before anything can become final
     run: Callable[..., None] = run_state_machine_as_test
     if SEED is not None:

@@ -20,7 +20,7 @@ from vote.actions import competitions as change
 from vote.auth import create_jwt_token
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import competitions, positions, users
+from vote.db import competitions, shard_positions, users
 from vote.db.pool import Database
 from vote.domain.person import Person
 
@@ -127,7 +127,7 @@ def _harm(mine: House, stranger: House) -> None:
     with mine.owner.read() as tx:
         assert competitions.in_state(tx, "open") == [number]
         assert tx.execute("SELECT count(*) FROM users WHERE erased_at IS NOT NULL").fetchone() == (0,)
-        assert positions.open_gaps(tx) == []
+        assert shard_positions.open_gaps(tx) == []
     with stranger.owner.read() as tx:
         for table in ("ballots", "votes", "unmatched_ballots", "rejected_ballots", "log_gaps", "log_marks"):
             assert tx.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table  # type: ignore[arg-type]
@@ -202,4 +202,4 @@ def test_a_database_from_before_ids_goes_on_with_its_log(
         )
     assert json.loads(replayed.stdout.splitlines()[-1])["recorded"] == 1
     with owner.read() as tx:
-        assert positions.open_gaps(tx) == []
+        assert shard_positions.open_gaps(tx) == []

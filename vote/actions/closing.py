@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vote.db import competitions, gaps, positions
+from vote.db import competitions, gaps, shard_positions
 from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx
-from vote.db.positions import OpenGap
+from vote.db.shard_positions import OpenGap
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.folding import is_visible
@@ -40,11 +40,11 @@ def close_blockers(tx: Tx, competition: Competition) -> CloseBlockers:
 
     Only gaps noticed since it opened count: what an older gap lost cannot have been its ballots.
     """
-    markers, shards = positions.markers(tx, competition.id), positions.all_positions(tx)
+    markers, shards = shard_positions.markers(tx, competition.id), shard_positions.all_positions(tx)
     return CloseBlockers(
         tuple(shard for shard in shards if markers.get(shard) != competition.rules_version),
-        tuple(positions.open_gaps(tx, since=competition.opened_at)),
-        positions.count_unmatched(tx, competition.id),
+        tuple(shard_positions.open_gaps(tx, since=competition.opened_at)),
+        shard_positions.count_unmatched(tx, competition.id),
     )
 
 
@@ -104,7 +104,7 @@ def decide_gaps(
         raise NotAllowed("Only an admin can decide on a gap.")
     check_reason(reason)
     with db.transaction(by=by.id, once=once) as tx:
-        return [gap for gap in gap_ids if positions.decide_gap(tx, gap, by=by.id, reason=reason)]
+        return [gap for gap in gap_ids if shard_positions.decide_gap(tx, gap, by=by.id, reason=reason)]
 
 
 def _close(tx: Tx, closing: Competition) -> None:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
-from vote.db import ballots, competition_holds, competitions, positions
+from vote.db import ballots, competition_holds, competitions, shard_positions
 from vote.db.pool import Database, Tx
 from vote.domain.competition import Competition, next_version
 from vote.domain.person import Person
@@ -147,7 +147,7 @@ def _refuse_recorded(tx: Tx, competition: Competition, refusal: str) -> None:
 
 def _was_log_ever_ready(tx: Tx) -> bool:
     """Return whether PostgreSQL has an epoch of any shard: without one a shard takes no ballot (R5)."""
-    return any(position.epoch is not None for position in positions.all_positions(tx).values())
+    return any(position.epoch is not None for position in shard_positions.all_positions(tx).values())
 
 
 def _get(tx: Tx, competition_id: int) -> Competition:

@@ -15,7 +15,7 @@ from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx
 from vote.db.users import Account
 from vote.domain.folding import email_key, needs_smtputf8
-from vote.domain.passwords import weakness
+from vote.domain.password_strength import weakness
 from vote.errors import Conflict, InvalidInput, TooManyGuesses
 from vote.input_limits import MAILS_TO_ADDRESS_PER_HOUR
 

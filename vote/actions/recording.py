@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from vote.ballotlog.entries import Entry, Erasure, Rules, Unreadable
-from vote.db import ballots, competitions, positions, tallies, users
+from vote.db import ballots, competitions, shard_positions, tallies, users
 from vote.db.ballots import JournalEntry, Vote
 from vote.db.pool import Tx
-from vote.db.positions import Position
+from vote.db.shard_positions import Position
 from vote.domain import chain
-from vote.domain.ballot import Ballot, receipt_code
+from vote.domain.ballot import Ballot
 from vote.domain.chain import ChainLink, ballot_digest
 from vote.domain.competition import Competition
+from vote.domain.receipt import receipt_code
 
 
 @dataclass(slots=True)
@@ -40,7 +41,9 @@ def record_entries(
     """
     if position.epoch is not None and position.epoch != epoch:
         after = position.position if doubted_from is None else doubted_from
-        positions.insert_gap(tx, shard=position.shard, old_epoch=position.epoch, old_position=after, new_epoch=epoch)
+        shard_positions.insert_gap(
+            tx, shard=position.shard, old_epoch=position.epoch, old_position=after, new_epoch=epoch
+        )
     done = Recorded()
     # Ballots between two rules entries form one batch; the log's order decides which rules a marker follows.
     batch: list[tuple[int, Ballot]] = []
@@ -60,7 +63,7 @@ def record_entries(
     last = entries[-1] if entries else None
     if last or position.epoch != epoch:
         reached, last_entry = (last.position, last.id) if last else (0, None)
-        positions.advance(tx, Position(position.shard, epoch, reached, last_entry, head.seq, head.chain))
+        shard_positions.advance(tx, Position(position.shard, epoch, reached, last_entry, head.seq, head.chain))
     return done
 
 
@@ -193,4 +196,4 @@ def _apply_rules(tx: Tx, shard: int, rules: Rules) -> None:
             closes_at=rules.closes_at,
         )
     if rules.state in ("closing", "closed", "archived"):
-        positions.set_marker(tx, competition=competition.id, shard=shard, version=rules.version)
+        shard_positions.set_marker(tx, competition=competition.id, shard=shard, version=rules.version)

@@ -8,12 +8,12 @@ from itertools import groupby
 
 from vote.actions.closing import check_reason
 from vote.actions.recording import append, count
-from vote.db import competitions, positions, reinstatements
+from vote.db import competitions, reinstatements, shard_positions
 from vote.db.pool import Database, Tx
-from vote.db.positions import Position
 from vote.db.reinstatements import Reinstatement
-from vote.domain.ballot import receipt_code
+from vote.db.shard_positions import Position
 from vote.domain.person import Person
+from vote.domain.receipt import receipt_code
 from vote.errors import Conflict, NoSuchCompetition, NotAllowed
 
 
@@ -45,7 +45,7 @@ def run_pending(db: Database, *, by: str) -> dict[int, int]:
     """
     with db.read() as tx:
         pending = reinstatements.pending(tx)
-        shards = list(positions.all_positions(tx)) if pending else []
+        shards = list(shard_positions.all_positions(tx)) if pending else []
     done: dict[int, int] = {}
     for reinstatement in pending:
         if all([_reinstate_shard(db, reinstatement, shard, by=by) for shard in shards]):
@@ -58,7 +58,7 @@ def _reinstate_shard(db: Database, pending: Reinstatement, shard: int, *, by: st
     """Return True when nothing is left to do in the shard; False when it could not be locked."""
     while True:
         with db.transaction(by=by) as tx:
-            position = positions.lock_shard(tx, shard)
+            position = shard_positions.lock_shard(tx, shard)
             if position is None:
                 return False
             if not _reinstate_some(tx, pending, position):
@@ -78,7 +78,7 @@ def _reinstate_some(tx: Tx, pending: Reinstatement, position: Position) -> bool:
     count(tx, position.shard, [row.entry.ballot for row in matching], {competition.id: competition})
     reinstatements.forget_recorded(tx, pending.competition, position.shard)
     if matching:
-        positions.advance(tx, position)
+        shard_positions.advance(tx, position)
         if competition.state in ("closed", "archived"):
             competitions.count_up(tx, competition.id)
     return bool(matching)

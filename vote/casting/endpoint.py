@@ -14,7 +14,7 @@ from vote.casting.ballot_form import BallotForm, parse, read_body
 from vote.casting.receipt_keys import ReceiptKeys
 from vote.casting.vote_request import VoteRequest, VoteRequestReader, wants_page
 from vote.db import competitions, votes
-from vote.domain.ballot import receipt_code
+from vote.domain.receipt import receipt_code
 from vote.errors import (
     DatabaseUnavailable,
     LogUnavailable,

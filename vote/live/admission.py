@@ -21,8 +21,8 @@ from vote.identity import csrf, sessions
 from vote.identity.authenticator import Authenticator, Identity
 from vote.identity.csrf import Header, header_of
 from vote.identity.sessions import SessionCookie
-from vote.live.feed import CompetitionView, Feed
-from vote.live.hub import KINDS, Kind
+from vote.live.messages import KINDS, CompetitionView, Kind
+from vote.live.tally_poller import TallyPoller
 from vote.server.raw_response import Scope
 from vote.services.container import Services
 
@@ -67,7 +67,9 @@ class Admitted(NamedTuple):
 class Admission:
     """Judges the handshakes of one process."""
 
-    def __init__(self, services: Services, authenticator: Authenticator, cookie: SessionCookie, feed: Feed) -> None:
+    def __init__(
+        self, services: Services, authenticator: Authenticator, cookie: SessionCookie, feed: TallyPoller
+    ) -> None:
         self._services = services
         self._authenticator = authenticator
         self._cookie = cookie

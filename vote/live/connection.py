@@ -12,7 +12,8 @@ from typing import Any
 
 from vote.input_limits import SOCKET_MESSAGE_MAX_BYTES, SOCKET_MESSAGES_PER_S
 from vote.live.admission import Viewer
-from vote.live.hub import Hub, Kind, Watcher
+from vote.live.hub import Hub, Watcher
+from vote.live.messages import Kind
 from vote.server.raw_response import Message, Receive, Send
 
 SEND_DEADLINE_S = 10.0  # a phone that takes longer for a few hundred bytes is better off with a new connection

@@ -25,10 +25,11 @@ from vote.identity.sessions import SessionCookie
 from vote.input_limits import LOGGED_PATH_MAX_CHARS, SOCKETS_MAX
 from vote.live.admission import Admission, Admitted, Viewer, person_of
 from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
-from vote.live.feed import CompetitionView, Feed
-from vote.live.hub import KINDS, Hub
+from vote.live.hub import Hub
+from vote.live.messages import KINDS, CompetitionView
 from vote.live.protocol import writer_of
 from vote.live.socket_quota import SocketQuota
+from vote.live.tally_poller import TallyPoller
 from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
 from vote.server import problems
 from vote.server.access_log import route_of
@@ -51,7 +52,7 @@ class LiveEndpoint:
     def __init__(self, services: Services, authenticator: Authenticator, cookie: SessionCookie) -> None:
         self._services = services
         self._hub: Hub[Connection] = Hub()
-        self._feed = Feed(services.reports, self._hub.watched, self._on_change)
+        self._feed = TallyPoller(services.reports, self._hub.watched, self._on_change)
         self._admission = Admission(services, authenticator, cookie, self._feed)
         self._headers = security_headers(services.settings)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}

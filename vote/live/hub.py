@@ -4,30 +4,11 @@ A watcher gets growing versions only, none of them twice. However slowly it read
 Each watcher asks for one kind of message; versions grow within a kind.
 """
 
-from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar, get_args
+from typing import Generic, TypeVar
 
-from websockets.frames import Frame, Opcode
+from vote.live.messages import KINDS, Kind, SnapshotMessage
 
 NOTHING = -1  # below every version
-
-# figures: the tally's snapshot. state: what a page knows (`domain/page_state.py`), without figures. page: both.
-Kind = Literal["figures", "state", "page"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotMessage:
-    """One message as text and as `frame`, the bytes on the wire (RFC 6455), which all watchers share."""
-
-    competition: int
-    version: int
-    text: str
-    kind: Kind = "figures"
-    frame: bytes = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "frame", Frame(Opcode.TEXT, self.text.encode()).serialize(mask=False))
 
 
 class Watcher:

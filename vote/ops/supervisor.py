@@ -12,8 +12,8 @@ from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
 from vote.errors import VoteError
-from vote.ops.backoff import Backoff
 from vote.ops.process import Process, ProcessSpec
+from vote.ops.restart_backoff import RestartBackoff
 from vote.ops.server_start import start_ready
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -67,7 +67,7 @@ class _Life:
     def __init__(self, process: Process, report: Callable[[str], None]) -> None:
         self.process = process
         self._report = report
-        self._backoff = Backoff()
+        self._backoff = RestartBackoff()
         self._start_at: float | None = None
 
     def tend(self, now: float) -> float | None:

@@ -10,8 +10,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from vote.ballotlog.shard import Shard
-from vote.db import backups, clock, durability_settings, positions
-from vote.db.positions import Position
+from vote.db import backups, clock, durability_settings, shard_positions
+from vote.db.shard_positions import Position
 from vote.errors import DatabaseUnavailable, LogUnavailable, foreign_log
 from vote.services import recording_lag
 from vote.services.container import Services
@@ -36,7 +36,7 @@ def readiness(services: Services) -> Readiness:
         with services.db.read() as tx:
             unsafe, warnings = durability_settings.check(tx)
             ahead_s = clock.ahead_s(tx)
-            recorded, moved_s = positions.all_positions(tx), positions.seconds_since_moved(tx)
+            recorded, moved_s = shard_positions.all_positions(tx), shard_positions.seconds_since_moved(tx)
         report.reasons.extend(unsafe)
         report.warnings.extend(warnings)
         if abs(ahead_s) > clock.APART_S:
@@ -125,8 +125,8 @@ class _LogAndJournal(Collector):
     def collect(self) -> Iterable[Metric]:
         try:
             with self._services.db.read() as tx:
-                recorded_to, recorded = positions.all_positions(tx), positions.count_recorded(tx)
-                moved_s = positions.seconds_since_moved(tx)
+                recorded_to, recorded = shard_positions.all_positions(tx), shard_positions.count_recorded(tx)
+                moved_s = shard_positions.seconds_since_moved(tx)
                 backed_up, proved = backups.last_proof(tx)
         except DatabaseUnavailable:
             yield _up("vote_database_up", "Whether PostgreSQL answers.", False)

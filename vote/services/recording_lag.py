@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db.positions import Position
+from vote.db.shard_positions import Position
 from vote.domain.ballot import Ballot
 
 SCANNED_ENTRIES = 100  # rules and markers, which have no time, may precede the oldest ballot

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from flask.sansio.app import App
 
+from vote import input_limits
 from vote.domain.folding import isolated
 from vote.web.admin.audit_text import person_deed
 from vote.web.dashboard.audit_text import deed, part
@@ -12,7 +13,11 @@ HUES = 8  # colours in the stylesheet, told apart by colour-blind people too; th
 
 
 def register(app: App) -> None:
-    """Give the templates of this app their filters."""
+    """Give the templates of this app their filters, and the limits of what they ask for."""
+    limits = {
+        name: getattr(input_limits, name) for name in ("NAME_MAX_CHARS", "DESCRIPTION_MAX_CHARS", "LABEL_MAX_CHARS")
+    }
+    app.jinja_env.globals.update(limits)
     for written in (iso, utc, number, share, bar_width, hue, deed, part, person_deed, isolated):
         app.add_template_filter(written, written.__name__)
 

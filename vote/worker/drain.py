@@ -12,9 +12,9 @@ from vote.actions.recording import Recorded, record_entries
 from vote.ballotlog.entries import Entry
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Database
-from vote.db.positions import Position
+from vote.db.shard_positions import Position
 from vote.domain.ballot import Ballot
 
 BATCH_ENTRIES = 2_000  # about 100 ms of work under the shard's lock
@@ -43,7 +43,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
     """Record the next batch of a shard. Returns None when there is nothing new, or when another worker holds the shard."""
     began = time.perf_counter()
     with db.transaction(by=ACTOR) as tx:
-        position = positions.lock_shard(tx, shard)
+        position = shard_positions.lock_shard(tx, shard)
         if position is None:
             return None
         state = log.describe(shard)

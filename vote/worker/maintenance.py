@@ -22,12 +22,12 @@ from vote.db import (
     idempotency_keys,
     mail_links,
     outbox,
-    positions,
     retention,
+    shard_positions,
     users,
 )
 from vote.db.pool import Database
-from vote.db.positions import Position
+from vote.db.shard_positions import Position
 from vote.errors import ConfigError
 from vote.worker import voter_eviction
 from vote.worker.make_ready import Progressed, ignore_progress
@@ -135,7 +135,7 @@ class Maintenance:
             verified = backups.newest_verified_positions(tx)
             marks = retention.newest_marks(tx, older_than_hours=self.log_keep_hours)
             safe = {**marks} if verified is None else verified
-            recorded = positions.all_positions(tx)
+            recorded = shard_positions.all_positions(tx)
         self._warn_when_held(verified, recorded)
         for shard, (epoch, position) in safe.items():
             if shard in recorded and recorded[shard].epoch == epoch:
@@ -208,5 +208,5 @@ class Maintenance:
             due = retention.to_retire(tx, keep_days=self.journal_keep_days)
             if not due:
                 return None
-            end = {shard: position.recorded for shard, position in positions.all_positions(tx).items()}
+            end = {shard: position.recorded for shard, position in shard_positions.all_positions(tx).items()}
         return RetentionPass(due, began, end)

@@ -9,7 +9,7 @@ from enum import Enum
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db import acknowledged_marks, competitions, positions, votes
+from vote.db import acknowledged_marks, competitions, shard_positions, votes
 from vote.db.pool import Database, Tx
 from vote.domain.ballot import shard_of
 from vote.worker.drain import ACTOR, has_lost_its_tail, unread
@@ -45,7 +45,7 @@ def make_ready(
     place, and acknowledgements did not wait for it (R6).
     """
     with db.transaction(by=ACTOR) as tx:
-        position = positions.lock_shard(tx, shard)
+        position = shard_positions.lock_shard(tx, shard)
         if position is None:
             return ReadyStatus.BUSY
         state = log.describe(shard)
@@ -72,7 +72,7 @@ def _is_behind(tx: Tx, log: BallotLog, state: Shard) -> bool:
 
 def _push_and_mark(tx: Tx, log: BallotLog, state: Shard, progressed: Progressed) -> ReadyStatus:
     known = competitions.known_to_log(tx)
-    if positions.is_new_epoch(tx, state.number, state.epoch):
+    if shard_positions.is_new_epoch(tx, state.number, state.epoch):
         for competition in known:
             if not _push_voters(tx, log, state, competition.id, progressed):
                 return ReadyStatus.AGAIN

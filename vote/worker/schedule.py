@@ -8,11 +8,10 @@ from vote.actions.competition_holds import release_overdue
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db import acknowledged_marks, competitions, left_addresses, users, votes
+from vote.db import acknowledged_marks, competitions, left_addresses, votes
 from vote.db.pool import Database
 
 ACTOR = "schedule"
-REPEAT_ERASURE_S = 10  # an entry that is on its way is recorded long before
 SETTLE_MS = 3_000  # R6: after a restart a result waits this long for marks, which web processes write once a second
 SETTLE_AFTER_S = 10.0  # a log-out takes effect everywhere within a second
 SETTLE_STEP = 500  # left addresses settled in one turn
@@ -56,14 +55,6 @@ def finish_closings(db: Database) -> list[int]:
     with db.read() as tx:
         closing = competitions.in_state(tx, "closing")
     return [competition for competition in closing if finish_closing(db, competition, by=ACTOR)]
-
-
-def repeat_erasures(db: Database, log: BallotLog) -> None:
-    """Append erasures to the log again that are not recorded (R10). A second entry changes nothing."""
-    with db.read() as tx:
-        people = users.erasures_to_repeat(tx, after_s=REPEAT_ERASURE_S)
-    for person in people:
-        log.append_erasure(person)
 
 
 def settle_left_addresses(db: Database, log: BallotLog) -> None:

@@ -7,7 +7,7 @@ newer rules, whoever pushes them, until its voters are back from PostgreSQL: nob
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db import competitions, positions, retention, votes
+from vote.db import competitions, retention, shard_positions, votes
 from vote.db.pool import Database
 from vote.domain.ballot import shard_of
 from vote.worker.make_ready import Progressed, ignore_progress
@@ -40,7 +40,7 @@ def remember(
     must be recorded, so that PostgreSQL knows every voter (R5). Its row is locked meanwhile.
     """
     with db.transaction(by=ACTOR) as tx:
-        position = positions.lock_shard(tx, shard.number)
+        position = shard_positions.lock_shard(tx, shard.number)
         reopened = competitions.find(tx, competition)
         if reopened is None or position is None or position.epoch != shard.epoch or position.position < shard.last:
             return False

@@ -10,14 +10,14 @@ from vote.actions.recording import Recorded
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
 from vote.config import Settings
-from vote.db import incarnations, positions
+from vote.db import incarnations, shard_positions
 from vote.db import installation as installations
 from vote.db.pool import Database
 from vote.domain.installation import Installation
 from vote.errors import ConfigError
 from vote.redis_client import is_replicated
 from vote.services.competition_cache import CacheInvalidator
-from vote.worker import log_ownership, schedule, voter_eviction
+from vote.worker import erasures, foreign_log, schedule, voter_eviction
 from vote.worker.drain import Batch, drain
 from vote.worker.maintenance import Maintenance
 from vote.worker.make_ready import Progressed, ReadyStatus, ignore_progress, make_ready
@@ -66,27 +66,27 @@ class Worker:
         """
         installations.learn(self.db, self.log.installation)
         with self.db.transaction(by="worker") as tx:
-            made_for = positions.ensure_shards(tx, self.log.shards)
+            made_for = shard_positions.ensure_shards(tx, self.log.shards)
         if made_for != self.log.shards:
             raise ConfigError(
                 f"VOTE_SHARDS is {self.log.shards}, but this database was made with {made_for}."
                 " A voter's shard must never change: set it back."
             )
-        log_ownership.check(self.db, self.log)
+        foreign_log.check(self.db, self.log)
         self.log.load_library()
-        log_ownership.claim(self.db, self.log)
+        foreign_log.claim(self.db, self.log)
 
     def step(self) -> int:
         """Tend every shard that has news, run the schedule when it is due. Returns how many ballots were recorded."""
         shards = self.log.describe_all()
         if any(not shard.installation for shard in shards):  # it was emptied
-            log_ownership.claim(self.db, self.log)
+            foreign_log.claim(self.db, self.log)
         with self.db.read() as tx:
             if incarnations.note(tx):
                 logger.warning(
                     "incarnation begun", reason="the database was promoted, restored or loaded: numbers go on higher"
                 )
-            stored = positions.all_positions(tx)
+            stored = shard_positions.all_positions(tx)
         news = [
             shard
             for shard in shards
@@ -131,7 +131,7 @@ class Worker:
     def wait(self) -> None:
         """Return when the log has news, or after half a second."""
         with self.db.read() as tx:
-            now = positions.all_positions(tx)
+            now = shard_positions.all_positions(tx)
         self.log.wait_for_news({shard: position.position for shard, position in now.items()})
 
     def close(self) -> None:
@@ -151,7 +151,7 @@ class Worker:
         self._finish_closings()
         if now >= self._next_push:
             self._next_push = now + REPUSH_EVERY_S
-            schedule.repeat_erasures(self.db, self.log)
+            erasures.repeat_erasures(self.db, self.log)
             schedule.settle_left_addresses(self.db, self.log)
             for shard, competition in schedule.push_what_is_missing(
                 self.db, self.log, self.log.describe_all(), self._announced

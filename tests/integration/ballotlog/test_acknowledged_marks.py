@@ -16,7 +16,7 @@ from vote.ballotlog.log import BallotLog
 from vote.ballotlog.pending_ballot import Outcome
 from vote.casting.acknowledged_marks import AcknowledgedMarks
 from vote.config import Settings
-from vote.db import positions, votes
+from vote.db import shard_positions, votes
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -44,7 +44,7 @@ async def done(box: BallotBox) -> None:
 
 def gaps(owner: Database, shard: int) -> list[tuple[str, int]]:
     with owner.read() as tx:
-        return [(gap.old_epoch, gap.old_position) for gap in positions.open_gaps(tx) if gap.shard == shard]
+        return [(gap.old_epoch, gap.old_position) for gap in shard_positions.open_gaps(tx) if gap.shard == shard]
 
 
 def test_marks_that_were_written_down_are_compared_before_a_shard_is_ready(

@@ -19,7 +19,8 @@ from tests.stack import wait_until
 from vote.app import create_app
 from vote.db import tallies
 from vote.db.pool import Database
-from vote.live.feed import CompetitionView, Feed
+from vote.live.messages import CompetitionView
+from vote.live.tally_poller import TallyPoller
 from vote.ops.account import credentials
 from vote.ops.embedded.home import make_room, prepare
 from vote.ops.embedded.postgres import Postgres
@@ -167,7 +168,7 @@ def follow(services: Services, competition: int, during: Callable[[], None]) -> 
         told.append(what.figures.version)
 
     async def run() -> None:
-        feed = Feed(services.reports, lambda: [competition], tell)
+        feed = TallyPoller(services.reports, lambda: [competition], tell)
         feed.start()
         try:
             await asyncio.to_thread(during)

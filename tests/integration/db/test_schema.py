@@ -13,6 +13,7 @@ from psycopg import sql
 from tests.conftest import in_database
 from tests.servers import Pair
 from tests.stack import wait_until
+from vote import input_limits
 from vote.config import DatabaseTarget
 from vote.db import durability_settings, migrate
 from vote.db.pool import Database
@@ -235,3 +236,21 @@ def test_a_server_that_may_lose_a_commit_is_named(database_url: str, servers: Pa
 def test_a_commit_waits_for_the_disk_whatever_the_role_says(owner: Database, database_url: str) -> None:
     with owner.transaction(by="tests") as tx:
         assert tx.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "most"),
+    [
+        ("competitions", "name", input_limits.NAME_MAX_CHARS),
+        ("competitions", "description", input_limits.DESCRIPTION_MAX_CHARS),
+        ("options", "label", input_limits.LABEL_MAX_CHARS),
+    ],
+)
+def test_a_text_may_be_as_long_as_the_form_says(owner: Database, table: str, column: str, most: int) -> None:
+    with owner.read() as tx:
+        checks = tx.execute(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c'",
+            (table,),
+        ).fetchall()
+
+    assert any(re.search(rf"length\({column}\) <= {most}\b", check) for (check,) in checks), checks

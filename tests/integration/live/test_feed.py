@@ -13,8 +13,9 @@ from tests.integration.live.conftest import running, snapshot, snapshot_with
 from tests.stack import wait_until
 from vote.db.pool import Database, Tx
 from vote.domain.competition import Competition
-from vote.live import feed
-from vote.live.feed import CompetitionView, Feed
+from vote.live import tally_poller
+from vote.live.messages import CompetitionView
+from vote.live.tally_poller import TallyPoller
 from vote.services.container import Services
 
 Make = Callable[..., Competition]
@@ -36,7 +37,7 @@ class CountedDatabase(Database):
 def test_watchers_and_votes_cost_no_more_readings(
     services: Services, make_competition: Make, count_votes: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "INTERVAL_S", 0.1)
+    monkeypatch.setattr(tally_poller, "INTERVAL_S", 0.1)
     counted = CountedDatabase(services.settings.database("reports"), size=2, name="vote reports")
     competition_ids = [make_competition().id for _ in range(3)]
     with running(replace(services, reports=counted)) as site:
@@ -67,7 +68,7 @@ def _settled(counted: CountedDatabase) -> int:
     """The number of readings once it stays the same for several intervals: nobody watches, nothing is read."""
     event, same, before = threading.Event(), 0, -1
     while same < 5:
-        event.wait(feed.INTERVAL_S)
+        event.wait(tally_poller.INTERVAL_S)
         same, before = (same + 1 if counted.readings == before else 0), counted.readings
     return before
 
@@ -77,7 +78,7 @@ def test_a_crowd_that_comes_at_once_shares_a_reading(services: Services, make_co
     competition = make_competition().id
 
     async def run() -> list[CompetitionView | None]:
-        one = Feed(counted, list, lambda *_: None)
+        one = TallyPoller(counted, list, lambda *_: None)
         one.start()
         try:
             known = [one.view(competition) for _ in range(500)]
@@ -98,7 +99,7 @@ def test_somebody_who_gives_up_takes_nobody_along(services: Services, make_compe
     competition = make_competition().id
 
     async def run() -> CompetitionView | None:
-        one = Feed(services.reports, list, lambda *_: None)
+        one = TallyPoller(services.reports, list, lambda *_: None)
         impatient = asyncio.create_task(one.view(competition))
         patient = asyncio.create_task(one.view(competition))
         await asyncio.sleep(0)

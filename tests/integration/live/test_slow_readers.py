@@ -19,7 +19,8 @@ from tests.stack import wait_until
 from vote.live import connection as module
 from vote.live.admission import Viewer
 from vote.live.connection import Connection
-from vote.live.hub import Hub, SnapshotMessage
+from vote.live.hub import Hub
+from vote.live.messages import SnapshotMessage
 from vote.live.protocol import WatcherProtocol
 from vote.server.raw_response import Receive, Scope, Send
 

@@ -18,8 +18,9 @@ from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.person import Person
 from vote.errors import DatabaseUnavailable
-from vote.live import feed
-from vote.live.feed import CompetitionView, Feed
+from vote.live import tally_poller
+from vote.live.messages import CompetitionView
+from vote.live.tally_poller import TallyPoller
 from vote.services.container import Services
 
 Make = Callable[..., Competition]
@@ -131,7 +132,7 @@ def test_a_database_without_its_tables_ends_nothing(
     site: Site, make_competition: Make, count_votes: Count, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in the middle of a migration."""
-    monkeypatch.setattr(feed, "RESTART_S", 1e6)  # that is for what nobody expected
+    monkeypatch.setattr(tally_poller, "RESTART_S", 1e6)  # that is for what nobody expected
     competition = make_competition().id
     opened = site.open(competition)
     snapshot(opened)
@@ -151,7 +152,7 @@ def test_a_database_that_was_taken_back_in_time_brings_everybody_back(
     site: Site, make_competition: Make, count_votes: Count, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a restore versions are lower than those that were sent: without this, watchers would see nothing more."""
-    monkeypatch.setattr(feed, "REWOUND_S", 0.3)
+    monkeypatch.setattr(tally_poller, "REWOUND_S", 0.3)
     competition = make_competition().id
     count_votes(competition, a=1)
     count_votes(competition, a=1)
@@ -168,7 +169,7 @@ def test_a_database_that_was_taken_back_in_time_brings_everybody_back(
 def test_an_error_nobody_expected_does_not_end_the_feed(
     services: Services, make_competition: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "RESTART_S", 0.05)
+    monkeypatch.setattr(tally_poller, "RESTART_S", 0.05)
     breaks, works = make_competition().id, make_competition().id
 
     def tell(competition: int, _what: Any) -> None:
@@ -176,7 +177,7 @@ def test_an_error_nobody_expected_does_not_end_the_feed(
             raise LookupError
 
     async def run() -> CompetitionView | None:
-        one = Feed(services.reports, list, tell)
+        one = TallyPoller(services.reports, list, tell)
         one.start()
         try:
             with pytest.raises(DatabaseUnavailable):
@@ -194,7 +195,7 @@ def test_a_feed_that_rests_wakes_for_the_first_watcher(services: Services, make_
 
     async def run() -> int:
         told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        one = Feed(services.reports, lambda: watched, lambda number, _what: told.set_result(number))
+        one = TallyPoller(services.reports, lambda: watched, lambda number, _what: told.set_result(number))
         one.start()
         await asyncio.sleep(0)  # it rests now: there is nothing to follow
         watched.append(competition)

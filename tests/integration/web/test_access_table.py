@@ -23,7 +23,7 @@ from vote.db import competitions as stored
 from vote.db import devices
 from vote.db.pool import Database
 from vote.db.users import Account
-from vote.domain.ballot import receipt_code
+from vote.domain.receipt import receipt_code
 from vote.worker.worker import Worker
 
 PAGE = Path(__file__).parents[3] / "docs" / "access.md"

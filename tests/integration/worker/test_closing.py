@@ -9,7 +9,7 @@ from vote.actions import closing
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import competitions, positions
+from vote.db import competitions, shard_positions
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -71,7 +71,7 @@ def test_a_gap_that_was_decided_on_holds_nobody_up(
     owner: Database, worker: Worker, over_a_gap: Competition, admin: Person
 ) -> None:
     with owner.read() as tx:
-        gaps = positions.open_gaps(tx)
+        gaps = shard_positions.open_gaps(tx)
     for gap in gaps:
         closing.decide_gap(owner, gap.id, by=admin, reason="Looked into.")
 

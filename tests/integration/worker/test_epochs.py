@@ -11,7 +11,7 @@ from vote.actions.recording import record_entries
 from vote.ballotlog.entries import Entry, Rules
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import positions, tallies, votes
+from vote.db import shard_positions, tallies, votes
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.ballot import Ballot
@@ -45,7 +45,9 @@ def test_a_ballot_of_a_new_epoch_below_the_old_position_is_recorded(
     worker.step()
 
     with owner.read() as tx:
-        assert {gap.new_epoch for gap in positions.open_gaps(tx)} == {f"new-{shard}" for shard in range(log.shards)}
+        assert {gap.new_epoch for gap in shard_positions.open_gaps(tx)} == {
+            f"new-{shard}" for shard in range(log.shards)
+        }
         recorded = [votes.choice_of(tx, competition.id, voter.id) for voter in voters]
     assert recorded == ["a"] * 30 + ["b"] * 10
 
@@ -86,22 +88,22 @@ def test_a_second_ballot_after_a_gap_is_in_the_journal_and_not_in_the_tally(
     for position, choice in enumerate("ab", 1):
         ballot = Ballot(uuid4(), competition.id, voter.id, choice, datetime.now(UTC))
         with worker.db.transaction(by="tests") as tx:
-            at = positions.lock_shard(tx, 0)
+            at = shard_positions.lock_shard(tx, 0)
             assert at is not None
             record_entries(tx, at, epoch=f"life-{position}", entries=[Entry(position, ballot.id.hex, ballot)])
 
     with owner.read() as tx:
         assert tallies.read(tx, [competition.id])[competition.id].counts == {"a": 1, "b": 0}
-        assert positions.count_recorded(tx) == 2
+        assert shard_positions.count_recorded(tx) == 2
 
 
 def test_a_new_life_moves_the_position_to_its_epoch(owner: Database, worker: Worker) -> None:
     for epoch in ("first life", "second life"):
         with worker.db.transaction(by="tests") as tx:
-            at = positions.lock_shard(tx, 0)
+            at = shard_positions.lock_shard(tx, 0)
             assert at is not None
             record_entries(tx, at, epoch=epoch, entries=[])
 
     with owner.read() as tx:
-        at = positions.all_positions(tx)[0]
+        at = shard_positions.all_positions(tx)[0]
     assert (at.epoch, at.position, at.last_entry) == ("second life", 0, None)

@@ -13,7 +13,7 @@ from vote.db import users, votes
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.worker import schedule
+from vote.worker import erasures
 from vote.worker.worker import Worker
 
 
@@ -118,7 +118,7 @@ def test_an_erasure_that_did_not_reach_the_log_is_asked_for_again(
     make_user: Callable[..., Account],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(schedule, "REPEAT_ERASURE_S", 0)
+    monkeypatch.setattr(erasures, "REPEAT_ERASURE_S", 0)
     person = make_user()
     log._call("FLUSHALL")
 

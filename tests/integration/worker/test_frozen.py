@@ -10,7 +10,7 @@ from tests.casting import cast, installation_of
 from vote.ballotlog.entries import Entry
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import positions, tallies
+from vote.db import shard_positions, tallies
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.ballot import shard_of
@@ -83,7 +83,7 @@ def test_what_a_frozen_worker_has_read_is_recorded_once(
         else:
             frozen.result()
     with owner.read() as tx:
-        at = positions.all_positions(tx)[shard]
+        at = shard_positions.all_positions(tx)[shard]
     recorded_at_once = worker.drain(shard)
 
     assert (overtaken, recorded_at_once) == ((2, 0) if loses_its_lock else (0, 1))

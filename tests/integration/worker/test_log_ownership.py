@@ -14,7 +14,7 @@ from vote import config
 from vote.ballotlog import keys
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -22,7 +22,7 @@ from vote.domain.installation import Installation
 from vote.errors import ForeignLog, LogUnavailable
 from vote.server.probes import readiness
 from vote.services.container import Services
-from vote.worker import log_ownership
+from vote.worker import foreign_log
 from vote.worker.worker import Worker
 
 Make = Callable[..., Competition]
@@ -132,7 +132,7 @@ def test_two_that_start_together_do_not_share_a_log(
     stranger.claim(0, "")
 
     with pytest.raises(ForeignLog):
-        log_ownership.claim(worker.db, worker.log)
+        foreign_log.claim(worker.db, worker.log)
 
     assert [found for found, _ in log.owners()] == ["5" * 32] + [""] * (log.shards - 1)
 
@@ -154,7 +154,7 @@ def test_a_log_from_before_owners_belongs_to_who_has_recorded_its_epoch(
 
     assert all(shard.ready for shard in log.describe_all())
     with owner.read() as tx:
-        assert positions.open_gaps(tx) == []
+        assert shard_positions.open_gaps(tx) == []
 
 
 def test_readiness_says_whose_log_it_is(worker: Worker, log: BallotLog, strange_settings: Settings) -> None:

@@ -8,7 +8,7 @@ from tests.casting import cast
 from vote.ballotlog import keys
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -57,7 +57,7 @@ def test_a_promoted_log_that_nobody_waited_for_is_a_new_epoch_with_a_gap(
     assert all(shard.ready for shard in after)
     assert before.isdisjoint({shard.epoch for shard in after}) == may_lack_a_tail
     with owner.read() as tx:
-        assert len(positions.open_gaps(tx)) == (log.shards if may_lack_a_tail else 0)
+        assert len(shard_positions.open_gaps(tx)) == (log.shards if may_lack_a_tail else 0)
 
 
 def test_voters_that_were_read_for_one_life_of_a_shard_are_not_told_to_the_next(

@@ -14,12 +14,13 @@ from vote.actions.recording import record_entries
 from vote.ballotlog.entries import Entry
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import competitions, positions, quarantine, tallies, votes
+from vote.db import competitions, quarantine, shard_positions, tallies, votes
 from vote.db.pool import Database
 from vote.db.users import Account
-from vote.domain.ballot import Ballot, receipt_code, shard_of
+from vote.domain.ballot import Ballot, shard_of
 from vote.domain.competition import Competition
 from vote.domain.person import Person
+from vote.domain.receipt import receipt_code
 from vote.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from vote.worker.worker import Worker
 
@@ -112,7 +113,7 @@ def test_what_is_recorded_goes_on_behind_them(
 
     assert standing(owner, aside) == (dict.fromkeys(LOST, "a"), 24, 0)
     with owner.read() as tx:
-        for shard, at in positions.all_positions(tx).items():
+        for shard, at in shard_positions.all_positions(tx).items():
             newest = tx.execute(
                 "SELECT seq, chain FROM ballots WHERE shard = %s ORDER BY seq DESC LIMIT 1", (shard,)
             ).fetchone()
@@ -201,7 +202,7 @@ def test_a_ballot_that_comes_after_the_final_result_is_set_aside(
     ballot, shard = late(competition, log.shards, known.id), shard_of(competition.id, known.id, log.shards)
 
     with owner.transaction(by="tests") as tx:
-        at = positions.lock_shard(tx, shard)
+        at = shard_positions.lock_shard(tx, shard)
         assert at is not None
         assert at.epoch is not None
         entry = Entry(at.position + 1, str(ballot.id), ballot)

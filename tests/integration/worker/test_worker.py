@@ -10,7 +10,7 @@ from vote.actions import competitions as change
 from vote.actions.closing import finish_closing
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import competitions, positions, tallies, votes
+from vote.db import competitions, shard_positions, tallies, votes
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -41,7 +41,7 @@ def test_a_ballot_is_recorded_once_with_its_tally(
     assert counts(owner, competition) == {"a": 1, "b": 0}
     with owner.read() as tx:
         assert votes.choice_of(tx, competition.id, voter.id) == "a"
-        assert positions.count_recorded(tx) == 1
+        assert shard_positions.count_recorded(tx) == 1
 
 
 def test_the_last_ballot_counts_where_change_is_allowed(
@@ -81,7 +81,7 @@ def test_an_unreadable_entry_is_set_aside_and_blocks_nobody(
 
     with owner.read() as tx:
         rejected = tx.execute("SELECT shard, position, reason FROM rejected_ballots").fetchall()
-        assert positions.all_positions(tx)[shard].position == planted
+        assert shard_positions.all_positions(tx)[shard].position == planted
     assert [row[:2] for row in rejected] == [(shard, planted)]
     assert counts(owner, competition) == {"a": 1, "b": 0}
 
@@ -98,7 +98,7 @@ def test_a_ballot_of_an_unknown_voter_is_kept_aside_and_holds_the_final(
 
     assert not finish_closing(owner, competition.id, by="tests")
     with owner.read() as tx:
-        assert positions.count_unmatched(tx, competition.id) == 1
+        assert shard_positions.count_unmatched(tx, competition.id) == 1
 
 
 def test_closing_drains_before_it_is_final(
@@ -147,7 +147,7 @@ def test_a_wiped_log_begins_a_new_epoch_with_a_gap_and_knows_its_voters(
 
     assert (other.result, same.result) == ("already", "again")
     with owner.read() as tx:
-        assert shard in {gap.shard for gap in positions.open_gaps(tx)}
+        assert shard in {gap.shard for gap in shard_positions.open_gaps(tx)}
     assert counts(owner, competition) == {"a": 1, "b": 0}
 
 
@@ -173,7 +173,7 @@ def test_a_lost_tail_is_noticed(
     assert after.ready
     assert after.epoch != before.epoch
     with owner.read() as tx:
-        assert [gap.old_epoch for gap in positions.open_gaps(tx)] == [before.epoch]
+        assert [gap.old_epoch for gap in shard_positions.open_gaps(tx)] == [before.epoch]
     assert counts(owner, competition) == {"a": 1, "b": 0}
 
 
@@ -197,7 +197,7 @@ def test_a_replayed_log_changes_nothing(
 
     assert counts(owner, competition) == before
     with owner.read() as tx:
-        assert positions.count_recorded(tx) == 20
+        assert shard_positions.count_recorded(tx) == 20
 
 
 def test_another_number_of_shards_is_refused(worker: Worker, settings: Settings) -> None:

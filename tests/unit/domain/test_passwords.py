@@ -2,7 +2,7 @@
 
 import pytest
 
-from vote.domain.passwords import COMMON, TOO_CLOSE, TOO_COMMON, weakness
+from vote.domain.password_strength import COMMON, TOO_CLOSE, TOO_COMMON, weakness
 
 
 def test_the_list_has_ten_thousand_passwords_that_only_the_list_refuses() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vote.domain import policy
-from vote.domain.ballot import group_receipt, receipt_code, shard_of
+from vote.domain.ballot import shard_of
 from vote.domain.competition import (
     MAY_BECOME,
     Competition,
@@ -19,6 +19,7 @@ from vote.domain.competition import (
     state_to_begin_with,
 )
 from vote.domain.person import Person
+from vote.domain.receipt import group_receipt, receipt_code
 from vote.domain.tally import Tally
 from vote.errors import Conflict, NotAllowed, NotFound
 

@@ -9,7 +9,8 @@ import pytest
 from vote.live import connection as module
 from vote.live.admission import Viewer
 from vote.live.connection import LOGGED_OUT, POLICY, TOO_BIG, Connection
-from vote.live.hub import Hub, SnapshotMessage
+from vote.live.hub import Hub
+from vote.live.messages import SnapshotMessage
 
 Message = dict[str, Any]
 SOON_S = 5.0

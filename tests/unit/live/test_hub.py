@@ -4,7 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from vote.live.hub import Hub, SnapshotMessage, Watcher
+from vote.live.hub import Hub, Watcher
+from vote.live.messages import SnapshotMessage
 
 COMPETITIONS = (1, 2)
 competitions = st.sampled_from(COMPETITIONS)

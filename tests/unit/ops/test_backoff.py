@@ -1,8 +1,8 @@
-from vote.ops.backoff import Backoff
+from vote.ops.restart_backoff import RestartBackoff
 
 
 def test_a_part_is_started_at_once_then_later_and_later_up_to_five_seconds() -> None:
-    backoff = Backoff()
+    backoff = RestartBackoff()
 
     delays = [backoff.delay_s(alive_s=0) for _ in range(8)]
 
@@ -10,7 +10,7 @@ def test_a_part_is_started_at_once_then_later_and_later_up_to_five_seconds() -> 
 
 
 def test_ten_seconds_of_life_are_forgiven() -> None:
-    backoff = Backoff()
+    backoff = RestartBackoff()
     for _ in range(5):
         backoff.delay_s(alive_s=0)
 

@@ -17,7 +17,7 @@ from psycopg import IsolationLevel
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from vote.config import Settings
-from vote.db import backups, installation, positions, replication
+from vote.db import backups, installation, replication, shard_positions
 from vote.db.backups import Facts, Moment
 from vote.db.pool import Tx
 from vote.db.replication import Server
@@ -212,7 +212,7 @@ def _known(settings: Settings, label: str) -> _Known:
 
 
 def _positions(tx: Tx) -> dict[int, tuple[str | None, int]]:
-    return {shard: (held.epoch, held.position) for shard, held in positions.all_positions(tx).items()}
+    return {shard: (held.epoch, held.position) for shard, held in shard_positions.all_positions(tx).items()}
 
 
 def _wait_for_stream(stream: Path, known: _Known, tend: Callable[[], None]) -> None:

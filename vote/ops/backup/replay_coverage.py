@@ -9,9 +9,9 @@ from datetime import datetime
 
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import installation, positions
+from vote.db import installation, shard_positions
 from vote.db.pool import Tx
-from vote.db.positions import Position
+from vote.db.shard_positions import Position
 from vote.domain.installation import Installation
 from vote.errors import BackupUnusable, LogUnavailable
 from vote.ops.backup import manifest as manifests
@@ -46,7 +46,7 @@ def check_reach(
 def _out_of_reach(tx: Tx, settings: Settings, newer: Manifest) -> int:
     log = BallotLog(settings.log_url, settings.vote_shards, Installation(installation.find(tx)))
     try:
-        return sum(_lacking(position, newer, log) for position in positions.all_positions(tx).values())
+        return sum(_lacking(position, newer, log) for position in shard_positions.all_positions(tx).values())
     finally:
         log.close()
 

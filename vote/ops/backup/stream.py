@@ -14,7 +14,6 @@ from vote.db import replication
 from vote.db.pool import Tx
 from vote.db.replication import StreamProgress
 from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
-from vote.ops.backoff import Backoff
 from vote.ops.backup import archive, pg_clients
 from vote.ops.backup.archive import Flushed
 from vote.ops.backup.encryption import Recipient, recipient_of
@@ -22,6 +21,7 @@ from vote.ops.backup.folder import Folder, private_folder
 from vote.ops.backup.segments import parse_lsn
 from vote.ops.embedded.home import locked
 from vote.ops.process import Process, ProcessSpec
+from vote.ops.restart_backoff import RestartBackoff
 
 GUARD_S = 2.0
 TIMEOUT_S = 5.0  # for each query about the stream
@@ -42,7 +42,7 @@ class Stream:
         self._folder = Folder.from_settings(settings)
         self._recipient: Recipient = recipient_of(settings)
         self._report, self._synchronous = report, synchronous
-        self._backoff, self._start_at = Backoff(), 0.0
+        self._backoff, self._start_at = RestartBackoff(), 0.0
         self._process: Process | None = None
         self._kept_up_at, self._written = time.monotonic(), 0
 

@@ -9,7 +9,7 @@ import click
 
 from vote import config
 from vote.config import Settings
-from vote.db import positions
+from vote.db import shard_positions
 from vote.errors import ConfigError
 from vote.ops import environment
 from vote.ops.account import server_account
@@ -88,11 +88,11 @@ def _replay(settings: Settings) -> dict[int, int]:
     try:
         worker.prepare()
         with worker.db.read() as tx:
-            before = {shard: position.recorded for shard, position in positions.all_positions(tx).items()}
+            before = {shard: position.recorded for shard, position in shard_positions.all_positions(tx).items()}
         while not _is_drained(worker):
             worker.step()
         with worker.db.read() as tx:
-            after = positions.all_positions(tx)
+            after = shard_positions.all_positions(tx)
         return {shard: position.recorded - before.get(shard, 0) for shard, position in after.items()}
     finally:
         worker.close()
@@ -101,7 +101,7 @@ def _replay(settings: Settings) -> dict[int, int]:
 def _is_drained(worker: Worker) -> bool:
     shards = worker.log.describe_all()
     with worker.db.read() as tx:
-        recorded = positions.all_positions(tx)
+        recorded = shard_positions.all_positions(tx)
     return all(
         shard.ready and (shard.epoch, shard.last) == (recorded[shard.number].epoch, recorded[shard.number].position)
         for shard in shards

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
-from vote.db import integrity, positions
+from vote.db import integrity, shard_positions
 from vote.db.integrity import JournalRow
 from vote.db.pool import Tx
-from vote.db.positions import Position
-from vote.domain.ballot import Ballot, receipt_code
+from vote.db.shard_positions import Position
+from vote.domain.ballot import Ballot
 from vote.domain.chain import BEGINNING, ballot_digest, links
+from vote.domain.receipt import receipt_code
 from vote.ops.integrity.findings import Findings, OnProgress
 
 BOOK = "journal"
@@ -19,7 +20,11 @@ Follow = Mapping[str, set[str]]
 
 def check(tx: Tx, findings: Findings, progress: OnProgress) -> None:
     """Check every shard."""
-    keys, follow, heads = integrity.receipt_keys(tx), integrity.epochs_that_follow(tx), positions.all_positions(tx)
+    keys, follow, heads = (
+        integrity.receipt_keys(tx),
+        integrity.epochs_that_follow(tx),
+        shard_positions.all_positions(tx),
+    )
     unseen = set(heads)
     for shard, rows in groupby(integrity.journal(tx), key=lambda row: row.shard):
         unseen.discard(shard)

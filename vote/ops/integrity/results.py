@@ -6,7 +6,7 @@ from itertools import groupby
 from vote.db import integrity, reinstatements
 from vote.db.integrity import Candidate, Difference
 from vote.db.pool import Tx
-from vote.domain.ballot import receipt_code
+from vote.domain.receipt import receipt_code
 from vote.ops.integrity import journal
 from vote.ops.integrity.findings import Findings
 

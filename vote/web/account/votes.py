@@ -2,7 +2,7 @@
 
 from vote.db import votes
 from vote.db.pool import Tx
-from vote.domain.ballot import receipt_code
+from vote.domain.receipt import receipt_code
 from vote.web.api.competition_models import CorrectionOut
 from vote.web.api.me_models import OwnVote
 from vote.web.pages import corrections

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from vote.auth import TOKEN_HOURS
 from vote.db.users import Account
 from vote.domain.folding import password_key, trimmed
-from vote.domain.passwords import weakness
+from vote.domain.password_strength import weakness
 from vote.domain.person import Role
 from vote.input_limits import MAILED_TOKEN_MAX_CHARS, PASSWORD_MAX_CHARS
 

@@ -17,12 +17,10 @@ from pydantic import (
 
 from vote.domain import folding
 from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, Correction, State, Visibility
+from vote.input_limits import DESCRIPTION_MAX_CHARS, LABEL_MAX_CHARS, NAME_MAX_CHARS
 from vote.web import validation
 from vote.web.api.account_models import NEXT, Input, Output
 
-NAME_MAX_CHARS = 200
-DESCRIPTION_MAX_CHARS = 2000
-LABEL_MAX_CHARS = 200
 FIRST_YEAR, LAST_YEAR = 2000, 2199  # beyond these a time is a slip of the pen, and every store can hold what is between
 NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 NOTHING_TO_SEE = "This has no visible characters. Write some text."

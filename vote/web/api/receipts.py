@@ -11,9 +11,10 @@ from typing import Literal
 from flask import Blueprint, Response
 
 from vote.ballotlog.log import BallotLog
-from vote.db import competitions, positions, votes
+from vote.db import competitions, shard_positions, votes
 from vote.db.pool import Database
-from vote.domain.ballot import Ballot, group_receipt, receipt_code
+from vote.domain.ballot import Ballot
+from vote.domain.receipt import FORMAT, group_receipt, receipt_code
 from vote.errors import NotFound, Unavailable
 from vote.services.container import Services
 from vote.web import request_context
@@ -23,7 +24,6 @@ from vote.web.api.operations import Operation, answer, describe
 
 receipts = Blueprint("receipts", __name__, url_prefix="/api/receipts")
 
-RECEIPT = re.compile(r"(?:[A-Z2-7]{4}-){3}[A-Z2-7]{4}")
 SHAPE = re.compile(r"(?:[A-Z0-9]{4}-){3}[A-Z0-9]{4}")  # of what somebody may have read wrongly: 0 for O, 1 for I
 TYPED_MAX_CHARS = 100
 LOOK_THROUGH = 10_000  # entries at most; computing their receipts takes some 50 ms
@@ -59,7 +59,7 @@ def show(code: str) -> Response:
 def status_of(services: Services, typed: str) -> Status:
     """Where the vote with this receipt is. Raises NotFound; Unavailable when it cannot be said at the moment."""
     receipt = group_receipt(typed[:TYPED_MAX_CHARS])
-    if not RECEIPT.fullmatch(receipt):
+    if not FORMAT.fullmatch(receipt):
         raise NotFound(NO_SUCH_RECEIPT)
     if _is_recorded(services.db, receipt):
         return "recorded"
@@ -92,7 +92,7 @@ def _is_in_log(db: Database, log: BallotLog, receipt: str) -> bool:
 def _unrecorded(db: Database, log: BallotLog) -> Iterator[list[Ballot]]:
     """Ballots of the log that are not recorded yet, in chunks."""
     with db.read() as tx:
-        recorded = positions.all_positions(tx)
+        recorded = shard_positions.all_positions(tx)
     left = LOOK_THROUGH
     for shard in log.describe_all():
         at = recorded.get(shard.number)

@@ -12,9 +12,9 @@ from flask import Blueprint, render_template, request
 from vote.db import competitions, gaps, tallies, votes
 from vote.db.gaps import GapSummary
 from vote.domain import policy
-from vote.domain.ballot import group_receipt
 from vote.domain.competition import Competition
 from vote.domain.person import Person
+from vote.domain.receipt import group_receipt
 from vote.domain.tally import Tally
 from vote.errors import NotFound, Unavailable
 from vote.services.container import Services

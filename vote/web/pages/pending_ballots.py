@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from vote.actions import closing
 from vote.ballotlog.entries import Entry
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Tx
-from vote.db.positions import OpenGap
+from vote.db.shard_positions import OpenGap
 from vote.domain.ballot import Ballot
 from vote.domain.competition import Competition
 from vote.errors import LogUnavailable
@@ -39,7 +39,7 @@ def ballots(services: Services, tx: Tx, competition_id: int | None = None) -> Pe
     Markers and other entries do not count. Where a shard has more than LOOK_THROUGH entries to go, the rest of them
     count as ballots.
     """
-    recorded = positions.all_positions(tx)
+    recorded = shard_positions.all_positions(tx)
     found, is_exact = 0, True
     try:
         for shard in services.log.describe_all():

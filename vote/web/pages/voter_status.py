@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vote.db import competitions, votes
-from vote.domain.ballot import receipt_code
 from vote.domain.competition import Competition
 from vote.domain.person import Person
+from vote.domain.receipt import receipt_code
 from vote.errors import LogUnavailable
 from vote.services.container import Services
 

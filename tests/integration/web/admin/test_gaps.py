@@ -9,7 +9,7 @@ from tests.integration.clients import PASSWORD, ApiClient, Browser
 from vote.actions import competitions as change
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -71,7 +71,7 @@ def test_an_organiser_sees_that_an_admin_must_decide(
 
 def numbers(owner: Database) -> list[str]:
     with owner.read() as tx:
-        return [str(gap.id) for gap in positions.open_gaps(tx)]
+        return [str(gap.id) for gap in shard_positions.open_gaps(tx)]
 
 
 def test_gaps_are_decided_together_after_being_asked_about(

@@ -10,8 +10,8 @@ from tests.integration.clients import ApiClient, wait_until
 from tests.servers import Pair
 from vote.config import Settings
 from vote.db.users import Account
-from vote.domain.ballot import receipt_code
 from vote.domain.competition import Competition
+from vote.domain.receipt import receipt_code
 from vote.services.container import Services
 from vote.web.api import receipts
 from vote.worker.worker import Worker

@@ -9,8 +9,8 @@ from tests.integration.clients import PASSWORD, ApiClient, Browser
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.users import Account
-from vote.domain.ballot import receipt_code
 from vote.domain.competition import Competition
+from vote.domain.receipt import receipt_code
 from vote.worker.worker import Worker
 
 NEW = "Pass1234!?"

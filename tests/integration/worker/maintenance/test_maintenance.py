@@ -3,7 +3,7 @@
 import pytest
 
 from tests.integration.worker.maintenance.maintained import Execute, step
-from vote.db import positions, users
+from vote.db import shard_positions, users
 from vote.db.pool import Database
 from vote.worker.maintenance import Maintenance
 from vote.worker.worker import Worker
@@ -20,7 +20,7 @@ def test_the_worker_does_it_by_itself_about_once_a_minute(worker: Worker, monkey
 
     assert done == ["sign", "mark", "trim", "forget", "retire"]
     with worker.db.read() as tx:
-        assert positions.count_recorded(tx) == 0
+        assert shard_positions.count_recorded(tx) == 0
 
 
 def test_revocations_without_effect_are_deleted(owner: Database, keeper: Maintenance, execute: Execute) -> None:

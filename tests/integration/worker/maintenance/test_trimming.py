@@ -7,7 +7,7 @@ from tests.casting import cast
 from tests.integration.worker.maintenance.maintained import Execute, MakeCompetition, MakeUser, backup, entries, step
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Database
 from vote.worker import maintenance
 from vote.worker.maintenance import Maintenance
@@ -80,7 +80,7 @@ def test_a_database_restored_to_before_the_trim_leaves_a_gap_also_while_the_log_
     step(worker)
 
     with owner.read() as tx:
-        (gap,) = positions.open_gaps(tx)
+        (gap,) = shard_positions.open_gaps(tx)
     now = log.describe(long_shard)
     assert (gap.shard, gap.old_epoch, gap.old_position, gap.new_epoch) == (
         *(long_shard, epoch, restored.position, now.epoch),

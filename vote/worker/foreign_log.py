@@ -5,7 +5,7 @@ another installation's log would change what that installation runs.
 """
 
 from vote.ballotlog.log import BallotLog
-from vote.db import positions
+from vote.db import shard_positions
 from vote.db.pool import Database
 from vote.errors import ForeignLog, LogUnavailable
 
@@ -15,7 +15,7 @@ ACTOR = "worker"
 def check(db: Database, log: BallotLog) -> None:
     """Raise ForeignLog unless every shard is this installation's, or may be claimed (`claim`)."""
     with db.read() as tx:
-        recorded = positions.all_positions(tx)
+        recorded = shard_positions.all_positions(tx)
     for shard, (owner, epoch) in enumerate(log.owners()):
         known = recorded[shard].epoch if shard in recorded else None
         if owner != log.installation.id and (owner or epoch not in ("", known)):
@@ -33,7 +33,7 @@ def claim(db: Database, log: BallotLog) -> None:
         if owner == log.installation.id:
             continue
         with db.transaction(by=ACTOR) as tx:
-            position = positions.lock_shard(tx, shard)
+            position = shard_positions.lock_shard(tx, shard)
             if position is None:
                 raise LogUnavailable(f"Another worker holds shard {shard} of the ballot log.")
             if owner or epoch not in ("", position.epoch):

@@ -5,7 +5,7 @@ LONGEST_S = 5.0
 HEALTHY_S = 10.0
 
 
-class Backoff:
+class RestartBackoff:
     """Restart at once, then after 0.2 s, doubling to 5 s; a life of 10 s resets it."""
 
     def __init__(self) -> None:

@@ -6,10 +6,8 @@ the database is away nothing is published and nothing is lost: the next reading 
 """
 
 import asyncio
-import json
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import psycopg
@@ -18,10 +16,9 @@ import structlog
 from vote.db import competitions, tallies
 from vote.db.pool import Database, Tx
 from vote.domain.competition import Competition
-from vote.domain.page_state import page_state
 from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
-from vote.live.hub import Kind, SnapshotMessage
+from vote.live.messages import CompetitionView, view_of
 
 INTERVAL_S = 0.25  # from the start of one reading to the next: faster than eyes follow a bar, and one query
 REST_S = 0.05  # after a reading that took longer: a slow database gets a pause
@@ -35,21 +32,7 @@ logger = structlog.get_logger()
 Reading = tuple[dict[int, Tally], dict[int, Competition]]
 
 
-@dataclass(frozen=True, slots=True)
-class CompetitionView:
-    """A competition as it is shown: its rules, never older than its figures, and one message of each kind, ready to send."""
-
-    competition: Competition
-    figures: SnapshotMessage
-    state: SnapshotMessage
-    page: SnapshotMessage
-
-    def of_kind(self, kind: Kind) -> SnapshotMessage:
-        """Return the message of this kind."""
-        return self.figures if kind == "figures" else self.state if kind == "state" else self.page
-
-
-class Feed:
+class TallyPoller:
     """Polls what is watched. Belongs to one event loop.
 
     `watched` returns the competitions to follow. `on_change` is called in the loop with each view that changed, or with why
@@ -156,7 +139,7 @@ class Feed:
         known = self._views.get(competition)
         if tally is not None and rules is not None:
             self._behind_since.pop(competition, None)
-            self._views[competition] = view = _view(tally, rules)
+            self._views[competition] = view = view_of(tally, rules)
             self._on_change(competition, view)
         elif tally is None or self._is_new(tally):  # deleted, now or between the two statements
             self._forget(competition, "gone")
@@ -200,21 +183,3 @@ def _refuse(requested: "dict[int, asyncio.Future[CompetitionView | None]]") -> N
         if not future.done():
             future.set_exception(DatabaseUnavailable())
             future.exception()  # retrieved, so that asyncio does not complain when every caller has gone away
-
-
-def _view(tally: Tally, rules: Competition) -> CompetitionView:
-    # The state is the tally's: visibility is judged by the state in which the votes were counted.
-    competition = replace(rules, state=tally.state)
-    number, snapshot, known = tally.competition, tally.snapshot(), page_state(competition)
-    return CompetitionView(
-        competition,
-        SnapshotMessage(number, tally.version, _json(snapshot)),
-        SnapshotMessage(
-            number, known["revision"], _json({"competition": number, "version": known["revision"], **known}), "state"
-        ),
-        SnapshotMessage(number, tally.version, _json({**snapshot, "page": known}), "page"),
-    )
-
-
-def _json(message: Mapping[str, object]) -> str:
-    return json.dumps(message, separators=(",", ":"))

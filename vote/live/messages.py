@@ -1,0 +1,63 @@
+"""The messages that watchers are sent over a WebSocket: each kind, what is in it, and its bytes on the wire."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from websockets.frames import Frame, Opcode
+
+from vote.domain.competition import Competition
+from vote.domain.page_state import page_state
+from vote.domain.tally import Tally
+
+# figures: the tally's snapshot. state: what a page knows (`domain/page_state.py`), without figures. page: both.
+Kind = Literal["figures", "state", "page"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotMessage:
+    """One message as text and as `frame`, the bytes on the wire (RFC 6455), which all watchers share."""
+
+    competition: int
+    version: int
+    text: str
+    kind: Kind = "figures"
+    frame: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame", Frame(Opcode.TEXT, self.text.encode()).serialize(mask=False))
+
+
+@dataclass(frozen=True, slots=True)
+class CompetitionView:
+    """A competition as it is shown: its rules, never older than its figures, and one message of each kind, ready to send."""
+
+    competition: Competition
+    figures: SnapshotMessage
+    state: SnapshotMessage
+    page: SnapshotMessage
+
+    def of_kind(self, kind: Kind) -> SnapshotMessage:
+        """Return the message of this kind."""
+        return self.figures if kind == "figures" else self.state if kind == "state" else self.page
+
+
+def view_of(tally: Tally, rules: Competition) -> CompetitionView:
+    """Return what watchers are sent of a competition with this tally."""
+    # The state is the tally's: visibility is judged by the state in which the votes were counted.
+    competition = replace(rules, state=tally.state)
+    number, snapshot, known = tally.competition, tally.snapshot(), page_state(competition)
+    return CompetitionView(
+        competition,
+        SnapshotMessage(number, tally.version, _json(snapshot)),
+        SnapshotMessage(
+            number, known["revision"], _json({"competition": number, "version": known["revision"], **known}), "state"
+        ),
+        SnapshotMessage(number, tally.version, _json({**snapshot, "page": known}), "page"),
+    )
+
+
+def _json(message: Mapping[str, object]) -> str:
+    return json.dumps(message, separators=(",", ":"))
