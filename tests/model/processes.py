@@ -1,5 +1,6 @@
 """A web process and a frozen worker, without HTTP and without a process: parts that a rule starts, hinders and ends."""
 
+import json
 import threading
 from contextlib import suppress
 from types import SimpleNamespace
@@ -14,7 +15,6 @@ from vote.casting.acknowledged_marks import AcknowledgedMarks
 from vote.casting.endpoint import VoteEndpoint
 from vote.casting.vote_request import VoteRequest
 from vote.errors import NotFound, Unavailable, VoteError
-from vote.server.middleware import LINE, REQUEST_ID
 from vote.server.problems import status_of
 from vote.services.rate_limits import RateLimits
 from vote.worker.drain import drain
@@ -31,13 +31,12 @@ class Web:
             settings=world.settings,
             db=world.db,
             installation=world.installation,
-            limits=RateLimits.from_settings(world.settings),
-            confirmed=confirmed,
+            rate_limits=RateLimits.from_settings(world.settings),
+            email_confirmation=confirmed,
         )
         self._acknowledged = AcknowledgedMarks(self.box, world.db)
         unused: Any = None
         self._casting = VoteEndpoint(services, self.box, unused, unused, unused)
-        self._casting.limit.number = lambda _: 0  # type: ignore[method-assign]  # the limit on votes is not the model's
 
     async def knows(self, competition: int) -> bool:
         """Whether it takes ballots for this competition at all: it has the receipt key."""
@@ -60,14 +59,14 @@ class Web:
 
     async def press(self, ballot: str, cast: Cast) -> tuple[int, object]:
         """Status and receipt, as a voter is told them."""
-        scope = {REQUEST_ID: ballot, LINE: {}}
-        who: Any = SimpleNamespace(user_id=cast.key[1])
-        attempt = VoteRequest(cast.key[0], who, cast.choice, session={})
+        who: Any = SimpleNamespace(user_id=cast.key[1], via="bearer")
+        vote = VoteRequest(cast.key[0], who, cast.choice, session={})
         try:
-            told = await self._casting._told(scope, attempt)
+            outcome = await self._casting._cast(vote, ballot_id=ballot)
+            response = await self._casting._answer(vote, outcome, as_page=False)
         except VoteError as error:
             return status_of(error), None
-        return told.status, told.body["receipt"]
+        return response.status, json.loads(response.body)["receipt"]
 
 
 class Zombie:
