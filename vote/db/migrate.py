@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -37,7 +38,7 @@ def upgrade(url: str) -> tuple[str | None, str]:
     """Apply the missing migrations to the database at `url` (a postgresql:// URL of its owner).
 
     Returns the revisions before and after; a second call changes nothing. Raises DatabaseUnavailable when it cannot
-    connect, ConfigError when the server is older than PostgreSQL 15.
+    connect or a lock is not free within LOCK_TIMEOUT, ConfigError when the server is older than PostgreSQL 15.
     """
     options = {**tcp_keepalive.for_postgres(url), "connect_timeout": CONNECT_TIMEOUT_S}
     engine = create_engine(_for_alchemy(url), poolclass=NullPool, connect_args=options)
@@ -51,6 +52,8 @@ def upgrade(url: str) -> tuple[str | None, str]:
             return before, newest()
     except OperationalError as error:
         raise DatabaseUnavailable(f"The database cannot be migrated: {error.orig}") from error
+    except psycopg.OperationalError as error:  # of a migration itself, which the driver runs: a lock that is not free
+        raise DatabaseUnavailable(f"The database cannot be migrated: {error}") from error
     finally:
         engine.dispose()
 

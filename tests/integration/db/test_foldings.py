@@ -17,6 +17,7 @@ from tests.servers import Pair
 from vote.config import DatabaseTarget
 from vote.db import account_search, migrate, users
 from vote.db.pool import Database
+from vote.errors import DatabaseUnavailable
 
 MakeDatabase = Callable[[str], str]
 
@@ -136,3 +137,18 @@ def test_web_processes_of_the_version_before_still_write_accounts(database_url: 
         connection.execute("UPDATE users SET email_key = 'k@xn--x', email = 'K@ü' WHERE username = 'old'")
         connection.execute("UPDATE users SET email = 'k@ü' WHERE username = 'old'")
         assert connection.execute("SELECT email_key FROM users").fetchall() == [("k@xn--x",)]
+
+
+def test_a_migration_that_finds_a_table_locked_says_so_and_changes_nothing(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_database("C.UTF-8")
+    upgrade_to(url, "0010")
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "50ms")
+
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE users")
+        with pytest.raises(DatabaseUnavailable, match=r"cannot be migrated: .*lock timeout"):
+            migrate.upgrade(url)
+
+    assert migrate.upgrade(url) == ("0010", migrate.newest())
