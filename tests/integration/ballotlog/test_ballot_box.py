@@ -1,6 +1,7 @@
 """The ballot box and the log's functions on a real Valkey (or Redis): one person one vote, deadlines, cold shards."""
 
 import asyncio
+import itertools
 import secrets
 import threading
 import time
@@ -162,17 +163,19 @@ def test_a_restarted_log_is_cold_until_a_worker_has_compared_it(
 def test_who_stops_waiting_keeps_nobody_else_waiting(
     settings: Settings, worker: Worker, make_competition: Make
 ) -> None:
-    """They share a call; the ballot of who has gone is cast all the same."""
+    """They share a call and a shard; the ballot of who has gone is cast all the same."""
     competition = make_competition()
+    shards = settings.vote_shards
+    wanted = shard_of(competition.id, 1, shards)
+    neighbour = next(voter for voter in itertools.count(2) if shard_of(competition.id, voter, shards) == wanted)
 
     async def run() -> tuple[Outcome, Outcome]:
         box = box_of(settings)
-        ballots = [(1, "a"), (2, "a")]
         gone, here = (
             asyncio.create_task(
-                box.cast(competition=competition.id, voter=voter, choice=choice, ballot_id=secrets.token_hex(16))
+                box.cast(competition=competition.id, voter=voter, choice="a", ballot_id=secrets.token_hex(16))
             )
-            for voter, choice in ballots
+            for voter in (1, neighbour)
         )
         await asyncio.sleep(0)  # both are in the box
         gone.cancel()
