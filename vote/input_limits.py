@@ -135,7 +135,7 @@ TABLE = (
         "votes",
         400,
         "of an account at once, 20 a second",
-        "vote.services.rate_limiter:TokenBuckets",
+        "vote.services.rate_limiter:LocalRateLimiter",
         "429",
         "LIMIT_VOTES_BURST",
     ),

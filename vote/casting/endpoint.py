@@ -31,7 +31,7 @@ from vote.server import problems
 from vote.server.middleware import LINE, REQUEST_ID
 from vote.server.raw_response import RawResponse, Receive, Scope, Send, send_response
 from vote.services.container import Services
-from vote.services.rate_limiter import TokenBuckets
+from vote.services.rate_limiter import LocalRateLimiter
 
 ErrorPage = Callable[[VoteError, Scope], Awaitable[bytes]]
 
@@ -51,7 +51,7 @@ class VoteEndpoint:
         self._error_page = error_page
         self._box = box
         self._reader = VoteRequestReader(services, authenticator, cookie)
-        self._limit = TokenBuckets(services.rate_limits.votes)
+        self._limiter = LocalRateLimiter()
         self.receipt_keys = ReceiptKeys(services.db)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, competition: int) -> None:
@@ -61,7 +61,8 @@ class VoteEndpoint:
         try:
             form = parse(await read_body(receive, header("content-length")), header("content-type") or "")
             vote = self._reader.read(competition, header, form)
-            self._limit.consume(f"user:{vote.who.user_id}")  # after CSRF: a forged form counts against nobody
+            # After CSRF: a forged form counts against nobody.
+            self._limiter.acquire(self._services.rate_limits.votes, f"user:{vote.who.user_id}")
             outcome = await self._cast(vote, ballot_id=scope[REQUEST_ID])
             scope[LINE].update(vote_response.log_fields(outcome, competition))
             response = await self._answer(vote, outcome, as_page=wants_page(header))
@@ -74,9 +75,9 @@ class VoteEndpoint:
 
     async def _cast(self, vote: VoteRequest, *, ballot_id: str) -> Outcome:
         """Cast the ballot. Nothing is asked of the log before a receipt can be given and the voter may vote."""
-        choice = vote.checked_choice()
         if self._services.email_confirmation.needs_lookup(vote.who):
             await asyncio.to_thread(self._services.email_confirmation.check, vote.who, vote.competition)
+        choice = vote.checked_choice()
         await self.receipt_keys.key_of(vote.competition)
         return await self._box.cast(
             competition=vote.competition, voter=vote.who.user_id, choice=choice, ballot_id=ballot_id

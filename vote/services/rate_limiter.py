@@ -6,7 +6,7 @@ each process allows its share, so that together they never allow more than twice
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import files
 
 import structlog
@@ -27,17 +27,17 @@ logger = structlog.get_logger()
 
 
 def script() -> str:
-    """The text of `rate_limiter.lua`."""
+    """Return the text of `rate_limiter.lua`."""
     return (files("vote.services") / "rate_limiter.lua").read_text("utf-8")
 
 
 def key_of(installation: str | None, limit: RateLimit, subject: str) -> str:
-    """The bucket of a subject of an installation, such as `user:7` or a network."""
+    """Return the key of a subject's bucket in an installation; a subject is `user:7` or a network."""
     return f"{PREFIX}:{installation}:{{{limit.name}}}:{subject}"
 
 
 def refuse(limit: RateLimit, wait_us: float) -> TooManyRequests:
-    """The error for somebody who has to wait, counted and told."""
+    """Return the error for somebody who has to wait, and count it."""
     LIMITED.labels(limit.name).inc()
     return TooManyRequests(wait_us / MICROSECONDS)
 
@@ -49,7 +49,8 @@ class RateLimiter:
         """`processes` is how many count alone when Redis is away, or the installation not known."""
         self._installation = installation
         self._script = redis_client.connect(url, timeout_s=TIMEOUT_S).register_script(script())
-        self._local = LocalRateLimiter(processes)
+        self._processes = processes
+        self._local = LocalRateLimiter()
         self._best_effort = BestEffortRedis()
         self._firsts: dict[str, DeferredCounter] = {}
 
@@ -61,7 +62,7 @@ class RateLimiter:
             raise refuse(limit, wait_us)
 
     def acquire_after_first(self, limit: RateLimit, subject: str) -> None:
-        """The same, but the first one in a while asks nobody and is counted with the second one (`first_in_span.py`)."""
+        """The same, but the first one in a while asks nobody and is counted with the second one (`deferred_counter.py`)."""
         firsts = self._firsts.get(limit.name) or self._firsts.setdefault(limit.name, DeferredCounter(limit.span_s))
         number = firsts.cost(subject, time.monotonic())
         if number:
@@ -76,58 +77,40 @@ class RateLimiter:
         self._script.registered_client.close()
 
     def _consume(self, limit: RateLimit, subject: str, cost: int) -> float:
-        owner, waits = self._installation.id, None
+        owner, wait_us = self._installation.id, None
         key = key_of(owner, limit, subject)
         if owner is not None:
-            waits = self._best_effort.ask(lambda: self._script(keys=[key], args=[limit.interval_us, limit.burst, cost]))
-        return self._local.consume(limit, [key], [cost])[0] if waits is None else float(waits[0])
+            arguments = [limit.interval_us, limit.burst, cost]
+            wait_us = self._best_effort.ask(lambda: self._script(keys=[key], args=arguments))
+        if wait_us is None:
+            return self._local.consume(limit.shared_by(self._processes), key, cost)
+        return float(wait_us)
 
 
 class LocalRateLimiter:
-    """The buckets of one process, by its own clock: the same rule as `rate_limiter.lua`."""
+    """Token buckets of one process, by its own clock: the same rule as `rate_limiter.lua`. Safe in threads."""
 
-    def __init__(self, processes: int) -> None:
-        self._processes = processes
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._empty_at: dict[str, float] = {}  # oldest first
         self._lock = threading.Lock()
 
-    def consume(self, limit: RateLimit, keys: Sequence[str], costs: Sequence[int]) -> list[float]:
-        """Microseconds to wait for each key, 0 where they went in."""
-        share = limit.shared_by(self._processes)
-        now = time.monotonic() * MICROSECONDS
-        with self._lock:
-            return [self._consume(share, key, cost, now) for key, cost in zip(keys, costs, strict=True)]
+    def acquire(self, limit: RateLimit, subject: str) -> None:
+        """Count one. Raises TooManyRequests, and counts nothing, when there is no room."""
+        wait_us = self.consume(limit, subject)
+        if wait_us > 0:
+            raise refuse(limit, wait_us)
 
-    def _consume(self, share: RateLimit, key: str, cost: int, now: float) -> float:
-        empty = max(now, self._empty_at.pop(key, now)) + share.interval_us * cost
-        over = empty - now - share.interval_us * share.burst
-        if cost > 0 and over > 0:
-            empty -= share.interval_us * cost
-        if empty > now:
-            self._empty_at[key] = empty
-        while len(self._empty_at) > SUBJECTS_MAX:
-            del self._empty_at[next(iter(self._empty_at))]
-        return max(0.0, over) if cost > 0 else 0.0
-
-
-class TokenBuckets:
-    """A token bucket per subject in this process alone, for code that cannot wait. The whole limit counts in each process.
-
-    Each subject is one number: the moment (monotonic µs) when its bucket is full again (GCRA). Belongs to one event loop.
-    """
-
-    def __init__(self, limit: RateLimit, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit, self._clock = limit, clock
-        self._capacity_us = limit.interval_us * limit.burst
-        self._full_at: dict[str, float] = {}  # oldest first
-
-    def consume(self, subject: str) -> None:
-        """Take a token. Raises TooManyRequests, and takes none, when the bucket is empty."""
+    def consume(self, limit: RateLimit, key: str, cost: int = 1) -> float:
+        """Count `cost`, and return 0; the microseconds to wait, and count nothing, when there is no room."""
         now = self._clock() * MICROSECONDS
-        full = max(now, self._full_at.pop(subject, now)) + self._limit.interval_us
-        over = full - now - self._capacity_us
-        self._full_at[subject] = full if over <= 0 else full - self._limit.interval_us
-        if len(self._full_at) > SUBJECTS_MAX:
-            del self._full_at[next(iter(self._full_at))]
-        if over > 0:
-            raise refuse(self._limit, over)
+        with self._lock:
+            empty = max(now, self._empty_at.pop(key, now)) + limit.interval_us * cost
+            over = empty - now - limit.interval_us * limit.burst
+            if cost > 0 and over > 0:
+                empty -= limit.interval_us * cost
+            if empty > now:
+                self._empty_at[key] = empty
+            while len(self._empty_at) > SUBJECTS_MAX:
+                del self._empty_at[next(iter(self._empty_at))]
+        return max(0.0, over) if cost > 0 else 0.0

@@ -4,10 +4,11 @@ import pytest
 
 from vote.errors import TooManyRequests
 from vote.services import rate_limiter
-from vote.services.rate_limiter import TokenBuckets
+from vote.services.rate_limiter import LocalRateLimiter
 from vote.services.rate_limits import MICROSECONDS, RateLimit
 
 BURST, PER_S = 400, 20
+LIMIT = RateLimit("tests", burst=BURST, interval_us=MICROSECONDS // PER_S)
 
 
 class Clock:
@@ -20,13 +21,13 @@ class Clock:
         return self.now
 
 
-def buckets(clock: Clock) -> TokenBuckets:
-    return TokenBuckets(RateLimit("tests", burst=BURST, interval_us=MICROSECONDS // PER_S), clock=clock)
+def buckets(clock: Clock) -> LocalRateLimiter:
+    return LocalRateLimiter(clock=clock)
 
 
-def passes(limit: TokenBuckets, subject: str = "user:1") -> bool:
+def passes(limit: LocalRateLimiter, subject: str = "user:1") -> bool:
     try:
-        limit.consume(subject)
+        limit.acquire(LIMIT, subject)
     except TooManyRequests:
         return False
     return True
@@ -46,10 +47,10 @@ def test_a_burst_passes_and_then_the_rate() -> None:
 def test_who_is_refused_hears_how_long_to_wait_and_is_not_counted() -> None:
     limit = buckets(clock := Clock())
     for _ in range(BURST):
-        limit.consume("user:1")
+        limit.acquire(LIMIT, "user:1")
 
     with pytest.raises(TooManyRequests) as refused:
-        limit.consume("user:1")
+        limit.acquire(LIMIT, "user:1")
 
     assert refused.value.retry_after_s == 1, "whole seconds, rounded up"
     clock.now += 1 / PER_S
@@ -61,6 +62,6 @@ def test_what_is_remembered_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = buckets(Clock())
 
     for account in range(10):
-        limit.consume(f"user:{account}")
+        limit.acquire(LIMIT, f"user:{account}")
 
-    assert len(limit._full_at) == 3
+    assert len(limit._empty_at) == 3
