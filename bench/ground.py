@@ -19,7 +19,7 @@ from vote import config
 from vote.actions import competitions
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import installation, migrate, users
+from vote.db import installation, migrate, synthetic_voters, users
 from vote.db.pool import Database
 from vote.domain.installation import Installation
 from vote.domain.person import Person
@@ -27,6 +27,7 @@ from vote.domain.person import Person
 ROOT = Path(__file__).parent.parent
 WEB_PROCESSES = 2
 PLAIN = "vote_plain"
+FIRST_VOTER = 1_000_001
 NO_PASSWORD = "pbkdf2:sha256:600000$bench$" + "00" * 32  # nobody logs in with it
 PARTS = ("web", "worker", "reports", "backup")
 
@@ -108,24 +109,15 @@ def _environment(pair: Pair, folder: Path) -> dict[str, str]:
 
 
 def _insert_voters(pair: Pair, count: int) -> int:
-    """Make voters in one statement; the audit of each is left out, which takes a superuser. Returns the first id.
+    """Make voters; the audit of each is left out, which takes a superuser. Returns the first id.
 
     Numbers in a row, unlike those of real accounts: a crowd is then a range.
     """
     with psycopg.connect(pair.superuser_url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
-        row = connection.execute(
-            "WITH made AS (INSERT INTO users (id, username, email, email_key, password_hash)"
-            " SELECT 1000000 + n, 'voter-' || n, address, address, %s"
-            " FROM generate_series(1, %s) n, LATERAL (SELECT 'voter-' || n || '@example.com') AS made_up (address)"
-            " RETURNING id)"
-            " SELECT min(id), max(id) FROM made",
-            (NO_PASSWORD, count),
-        ).fetchone()
-        assert row is not None
-        assert row[1] - row[0] + 1 == count, "the ids of the voters have a gap"
+        synthetic_voters.insert(connection, prefix="voter", count=count, first_id=FIRST_VOTER)
         connection.execute("VACUUM ANALYZE users")
-        return int(row[0])
+    return FIRST_VOTER
 
 
 def _copy_database(pair: Pair) -> None:

@@ -1,7 +1,9 @@
-"""The load generator: keep-alive connections, each sending its next request when its answer is there (closed loop).
+"""The closed-loop load generator: each keep-alive connection sends its next request when its answer is there (saturation).
 
-It runs in a process of its own and does as little as it can per request: the bytes are made before the clock starts, and
-of an answer it reads the status and the length. Bounded in requests and in time; it only ever talks to this machine.
+It is not the open-loop client of `vote load`, which `bench.stream` uses: at saturation, on the same cores, what the client
+takes is missing to the server, so it does as little as it can per request. The bytes are made before the clock starts, and
+of an answer it reads the status and the length, without a parser, a queue or a callback per request. It runs in a process of
+its own, bounded in requests and in time, and only ever talks to this machine.
 """
 
 import asyncio

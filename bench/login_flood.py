@@ -99,7 +99,7 @@ def _turn(
         flood = pool.submit(load.send, job, _guesses())
         time.sleep(RISING_S)
     told = pool.submit(stream.send, votes).result()
-    waits = [1000 * (one.accepted - one.sent) for one in told]
+    waits = [1000 * (one.accepted - one.due) for one in told]
     return Turn(percentile(waits, 0.50), percentile(waits, 0.99), {} if flood is None else _told(flood.result()))
 
 

@@ -1,7 +1,6 @@
-"""`python -m bench.servers`: the same votes and the same bare app under uvicorn, and under granian by ASGI and by RSGI.
+"""`python -m bench.servers`: the same votes and the same bare app under uvicorn and under granian, by ASGI and RSGI.
 
-For the decision which server stands before the front door (`docs/adr/`). Under uvicorn votes go the short way of
-`express_protocol.py`, under RSGI the same short way, under granian's ASGI the endpoint.
+For the decision which server stands before the front door (`docs/adr/`).
 """
 
 import contextlib
@@ -20,42 +19,28 @@ GRANIAN = ("--workers", str(WEB_PROCESSES), "--loop", "uvloop", "--no-access-log
 
 def main() -> int:
     """Measure in turns, print a table."""
-    _print(contest.run("python -m bench.servers", __doc__, _all, voting=3))
+    _print(contest.run("python -m bench.servers", __doc__, _all, voting=2))
     return 0
 
 
 def _all(ground: Ground) -> Iterator[contextlib.AbstractContextManager[Contestant]]:
-    rsgi, asgi = "bench.granian_app:app", "vote.asgi:app"
     yield contest.named("bare, uvicorn", bare_app(ground), is_bare=True)
     yield contest.named("bare, granian ASGI", _granian(ground, "asgi", "bench.bare:app"), is_bare=True)
-    yield contest.named("bare, granian RSGI", _granian(ground, "rsgi", rsgi), is_bare=True)
+    yield contest.named("bare, granian RSGI", _granian(ground, "rsgi", "bench.granian_app:app"), is_bare=True)
     yield contest.named("votes, uvicorn", front_door(ground), is_bare=False)
-    yield contest.named("votes, granian ASGI", _granian(ground, "asgi", asgi), is_bare=False)
-    yield contest.named("votes, granian RSGI", _granian(ground, "rsgi", rsgi, BENCH_RSGI="votes"), is_bare=False)
+    yield contest.named("votes, granian ASGI", _granian(ground, "asgi", "vote.asgi:app"), is_bare=False)
 
 
 @contextlib.contextmanager
-def _granian(ground: Ground, interface: str, app: str, **more: str) -> Iterator[Server]:
+def _granian(ground: Ground, interface: str, app: str) -> Iterator[Server]:
     port = free_port()
     name = f"granian-{port}"
     (ground.folder / name).mkdir()
-    environment = (
-        ground.environment | {"PROMETHEUS_MULTIPROC_DIR": str(ground.folder / name), "PYTHONPATH": str(ROOT)} | more
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--host",
-        HOST,
-        "--port",
-        str(port),
-        "--interface",
-        interface,
-        *GRANIAN,
-        app,
-    ]
-    with running(ground, name, command, environment, path=f"http://{HOST}:{port}/health") as process:
+    own = {"PROMETHEUS_MULTIPROC_DIR": str(ground.folder / name), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "granian", "--host", HOST, "--port", str(port), "--interface", interface]
+    with running(
+        ground, name, [*command, *GRANIAN, app], ground.environment | own, path=f"http://{HOST}:{port}/health"
+    ) as process:
         yield Server(port, (process.pid, ground.pair.log_pid))
 
 

@@ -100,7 +100,7 @@ def _measure(
         other.start()
     seen.told = attack(server.port, seconds)
     with contextlib.suppress(RuntimeError, TimeoutError):  # votes that were not taken show as none
-        seen.votes_ms = [1000 * (one.accepted - one.sent) for one in cast.result()]
+        seen.votes_ms = [1000 * (one.accepted - one.due) for one in cast.result()]
     is_over.set()
     for other in others:
         other.join()

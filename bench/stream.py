@@ -1,12 +1,15 @@
-"""Votes at a given rate, each sent at its own time whether or not those before it were answered."""
+"""Votes at a given rate, each sent when it is due, whether or not those before it were answered (open loop)."""
 
-import asyncio
 import time
-from typing import NamedTuple, cast
+from functools import partial
+from typing import NamedTuple
 
 import uvloop
 
+from bench.load import STORED
 from bench.voters import HOST, Crowd, requests
+from vote.ops.load.client import Client, HttpAnswer, pace
+from vote.ops.load.target import Target
 
 LAST_ANSWERS_S = 10.0
 CONNECTIONS = 64
@@ -21,64 +24,32 @@ class Stream(NamedTuple):
     per_second: float
 
 
-class Told(NamedTuple):
-    """A vote that was acknowledged (seconds since 1970)."""
+class AcknowledgedVote(NamedTuple):
+    """A vote that was acknowledged; times in seconds since 1970."""
 
     voter: int
-    sent: float
+    due: float
     accepted: float
 
 
-def send(stream: Stream) -> list[Told]:
+def send(stream: Stream) -> list[AcknowledgedVote]:
     """Send them all. Raises RuntimeError unless every one was acknowledged. For a process of its own."""
     return uvloop.run(_send(stream, requests(stream.crowd, "bearer", stream.competition)))
 
 
-async def _send(stream: Stream, made: list[bytes]) -> list[Told]:
-    loop = asyncio.get_running_loop()
-    free: asyncio.Queue[_Line] = asyncio.Queue()
-    for _ in range(CONNECTIONS):
-        free.put_nowait((await loop.create_connection(lambda: _Line(free), HOST, stream.port))[1])
-    began, told = time.time(), list[Told]()
-    for number, request in enumerate(made):
-        due = began + number / stream.per_second
-        await asyncio.sleep(max(0.0, due - time.time()))
-        line = await free.get()
-        line.send(request, stream.crowd.first + number, due, told)
-    async with asyncio.timeout(LAST_ANSWERS_S):
-        for _ in range(CONNECTIONS):
-            (await free.get()).close()
-    if len(told) != len(made):
-        raise RuntimeError(f"{len(made) - len(told)} votes were not accepted")
-    return told
+async def _send(stream: Stream, made: list[bytes]) -> list[AcknowledgedVote]:
+    acknowledged: list[AcknowledgedVote] = []
+    epoch = time.time() - time.monotonic()
 
+    def note(voter: int, due: float, answer: HttpAnswer) -> None:
+        if answer.status in STORED:
+            acknowledged.append(AcknowledgedVote(voter, epoch + due, time.time()))
 
-class _Line(asyncio.Protocol):
-    """A connection with one vote on its way at most."""
-
-    def __init__(self, free: "asyncio.Queue[_Line]") -> None:
-        self._free = free
-        self._part = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what is written to."""
-        self._transport = cast(asyncio.Transport, transport)
-
-    def send(self, request: bytes, voter: int, due: float, told: list[Told]) -> None:
-        """Send a vote that was due then."""
-        self._voter, self._due, self._told = voter, due, told
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        """The answers of votes are small: head and body, in one piece or two."""
-        self._part += data
-        if not self._part.endswith(b"}") or b"\r\n\r\n" not in self._part:
-            return
-        if self._part[9:12] in (b"200", b"202"):
-            self._told.append(Told(self._voter, self._due, time.time()))
-        self._part = b""
-        self._free.put_nowait(self)
-
-    def close(self) -> None:
-        """End it."""
-        self._transport.close()
+    async with Client(Target("http", HOST, stream.port), CONNECTIONS) as client:
+        await client.open_all()
+        async for number, due in pace(len(made), stream.per_second):
+            client.send(made[number], partial(note, stream.crowd.first + number, due))
+        await client.drain(LAST_ANSWERS_S)
+    if len(acknowledged) != len(made):
+        raise RuntimeError(f"{len(made) - len(acknowledged)} votes were not accepted")
+    return acknowledged

@@ -27,7 +27,7 @@ from bench.parts import Batch, Server, Worker, front_door, worker
 from bench.processes import cpu_seconds, memory_bytes
 from bench.progress import Progress
 from bench.recording import make_ready
-from bench.stream import Stream, Told
+from bench.stream import AcknowledgedVote, Stream
 from bench.watching import Crew, Report, Seen, watch
 
 CONNECT_WITHIN_S = 120.0
@@ -146,7 +146,7 @@ def _rates(
                 len(told),
                 snapshots,
                 snapshots / (took - SETTLE_S),
-                1000 * percentile([places[vote.voter].at - vote.sent for vote in told], 0.99),
+                1000 * percentile([places[vote.voter].at - vote.due for vote in told], 0.99),
                 1000 * percentile(waits, 0.50),
                 1000 * percentile(waits, 0.99),
                 missed,
@@ -162,7 +162,7 @@ def _ask(orders: Connection) -> Report:
     return cast(Report, orders.recv())
 
 
-def _vote(pool: ProcessPoolExecutor, votes: Stream, seconds: float) -> list[Told]:
+def _vote(pool: ProcessPoolExecutor, votes: Stream, seconds: float) -> list[AcknowledgedVote]:
     if votes.crowd.size:
         return pool.submit(stream.send, votes).result()
     time.sleep(seconds)
@@ -182,7 +182,7 @@ def _recorded(ground: Ground, competition: int, batches: list[Batch]) -> dict[in
     }
 
 
-def _waits(told: list[Told], recorded: dict[int, Recorded], seen: list[Seen]) -> tuple[list[float], int]:
+def _waits(told: list[AcknowledgedVote], recorded: dict[int, Recorded], seen: list[Seen]) -> tuple[list[float], int]:
     """Seconds from sending a vote to the first frame that holds it, for some votes at every watcher; how many never came."""
     some = told[:: max(1, len(told) // VOTES_LOOKED_AT)]
     waits, missed = [], 0
@@ -192,7 +192,7 @@ def _waits(told: list[Told], recorded: dict[int, Recorded], seen: list[Seen]) ->
             if place == len(one.totals):
                 missed += 1
             else:
-                waits.append(one.at[place] - vote.sent)
+                waits.append(one.at[place] - vote.due)
     return waits, missed
 
 

@@ -53,7 +53,7 @@ hypothesis.settings.load_profile("vote")
 _TESTS = Path(__file__).parent
 # The files with long tests first: they end a run together only while there are small ones left to fill up with. xdist
 # would begin with the files of most tests, which are the quickest (`--no-loadscope-reorder` in the Makefile).
-_SLOW_FIRST = ("soak", "system", "integration", "browser", "security", "unit")
+_SLOW_FIRST = ("soak", "system", "integration", "browser", "security", "deploy", "unit")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -154,19 +154,19 @@ def token_of_a_mail(ground: Ground, size: int) -> int:
 
 
 def logged_path(ground: Ground, size: int) -> int:
-    path = f"/{secrets.token_hex(8)}".ljust(size, "p")
+    path = f"/{secrets.randbelow(10**15)}".ljust(size, "/")
     ground.stack.get(path)
     wait_until(lambda: any(line.get("path") == path[: limits.LOGGED_PATH_MAX_CHARS] for line in ground.stack.lines()))
     return SERVED
 
 
 def right_passwords(ground: Ground, number: int) -> int:
-    name, times = ground.new_name(), int(LOW["LIMIT_LOGINS_PER_MINUTE"]) + number - row("right passwords").number
+    name, times = ground.new_name(), int(LOW["LIMIT_LOGINS_PER_MINUTE"]) + number - row("correct passwords").number
     return [strangers.log_in(ground.stack.port, name, PASSWORD).status for _ in range(times)][-1]
 
 
 def mails(ground: Ground, number: int) -> int:
-    times, source = int(LOW["LIMIT_MAILS_PER_HOUR"]) + number - row("mails asked for").number, f"127.0.8.{number % 200}"
+    times, source = int(LOW["LIMIT_MAILS_PER_HOUR"]) + number - row("requested mails").number, f"127.0.8.{number % 200}"
     told = [ask_for_mail(ground, f"{secrets.token_hex(8)}@example.com", source) for _ in range(times)]
     assert set(told[:-1]) == {202}
     return ok_or(told[-1], 202)

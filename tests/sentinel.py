@@ -39,7 +39,10 @@ class ReplicatedLog:
         for port in self._sentinel_ports:
             self._start_sentinel(port, first)
         wait_until(lambda: self._replicas_of(first) == 1, what="the replica follows")
-        wait_until(lambda: all(self._watches(port) for port in self._sentinel_ports), what="the Sentinels know it")
+        try:
+            wait_until(lambda: all(self._watches(port) for port in self._sentinel_ports), what="the Sentinels know it")
+        except AssertionError as error:
+            raise AssertionError(self._output()) from error
 
     def kill_primary(self) -> int:
         """kill -9 of whoever is primary; returns its port."""
@@ -94,8 +97,7 @@ class ReplicatedLog:
         ]
         if follows is not None:
             command += ["--replicaof", "127.0.0.1", str(follows)]
-        self._servers[port] = self._spawn(command)
-        wait_until(lambda: self._answers(port), what=f"the server on {port} answers")
+        self._servers[port] = self._spawn(port, command)
 
     def _start_sentinel(self, port: int, primary: int) -> None:
         config = self._folder / f"sentinel-{port}.conf"
@@ -105,12 +107,20 @@ class ReplicatedLog:
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
             f"sentinel failover-timeout {SERVICE} 5000\n"
         )
-        self._sentinels.append(self._spawn([str(self._program), str(config), "--sentinel"]))
-        wait_until(lambda: self._answers(port), what=f"the Sentinel on {port} answers")
+        self._sentinels.append(self._spawn(port, [str(self._program), str(config), "--sentinel"]))
 
-    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
-        with (self._folder / "output").open("ab") as output:
-            return subprocess.Popen(command, stdout=output, stderr=output)
+    def _spawn(self, port: int, command: list[str]) -> subprocess.Popen[bytes]:
+        """Start it and return when it answers: itself, not somebody else who had the port already."""
+        with (self._folder / f"output-{port}").open("ab") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=output)
+        wait_until(lambda: self._answers(port), what=f"the server on {port} answers")
+        assert process.poll() is None, self._output()
+        return process
+
+    def _output(self) -> str:
+        """The last lines of each server."""
+        outputs = sorted(self._folder.glob("output-*"))
+        return "\n".join("\n".join([one.name, *one.read_text("utf-8").splitlines()[-30:]]) for one in outputs)
 
     def _answers(self, port: int) -> bool:
         with contextlib.suppress(redis.RedisError), redis.Redis(port=port) as client:

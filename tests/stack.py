@@ -1,7 +1,9 @@
 """The running system for tests: web processes and workers started as an operator starts them, on a port of their own."""
 
 import contextlib
+import itertools
 import json
+import os
 import random
 import signal
 import socket
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import psutil
+
+from tests import log_schema
 
 T = TypeVar("T")
 
@@ -45,13 +49,22 @@ def wait_until(condition: Callable[[], T], *, what: str = "", within: float = DE
         time.sleep(0.02)  # between two looks at the condition
 
 
-def free_port() -> int:
-    """A port nobody listens on now, below those that the system gives to outgoing connections by itself."""
+# Below those that outgoing connections get. Each worker of the suite has a part of its own and goes round in it: a port that
+# was chosen and not yet bound, or that belongs to a server which a test will start again, is given to nobody else.
+LOWEST_PORT, PORTS = 20_000, 12_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+FIRST_PORT = LOWEST_PORT + PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_turns = itertools.count(random.randrange(PORTS))
+
+
+def free_port(count: int = 1) -> int:
+    """A port nobody listens on now, nor on the `count - 1` after it, and that was not given before."""
     while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        turn = [next(_turns) % PORTS for _ in range(count)]
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for port in range(FIRST_PORT + turn[0], FIRST_PORT + turn[0] + count):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            if turn[0] + count <= PORTS:
+                return FIRST_PORT + turn[0]
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -225,7 +238,7 @@ class Stack:
 def running(
     environment: Mapping[str, str], folder: Path, *, workers: int = 1, of_worker: Mapping[str, str] | None = None
 ) -> Iterator[Stack]:
-    """A stack that is ready, ended afterwards."""
+    """A stack that is ready, ended afterwards; then every line that it has written satisfies docs/logs.schema.json."""
     folder.mkdir(parents=True, exist_ok=True)
     stack = Stack(environment, folder, workers=workers, of_worker=of_worker)
     try:
@@ -233,3 +246,5 @@ def running(
         yield stack
     finally:
         stack.stop()
+    for path in stack.logs:
+        log_schema.check(path)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import vote.db
 
 DB = Path(vote.db.__file__).parent
-SENDS = ("execute", "executemany", "_all", "_stream")
+SENDS = ("execute", "executemany", "fetch_value", "fetch_rows", "_stream")
 BEGINS = re.compile(r"(\s|--[^\n]*\n|\()*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE)\s")
 PLACE = re.compile(r"%%|%s|%\((\w+)\)s")
 

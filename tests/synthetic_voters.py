@@ -1,4 +1,4 @@
-"""A crowd of voters: many people, many connections, every answer kept, so that told and counted can be compared."""
+"""Many voters on many connections, with every answer kept: what they were told and what is counted can be compared."""
 
 import asyncio
 import json
@@ -6,11 +6,14 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from tests.conftest import JWT_SECRET, PASSWORD_HASH
+from tests.conftest import JWT_SECRET
 from vote.auth import create_jwt_token
+from vote.db import synthetic_voters
 from vote.db.pool import Database
+from vote.ops.load import target
+from vote.ops.load.client import Client
+from vote.ops.load.target import vote_request
 
 CONNECTIONS = 64
 ANSWER_WITHIN_S = 20.0
@@ -33,61 +36,27 @@ class Told(NamedTuple):
 
 
 def make_voters(owner: Database, count: int) -> list[int]:
-    """Ids of new voters, made in one statement."""
+    """Return the ids of new voters."""
     with owner.transaction(by="tests") as tx:
-        rows = tx.execute(
-            "INSERT INTO users (username, email, password_hash)"
-            " SELECT name, name || '@example.com', %s FROM generate_series(1, %s) n,"
-            " LATERAL (SELECT format('crowd-%%s-%%s', %s::text, n)) AS named (name) RETURNING id",
-            (PASSWORD_HASH, count, secrets.token_hex(3)),
-        )
-        return [row[0] for row in rows]
+        return synthetic_voters.insert(tx, prefix=f"crowd-{secrets.token_hex(3)}", count=count)
 
 
 def press(url: str, ballots: Iterable[Ballot]) -> list[Told]:
-    """Cast all ballots over CONNECTIONS keep-alive connections; what fails on the way is told as status 0."""
-    address = urlsplit(url)
-    waiting = list(ballots)
-    tokens = {ballot.voter: create_jwt_token(ballot.voter, secret=JWT_SECRET) for ballot in waiting}
-    told: list[Told] = []
-
-    async def one_connection() -> None:
-        stream = None
-        while waiting:
-            ballot = waiting.pop()
-            try:
-                if stream is None:
-                    stream = await asyncio.open_connection(address.hostname, address.port)
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    told.append(await _cast(*stream, ballot, tokens[ballot.voter]))
-            except (OSError, EOFError, TimeoutError):
-                told.append(Told(ballot, 0, {}))
-                if stream is not None:
-                    stream[1].close()
-                stream = None
-        if stream is not None:
-            stream[1].close()
-            await stream[1].wait_closed()
-
-    async def all_connections() -> None:
-        await asyncio.gather(*(one_connection() for _ in range(CONNECTIONS)))
-
-    asyncio.run(all_connections())
-    return told
+    """Cast all ballots, CONNECTIONS at a time; what fails on the way is told as status 0."""
+    return asyncio.run(_press(url, list(ballots)))
 
 
-async def _cast(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ballot: Ballot, token: str) -> Told:
-    body = f"vote={ballot.choice}"
-    writer.write(
-        (
-            f"POST /vote/{ballot.competition} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
-            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-        ).encode()
-    )
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-    status = int(head.split(" ", 2)[1])
-    length = int(head.split("content-length: ")[1].split("\r\n")[0])
-    return Told(ballot, status, json.loads(await reader.readexactly(length)))
+async def _press(url: str, ballots: list[Ballot]) -> list[Told]:
+    aim, places = target.parse(url), asyncio.Semaphore(CONNECTIONS)
+    tokens = {ballot.voter: create_jwt_token(ballot.voter, secret=JWT_SECRET) for ballot in ballots}
+
+    async def cast(ballot: Ballot) -> Told:
+        async with places:
+            answer = await client.ask(vote_request(aim, ballot.competition, tokens[ballot.voter], ballot.choice))
+        return Told(ballot, answer.status, json.loads(answer.body) if answer.status else {})
+
+    async with Client(aim, CONNECTIONS, answer_within_s=ANSWER_WITHIN_S) as client:
+        return await asyncio.gather(*map(cast, ballots))
 
 
 def acknowledged(told: Iterable[Told]) -> dict[tuple[int, int], str]:

@@ -6,7 +6,6 @@ answer.
 
 from collections.abc import MutableMapping
 from datetime import timedelta
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,7 +97,7 @@ def create_app(services: Services | None = None) -> Flask:
     app.jinja_environment = Templates
     app.session_interface = SessionInterface()
     app.config["SECRET_KEY"] = settings.flask_secret_key  # FLASK_SECRET_KEY
-    app.config["SECRET_KEY_FALLBACKS"] = [key for key in [settings.flask_secret_key_previous] if key]
+    app.config["SECRET_KEY_FALLBACKS"] = settings.flask_secret_keys[1:]
     app.config["SESSION_COOKIE_NAME"] = cookie_name(settings)  # __Host-session, where it is Secure
     app.config["SESSION_COOKIE_SECURE"] = settings.vote_cookie_secure  # True, unless VOTE_COOKIE_SECURE=off
     app.config["SESSION_COOKIE_HTTPONLY"] = True
@@ -111,22 +110,18 @@ def create_app(services: Services | None = None) -> Flask:
     app.url_map.converters["id"] = IdConverter
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.context_processor(template_context.values)
     app.after_request(compression.compress)  # first registered, last to run
     assets.register(app, settings.static_url)
+    template_context.register(app)
     request_guards.guard(app)
     idempotency.register(app)  # after the guards, so that their response hooks also mark repeated answers as private
     errors.register(app)
     return app
 
 
-@cache
-def _app() -> Flask:
-    return create_app()
-
-
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Flask:
     """Create `app` when a server asks for it, so that importing this module connects to nothing."""
     if name == "app":
-        return _app()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()["app"] = made = create_app()
+        return made
+    raise AttributeError(name)

@@ -1,7 +1,7 @@
-"""The front door: votes, live results, static files and probes are its own; all other paths go to Flask.
+"""Routes requests (the front door): serves votes, live results, static files and probes; passes other paths to Flask.
 
-One process of it serves everything; nginx may route `/vote` and `/live` to processes of their own, same image. Making
-`app` reads the settings and connects to nothing; the server's lifespan opens and closes the parts.
+One process serves everything; nginx may route `/vote` and `/live` to separate processes of the same image. Creating
+`app` reads the settings and connects to nothing; the server's lifespan opens and closes the services.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, cast
 
+import structlog
 from a2wsgi import WSGIMiddleware
 
 from vote import config, logs
@@ -19,6 +20,7 @@ from vote.ballotlog.ballot_box import BallotBox
 from vote.casting.acknowledged_marks import AcknowledgedMarks
 from vote.casting.endpoint import VoteEndpoint
 from vote.config import Settings
+from vote.db.statement_log import STATEMENTS
 from vote.domain.ids import is_id
 from vote.errors import HasherBusy, NoSuchCompetition, NotAllowed, Unavailable, VoteError
 from vote.identity import csrf
@@ -26,21 +28,23 @@ from vote.identity.authenticator import Authenticator
 from vote.identity.sessions import SessionCookie
 from vote.input_limits import BODY_MAX_BYTES, LOGIN_WAIT_S, PAGE_WAIT_S
 from vote.live.endpoint import LiveEndpoint
-from vote.server import client_address, probes, problems, request_body
-from vote.server.buffered_response import BufferedResponse
+from vote.server import probes, problems, request_body
+from vote.server.client_address import client_of, is_in_networks, network_of
 from vote.server.concurrency_limit import ConcurrencyLimit
 from vote.server.cors import Cors
-from vote.server.middleware import REQUEST_ID, RequestMiddleware
-from vote.server.raw_response import App, Receive, Scope, Send, send_response
+from vote.server.middleware import RequestMiddleware
+from vote.server.raw_response import App, Message, Receive, Scope, Send, send_response
+from vote.server.request_id import REQUEST_ID
 from vote.services.container import Services
+from vote.web.assets import Asset, assets
 from vote.web.errors import METHOD_NOT_ALLOWED, render_error_page
-from vote.web.static_files import StaticFiles
+from vote.web.static_files import send_file
 
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
 PROBES = frozenset(("/health", "/ready", "/metrics"))
 READING = ("GET", "HEAD")
-READY_TIMEOUT_S = 4.0  # a probe that hangs is a probe that fails
-HASHING = frozenset(  # what costs a hash: a stranger's requests, and those that ask for one's own password
+READY_TIMEOUT_S = 4.0  # a probe that hangs counts as failed
+HASHING = frozenset(  # requests that hash a password
     [("DELETE", "/api/me")]
     + [("POST", path) for path in ("/login", "/register", "/reset")]
     + [("POST", f"/account/{form}") for form in ("password", "email", "delete")]
@@ -48,19 +52,20 @@ HASHING = frozenset(  # what costs a hash: a stranger's requests, and those that
 NOT_STORED = "Your vote is not stored."
 IN_DOUBT = "Your vote may or may not be stored. Press again: it cannot count twice."
 
+logger = structlog.get_logger()
+
 
 class FrontDoor:
-    """The ASGI application of one process."""
+    """One process's ASGI application."""
 
     def __init__(self, settings: Settings) -> None:
         self._services = Services.from_settings(settings)
         self._flask = create_app(self._services)
-        # a2wsgi spells the types of WSGI and ASGI out in its own way.
+        # a2wsgi has type definitions of its own for WSGI and ASGI.
         self._pages: App = cast(Any, WSGIMiddleware)(self._flask, workers=settings.vote_page_threads)
         self._turns = ConcurrencyLimit(settings.vote_page_threads, wait_s=PAGE_WAIT_S)
-        # As many as may wait for the hasher: whoever comes next waits here, where it costs neither a thread nor a page.
+        # As many slots as places in the hasher's queue: further requests wait here, without a thread or a page.
         self._login_turns = ConcurrencyLimit(self._services.hasher.places, wait_s=LOGIN_WAIT_S, refusal=HasherBusy)
-        self._static = StaticFiles()
         cookie, identifier = SessionCookie(settings), Authenticator(settings, self._services.revocations)
         self._box = BallotBox(
             settings.log_url,
@@ -74,7 +79,7 @@ class FrontDoor:
         self._following: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route one connection."""
+        """Route a connection to its handler."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -86,49 +91,46 @@ class FrontDoor:
                 await self._beside_votes(scope, receive, send)
         elif scope["path"] in PROBES:
             await self._probe(scope, send)
-        elif self._static.serves(scope["path"]):
-            await self._file(scope, send)
+        elif (found := assets().find(scope["path"])) is not None:
+            await _send_static(scope, send, *found)
         else:
             await self._page(scope, receive, send)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Flask's answer. A thread of its pool is taken when the body is here, not for as long as a client sends."""
+        """Send Flask's answer. Takes a thread of its pool only once the whole body has arrived."""
         try:
             receive = await request_body.buffer(scope, receive, BODY_MAX_BYTES)
         except ConnectionError:
-            return  # the client went away before it had sent its request: nobody is there to be told
-        made = BufferedResponse()
+            return  # the client disconnected before it had sent its request
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
         try:
-            hashing = self._login_turns.slot(_network_of(scope)) if _costs_a_hash(scope) else nullcontext()
-            async with hashing, self._turns.slot():
-                await self._pages(scope, receive, made.take)
+            costs_a_hash, network = (scope["method"], scope["path"]) in HASHING, network_of(client_of(scope))
+            async with self._login_turns.slot(network) if costs_a_hash else nullcontext(), self._turns.slot():
+                await self._pages(scope, receive, keep)
         except Unavailable as error:
             await self._refuse_page(error, scope, send)
             return
-        await made.send(send)  # the place is free again: who does not read keeps nobody waiting
+        if answer:  # the slot is free by now, so a client that does not read delays nobody else
+            await send(answer[0])
+            await send({"type": "http.response.body", "body": b"".join([part["body"] for part in answer[1:]])})
 
     async def _refuse_page(self, error: Unavailable, scope: Scope, send: Send) -> None:
-        told = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
-        if csrf.is_browser(csrf.header_of(scope)) and not scope["path"].startswith("/api/"):
-            body = await self._error_page(error, scope, voted=False)
-            await send_response(send, 503, body, content_type="text/html; charset=utf-8", headers=told)
+        if scope["path"].startswith("/api/") or not csrf.is_browser(csrf.header_of(scope)):
+            await problems.send_error(send, error, request_id=scope[REQUEST_ID])
             return
-        body = json.dumps(problems.problem_of(error, request_id=scope[REQUEST_ID])).encode("utf-8")
-        await send_response(send, 503, body, content_type=problems.CONTENT_TYPE, headers=told)
-
-    async def _file(self, scope: Scope, send: Send) -> None:
-        if scope["method"] in READING:
-            await self._static(scope, send)
-        else:
-            await _refuse_method(scope, send, READING)
+        body, headers = await self._error_page(error, scope, voted=False), problems.raw_headers_of(error)
+        await send_response(send, 503, body, content_type="text/html; charset=utf-8", headers=headers)
 
     async def _beside_votes(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what is no vote at an address of one: the ballot page, a number that no competition has, another method."""
+        """Answer other requests at `/vote/<id>`: the ballot page, an impossible id, another method."""
         if scope["method"] in READING:
             await self._page(scope, receive, send)
         elif scope["method"] == "POST":
-            body = json.dumps(problems.problem_of(NoSuchCompetition(), request_id=scope[REQUEST_ID]))
-            await send_response(send, 404, body.encode("utf-8"), content_type=problems.CONTENT_TYPE)
+            await problems.send_error(send, NoSuchCompetition(), request_id=scope[REQUEST_ID])
         else:
             await _refuse_method(scope, send, (*READING, "POST"))
 
@@ -136,12 +138,12 @@ class FrontDoor:
         path = scope["path"]
         if scope["method"] not in READING:
             await _refuse_method(scope, send, READING)
-        elif path == "/health":  # touches no dependency: a restart would not mend one
+        elif path == "/health":  # touches no dependency: a restart would not repair one
             await send_response(send, 200, b'{"status":"ok"}', content_type="application/json")
         elif path == "/metrics" and not self._is_operator(scope):
-            detail = "Figures are given only to the networks in METRICS_NETWORKS."
-            told = problems.problem_of(NotAllowed(detail), request_id=scope[REQUEST_ID])
-            await send_response(send, 403, json.dumps(told).encode("ascii"), content_type=problems.CONTENT_TYPE)
+            refusal = NotAllowed("Metrics are available only to the networks in METRICS_NETWORKS.")
+            logger.warning("access refused", why=NotAllowed.__name__, reason=refusal.detail, endpoint="metrics")
+            await problems.send_error(send, refusal, request_id=scope[REQUEST_ID])
         elif path == "/metrics":
             body = await asyncio.to_thread(probes.metrics_text, self._services)
             await send_response(send, 200, body, content_type=probes.METRICS_TYPE)
@@ -154,11 +156,10 @@ class FrontDoor:
             await send_response(send, 503 if reasons else 200, body, content_type="application/json")
 
     def _is_operator(self, scope: Scope) -> bool:
-        """Whether this is for who runs it: reasons and figures tell strangers too much."""
-        client = scope.get("client")
-        address = client_address.parse(client[0]) if client else None
+        """Return whether the client may see reasons and metrics, which would tell strangers too much."""
         names = [name.decode("latin-1") for name, _ in scope["headers"]]
-        return client_address.is_in_networks(address, self._services.settings.metrics_networks, names)
+        networks = self._services.settings.metrics_networks
+        return is_in_networks(client_of(scope), networks, names)
 
     async def _readiness(self) -> probes.Readiness:
         try:
@@ -186,9 +187,11 @@ class FrontDoor:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 await self._start()
+                logger.info("started", settings=self._services.settings.names_given)
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._stop()
+                logger.info("stopped")
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -209,35 +212,33 @@ class FrontDoor:
         await asyncio.to_thread(self._services.close)
 
 
-def _costs_a_hash(scope: Scope) -> bool:
-    return (scope["method"], scope["path"]) in HASHING
-
-
-def _network_of(scope: Scope) -> str:
-    client = scope.get("client")
-    return client_address.network_of(client_address.parse(client[0]) if client else None)
+async def _send_static(scope: Scope, send: Send, asset: Asset, is_exact: bool) -> None:
+    if scope["method"] in READING:
+        await send_file(scope, send, asset, is_exact=is_exact)
+    else:
+        await _refuse_method(scope, send, READING)
 
 
 async def _refuse_method(scope: Scope, send: Send, allowed: Sequence[str]) -> None:
-    """405, or what OPTIONS asks for: which methods there are (RFC 9110 §9.3.7)."""
+    """Send 405, or the list of methods for OPTIONS (RFC 9110 §9.3.7)."""
     allow = [(b"allow", ", ".join((*allowed, "OPTIONS")).encode("ascii"))]
     if scope["method"] == "OPTIONS":
         await send_response(send, 200, b"", content_type="text/plain; charset=utf-8", headers=allow)
         return
-    told = problems.problem(405, METHOD_NOT_ALLOWED, request_id=scope[REQUEST_ID])
-    await send_response(send, 405, json.dumps(told).encode("utf-8"), content_type=problems.CONTENT_TYPE, headers=allow)
+    await problems.send_problem(send, 405, METHOD_NOT_ALLOWED, request_id=scope[REQUEST_ID], headers=allow)
 
 
 def create_asgi_app(settings: Settings) -> App:
-    """The front door in its envelope."""
+    """Return the front door inside its middleware."""
     logs.configure("web")
+    STATEMENTS.configure(settings)
     front_door = FrontDoor(settings)
     door: App = Cors(front_door, settings.cors_origins) if settings.cors_origins else front_door
     return RequestMiddleware(door, settings)
 
 
 def __getattr__(name: str) -> App:
-    """`vote.asgi:app`, made from the environment when a server asks for it: importing this module does no work."""
+    """Create `app` from the environment when a server asks for it, so that importing this module does no work."""
     if name == "app":
         globals()["app"] = made = create_asgi_app(config.load())
         return made

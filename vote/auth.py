@@ -1,7 +1,7 @@
-"""Tokens and password hashes, without Flask or a database; `identity/revocations.py` knows what is revoked.
+"""Tokens and password hashes, without Flask or a database; `identity/revocations.py` has the revocations.
 
-Tokens are JWT, HS256, valid for 24 hours, with exactly seven claims, checked as RFC 8725 §3 requires. Passwords are hashed
-with PBKDF2-HMAC-SHA256, a salt and 600,000 rounds (OWASP Password Storage, 2025), in the form of RFC 8265
+Tokens are JWT, HS256, valid for 24 hours, with exactly seven claims, checked as RFC 8725 §3 requires. Passwords are
+hashed with PBKDF2-HMAC-SHA256, a salt and 600,000 rounds (OWASP Password Storage, 2025), in the form of RFC 8265
 (`domain/folding.py`).
 """
 
@@ -41,7 +41,7 @@ PBKDF2_MAX_ROUNDS = 10_000_000  # a stored hash must not cost minutes of work
 SALT_BYTES = 16
 
 INVALID_TOKEN = "This token is invalid. Log in again."  # noqa: S105  # a message
-UNCONFIRMED = "unconfirmed."  # jti prefix: the e-mail address must be looked up before voting. No random jti has a dot
+UNCONFIRMED = "unconfirmed."  # jti prefix: the email address must be looked up before voting. No random jti has a dot
 
 Derive = Callable[[bytes, bytes, int], bytes]  # password, salt, rounds → digest
 
@@ -69,7 +69,7 @@ class TokenClaims(NamedTuple):
 def create_jwt_token(user_id: int, *, secret: str, now: float | None = None, confirmed: bool = True) -> str:
     """Return a token for this account, valid for TOKEN_HOURS from `now` (seconds since 1970; default: the current time).
 
-    A token that is not `confirmed` says so in its jti; its owner's e-mail address is then looked up before voting
+    A token that is not `confirmed` says so in its jti; its owner's email address is then looked up before voting
     (`identity/email_confirmation.py`).
     """
     issued = int(time.time() if now is None else now)

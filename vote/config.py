@@ -1,29 +1,31 @@
 """Every setting of every process, read once from the environment and `.env`, and only here; wrong settings stop the start.
 
-A secret may come from a file named by `NAME_FILE`. Messages name the setting and the reason, never the value.
-`.env.example` lists every setting.
+A secret may come from a file named by `NAME_FILE` or from the manager of SECRETS_FROM (`vote.secret_store`). Messages name
+the setting and the reason, never the value. `.env.example` lists every setting.
 """
 
 import ipaddress
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import dotenv
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
-from vote import production_rules
+from vote import production_rules, setting_errors
 from vote.errors import ConfigError
-from vote.production_rules import HOW_TO_MAKE_ONE, OTHER_SECRETS, SIGNING_SECRETS
+from vote.production_rules import SECRETS, SIGNING_SECRETS
+from vote.secret_store import SecretOrigin, SecretStore, StoreSettings, reading
+from vote.secret_store.reading import GivenSecrets
 
-SECRETS = (*SIGNING_SECRETS, *OTHER_SECRETS)
-WRONG = "The settings are wrong:"
-NOT_BY_CHANCE = ("BACKUP_IDENTITY", "SMTP_URL")  # secrets that are not random strings
+LOG_KEEP_HOURS = 72
+LOG_SLOW_MS = 200
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name prometheus_client reads
 SECRET_MIN_BYTES = 32  # RFC 7518 §3.2: an HS256 key has at least 256 bits
 
 # Scheme, host and any non-default port; no path, no wildcard, no upper case (RFC 6454 §6.2).
@@ -40,8 +42,8 @@ LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.
 
 
 class DatabaseTarget(NamedTuple):
-    """Where a part connects, and the role it sets there (None: the URL's own). `pooled`: a pooler may give each transaction
-    another server connection.
+    """The connection of a part: its URL, and the role it sets there (None: the URL's own). `pooled`: a pooler may give
+    each transaction another server connection.
     """
 
     url: str
@@ -61,14 +63,14 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Settings(BaseModel):
+class Settings(StoreSettings):
     """The settings, immutable. Field names are the names of environment variables in lower case."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    _origins: Mapping[str, SecretOrigin] = PrivateAttr(default_factory=dict)
 
-    def __repr_args__(self) -> Iterator[tuple[str, object]]:
-        """Show nothing: settings hold secrets, and passwords in URLs."""
-        yield from ()
+    def model_post_init(self, context: Mapping[str, SecretOrigin] | None) -> None:
+        """Note where the secrets came from, which `load` passes as the context."""
+        self._origins = context or {}
 
     vote_env: Literal["development", "production"] = "development"
     flask_secret_key: str = Field(min_length=SECRET_MIN_BYTES)
@@ -89,6 +91,7 @@ class Settings(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
     public_url: str | None = None
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     static_url: Annotated[str, BeforeValidator(lambda value: str(value).rstrip("/"))] = Field(
@@ -101,7 +104,7 @@ class Settings(BaseModel):
     vote_home: Path = Path(".vote")
     vote_cookie_secure: Annotated[bool, BeforeValidator(_on_off)] = True
     ballot_log_min_replicas: int = Field(default=0, ge=0, le=5)
-    vote_log_keep_hours: int = Field(default=72, ge=1)
+    vote_log_keep_hours: int = Field(default=LOG_KEEP_HOURS, ge=1)
     journal_keep_days: int = Field(default=365, ge=1)
     account_keep_days: int = Field(default=0, ge=0, le=36_500)
     checkpoint_key: str | None = None
@@ -110,6 +113,8 @@ class Settings(BaseModel):
     vote_db_pool: int = Field(default=8, ge=1, le=100)
     vote_db_wait_s: float = Field(default=2, ge=0.1, le=30)
     logins_when_cut_off: Literal["newer", "none"] = "newer"
+    log_queries: Annotated[bool, BeforeValidator(_on_off)] = False
+    log_slow_ms: int = Field(default=LOG_SLOW_MS, ge=1, le=60_000)
     client_timeout_s: float = Field(default=15, ge=0.5, le=300)
     vote_page_threads: int = Field(default=4, ge=1, le=256)
     vote_hash_threads: int = Field(default=1, ge=1, le=64)
@@ -170,6 +175,21 @@ class Settings(BaseModel):
         return self
 
     @property
+    def secret_origins(self) -> Mapping[str, SecretOrigin]:
+        """Return where each secret came from and when it was set, by the name of its setting."""
+        return self._origins
+
+    @property
+    def names_given(self) -> list[str]:
+        """Return the names of the settings that were set here, in files or by a manager, in alphabetical order."""
+        return sorted(name.upper() for name in self.model_fields_set)
+
+    @property
+    def flask_secret_keys(self) -> list[str]:
+        """Return FLASK_SECRET_KEY, then the previous one while it is being replaced."""
+        return [key for key in (self.flask_secret_key, self.flask_secret_key_previous) if key]
+
+    @property
     def mail_is_read_here(self) -> bool:
         """Return whether mail is not sent but shown at /outbox: in development without a mail server."""
         return self.vote_env == "development" and self.smtp_url is None
@@ -227,45 +247,44 @@ def _required(value: str | None, name: str, example: str) -> str:
 def _refuse_retired(environ: Mapping[str, str]) -> None:
     """Raise ConfigError for a setting that was renamed: its old name would be ignored."""
     if retired := [old for old in RETIRED if environ.get(old)]:
-        raise ConfigError("\n".join([WRONG, *(f"  {old} is now called {RETIRED[old]}. Rename it." for old in retired)]))
+        raise setting_errors.refused(f"{old} is now called {RETIRED[old]}. Rename it" for old in retired)
 
 
-def _with_files(environ: Mapping[str, str]) -> dict[str, str]:
-    values = {name.lower(): value for name, value in environ.items() if value != ""}
-    for name in SECRETS:
-        path = environ.get(f"{name}_FILE")
-        if path and name.lower() not in values:
-            try:
-                values[name.lower()] = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise ConfigError(f"{name}_FILE cannot be read: {error.strerror}.") from error
-    return values
+def read_environ() -> dict[str, str]:
+    """Return `.env` of the working directory, overridden by the environment; empty values count as unset."""
+    sources: tuple[Mapping[str, str | None], ...] = (dotenv.dotenv_values(".env"), os.environ)
+    return {name: value for source in sources for name, value in source.items() if value}
+
+
+def metrics_folder() -> str | None:
+    """Return PROMETHEUS_MULTIPROC_DIR. Not from `.env`: the metrics library reads the environment by itself."""
+    return os.environ.get(METRICS_FOLDER)
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of this process. Without `environ`, read `.env` of the working directory, overridden by the
-    environment.
+    environment, where an empty value empties what `.env` says.
 
-    Raises ConfigError with a line per wrong setting; values are never shown.
+    Raises ConfigError with a line per wrong setting; values are never shown. With a secret manager that does not answer, a
+    second call in the same process returns the settings of the first (`vote.secret_store.reading`).
     """
     if environ is None:
         from_file = {name: value for name, value in dotenv.dotenv_values(".env").items() if value is not None}
         environ = {**from_file, **os.environ}
     _refuse_retired(environ)
-    values = _with_files(environ)
+    return reading.resolve(environ, SECRETS, lambda secrets: _settings(environ, secrets))
+
+
+def secret_manager(environ: Mapping[str, str]) -> SecretStore | None:
+    """Return the manager of SECRETS_FROM, for commands that write secrets; None when it is `env`. Raises ConfigError."""
+    return reading.manager(environ, SECRETS)
+
+
+def _settings(environ: Mapping[str, str], given: GivenSecrets) -> Settings:
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(given.values, context=given.origins)
     except ValidationError as error:
-        raise ConfigError(_explain(error)) from None
+        raise setting_errors.invalid(error) from None
     if settings.vote_env == "production" and (reasons := production_rules.refusals(settings, environ)):
-        raise ConfigError("\n".join([WRONG, *(f"  {reason}." for reason in reasons)]))
+        raise setting_errors.refused(reasons)
     return settings
-
-
-def _explain(error: ValidationError) -> str:
-    lines = [WRONG]
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        name = ".".join(str(part) for part in problem["loc"][:1]).upper()
-        hint = f" Make one with: {HOW_TO_MAKE_ONE}" if name in SECRETS and name not in NOT_BY_CHANCE else ""
-        lines.append(f"  {name + ': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}.{hint}")
-    return "\n".join(lines)

@@ -1,36 +1,36 @@
-"""The one tree of errors. Nothing here knows HTTP; `server/problems.py` has the one table from class to status.
+"""The tree of errors. Nothing here knows HTTP; `server/problems.py` maps classes to statuses.
 
 VoteError
 ├── ConfigError             the environment is missing or wrong; the process does not start
-├── InvalidInput            what was sent cannot be used; carries a message per field
-├── NotFound                nothing there, or not for you to know
+├── InvalidInput            the input is invalid; carries a message per field
+├── NotFound                does not exist, or is hidden from this person
 │   └── NoSuchCompetition
-├── NotLoggedIn             who you are is not known
-├── NotAllowed              known, but this is not yours to do
-├── NotConfirmed            known, but their email address is not confirmed
-├── TooManyRequests         more than the named limit; nothing was done
-│   └── TooManyGuesses      a password was wrong too often; this one was not looked at
+├── NotLoggedIn             the client is not authenticated
+├── NotAllowed              authenticated, but not allowed
+├── NotConfirmed            authenticated, but the email address is not confirmed
+├── TooManyRequests         above the named limit; nothing was done
+│   └── TooManyGuesses      too many wrong passwords; this one was not checked
 ├── ForgedForm              a browser's form without the token of its session
-│   └── NoCookie            a browser's form without any session: no token of it could be right
-├── AlreadyAnswered         a form that was sent before; the answer it got is given again
-├── Conflict                the present state does not allow it
+│   └── NoCookie            a browser's form without any session, so no token can match
+├── AlreadyAnswered         a form that was sent before; it gets the same answer again
+├── Conflict                the current state does not allow it
 │   ├── NameTaken           username or email in use
-│   ├── AlreadyVoted        another choice is stored, and it may not be changed
-│   └── AddressHasVoted     another account has voted from this e-mail address
+│   ├── AlreadyVoted        another choice is stored and cannot be changed
+│   └── AddressHasVoted     another account has voted from this email address
 ├── VotingNotOpen           before opening or after closing
 ├── NoSuchOption            the competition has no such option
 ├── TooLarge                more bytes or fields than the named limit
-├── WrongMediaType          a body in a form that nobody here reads
+├── WrongMediaType          a body of an unsupported type
 ├── StaleVersion            If-Match names an older version
-├── UnreadableVersion       If-Match names none
+├── UnreadableVersion       If-Match has no valid ETag
 ├── VersionRequired         a change without If-Match
 ├── BackupUnusable          a backup is damaged, incomplete, or cannot be made
 └── Unavailable             a part we need is down or cold: not confirmed, try again
     ├── LogUnavailable      the ballot log
-    │   └── ForeignLog      it is there, and belongs to another installation
+    │   └── ForeignLog      it answers, but belongs to another installation
     ├── DatabaseUnavailable PostgreSQL
-    │   └── DatabaseBusy    it is there, and all our connections to it are in use
-    └── HasherBusy          more people are logging in than passwords can be checked
+    │   └── DatabaseBusy    it answers, but all our connections are in use
+    └── HasherBusy          more logins than passwords can be checked
 """
 
 import math
@@ -46,7 +46,7 @@ class VoteError(Exception):
 
     @property
     def detail(self) -> str:
-        """A sentence a person can act on."""
+        """Return a sentence that people can act on."""
         return str(self)
 
 
@@ -176,7 +176,7 @@ class ForeignLog(LogUnavailable):
 
     @property
     def detail(self) -> str:
-        """What a voter is told, who can do nothing about it; as text it says whose log it is, for who runs this."""
+        """Return the voter's sentence; as text the error names the log's owner, for whoever runs the service."""
         return str(LogUnavailable())
 
 
@@ -197,7 +197,7 @@ class HasherBusy(Unavailable):
 
 
 def foreign_log(ours: str, owner: str) -> str:
-    """Say whose ballot log it is, and what somebody who runs it can do."""
+    """Return a sentence that names the log's owner and the remedies."""
     whose = f"installation {owner}" if owner else "no installation that is known here"
     return (
         f"the ballot log belongs to {whose}, and this is installation {ours}: nothing is read from it or written to it."

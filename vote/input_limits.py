@@ -65,46 +65,42 @@ _SOCKET = "vote.live.protocol:WatcherProtocol"
 
 TABLE = (
     InputLimit("head", HEAD_MAX_BYTES, "bytes of request line and fields", _FRAMING, "431"),
-    InputLimit("header fields", HEADERS_MAX, "fields of a head", _FRAMING, "431"),
+    InputLimit("header fields", HEADERS_MAX, "fields per head", _FRAMING, "431"),
     InputLimit("address", URL_MAX_BYTES, "bytes of path and query", _FRAMING, "414"),
-    InputLimit("host", 1, "`Host` fields; none is too few for HTTP/1.1", _FRAMING, "400"),
+    InputLimit("host", 1, "`Host` field; HTTP/1.1 requires it", _FRAMING, "400"),
     InputLimit("framing", FRAMING_MAX_BYTES, "bytes of chunk sizes, extensions and trailers", _FRAMING, "431"),
-    InputLimit("requests ahead", 1, "request read at a time on a connection", _FRAMING, "the next is read afterwards"),
+    InputLimit("pipelined requests", 1, "request at a time per connection", _FRAMING, "the next one waits"),
     InputLimit(
-        "patience",
+        "client timeout",
         15,
-        "seconds for a head, a body, or reading an answer",
+        "seconds to send a head or a body, or to read an answer",
         "vote.server.http_protocol:FrontDoorProtocol",
-        "408; for an answer an end",
+        "408; closed while reading an answer",
         "CLIENT_TIMEOUT_S",
     ),
-    InputLimit("connections", CONNECTIONS_MAX, "of one process", "vote.ops.gunicorn_conf:FrontDoorWorker", "503"),
+    InputLimit("connections", CONNECTIONS_MAX, "per process", "vote.ops.gunicorn_conf:FrontDoorWorker", "503"),
     InputLimit("body", BODY_MAX_BYTES, "bytes", "vote.server.request_body:buffer", "413"),
-    InputLimit("ballot", VOTE_MAX_BYTES, "bytes of a body", "vote.casting.ballot_form:read_body", "413"),
-    InputLimit("fields", FIELDS_MAX, "of a form or JSON object", _BODY + ":json_object", "413"),
-    InputLimit(
-        "fields of a ballot", VOTE_FIELDS_MAX, "of a form or JSON object", "vote.casting.ballot_form:parse", "413"
-    ),
+    InputLimit("ballot", VOTE_MAX_BYTES, "bytes per body", "vote.casting.ballot_form:read_body", "413"),
+    InputLimit("fields", FIELDS_MAX, "per form or JSON object", _BODY + ":json_object", "413"),
+    InputLimit("ballot fields", VOTE_FIELDS_MAX, "per form or JSON object", "vote.casting.ballot_form:parse", "413"),
     InputLimit(
         "unknown fields named",
         UNKNOWN_FIELDS_NAMED_MAX,
         "in a 422",
         "vote.web.validation:check",
-        "422 that names no more",
+        "422; the rest is not named",
     ),
-    InputLimit("name of a field", FIELD_NAME_MAX_CHARS, "characters in an answer", _BODY + ":named", "422, cut"),
+    InputLimit("field name", FIELD_NAME_MAX_CHARS, "characters in an answer", _BODY + ":named", "422, cut"),
     InputLimit(
-        "password", PASSWORD_MAX_CHARS, "characters", "vote.web.api.account_models:NewPassword", "422; at a log-in 401"
+        "password", PASSWORD_MAX_CHARS, "characters", "vote.web.api.account_models:NewPassword", "422; 401 at login"
     ),
     InputLimit("token", TOKEN_MAX_CHARS, "characters", "vote.identity.bearer_tokens:read_own_token", "401"),
+    InputLimit("mail token", MAILED_TOKEN_MAX_CHARS, "characters", "vote.web.api.account_models:MailedToken", "422"),
     InputLimit(
-        "token of a mail", MAILED_TOKEN_MAX_CHARS, "characters", "vote.web.api.account_models:MailedToken", "422"
+        "logged path", LOGGED_PATH_MAX_CHARS, "characters", "vote.server.logged_paths:logged_path", "cut in the log"
     ),
     InputLimit(
-        "logged path", LOGGED_PATH_MAX_CHARS, "characters", "vote.server.access_log:AccessLog", "cut in the log"
-    ),
-    InputLimit(
-        "handshake's field", HANDSHAKE_LINE_MAX_BYTES, "bytes of a field in a WebSocket's handshake", _FRAMING, "431"
+        "handshake field", HANDSHAKE_LINE_MAX_BYTES, "bytes of a field in a WebSocket's handshake", _FRAMING, "431"
     ),
     InputLimit(
         "socket message", SOCKET_MESSAGE_MAX_BYTES, "bytes", "vote.live.connection:Connection", "closed with 1009"
@@ -113,11 +109,11 @@ TABLE = (
         "socket messages", SOCKET_MESSAGES_PER_S, "a second", "vote.live.connection:Connection", "closed with 1008"
     ),
     InputLimit("socket frames", SOCKET_FRAMES_PER_S, "a second, pings too", _SOCKET, "closed with 1008"),
-    InputLimit("socket fragments", SOCKET_FRAGMENTS_MAX, "of one message", _SOCKET, "closed with 1009"),
+    InputLimit("socket fragments", SOCKET_FRAGMENTS_MAX, "per message", _SOCKET, "closed with 1009"),
     InputLimit(
         "sockets of an account",
         50,
-        "of one process",
+        "per process",
         "vote.live.socket_quota:SocketQuota",
         "429",
         "LIMIT_SOCKETS_PER_ACCOUNT",
@@ -125,16 +121,16 @@ TABLE = (
     InputLimit(
         "sockets of a network",
         10_000,
-        "of one process",
+        "per process",
         "vote.live.socket_quota:SocketQuota",
         "429",
         "LIMIT_SOCKETS_PER_NETWORK",
     ),
-    InputLimit("sockets", SOCKETS_MAX, "of one process", "vote.live.endpoint:LiveEndpoint", "503"),
+    InputLimit("sockets", SOCKETS_MAX, "per process", "vote.live.endpoint:LiveEndpoint", "503"),
     InputLimit(
         "votes",
         400,
-        "of an account at once, 20 a second",
+        "at once per account, then 20 a second",
         "vote.services.rate_limiter:LocalRateLimiter",
         "429",
         "LIMIT_VOTES_BURST",
@@ -142,33 +138,35 @@ TABLE = (
     InputLimit(
         "API calls",
         300,
-        "a second of an account or network",
+        "a second per account or network",
         "vote.web.request_guards:check_limit",
         "429",
         "LIMIT_API_PER_S",
     ),
-    InputLimit("page's wait", PAGE_WAIT_S, "seconds for a thread", "vote.asgi:FrontDoor", "503"),
-    InputLimit("log-in's wait", LOGIN_WAIT_S, "seconds for the hasher, networks in turn", "vote.asgi:FrontDoor", "503"),
+    InputLimit("page wait", PAGE_WAIT_S, "seconds for a thread", "vote.asgi:FrontDoor", "503"),
+    InputLimit(
+        "login wait", LOGIN_WAIT_S, "seconds for the hasher, round-robin by network", "vote.asgi:FrontDoor", "503"
+    ),
     InputLimit(
         "wrong passwords at once",
         FREE_GUESSES + 1,
-        "of a name and network",
+        "per name and network",
         "vote.actions.login_throttle:LoginThrottle",
         "429",
     ),
-    InputLimit("wrong passwords a day", GUESSES_A_DAY, "of a name", "vote.actions.login_throttle:LoginThrottle", "429"),
+    InputLimit("wrong passwords a day", GUESSES_A_DAY, "per name", "vote.actions.login_throttle:LoginThrottle", "429"),
     InputLimit(
-        "failed log-ins",
+        "failed logins",
         60,
-        "a minute of a network",
+        "a minute per network",
         "vote.web.account.login:login",
         "429",
         "LIMIT_LOGIN_FAILURES_PER_MINUTE",
     ),
     InputLimit(
-        "right passwords",
+        "correct passwords",
         30,
-        "a minute of an account",
+        "a minute per account",
         "vote.web.request_context:password_counted",
         "429",
         "LIMIT_LOGINS_PER_MINUTE",
@@ -176,15 +174,15 @@ TABLE = (
     InputLimit(
         "registrations",
         600,
-        "an hour of a network",
+        "an hour per network",
         "vote.web.account.login:register",
         "429",
         "LIMIT_REGISTRATIONS_PER_HOUR",
     ),
     InputLimit(
-        "mails asked for",
+        "requested mails",
         120,
-        "an hour of an account or network",
+        "an hour per account or network",
         "vote.web.request_context:check_mail_limit",
         "429",
         "LIMIT_MAILS_PER_HOUR",
@@ -192,7 +190,7 @@ TABLE = (
     InputLimit(
         "mails to an address",
         MAILS_TO_ADDRESS_PER_HOUR,
-        "an hour, of a kind",
+        "an hour, of one kind",
         "vote.actions.mailed_links:ask_reset",
         "429",
     ),

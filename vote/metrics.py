@@ -1,7 +1,4 @@
-"""All Prometheus metrics in one place. The multiprocess directory sums them over all web processes.
-
-Names follow the glossary: accepted is on disk in the log, recorded is committed. No label holds a voter or competition.
-"""
+"""Prometheus metrics, all in one place. The multiprocess directory sums them over all web processes."""
 
 from bisect import bisect_left
 from collections import Counter as Counts
@@ -30,6 +27,10 @@ REQUEST_SECONDS = ManySeconds(
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
 )
+SLOW_VOTES = Counter(
+    "vote_slow_votes_total",
+    "Votes (POST /vote) answered without a 5xx, but after more than 500 ms: bad for the objective, as the 5xx are.",
+)
 BALLOTS = Counter("vote_ballots_total", "Ballots cast, by what the log decided.", ["outcome"])
 ACCEPTED = Counter("vote_accepted_total", "Ballots accepted: on disk in the ballot log.")
 BATCH_BALLOTS = Histogram(
@@ -40,6 +41,11 @@ CUT_OFF = Counter(
     "vote_cut_off_total",
     "Connections closed because the client was too slow to send a head or body, or to read.",
     ["waiting_for"],
+)
+SECRETS_OUTDATED = Gauge(
+    "vote_secrets_outdated",
+    "Secrets that a restart would change, in the process with most of them.",
+    multiprocess_mode="livemax",
 )
 WATCHERS = Gauge("vote_watchers", "Open live-result sockets.", multiprocess_mode="livesum")
 DATABASE_SIZE = Gauge(

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from vote import secret_strength, transport_security
 
@@ -16,8 +17,7 @@ Environ = Mapping[str, str]
 
 HOW_TO_MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 SIGNING_SECRETS = ("FLASK_SECRET_KEY", "FLASK_SECRET_KEY_PREVIOUS", "JWT_SECRET", "JWT_SECRET_PREVIOUS")
-OTHER_SECRETS = ("BACKUP_IDENTITY", "CHECKPOINT_KEY", "SMTP_URL")
-SECRET_FILES = tuple(f"{name}_FILE" for name in (*SIGNING_SECRETS, *OTHER_SECRETS))
+OTHER_SECRETS = ("BACKUP_IDENTITY", "CHECKPOINT_KEY", "SMTP_URL", "VAULT_SECRET_ID")
 POSTGRES_URLS = (
     "DATABASE_URL",
     "DATABASE_URL_WEB",
@@ -27,6 +27,9 @@ POSTGRES_URLS = (
     "DATABASE_REPLICA_URL",
 )
 REDIS_URLS = ("REDIS_URL", "BALLOT_LOG_URL")
+SECRETS = (*SIGNING_SECRETS, *OTHER_SECRETS, *POSTGRES_URLS, *REDIS_URLS)  # a URL holds a password
+SECRET_FILES = tuple(f"{name}_FILE" for name in SECRETS)
+MANAGER_URLS = ("VAULT_ADDR", "AZURE_KEYVAULT_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
 
 # Private networks, of any size (RFC 1918, 6598, 3927, 4193, 4291), and the largest public network to trust: the proxies of
 # the largest CDNs are in networks of /13 and /28.
@@ -46,43 +49,47 @@ OFF = ("", "0", "false", "no", "off")
 
 
 class Given(Protocol):
-    """What the rules read of `Settings` in `config.py`."""
+    """The attributes of `Settings` (`config.py`) that the rules read."""
 
     @property
     def vote_cookie_secure(self) -> bool:
-        """VOTE_COOKIE_SECURE."""
+        """Return VOTE_COOKIE_SECURE."""
 
     @property
     def public_url(self) -> str | None:
-        """PUBLIC_URL."""
+        """Return PUBLIC_URL."""
 
     @property
     def static_url(self) -> str:
-        """STATIC_URL."""
+        """Return STATIC_URL."""
 
     @property
     def cors_origins(self) -> tuple[str, ...]:
-        """CORS_ORIGINS."""
+        """Return CORS_ORIGINS."""
 
     @property
     def smtp_url(self) -> str | None:
-        """SMTP_URL."""
+        """Return SMTP_URL."""
 
     @property
     def email_confirmation(self) -> bool:
-        """EMAIL_CONFIRMATION."""
+        """Return EMAIL_CONFIRMATION."""
 
     @property
     def trusted_proxies(self) -> tuple[Network, ...]:
-        """TRUSTED_PROXIES."""
+        """Return TRUSTED_PROXIES."""
 
     @property
     def admin_networks(self) -> tuple[Network, ...]:
-        """ADMIN_NETWORKS."""
+        """Return ADMIN_NETWORKS."""
+
+    @property
+    def log_queries(self) -> bool:
+        """Return LOG_QUERIES."""
 
     @property
     def metrics_networks(self) -> tuple[Network, ...]:
-        """METRICS_NETWORKS."""
+        """Return METRICS_NETWORKS."""
 
 
 class ProductionRule(NamedTuple):
@@ -131,7 +138,7 @@ def _secret_files(_: Given, environ: Environ) -> Iterator[str]:
     for name in SECRET_FILES:
         path = environ.get(name)
         if path and Path(path).stat().st_mode & stat.S_IWOTH:
-            yield f"{name} names a file that everybody may write: refused in production, as others could set the key"
+            yield f"{name} names a file that everyone may write: refused in production, as others could set the key"
 
 
 def _postgres(given: Given, environ: Environ) -> Iterator[str]:
@@ -149,6 +156,18 @@ def _redis(given: Given, _: Environ) -> Iterator[str]:
                 f"{name} goes over the network without verified TLS: refused in production. Use rediss:// or"
                 " rediss+sentinel:// with certificate and host name checks; a unix socket or loopback needs no TLS"
             )
+
+
+def _managers(_: Given, environ: Environ) -> Iterator[str]:
+    yield from manager_refusals(environ)
+
+
+def manager_refusals(environ: Environ) -> Iterator[str]:
+    """Yield the reasons not to ask a secret manager; to be checked before its login is sent."""
+    for name in MANAGER_URLS:
+        address = urlsplit(environ.get(name, ""))
+        if address.scheme == "http" and not transport_security.is_local(address.hostname or ""):
+            yield f"{name} must begin with https:// in production: secrets and logins would be sent unencrypted"
 
 
 def _proxies(given: Given, _: Environ) -> Iterator[str]:
@@ -172,6 +191,11 @@ def _networks(given: Given, _: Environ) -> Iterator[str]:
         )
 
 
+def _queries(given: Given, _: Environ) -> Iterator[str]:
+    if given.log_queries:
+        yield "LOG_QUERIES=on is refused in production: it writes a line per statement. Slow ones are logged anyway"
+
+
 def _debugging(_: Given, environ: Environ) -> Iterator[str]:
     for name in DEBUG_NAMES:
         if environ.get(name, "").lower() not in (*OFF, *NO_DEBUG.get(name, ())):
@@ -186,8 +210,10 @@ RULES = (
     ProductionRule(SECRET_FILES, _secret_files),
     ProductionRule(POSTGRES_URLS, _postgres),
     ProductionRule(REDIS_URLS, _redis),
+    ProductionRule(MANAGER_URLS, _managers),
     ProductionRule(("TRUSTED_PROXIES",), _proxies),
     ProductionRule(("ADMIN_NETWORKS", "METRICS_NETWORKS"), _networks),
+    ProductionRule(("LOG_QUERIES",), _queries),
     ProductionRule(DEBUG_NAMES, _debugging),
 )
 

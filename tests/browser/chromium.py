@@ -49,7 +49,7 @@ def log_in(context: BrowserContext, url: str, settings: Settings, user_id: int) 
     """The session that a login would begin; typing a password is another test's matter."""
     session: dict[str, Any] = {}
     sessions.begin(session, user_id, now=time.time())
-    value = sessions.signer(settings).dumps(session)
+    value = sessions.serializer_of(settings.flask_secret_keys).dumps(session)
     text = value.decode("ascii") if isinstance(value, bytes) else value
     at = urlsplit(url)
     context.add_cookies(

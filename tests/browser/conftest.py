@@ -18,6 +18,7 @@ from vote.domain.person import Person
 # What Chromium itself says of an answer that is meant to be an error, and of a connection that a test has cut.
 MEANT = re.compile(
     r"Failed to load resource: (the server responded with a status of (401|403|404|409|412|422|503)|net::ERR_FAILED)"
+    r"|WebSocket connection to '[^']*' failed: .* Unexpected response code: 503"  # a store is away: polled instead
 )
 
 OpenWindow = Callable[..., Page]

@@ -212,7 +212,7 @@ class House:
                 devices.remember(
                     tx, self.people[name].id, token_hash=bytes([number]) * 32, device=device, session=f"sid-{number}"
                 )
-            outbox.put(tx, "reset", user_id=self.people[name].id, recipient=f"{name}@example.com", username=name)
+            outbox.put(tx, "reset", users.find(tx, self.people[name].id))
 
     def _lock(self, name: str) -> None:
         with self._db.transaction(by="tests") as tx:

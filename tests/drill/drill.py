@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import synthetic_voters as crowd
-from tests.conftest import PASSWORD, PASSWORD_HASH
+from tests.conftest import PASSWORD
 from tests.integration.ops.backed_up import Installation
 from tests.stack import VOTE, Stack, running, wait_until
 from tests.synthetic_voters import Ballot, Told
@@ -136,7 +136,7 @@ class Drill:
     def _run(self, stack: Stack) -> None:
         owner = Database(self.one.settings.database("owner"), size=2, name="drill")
         self._start_keeping()
-        load = Load(stack, self.one.open_competition(), self._voters(), self._rate)
+        load = Load(stack, self.one.open_competition(), crowd.make_voters(owner, self._votes), self._rate)
         wait_until(lambda: stack.results(1).get("state") == "open", what="the competition is open")
         load.start()
         wait_until(lambda: load.share >= BACKUP_AT, what="people vote", within=LONG_S)
@@ -196,15 +196,6 @@ class Drill:
             found.wrong.append("the tally is not the count of votes")
         answers = dict(Counter(str(one.body.get("detail", one.status)) for one in load.told))
         self._tell(f"{len(stored):,} acknowledged votes and {len(load.accounts)} accounts compared; answers: {answers}")
-
-    def _voters(self) -> list[int]:
-        rows = self.one.sql(
-            "INSERT INTO users (username, email, password_hash)"
-            " SELECT 'crowd-' || n, 'crowd-' || n || '@example.com', %s FROM generate_series(1, %s) n RETURNING id",
-            PASSWORD_HASH,
-            self._votes,
-        )
-        return [row[0] for row in rows]
 
     def _start_keeping(self) -> None:
         with (self._folder / "keep.log").open("ab") as output:

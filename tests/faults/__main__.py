@@ -29,12 +29,15 @@ from tests.faults.identities import IDENTITY_FAULTS
 from tests.faults.keeping import KEEPING_FAULTS
 from tests.faults.limits import LIMIT_FAULTS
 from tests.faults.load import LOAD_FAULTS
+from tests.faults.logs import LOG_FAULTS
+from tests.faults.migrating import MIGRATION_FAULTS
 from tests.faults.numbers import NUMBER_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
 from tests.faults.pages import PAGE_FAULTS
 from tests.faults.pools import POOL_FAULTS
 from tests.faults.promises import PROMISE_FAULTS
 from tests.faults.recording import RECORDING_FAULTS
+from tests.faults.secret_stores import SECRET_FAULTS
 from tests.faults.set_backs import SET_BACK_FAULTS
 from tests.faults.soak import SOAK_FAULTS
 from tests.faults.starting import STARTING_FAULTS
@@ -57,7 +60,9 @@ ALL_FAULTS = (
     *ACCESS_FAULTS,
     *GROWTH_FAULTS,
     *HYGIENE_FAULTS,
+    *SECRET_FAULTS,
     *LIMIT_FAULTS,
+    *MIGRATION_FAULTS,
     *ACCOUNT_FAULTS,
     *IDENTITY_FAULTS,
     *POOL_FAULTS,
@@ -74,6 +79,7 @@ ALL_FAULTS = (
     *COLOUR_FAULTS,
     *SET_BACK_FAULTS,
     *FORM_FAULTS,
+    *LOG_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

@@ -25,7 +25,7 @@ ACCESS_FAULTS = (
         (CASTING_SESSIONS,),
     ),
     Fault(
-        "a busy session lives for ever",
+        "a busy session lives forever",
         "24 hours end a session in any case",
         "vote/identity/sessions.py",
         " and age <= ABSOLUTE_S",
@@ -49,7 +49,7 @@ ACCESS_FAULTS = (
         (f"{SESSIONS}::test_what_is_ended_while_a_password_is_looked_at_stays_ended",),
     ),
     Fault(
-        "the others hear of a log-out seconds later",
+        "the others hear of a logout seconds later",
         "every copy of a login is dead everywhere within a second",
         "vote/identity/revocations.py",
         "REFRESH_S = 0.4",
@@ -68,16 +68,15 @@ ACCESS_FAULTS = (
         "the previous key of forms is forgotten",
         "new keys log nobody out",
         "vote/identity/csrf.py",
-        "    secrets_ = (settings.flask_secret_key, settings.flask_secret_key_previous)",
-        "    secrets_ = (settings.flask_secret_key,)",
+        "for key in settings.flask_secret_keys]",
+        "for key in settings.flask_secret_keys[:1]]",
         (f"{LOGINS}::test_new_keys_log_nobody_out",),
     ),
     Fault(
         "disabling ends nothing",
         "a disabled account's tokens are dead, at the ballot box too",
         "vote/actions/account_administration.py",
-        "        users.set_disabled(tx, user_id, disabled=True)\n"
-        '        users.revoke(tx, f"user:{user_id}", keep_hours=TOKEN_HOURS)\n',
+        '        users.set_disabled(tx, user_id, disabled=True)\n        users.revoke(tx, f"user:{user_id}")\n',
         "        users.set_disabled(tx, user_id, disabled=True)\n",
         (f"{LOGINS}::test_every_stolen_copy_is_dead_in_every_process_within_a_second",),
     ),
@@ -98,7 +97,7 @@ ACCESS_FAULTS = (
         (f"{PEOPLE}::test_an_admin_always_stays",),
     ),
     Fault(
-        "logging somebody out is not written down",
+        "logging someone out is not written down",
         "every act of an admin is audited",
         "vote/db/migrations/0002_people.sql",
         "    PERFORM append_audit('log out', 'users', substr(NEW.subject, length('user:') + 1), NULL, NULL);\n",
@@ -108,8 +107,8 @@ ACCESS_FAULTS = (
     Fault(
         "a neighbour may plant the cookie",
         "cookies are __Host- where they are Secure",
-        "vote/identity/cookie_names.py",
-        "    return PREFIX + name if secure else name",
+        "vote/identity/sessions.py",
+        "    return SECURE_PREFIX + name if settings.vote_cookie_secure else name",
         "    return name",
         ("tests/integration/web/account/test_account_page.py::test_the_session_cookie_is_guarded",),
     ),
@@ -134,7 +133,7 @@ ACCESS_FAULTS = (
         "CSRF: an Origin is compared whole",
         "vote/identity/csrf.py",
         "    if origin is not None and origin.lower() not in ours:",
-        "    if ours and origin is not None and not origin.lower().endswith(tuple(allowed_hosts)):",
+        "    if ours and origin is not None and not origin.lower().endswith(tuple(hosts)):",
         (f"{CROSS}::test_the_table",),
     ),
     Fault(
@@ -187,7 +186,7 @@ ACCESS_FAULTS = (
         (f"{HEADERS}::test_reading_changes_nothing",),
     ),
     Fault(
-        "an organiser runs everybody's",
+        "an organiser runs everyone's",
         "access: organisers run their own",
         "vote/domain/policy.py",
         '(person.role == "organiser" and competition.organiser_id == person.id)',
@@ -205,7 +204,7 @@ ACCESS_FAULTS = (
     Fault(
         "fields that nobody offered are taken in silence",
         "access: no mass assignment",
-        "vote/web/api/account_models.py",
+        "vote/web/api/models.py",
         'model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)',
         'model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)',
         (FIELDS,),
@@ -222,8 +221,8 @@ ACCESS_FAULTS = (
         "any page opens a socket",
         "sockets: pages of others are refused",
         "vote/live/admission.py",
-        '            raise NotAllowed("This site is not allowed to show live results from here.")',
-        "            return True",
+        "            raise NotAllowed(FOREIGN_PAGE)\n",
+        "            return True\n",
         (f"{LIVE}::test_pages_of_others_are_refused",),
     ),
     Fault(
@@ -251,7 +250,7 @@ ACCESS_FAULTS = (
         (f"{LIVE}::test_one_account_and_one_network_have_only_so_many_places",),
     ),
     Fault(
-        "a watcher that is gone is pinged for ever",
+        "a watcher that is gone is pinged forever",
         "sockets: who answers no ping is let go",
         "vote/ops/gunicorn_conf.py",
         '        "ws_ping_timeout": PING_S,\n',

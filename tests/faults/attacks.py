@@ -24,8 +24,8 @@ ATTACK_FAULTS = (
         "the request line holds the query",
         "privacy: what people type is in no log",
         "vote/server/middleware.py",
-        '            path=scope["path"],\n',
-        '            path=scope["path"] + scope.get("query_string", b"").decode(),\n',
+        "            more=scope[LINE],\n",
+        '            more=scope[LINE] | {"message": scope.get("query_string", b"").decode()},\n',
         ("tests/system/test_private_log.py",),
     ),
     Fault(

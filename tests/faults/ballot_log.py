@@ -31,7 +31,7 @@ BALLOT_LOG_FAULTS = (
         "R1: nothing is called accepted before it is on disk",
         "vote/ballotlog/ballot_box.py",
         "        return await outcome\n",
-        '        return Outcome("accepted", shard, None)\n',
+        '        return Outcome("accepted", shard, "", None)\n',
         (
             f"{FAULTS}::test_a_killed_log_loses_nothing_that_was_accepted",
             f"{CASTING}::test_each_refusal_has_its_own_clear_answer",
@@ -68,7 +68,7 @@ BALLOT_LOG_FAULTS = (
         "any version is pushed over any other",
         "R7: a push needs a higher version",
         "vote/ballotlog/box.lua",
-        "if not present or parse_rules(text).version > parse_rules(present).version then",
+        "if not known or pushed.version > known.version then",
         "if true then",
         (f"{BOX}::test_pushes_of_another_life_or_an_older_version_are_refused",),
     ),

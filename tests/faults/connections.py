@@ -8,7 +8,7 @@ ONE_CONNECTION = "tests/unit/server/test_http_protocol.py"
 
 CONNECTION_FAULTS = (
     Fault(
-        "an idle connection stays for ever",
+        "an idle connection stays forever",
         "no connection stays for ever",
         PROTOCOL,
         "        if self._idle_since is not None and now - self._idle_since >= self.timeout_keep_alive:\n",
@@ -16,7 +16,7 @@ CONNECTION_FAULTS = (
         (f"{ONE_CONNECTION}::test_an_idle_connection_takes_more_requests_and_is_closed_in_the_end",),
     ),
     Fault(
-        "an answer before the body leaves a connection for ever",
+        "an answer before the body leaves a connection forever",
         "slow clients are cut off",
         PROTOCOL,
         "        if self._is_in_head and self.cycle is not None and self.cycle.response_complete:\n",
@@ -24,7 +24,7 @@ CONNECTION_FAULTS = (
         (f"{ONE_CONNECTION}::test_a_connection_that_was_answered_before_its_body_came_is_closed_in_the_end",),
     ),
     Fault(
-        "a closing connection waits for ever",
+        "a closing connection waits forever",
         "slow clients are cut off",
         PROTOCOL,
         "        if self._is_leaving:\n",
@@ -56,7 +56,7 @@ CONNECTION_FAULTS = (
         (f"{ONE_CONNECTION}::test_a_handshake_that_is_none_is_refused",),
     ),
     Fault(
-        "whoever reads log-outs gives up at the first surprise",
+        "whoever reads logouts gives up at the first surprise",
         "a log-out counts in every process within a second",
         "vote/identity/revocations.py",
         "        except Exception:  # whatever it is",

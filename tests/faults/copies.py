@@ -54,7 +54,7 @@ COPY_FAULTS = (
         (f"{CACHE}::test_what_changes_again_while_it_is_forgotten_is_owed_still",),
     ),
     Fault(
-        "everybody rebuilds",
+        "everyone rebuilds",
         "one rebuild at a time",
         "vote/services/cache.py",
         "        if running is not None:\n            return running.result()\n",

@@ -12,7 +12,7 @@ SYSTEM = "tests/system/test_half_open_connections.py"
 
 FLOW_FAULTS = (
     Fault(
-        "a statement waits for ever for a server that says nothing",
+        "a statement waits forever for a server that says nothing",
         "recording goes on by itself within 10 s",
         POOL,
         "self.timeout_s if timeout is None else timeout",
@@ -47,7 +47,7 @@ FLOW_FAULTS = (
         "connections to PostgreSQL are not probed",
         "a peer that is gone without a word is noticed within seconds",
         POOL,
-        "                **tcp_keepalive.for_postgres(target.url),\n",
+        "        **tcp_keepalive.for_postgres(target.url),\n",
         "",
         (f"{SILENT}::test_idle_connections_are_probed_by_the_kernel", "tests/unit/test_redis_client.py"),
     ),
@@ -92,10 +92,10 @@ FLOW_FAULTS = (
         (f"{SYSTEM}::test_operators_are_told_that_no_worker_works_and_that_recording_stands_still",),
     ),
     Fault(
-        "nobody looks how old the list of log-outs is",
+        "nobody looks how old the list of logouts is",
         "who is logged out does not go on voting in a process that is cut off",
         REVOKED,
-        "        if self._clock() - self._read_at > STALE_AFTER_S and not self._is_trusted(began):\n",
+        "        if time.monotonic() - self._read_at > STALE_AFTER_S and not self._is_trusted(began):\n",
         "        if not self.is_loaded:\n",
         (f"{LOG_OUTS}::test_who_is_cut_off_while_others_reach_postgresql_lets_in_only_later_logins",),
     ),
@@ -103,7 +103,7 @@ FLOW_FAULTS = (
         "an outage of PostgreSQL is taken for being cut off",
         "votes are accepted while PostgreSQL is away",
         REVOKED,
-        "                self._outage_at = self._clock()\n",
+        "                self._outage_at = time.monotonic()\n",
         "                pass\n",
         (f"{LOG_OUTS}::test_while_postgresql_is_away_for_everybody_logins_go_on_counting",),
     ),
@@ -116,7 +116,7 @@ FLOW_FAULTS = (
         (f"{SYSTEM}::test_a_process_that_is_cut_off_from_postgresql_says_so_and_trusts_no_login_from_before",),
     ),
     Fault(
-        "log-outs are read over a dead connection for ever",
+        "logouts are read over a dead connection forever",
         "a log-out is heard within 3 s where a connection went dead",
         "vote/db/dedicated_connection.py",
         "        connection.timeout_s = within_s\n",
@@ -124,7 +124,7 @@ FLOW_FAULTS = (
         (f"{LOG_OUTS}::test_a_log_out_is_heard_although_the_connection_has_gone_dead_without_a_word",),
     ),
     Fault(
-        "log-outs are only read on from the last one known",
+        "logouts are only read on from the last one known",
         "log-outs are heard after a failover that lost the newest rows",
         REVOKED,
         "            if last in rows:\n",
@@ -140,7 +140,7 @@ FLOW_FAULTS = (
         ("tests/integration/casting/test_receipt_keys.py",),
     ),
     Fault(
-        "a stream that went dead keeps its slot for ever",
+        "a stream that went dead keeps its slot forever",
         "the stream of the WAL is back by itself",
         "vote/ops/backup/stream.py",
         'f"{SENDER_TIMEOUT_S}s"',

@@ -68,7 +68,7 @@ FORM_FAULTS = (
         ("tests/unit/identity/test_idempotency_keys.py",),
     ),
     Fault(
-        "the second press of a log-in logs nobody in",
+        "the second press of a login logs nobody in",
         "after two presses on log in somebody is logged in",
         "vote/web/idempotency.py",
         "        _log_in(answer, response)\n",
@@ -76,7 +76,7 @@ FORM_FAULTS = (
         (f"{AS_THE_FIRST}[log in-lost]",),
     ),
     Fault(
-        "a log-in form gives a session that was ended",
+        "a login form gives a session that was ended",
         "what was ended stays ended, whatever form is sent again",
         "vote/web/idempotency.py",
         "        return users.is_revoked_since(tx, subjects, since)\n",
@@ -100,7 +100,7 @@ FORM_FAULTS = (
         (f"{KEYS}::test_a_form_that_says_something_else_is_another_press",),
     ),
     Fault(
-        "keys are kept for ever",
+        "keys are kept forever",
         "keys are kept for ten minutes",
         "vote/db/idempotency_keys.py",
         "KEEP_MINUTES = 10",

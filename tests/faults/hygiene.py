@@ -32,7 +32,7 @@ HYGIENE_FAULTS = (
     Fault(
         "of two choices in one ballot the last counts",
         "ASVS 15.3.7: a field is sent once",
-        "vote/server/unique_fields.py",
+        "vote/server/body_parsers.py",
         "if name in fields:",
         "if False:",
         ("tests/unit/casting/test_ballot_form.py::test_a_ballot_says_one_thing",),
@@ -40,7 +40,7 @@ HYGIENE_FAULTS = (
     Fault(
         "settings show their secrets",
         "a secret is in no message and no trace",
-        "vote/config.py",
+        "vote/secret_store/__init__.py",
         "        yield from ()\n",
         "        yield from super().__repr_args__()\n",
         ("tests/unit/test_config.py::test_settings_are_never_shown",),
@@ -62,15 +62,15 @@ HYGIENE_FAULTS = (
         ("tests/integration/web/test_behind_the_front_door.py::test_a_line_of_the_log_stays_one_line",),
     ),
     Fault(
-        "a refused log-in leaves no line",
+        "a refused login leaves no line",
         "ASVS 16.3.1: every authentication is logged",
         "vote/web/account/login.py",
-        'logger.info("login refused", request_id=request_context.request_id(), why=type(error).__name__)',
+        'logger.info("login refused", why=type(error).__name__)',
         "pass",
         (f"{ACCOUNTS}::test_every_coming_and_going_is_written_down",),
     ),
     Fault(
-        "the session before a log-in lives on",
+        "the session before a login lives on",
         "ASVS 7.2.4: a log-in ends the session that was there",
         "vote/web/account/login.py",
         "        _end(before)\n",
@@ -111,5 +111,21 @@ HYGIENE_FAULTS = (
             "tests/integration/web/api/test_managed_competitions.py"
             "::test_a_body_that_is_wrong_with_any_version_is_said_to_be_before_a_stale_one",
         ),
+    ),
+    Fault(
+        "a page that is opened slowly is a slow vote",
+        "the objective is about POST /vote alone",
+        "vote/server/access_log.py",
+        'and (route, method) == ("/vote", "POST") and',
+        'and route == "/vote" and',
+        ("tests/unit/server/test_access_log.py",),
+    ),
+    Fault(
+        "a vote that failed slowly is bad twice",
+        "what misses the objective is counted once: as a 5xx, or as slow",
+        "vote/server/access_log.py",
+        " and status < HTTPStatus.INTERNAL_SERVER_ERROR:",
+        ":",
+        ("tests/unit/server/test_access_log.py",),
     ),
 )

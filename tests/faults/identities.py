@@ -169,7 +169,7 @@ IDENTITY_FAULTS = (
         (f"{MAILBOX}::test_who_changes_the_address_leaves_it_spent",),
     ),
     Fault(
-        "who comes back is taken for somebody else",
+        "who comes back is taken for someone else",
         "R2: the stored ballot comes first, for its own voter",
         "vote/identity/email_confirmation.py",
         "votes.choice_of(tx, competition, voter) is None and self._log.stored_choice(competition, voter) is None",

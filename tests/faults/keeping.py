@@ -3,19 +3,43 @@
 from tests.faults.fault import Fault
 
 FORGETTING = "tests/integration/worker/maintenance/test_eviction.py"
-OPENED_AGAIN = "tests/integration/worker/maintenance/test_reopening.py"
+REOPENING = "tests/integration/worker/maintenance/test_reopening.py"
 RETENTION = "tests/integration/worker/maintenance/test_retention.py"
 SIGNING = "tests/integration/worker/maintenance/test_signing.py"
 TRIMMING = "tests/integration/worker/maintenance/test_trimming.py"
 JOURNAL = "tests/integration/ops/integrity/test_journal.py"
 KEEPING_FAULTS = (
     Fault(
-        "a forgotten competition takes newer rules from anybody",
+        "a forgotten competition takes newer rules",
         "R5: nothing is open before its voters are known",
         "vote/ballotlog/box.lua",
-        "      if present and parse_rules(present).state == 'forgotten' and args[5] ~= '2' then\n",
-        "      if false then\n",
-        (f"{OPENED_AGAIN}::test_who_has_voted_cannot_vote_again_when_it_is_opened_again",),
+        "is_forgotten and pushed.version .. '|forgotten|||0|' or text",
+        "text",
+        (f"{REOPENING}::test_what_is_open_again_in_a_database_that_was_set_back_takes_nothing_and_can_be_closed",),
+    ),
+    Fault(
+        "reopened although the log may have forgotten who voted",
+        "a reopening is refused once voters may be evicted",
+        "vote/domain/policy.py",
+        "    if is_over:\n",
+        "    if False:\n",
+        (f"{REOPENING}::test_it_is_reopened_only_while_the_log_knows_who_voted",),
+    ),
+    Fault(
+        "voters are evicted while voting can be reopened",
+        "eviction never comes before the last reopening",
+        "vote/db/retention.py",
+        "(list(begun), keep_hours + REOPENING_HOURS)",
+        "(list(begun), keep_hours - 1)",
+        (f"{REOPENING}::test_it_is_reopened_only_while_the_log_knows_who_voted",),
+    ),
+    Fault(
+        "a database that was set back is not told what was forgotten",
+        "the log's answer decides",
+        "vote/worker/worker.py",
+        "                self.maintenance.forget(begun=forgotten)\n",
+        "                pass\n",
+        (f"{REOPENING}::test_a_database_that_was_set_back_reopens_nothing_the_log_has_forgotten",),
     ),
     Fault(
         "what is forgotten leaves no version behind",
@@ -23,7 +47,7 @@ KEEPING_FAULTS = (
         "vote/ballotlog/box.lua",
         "      redis.call('HSET', keys[2], args[i], args[i + 1] .. '|forgotten|||0|')\n",
         "      redis.call('HDEL', keys[2], args[i])\n",
-        (f"{OPENED_AGAIN}::test_an_announcement_that_comes_late_opens_nothing",),
+        (f"{REOPENING}::test_an_announcement_that_comes_late_opens_nothing",),
     ),
     Fault(
         "a new life of a shard does not know what was forgotten",
@@ -31,23 +55,7 @@ KEEPING_FAULTS = (
         "vote/worker/make_ready.py",
         '    if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":\n',
         "    if False:\n",
-        (f"{OPENED_AGAIN}::test_an_announcement_that_comes_late_opens_nothing",),
-    ),
-    Fault(
-        "voters come back before every ballot is recorded",
-        "R5: drained before voters are pushed",
-        "vote/worker/voter_eviction.py",
-        " or position.position < shard.last:",
-        ":",
-        (f"{OPENED_AGAIN}::test_voters_come_back_only_when_every_ballot_is_recorded",),
-    ),
-    Fault(
-        "rules come back without their voters",
-        "R5: voters before rules",
-        "vote/worker/voter_eviction.py",
-        '            if log.remember(shard, rules, choices) != "ok":\n',
-        "            if False:\n",
-        (f"{OPENED_AGAIN}::test_who_has_voted_cannot_vote_again_when_it_is_opened_again",),
+        (f"{REOPENING}::test_an_announcement_that_comes_late_opens_nothing",),
     ),
     Fault(
         "forgetting overrules a reopening",
@@ -55,30 +63,33 @@ KEEPING_FAULTS = (
         "vote/ballotlog/box.lua",
         "    if not present or parse_rules(present).version <= tonumber(args[i + 1]) then\n",
         "    if true then\n",
-        (f"{OPENED_AGAIN}::test_a_worker_that_slept_forgets_nothing_that_was_opened_again",),
-    ),
-    Fault(
-        "late voters overwrite newer ones",
-        "R5: what a shard took itself is newer",
-        "vote/ballotlog/box.lua",
-        "  if rules and (rules.state ~= 'forgotten' or rules.version >= tonumber(args[6])) then\n",
-        "  if false then\n",
-        (f"{OPENED_AGAIN}::test_a_worker_that_slept_forgets_nothing_that_was_opened_again",),
+        (f"{REOPENING}::test_a_worker_that_slept_forgets_nothing_that_was_reopened",),
     ),
     Fault(
         "WAL that ends within a record counts as damaged",
         "what was on disk when the server died is restored",
         "vote/ops/backup/wal_supply.py",
-        "_refuse_before(parse_lsn(flushed.lsn), end.reach)",
-        "_refuse_before(parse_lsn(flushed.lsn), end.records)",
+        '"-s", format_lsn(begin), "-e", format_lsn(end)]',
+        '"-s", format_lsn(begin)]',
         ("tests/integration/ops/test_backups.py::test_wal_that_was_written_up_to_the_middle_of_a_record_is_restored",),
+    ),
+    Fault(
+        "WAL that is damaged counts as ended",
+        "what was on disk when the server died is restored",
+        "vote/ops/backup/wal_supply.py",
+        "    if done.returncode != 0:\n",
+        "    if False:\n",
+        (
+            "tests/integration/ops/test_backup_tampering.py"
+            "::test_what_was_cut_lost_or_swapped[unfinished WAL damaged that is not noted]",
+        ),
     ),
     Fault(
         "forgotten before a backup holds it",
         "what leaves the log is safe in a verified backup",
         "vote/db/retention.py",
-        "SELECT max(started_at) AS upto",
-        "SELECT max(verified_at) AS upto",
+        "coalesce(max(started_at), 'infinity')",
+        "coalesce(max(verified_at), 'infinity')",
         (f"{FORGETTING}::test_what_may_still_be_needed_is_kept",),
     ),
     Fault(

@@ -19,7 +19,7 @@ LIMIT_FAULTS = (
         (f"{SHARED}::test_one_process_may_use_the_whole_limit_and_then_the_other_knows",),
     ),
     Fault(
-        "without Redis everybody is let through",
+        "without Redis everyone is let through",
         "limits hold within twice while Redis is away",
         "vote/services/rate_limiter.py",
         "return self._local.consume(limit.shared_by(self._processes), key, cost)",
@@ -35,7 +35,7 @@ LIMIT_FAULTS = (
         (f"{SHARED}::test_without_redis_limits_hold_within_twice_and_nobody_gets_an_error",),
     ),
     Fault(
-        "a frozen Redis is asked by everybody",
+        "a frozen Redis is asked by everyone",
         "no request waits for a store that is down more than one short timeout",
         "vote/services/best_effort_redis.py",
         "            self._breaker.failed()\n",
@@ -70,12 +70,12 @@ LIMIT_FAULTS = (
         "forged forms count",
         "CSRF is checked before limits",
         "vote/web/request_guards.py",
-        "        check_form()  # before limits: what a stranger's page sends counts against nobody\n        check_limit()\n",
+        "        check_form()  # before limits: another site's requests count against nobody\n        check_limit()\n",
         "        check_limit()\n        check_form()\n",
         (AT_THE_GATE,),
     ),
     Fault(
-        "a forwarding header is believed from anybody",
+        "a forwarding header is believed from anyone",
         "spoofed forwarding headers gain nothing, from 127.0.0.1 too",
         "vote/server/client_address.py",
         "    if not trusted or (nearest is not None and not is_within(nearest, trusted)):\n        return nearest\n",
@@ -139,7 +139,7 @@ LIMIT_FAULTS = (
         (SLOW,),
     ),
     Fault(
-        "a head may take for ever",
+        "a head may take forever",
         "slow clients are cut off",
         "vote/server/http_protocol.py",
         "        self._timer = self.loop.call_later(self.timeout_s, self._look)\n",

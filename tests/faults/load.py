@@ -4,7 +4,7 @@ from tests.faults.fault import Fault
 
 LOAD = "tests/system/test_load.py"
 VERDICT = "tests/unit/ops/load/test_verdict.py"
-FIRE = "tests/integration/ops/load/test_generator.py"
+FIRE = "tests/integration/ops/load/test_client.py"
 TARGET = "tests/unit/ops/load/test_target.py"
 LOAD_FAULTS = (
     Fault(
@@ -74,15 +74,15 @@ LOAD_FAULTS = (
     Fault(
         "the load calls a vote unanswered that was never heard",
         "an idle connection that is closed costs no vote",
-        "vote/ops/load/generator.py",
-        "        if lane.vote is not None and unheard:",
+        "vote/ops/load/client.py",
+        "        if request is not None and unheard:",
         "        if False:",
         (f"{FIRE}::test_a_connection_that_was_closed_while_idle_costs_no_vote",),
     ),
     Fault(
         "the load leaves its accounts",
         "what a load made is taken away",
-        "vote/ops/load/voter_accounts.py",
+        "vote/ops/load/provisioning.py",
         "            if not keep:\n                _erase(",
         "            if keep:\n                _erase(",
         (f"{LOAD}::test_a_load_votes_counts_and_takes_everything_away",),

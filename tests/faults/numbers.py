@@ -124,7 +124,7 @@ NUMBER_FAULTS = (
         (f"{VERIFY}::test_reinstated_ballots_are_in_order_and_each_is_accounted_for",),
     ),
     Fault(
-        "a token of a lost account passes where anybody may",
+        "a token of a lost account passes where anyone may",
         "A token of an account that is not there is 401",
         "vote/web/request_guards.py",
         '    elif who.via == "bearer":\n',

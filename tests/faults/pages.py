@@ -35,8 +35,8 @@ PAGE_FAULTS = (
         "static files do not say that they vary",
         "a cache in between gives nobody a coding they do not take",
         "vote/web/static_files.py",
-        "headers = [VARY, (b",
-        "headers = [(b",
+        "[VARY, (b",
+        "[(b",
         (f"{FILES}::test_a_file_is_kept_for_a_year_by_its_name_and_sent_compressed",),
     ),
     Fault(

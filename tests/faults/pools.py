@@ -6,7 +6,7 @@ POOL = "tests/integration/db/test_pool.py"
 POOLER = "tests/system/test_pgbouncer.py"
 POOL_FAULTS = (
     Fault(
-        "who finds no connection free waits for ever",
+        "who finds no connection free waits forever",
         "waiting for a connection has a deadline",
         "vote/db/pool.py",
         "            timeout=wait_s,\n",
@@ -38,7 +38,7 @@ POOL_FAULTS = (
         (f"{POOL}::test_a_statement_that_takes_too_long_is_given_up",),
     ),
     Fault(
-        "pages wait for a thread for ever",
+        "pages wait for a thread forever",
         "the wait for a page's thread has a deadline",
         "vote/server/concurrency_limit.py",
         "            async with asyncio.timeout(self._wait_s):\n",
@@ -54,7 +54,7 @@ POOL_FAULTS = (
         ("tests/unit/test_config.py::test_behind_a_pooler_the_web_has_logins_of_its_own",),
     ),
     Fault(
-        "statements through the pooler may take for ever",
+        "statements through the pooler may take forever",
         "nothing a person waits for takes longer than 5 s, through a pooler too",
         "deploy/pgbouncer/pgbouncer.ini",
         " connect_query='SET statement_timeout = 5000'",
@@ -80,9 +80,9 @@ POOL_FAULTS = (
     Fault(
         "the load does not look at what the web asked of the database",
         "database answers p99 < 100 ms under the seed's load",
-        "vote/ops/load/exchanges.py",
+        "vote/ops/load/measurements.py",
         "    wanted = quantile * steps[math.inf]",
         "    wanted = 0",
-        ("tests/unit/ops/load/test_exchanges.py",),
+        ("tests/unit/ops/load/test_measurements.py",),
     ),
 )

@@ -24,8 +24,8 @@ PROMISE_FAULTS = (
         "one that opens too late forgets its end",
         "voting ends at its closing time",
         "vote/actions/competitions.py",
-        "opens_at=before.opens_at, closes_at=before.closes_at\n",
-        "opens_at=before.opens_at\n",
+        "_become(tx, before, state, now=datetime.now(UTC))\n",
+        "_become(tx, before, state, now=datetime.now(UTC), closes_at=None)\n",
         (
             "tests/integration/worker/test_schedule.py::test_one_whose_times_have_both_passed_takes_no_ballot_and_is_closed",
         ),
@@ -52,8 +52,8 @@ PROMISE_FAULTS = (
         "a line and its end are two writes",
         "every line is one JSON object",
         "vote/logs.py",
-        "structlog.WriteLoggerFactory(sys.stdout)",
-        "structlog.PrintLoggerFactory(sys.stdout)",
+        "structlog.WriteLoggerFactory(output)",
+        "structlog.PrintLoggerFactory(output)",
         ("tests/unit/test_logs.py::test_a_line_and_its_end_are_one_write",),
     ),
     Fault(
@@ -73,7 +73,7 @@ PROMISE_FAULTS = (
         (f"{PROMISES}::test_a_competition_with_an_accepted_ballot_is_not_deleted_and_goes_on",),
     ),
     Fault(
-        "whether anybody has voted is asked once, before voting stands still",
+        "whether anyone has voted is asked once, before voting stands still",
         "no ballot is accepted between the look and what depends on it",
         "vote/actions/competition_holds.py",
         "        if log.has_ballots(held.id, under=held.rules_version):\n            raise Conflict(refusal)\n",
@@ -89,7 +89,7 @@ PROMISE_FAULTS = (
         (f"{HOLDING}::test_after_the_last_look_no_ballot_is_accepted",),
     ),
     Fault(
-        "a hold that somebody else has ended decides all the same",
+        "a hold that someone else has ended decides all the same",
         "no ballot is accepted between the look and what depends on it",
         "vote/actions/competition_holds.py",
         "if present.rules_version != held.rules_version:",
@@ -97,7 +97,7 @@ PROMISE_FAULTS = (
         (f"{HOLDING}::test_a_hold_that_somebody_else_ended_decides_nothing",),
     ),
     Fault(
-        "voting stands still for ever when a process dies in between",
+        "voting stands still forever when a process dies in between",
         "a hold ends by itself",
         "vote/db/competition_holds.py",
         'tx.execute("SELECT id, rules_version FROM competitions WHERE held_until < now()")',

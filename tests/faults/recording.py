@@ -20,7 +20,7 @@ RECORDING_FAULTS = (
         "                tx.execute('COMMIT')\n"
         "                at = position._replace(epoch=state.epoch, position=entries[-1].position,\n"
         "                                       last_entry=entries[-1].id)\n"
-        "                shard_positions.advance(other, at)\n"
+        "                shard_lock.advance(other, at)\n"
         "                tx.execute('BEGIN')\n"
         "        recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)\n",
         (f"{FAULTS}::test_ten_thousand_votes_survive_five_killed_workers",),
@@ -85,7 +85,7 @@ RECORDING_FAULTS = (
     Fault(
         "the shard's row is read without a lock",
         "R4: who has not the lock records nothing",
-        "vote/db/shard_positions.py",
+        "vote/db/shard_lock.py",
         '" WHERE shard = %s FOR UPDATE SKIP LOCKED"',
         '" WHERE shard = %s"',
         (f"{FROZEN}::test_what_a_frozen_worker_has_read_is_recorded_once",),
@@ -109,9 +109,9 @@ RECORDING_FAULTS = (
     Fault(
         "a position moves and keeps its old epoch",
         "R5: a position is one of an epoch",
-        "vote/db/shard_positions.py",
-        "        SET epoch = %s, position",
-        "        SET epoch = coalesce(epoch, %s), position",
+        "vote/db/shard_lock.py",
+        "        SET epoch = %(epoch)s, position",
+        "        SET epoch = coalesce(epoch, %(epoch)s), position",
         (f"{EPOCHS}::test_a_new_life_moves_the_position_to_its_epoch",),
     ),
     Fault(

@@ -133,7 +133,7 @@ SET_BACK_FAULTS = (
         (f"{OWNERSHIP}::test_the_functions_of_another_installation_stay_as_they_are",),
     ),
     Fault(
-        "a log from before owners is anybody's",
+        "a log from before owners is anyone's",
         "R11: it belongs to who has recorded its epoch",
         "vote/worker/foreign_log.py",
         '        if owner != log.installation.id and (owner or epoch not in ("", known)):',

@@ -2,6 +2,7 @@
 
 from tests.faults.fault import Fault
 
+STOPPING = "tests/system/test_stopping.py"
 RULES = "tests/unit/test_production_rules.py"
 REFUSED = f"{RULES}::test_production_refuses_it_with_the_reason_and_a_laptop_starts"
 STARTING_FAULTS = (
@@ -70,7 +71,7 @@ STARTING_FAULTS = (
         (REFUSED,),
     ),
     Fault(
-        "everybody may choose the key",
+        "everyone may choose the key",
         "production: a secret's file is written by its owner alone",
         "vote/production_rules.py",
         "st_mode & stat.S_IWOTH",
@@ -103,5 +104,21 @@ STARTING_FAULTS = (
         'password = fields.pop("password", None)',
         'password = fields.get("password", None)',
         ("tests/unit/ops/embedded/test_programs.py::test_no_secret_of_a_url_stands_on_a_command_line",),
+    ),
+    Fault(
+        "a web that stops closes idle connections at once",
+        "who has connected is answered",
+        "vote/server/draining.py",
+        "        await asyncio.sleep(LAME_DUCK_S)\n",
+        "",
+        (f"{STOPPING}::test_who_has_connected_is_answered",),
+    ),
+    Fault(
+        "a web that stops keeps connections open",
+        "a proxy sends no other request to a web that leaves",
+        "vote/server/http_protocol.py",
+        "            self.cycle.keep_alive = False  # the answer says so too\n",
+        "            pass\n",
+        (f"{STOPPING}::test_who_has_connected_is_answered",),
     ),
 )

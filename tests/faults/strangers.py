@@ -85,7 +85,7 @@ STRANGER_FAULTS = (
         "an answer is sent in the place it was made in",
         HELD,
         "vote/asgi.py",
-        "await self._pages(scope, receive, made.take)",
+        "await self._pages(scope, receive, keep)",
         "await self._pages(scope, receive, send)",
         ("tests/integration/server/test_concurrency_limit.py",),
     ),
@@ -103,7 +103,7 @@ STRANGER_FAULTS = (
         "vote/web/request_context.py",
         "    services().rate_limiter.acquire(limit, subject)\n",
         "",
-        (f"{ONE_MORE}[right passwords]",),
+        (f"{ONE_MORE}[correct passwords]",),
     ),
     Fault(
         "mails are asked for without a limit",
@@ -111,7 +111,7 @@ STRANGER_FAULTS = (
         "vote/web/request_context.py",
         "    services().rate_limiter.acquire(services().rate_limits.mails, ",
         "    print(services().rate_limits.mails, ",
-        (f"{ONE_MORE}[mails asked for]",),
+        (f"{ONE_MORE}[requested mails]",),
     ),
     Fault(
         "mail to nobody waits in line with all others",

@@ -15,7 +15,7 @@ VOTER_FAULTS = (
         ("tests/unit/test_auth.py",),
     ),
     Fault(
-        "a log-out is not followed by other processes",
+        "a logout is not followed by other processes",
         "a log-out counts everywhere within a second",
         "vote/identity/revocations.py",
         "        while not self._stop.wait(REFRESH_S):\n            self._try_refresh()\n",

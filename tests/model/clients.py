@@ -70,7 +70,7 @@ class HeldLog(BallotLog):
         self._maybe_hold("begin_epoch")
         return super().begin_epoch(*arguments)
 
-    def push_rules(self, *arguments: Any, **named: Any) -> PushStatus:
+    def push_rules(self, *arguments: Any, **named: Any) -> Pushed:
         self._maybe_hold("push_rules")
         return super().push_rules(*arguments, **named)
 
@@ -92,9 +92,9 @@ class SilencedLog(BallotLog):
         super().__init__(url, SHARDS, installation)
         self.stuck: list[tuple[int, str, str, list[Any]]] = []  # shard, its epoch and instance, the call
 
-    def push_news(self, shard: Shard, rules: Any) -> Any:
+    def push_rules(self, shard: Shard, rules: Any, *, warming: bool = False) -> Pushed:
         if not self.lost:
-            return super().push_news(shard, rules)
+            return super().push_rules(shard, rules, warming=warming)
         shard = shard._replace(now_ms=shard.now_ms + round(LONG_S * 1000))
         names = [keys.log(shard.number), keys.state(shard.number), keys.rules(shard.number)]
         flat = [value for one in rules for value in (one.competition, one.text(), secrets.token_hex(16))]

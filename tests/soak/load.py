@@ -6,12 +6,11 @@ counted against what everybody was told, and archived. Meanwhile others read pag
 
 import asyncio
 import contextlib
+import json
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,18 +18,19 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from tests.conftest import PASSWORD
-from tests.stack import Answer, Stack
 from tests.storm import verdict
 from tests.storm.people import Crowd, Ticket
 from tests.storm.recorder import Recorder
 from vote.errors import VoteError
-from vote.ops.load.api import Api
-from vote.ops.load.competitions import settle_own
-from vote.ops.load.target import parse
+from vote.ops.load import target
+from vote.ops.load.client import Client, HttpAnswer, pace
+from vote.ops.load.provisioning import close_and_settle
+from vote.ops.load.target import Api, http_request
 
 ROUND_S = 30.0  # in which one competition is voted in
 FINAL_WITHIN_S = 60.0
 STAYS_S = (1.0, 20.0)  # a watcher
+ANSWER_WITHIN_S = 30.0
 CALLERS = 48  # requests under way at once; more wait for a turn, and none is left out
 
 
@@ -52,11 +52,11 @@ class Load:
     def __init__(
         self, url: str, *, secret: str, database: str, organiser: str, voters: list[int], folder: Path, rates: Rates
     ) -> None:
-        self._url, self._secret, self._database, self._organiser = url, secret, database, organiser
+        self._url, self._target = url, target.parse(url)
+        self._secret, self._database, self._organiser = secret, database, organiser
         self._voters, self._folder, self._rates = voters, folder, rates
-        self.url = url  # for Stack.request
         self._dice = random.Random(len(voters))
-        self._callers = ThreadPoolExecutor(CALLERS)
+        self._client = Client(self._target, CALLERS, answer_within_s=ANSWER_WITHIN_S)
         self._open: list[int] = []
         self._people: list[str] = []
         self.asked, self.failed = Counter[str](), Counter[str]()
@@ -65,38 +65,37 @@ class Load:
 
     async def run(self, seconds: float) -> None:
         """Go on for so long; then wait for everything that has begun."""
-        first = asyncio.create_task(self._round(0))
-        await asyncio.sleep(1.0)
         rates = self._rates
-        await asyncio.gather(
-            first,
-            self._every(ROUND_S, seconds, self._round, late=ROUND_S - 1.0),
-            self._every(1 / rates.pages, seconds, self._read),
-            self._every(1 / rates.registrations, seconds, self._register),
-            self._every(1 / rates.logins, seconds, self._log_in_and_out),
-            self._every(1 / rates.watchers, seconds, self._watch),
-        )
-        self._callers.shutdown()
+        async with (
+            self._client,
+            asyncio.TaskGroup() as group,
+        ):  # whatever goes wrong here ends it: it would show nothing
+            group.create_task(self._round(0))
+            await asyncio.sleep(1.0)
+            group.create_task(self._every(ROUND_S, seconds, self._round, late=ROUND_S - 1.0))
+            group.create_task(self._every(1 / rates.pages, seconds, self._read))
+            group.create_task(self._every(1 / rates.registrations, seconds, self._register))
+            group.create_task(self._every(1 / rates.logins, seconds, self._log_in_and_out))
+            group.create_task(self._every(1 / rates.watchers, seconds, self._watch))
 
     async def _every(
-        self, pause_s: float, seconds: float, do: Callable[[int], Awaitable[None]], *, late: float = 0.0
+        self, pause_s: float, seconds: float, do: Callable[[int], Coroutine[Any, Any, None]], *, late: float = 0.0
     ) -> None:
-        began, begun = time.monotonic(), []
-        for number in range(1, int((seconds - late) / pause_s) + 1):
-            await asyncio.sleep(max(0.0, began + late + (number - 1) * pause_s - time.monotonic()))
-            for task in [task for task in begun if task.done()]:
-                task.result()  # raises what it raised: a soak whose people have bugs has shown nothing
-                begun.remove(task)
-            begun.append(asyncio.ensure_future(do(number)))
-        await asyncio.gather(*begun)
+        await asyncio.sleep(late)
+        async with asyncio.TaskGroup() as group:
+            async for number, _ in pace(int((seconds - late) / pause_s), 1 / pause_s):
+                group.create_task(do(number + 1))
 
-    async def _ask(self, what: str, method: str, path: str, *, good: tuple[int, ...] = (200,), **more: Any) -> Answer:
-        call = partial(Stack.request, self, method, path, **more)  # type: ignore[arg-type]  # it only needs `url`
+    async def _ask(
+        self, what: str, method: str, path: str, body: object = None, *, good: Sequence[int] = (200,), token: str = ""
+    ) -> HttpAnswer:
+        """Send one request, over a connection of its own as a newcomer does, and count it."""
+        headers = ["Connection: close", *([f"Authorization: Bearer {token}"] if token else [])]
+        if body is not None:
+            headers.append("Content-Type: application/json")
+        content = "" if body is None else json.dumps(body)
         self.asked[what] += 1
-        try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._callers, call)
-        except OSError as error:
-            answer = Answer(0, {}, str(error).encode())
+        answer = await self._client.ask(http_request(self._target, method, path, *headers, body=content))
         if answer.status not in good:
             self.failed[f"{what}: {answer.status}"] += 1
         return answer
@@ -109,20 +108,19 @@ class Load:
     async def _register(self, number: int) -> None:
         name = f"newcomer-{number}"
         form = {"username": name, "email": f"{name}@example.com", "password": PASSWORD, "confirm_password": PASSWORD}
-        answer = await self._ask("registration", "POST", "/register", good=(201,), body=form)
+        answer = await self._ask("registration", "POST", "/register", form, good=(201,))
         if answer.status == 201:
             self._people.append(name)
 
     async def _log_in_and_out(self, _number: int) -> None:
         if not self._people:
             return
-        answer = await self._ask(
-            "log-in", "POST", "/login", body={"username": self._dice.choice(self._people), "password": PASSWORD}
-        )
+        form = {"username": self._dice.choice(self._people), "password": PASSWORD}
+        answer = await self._ask("log-in", "POST", "/login", form)
         if answer.status == 200:
-            token = answer.json["token"]
+            token = json.loads(answer.body)["token"]
             await self._ask("own page", "GET", "/api/me", token=token)
-            await self._ask("log-out", "POST", "/logout", good=(204,), body={}, token=token)
+            await self._ask("log-out", "POST", "/logout", {}, good=(204,), token=token)
 
     async def _watch(self, number: int) -> None:
         one = self._dice.choice(self._open) if self._open else 1
@@ -141,7 +139,7 @@ class Load:
 
     async def _round(self, number: int) -> None:
         try:
-            with contextlib.closing(Api(parse(self._url), self._organiser)) as api:
+            with contextlib.closing(Api(self._target, self._organiser)) as api:
                 await self._hold(number, api)
         except VoteError as error:
             self.wrong.append(f"round {number}: {error}")
@@ -158,11 +156,11 @@ class Load:
         path = self._folder / f"round-{number}.jsonl"
         with contextlib.closing(Recorder(path)) as recorder:
             await Crowd(self._url, self._secret, recorder, self._dice).run(tickets, seconds=ROUND_S)
-            settled = await asyncio.to_thread(settle_own, api, [one], within=FINAL_WITHIN_S)
+            settled = await asyncio.to_thread(close_and_settle, api, [one], within=FINAL_WITHIN_S)
             self._open.remove(one)
             books = await asyncio.to_thread(verdict.read_books, self._database, one)
             found = verdict.judge(recorder.read(), tickets, books)
-            await asyncio.to_thread(partial(api.ask, "POST", f"/api/admin/competitions/{one}/archive"))
+            await asyncio.to_thread(api.ask, "POST", f"/api/admin/competitions/{one}/archive")
         path.unlink()
         self.votes += len(books.votes)
         if not (settled and found.is_clean):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import psycopg
 
-from tests.conftest import PASSWORD_HASH
 from tests.soak import judge
 from tests.soak.judge import Row
 from tests.soak.load import ROUND_S, Load, Rates
@@ -18,6 +17,7 @@ from tests.soak.samples import Sampler
 from tests.storm.__main__ import HEAL_WITHIN_S, START_WITHIN_S, Storm
 from tests.storm.chaos import heal_by
 from vote.auth import create_jwt_token
+from vote.db import synthetic_voters
 
 SAMPLES = 500  # in a run, but not more often than every MIN_EVERY_S
 MIN_EVERY_S = 1.0
@@ -78,7 +78,9 @@ def run(seconds: float, rates: Rates) -> Found:
 
 def _soak(storm: Storm, folder: Path, seconds: float, rates: Rates) -> Found:
     database, secret, log = (storm.secrets[name] or "" for name in ("DATABASE_URL", "JWT_SECRET", "REDIS_URL"))
-    organiser, voters = _people(database, int(rates.votes * ROUND_S))
+    with psycopg.connect(database) as connection:
+        organiser = synthetic_voters.insert(connection, prefix="soak-organiser", count=1, role="organiser")[0]
+        voters = synthetic_voters.insert(connection, prefix="soak", count=int(rates.votes * ROUND_S))
     load = Load(
         storm.url,
         secret=secret,
@@ -103,18 +105,6 @@ def _soak(storm: Storm, folder: Path, seconds: float, rates: Rates) -> Found:
     series = {key: [point for point in points if point[0] <= seconds] for key, points in sampler.series.items()}
     rows = judge.judge(series, after_s=judge.warm_up(seconds))
     return Found(seconds, rows, sampler.restarted, load.votes, load.wrong, load.asked, load.failed)
-
-
-def _people(database: str, count: int) -> tuple[int, list[int]]:
-    """An organiser, and so many voters."""
-    with psycopg.connect(database) as connection:
-        rows = connection.execute(
-            "INSERT INTO users (username, email, password_hash, role)"
-            " SELECT 'soak-' || n, 'soak-' || n || '@example.com', %s,"
-            " CASE n WHEN 0 THEN 'organiser' ELSE 'voter' END FROM generate_series(0, %s) n RETURNING id",
-            (PASSWORD_HASH, count),
-        ).fetchall()
-    return rows[0][0], [row[0] for row in rows[1:]]
 
 
 def wanted_seconds() -> float:

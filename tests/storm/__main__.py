@@ -25,13 +25,13 @@ from typing import NamedTuple
 import dotenv
 import psycopg
 
-from tests.conftest import PASSWORD_HASH
 from tests.stack import VOTE, Stack, free_port
 from tests.storm import flows, outages, promoted, set_back, verdict
 from tests.storm.chaos import Chaos, heal_by
 from tests.storm.outages import Outage, Outages
 from tests.storm.people import TIMEOUT_S, Crowd, Ticket
 from tests.storm.recorder import Recorder
+from vote.db import synthetic_voters
 
 START_WITHIN_S = 120.0
 HEAL_WITHIN_S = 120.0
@@ -87,15 +87,9 @@ def prepare(url: str, errands: int) -> list[Ticket]:
     count = max(2, -(-errands // VOTERS_PER_COMPETITION))
     with psycopg.connect(url) as connection:
         competitions = [_competition(connection, number) for number in range(count)]
-        voters = connection.execute(
-            "INSERT INTO users (username, email, password_hash)"
-            " SELECT %(name)s || n, %(name)s || n || '@example.com', %(hash)s FROM generate_series(1, %(count)s) n"
-            " RETURNING id",
-            {"name": f"storm-{competitions[0]}-", "hash": PASSWORD_HASH, "count": -(-errands // count)},
-        ).fetchall()
-    return [Ticket(one, voter[0], number % 2 == 1) for voter in voters for number, one in enumerate(competitions)][
-        :errands
-    ]
+        voters = synthetic_voters.insert(connection, prefix=f"storm-{competitions[0]}", count=-(-errands // count))
+    tickets = [Ticket(one, voter, number % 2 == 1) for voter in voters for number, one in enumerate(competitions)]
+    return tickets[:errands]
 
 
 def _competition(connection: psycopg.Connection, number: int) -> int:

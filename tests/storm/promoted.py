@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import psycopg
+
 from tests.stack import Stack
 from tests.storm import verdict
 from tests.storm.chaos import heal_by
@@ -20,6 +22,7 @@ from tests.storm.recorder import Recorder
 from tests.storm.verdict import Verdict
 from tests.two_databases import TwoDatabases, two_databases
 from vote.auth import create_jwt_token
+from vote.db import synthetic_voters
 
 SECRETS = {name: f"storm-{name}-7fQ2xK9mV4rT1nB8wZ6c" for name in ("JWT_SECRET", "FLASK_SECRET_KEY")}
 ERRANDS = 600  # of each kind: known to the standby, lost, and new afterwards
@@ -99,14 +102,9 @@ def _run(databases: TwoDatabases, running: Running, recorder: Recorder, dice: ra
 
 
 def _voters(databases: TwoDatabases, name: str, competitions: Sequence[tuple[int, bool]]) -> list[Ticket]:
-    rows = databases.say(
-        "INSERT INTO users (username, email, password_hash)"
-        " SELECT %s || n, %s || n || '@example.com', 'x' FROM generate_series(1, %s) n RETURNING id",
-        f"{name}-",
-        f"{name}-",
-        ERRANDS // len(competitions),
-    )
-    return [Ticket(competition, row[0], may_change) for row in rows for competition, may_change in competitions]
+    with psycopg.connect(databases.url) as connection:
+        voters = synthetic_voters.insert(connection, prefix=name, count=ERRANDS // len(competitions))
+    return [Ticket(competition, voter, may_change) for voter in voters for competition, may_change in competitions]
 
 
 def _judge(

@@ -18,9 +18,10 @@ from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.ops.cli import cli
 from vote.ops.load import run, target
-from vote.ops.load.generator import requests, send_votes
 from vote.ops.load.measurements import Measured
 from vote.ops.load.plan import Plan
+from vote.ops.load.run import send_votes
+from vote.ops.load.target import vote_request
 
 MakeUser = Callable[..., Account]
 MakeCompetition = Callable[..., Competition]
@@ -123,7 +124,7 @@ def test_a_stall_costs_every_vote_that_was_due_meanwhile(
     """
     wanted, aim = Plan(votes=200, rate=200, users=200, connections=2), target.parse(stack.url)
     tokens = [create_jwt_token(make_user().id, secret=JWT_SECRET) for _ in range(wanted.users)]
-    request = requests(aim, wanted, [make_competition().id], tokens, lambda _vote: "a")
+    competition = make_competition().id
     frozen_at: list[float] = []
 
     def freeze_for_a_while(measured: Measured) -> None:
@@ -134,7 +135,9 @@ def test_a_stall_costs_every_vote_that_was_due_meanwhile(
             servers.thaw_log()
 
     try:
-        measured = send_votes(wanted, aim, request, freeze_for_a_while)
+        measured = send_votes(
+            wanted, aim, lambda vote: vote_request(aim, competition, tokens[vote], "a"), freeze_for_a_while
+        )
     finally:
         servers.thaw_log()
 

@@ -1,6 +1,7 @@
 """`vote up` as a person meets it: a new home, a second copy, parts that are killed, commands beside it. One for all."""
 
 import contextlib
+import http.client
 import os
 import re
 import signal
@@ -28,6 +29,18 @@ MAY_KNOW = {
     "pg_receivewal": {"postgres-vote_backup"},
     "pg_basebackup": {"postgres-vote_backup"},
 }
+
+
+def ask_health(port: int) -> int | None:
+    """The status of /health; None when nobody answers in time."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status
+    except TimeoutError:
+        return None
+    finally:
+        connection.close()
 
 
 def test_it_tells_address_and_password_before_it_is_ready(up: Up) -> None:
@@ -98,6 +111,19 @@ def test_no_process_knows_a_secret_it_does_not_need(up: Up) -> None:
             assert known <= MAY_KNOW.get(kind, set()), command
             assert not [name for name, secret in secrets.items() if secret in command], "seen by everybody in ps"
     assert seen >= {"", "gunicorn", "vote worker", "vote backup", "pg_receivewal", "hash_process.py"}
+
+
+def test_worker_and_backups_say_that_they_turn(up: Up) -> None:
+    """The first worker on METRICS_PORT, backups on the next one; a frozen process answers nothing."""
+    ports = {"vote worker": up.metrics_port, "vote backup": up.metrics_port + 1}
+    for name, port in ports.items():
+        assert ask_health(port) == 200, name
+        pid = next(pid for pid in descendants(up.process.pid) if name in command_of(pid))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            assert ask_health(port) is None, name
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_second_copy_is_refused_at_once(up: Up, start: Start) -> None:

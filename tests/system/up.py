@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import log_schema
 from tests.stack import VOTE, Answer, Stack, free_port, wait_until
 from vote.ops.account import SystemUser, credentials
 from vote.ops.embedded.programs import ServerSource
@@ -25,13 +26,14 @@ class Up(Stack):
     def __init__(
         self, home: Path, *, command: list[str], account: SystemUser | None, server_source: ServerSource, **environ: str
     ) -> None:
-        self.port = free_port()
+        self.port, self.metrics_port = free_port(), free_port(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = home
         self._output = home.with_name(f"output-{self.port}")
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
             "VOTE_HOME": str(home),
             "PORT": str(self.port),
+            "METRICS_PORT": str(self.metrics_port),
             "WEB_CONCURRENCY": "1",
             **environ,
         }
@@ -102,7 +104,14 @@ class Up(Stack):
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
-        return self.process.wait(timeout=START_S)
+        code = self.process.wait(timeout=START_S)
+        self.check_lines()
+        return code
+
+    def check_lines(self) -> None:
+        """Fail unless every line of its parts satisfies docs/logs.schema.json; between them it speaks to people."""
+        wrong = list(log_schema.wrong_lines(line for line in self.output.splitlines() if line.startswith("{")))
+        assert not wrong, "\n".join(wrong[:20])
 
 
 def parents() -> dict[int, int]:
@@ -150,6 +159,8 @@ def start(server_source: ServerSource) -> Iterator[Start]:
     for up in running:
         if up.process.poll() is None:
             up.end()
+        elif up.home.parent.exists():
+            up.check_lines()
         data = up.home / "servers"
         if data.is_symlink():
             shutil.rmtree(data.resolve(), ignore_errors=True)

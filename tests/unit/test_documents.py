@@ -13,6 +13,7 @@ from vote.domain.person import Role
 from vote.ops.cli import COMMANDS
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)|!\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"#]+)\"")
+ANCHOR = re.compile(r"\[[^\]]*\]\(([^)#\s:]*)#([^)\s]+)\)")
 PLACE = re.compile(r"`((?:vote|tests|bench|deploy|docs)/[\w./-]*\w)(?::(\w+))?`")
 
 
@@ -108,3 +109,22 @@ def test_a_document_points_at_what_is_there(path: Path) -> None:
     ]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("path", documents(), ids=named)
+def test_a_link_into_a_document_finds_its_heading(path: Path) -> None:
+    dead = [
+        f"{name}#{anchor}"
+        for name, anchor in ANCHOR.findall(path.read_text(encoding="utf-8"))
+        if anchor not in anchors(path.parent / name if name else path)
+    ]
+
+    assert dead == []
+
+
+def anchors(path: Path) -> set[str]:
+    """Return what a link into a document may name: its headings as GitHub writes them, and anchors set by hand."""
+    text = path.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    words = [re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)) for heading in headings]
+    return {word.lower().replace(" ", "-") for word in words} | set(re.findall(r"id=\"([^\"]+)\"", text))

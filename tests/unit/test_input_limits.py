@@ -8,7 +8,7 @@ from tests.unit.tree import read
 from vote.config import Settings
 from vote.input_limits import TABLE, InputLimit
 
-HEAD = "| limit | number | of what | where | one more |\n|---|---:|---|---|---|\n"
+HEAD = "| limit | number | unit | enforced by | beyond it |\n|---|---:|---|---|---|\n"
 
 
 def written(limit: InputLimit) -> str:

@@ -4,6 +4,9 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+from tests.log_schema import wrong_lines
 from vote.logs import render
 
 PROGRAM = r"""
@@ -30,7 +33,7 @@ for name in ("uvicorn.error", "asyncio", "anybody"):
         raise ValueError(HOSTILE)
     except ValueError:
         logging.getLogger(name).exception("with a trace")
-        logs.logger.exception("with a trace", said=HOSTILE)
+        logs.logger.exception("failed", reason=HOSTILE)
 warnings.warn(HOSTILE)
 def fail(): raise ValueError(HOSTILE)
 thread = threading.Thread(target=fail); thread.start(); thread.join()
@@ -40,7 +43,7 @@ Broken()
 import asyncio
 async def main():
     for path in (HOSTILE, "/\u2028", "/\x7f"):
-        AccessLog().tell(request_id="1", method="GET", path=path, status=200, seconds=0, more={})
+        AccessLog().tell(request_id="0" * 32, method="GET", path=path, status=200, seconds=0, more={})
     asyncio.get_running_loop().call_soon(fail)
     await asyncio.sleep(0)
 asyncio.run(main())
@@ -54,8 +57,8 @@ def test_every_line_of_every_logger_is_one_json_object() -> None:
     assert run.stderr == b""
     lines = run.stdout.decode("ascii").removesuffix("\n").split("\n")
     assert all(line.isprintable() for line in lines), lines
+    assert list(wrong_lines(lines)) == []
     told = [json.loads(line) for line in lines]
-    assert all(isinstance(line, dict) and line["part"] and line["level"] and line["time"] for line in told)
     assert [line["event"] for line in told].count("uncaught") == 3, "a thread, a destructor, the program itself"
     assert [line["event"] for line in told].count("request") == 3
     assert len(told) == 1 + 3 * 3 + 1 + 3 + 4, "a warning and three requests too, and what asyncio told"
@@ -76,7 +79,7 @@ class Output(io.StringIO):
 
 written, sys.stdout = [], Output()
 logs.configure("tests")
-structlog.get_logger().info("ours")
+structlog.get_logger().info("started")
 logging.getLogger("another").warning("a library's")
 print(json.dumps(written), file=sys.stderr)
 """
@@ -87,5 +90,89 @@ def test_a_line_and_its_end_are_one_write() -> None:
     run = subprocess.run([sys.executable, "-c", ONE_WRITE], capture_output=True, text=True, check=True)
     written = json.loads(run.stderr)
 
-    assert [json.loads(text)["event"] for text in written] == ["ours", "a library's"]
+    assert [json.loads(text)["event"] for text in written] == ["started", "library"]
     assert all(text.endswith("\n") for text in written)
+
+
+COMMAND = r"""
+import logging, structlog, sys
+from vote import logs
+
+logs.configure_command()
+structlog.get_logger().info("started")
+structlog.get_logger().warning("migration waits", reason="a lock", revision="0013")
+print("the answer")
+"""
+
+
+def test_a_command_that_ends_answers_alone_on_standard_output() -> None:
+    run = subprocess.run([sys.executable, "-c", COMMAND], capture_output=True, text=True, check=True)
+
+    assert run.stdout == "the answer\n"
+    [line] = run.stderr.splitlines()
+    assert list(wrong_lines([line])) == []
+    assert json.loads(line)["part"] == "command"
+
+
+WHOLE = r"""
+import asyncio, io, select, sys
+from vote.server.access_log import AccessLog
+
+class Output(io.StringIO):
+    def write(self, text):
+        assert len(text) <= select.PIPE_BUF and text.endswith("}\n")
+        return super().write(text)
+
+async def main():
+    log = AccessLog()
+    for _ in range(100):
+        log.tell(request_id="0" * 32, method="GET", path="/", status=200, seconds=0, more={})
+    await asyncio.sleep(0)
+
+before, sys.stdout = sys.stdout, Output()
+asyncio.run(main())
+print(sys.stdout.getvalue().count("\n"), file=before)
+"""
+
+
+def test_no_write_is_larger_than_a_pipe_takes_whole() -> None:
+    """Beyond PIPE_BUF the lines of two processes on one pipe could mix (pipe(7))."""
+    run = subprocess.run([sys.executable, "-c", WHOLE], capture_output=True, text=True, check=True)
+
+    assert run.stdout == "100\n"
+
+
+ASYNCIO = r"""
+import asyncio, gc, sys
+from vote import logs
+
+SECRET = "planted-secret"
+
+def fail(_secret): raise ValueError(SECRET)
+
+async def fail_alone(): raise ValueError(SECRET)
+
+async def main():
+    asyncio.get_running_loop().call_soon(fail, SECRET)
+    task = asyncio.create_task(fail_alone())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+
+logs.configure("tests")
+asyncio.run(main())
+if len(sys.argv) > 1:
+    import uvloop
+    uvloop.run(main())
+"""
+
+
+@pytest.mark.parametrize("loop", [[], ["uvloop"]], ids=["asyncio", "uvloop"])
+def test_no_argument_of_a_callback_is_in_a_line(loop: list[str]) -> None:
+    run = subprocess.run([sys.executable, "-c", ASYNCIO, *loop], capture_output=True, text=True, check=True)
+
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {line["event"] for line in lines} == {"library"}
+    assert {"Task exception was never retrieved"} < {line["message"] for line in lines}
+    assert all(line["exception"][0]["type"] == "ValueError" for line in lines)
+    assert "planted-secret" not in run.stdout

@@ -32,9 +32,12 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"DATABASE_URL": f"{DATABASE}?sslmode=require", "PGSSLMODE": "verify-full"}, "DATABASE_URL goes over"),
     ({"DATABASE_URL": DATABASE, "PGSSLMODE": "verify-ca"}, "DATABASE_URL goes over the network"),
     ({"REDIS_URL": "redis://log.example/0"}, "REDIS_URL goes over the network"),
+    ({"VAULT_ADDR": "http://vault.example:8200"}, "VAULT_ADDR must begin with https://"),
+    ({"AWS_ENDPOINT_URL": "http://10.0.0.9"}, "AWS_ENDPOINT_URL must begin with https://"),
     *[({"TRUSTED_PROXIES": f"10.0.0.0/8,{wide}"}, "TRUSTED_PROXIES holds a network so wide") for wide in WIDE],
     ({"ADMIN_NETWORKS": "0.0.0.0/0"}, "ADMIN_NETWORKS holds a network so wide"),
     ({"METRICS_NETWORKS": "::/0"}, "METRICS_NETWORKS holds a network so wide"),
+    ({"LOG_QUERIES": "on"}, "LOG_QUERIES=on"),
     ({"FLASK_DEBUG": "1"}, "FLASK_DEBUG is set"),
     ({"FLASK_ENV": "development"}, "FLASK_ENV is set"),
     ({"PYTHONASYNCIODEBUG": "1"}, "PYTHONASYNCIODEBUG is set"),
@@ -83,6 +86,7 @@ def test_all_reasons_are_said_at_once() -> None:
         {"DATABASE_URL": "postgresql:///vote", "PGHOST": "/run/postgresql"},
         {"TRUSTED_PROXIES": ",".join(NARROW), "ADMIN_NETWORKS": "10.8.0.0/16", "METRICS_NETWORKS": "10.0.0.0/8"},
         {"FLASK_DEBUG": "0", "FLASK_ENV": "production"},
+        {"VAULT_ADDR": "http://127.0.0.1:8200", "AZURE_KEYVAULT_URL": "https://vote.vault.azure.net"},
     ],
 )
 def test_production_starts_with_what_is_right(values: dict[str, str]) -> None:
@@ -98,7 +102,7 @@ def test_nobody_else_may_choose_a_secret(tmp_path: Path, mode: int, is_refused: 
 
     assert config.load(given).jwt_secret == GOOD["JWT_SECRET"]
     if is_refused:
-        with pytest.raises(ConfigError, match="JWT_SECRET_FILE names a file that everybody may write"):
+        with pytest.raises(ConfigError, match="JWT_SECRET_FILE names a file that everyone may write"):
             config.load({**given, "VOTE_ENV": "production"})
     else:
         assert config.load({**given, "VOTE_ENV": "production"})

@@ -59,6 +59,26 @@ def test_the_file_of_settings_is_never_committed() -> None:
     assert git("ls-files", ".env").stdout == ""
 
 
+CHILDREN = {  # where the environment of a child process is made
+    "vote/hash_process.py": "passes on only what finds Python's own library, none of the keys and passwords",
+    "vote/ops/commands/web.py": "gunicorn gets all of it, and the folder where its processes sum their metrics",
+}
+
+
+def test_settings_are_read_in_one_place() -> None:
+    names = {"environ", "environb", "getenv", "getenvb"}
+
+    reading = {
+        named(path)
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Attribute) and node.attr in names and getattr(node.value, "id", "") == "os")
+        or (isinstance(node, ast.ImportFrom) and node.module == "os" and names & {one.name for one in node.names})
+    }
+
+    assert reading == {"vote/config.py", *CHILDREN}
+
+
 # --- code -------------------------------------------------------------------------------------------------------------
 
 

@@ -1,1 +1,3 @@
-"""Verbs that change things: keyword-only, with `by=`. Each loads, decides, writes and commits, then announces the change."""
+"""Actions that change data: keyword-only, with `by=`. Each loads, decides, writes and commits, then announces the
+change.
+"""

@@ -1,7 +1,7 @@
-"""Checkpoints: heads of the hash chains of journal and audit log, signed with Ed25519 (RFC 8032).
+"""Signs heads of the hash chains of journal and audit log as checkpoints, with Ed25519 (RFC 8032).
 
-A chain reveals a changed row only to somebody who knows its head: an intruder who may write everywhere can recompute all of
-it, but cannot sign it. The private key is the worker's alone, and the public key is enough to verify.
+A chain reveals a changed row only to someone who knows its head: an intruder with full write access can recompute the
+whole chain, but cannot sign it. Only the worker has the private key; the public key is enough to verify.
 """
 
 import base64

@@ -3,43 +3,46 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import structlog
+
 from vote.db import competitions, gaps, shard_positions
+from vote.db.gaps import Gap
 from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx
-from vote.db.shard_positions import OpenGap
 from vote.domain import policy
 from vote.domain.competition import Competition
 from vote.domain.folding import is_visible
-from vote.domain.person import Person
+from vote.domain.person import Person, actor_of
 from vote.errors import Conflict, InvalidInput, NoSuchCompetition, NotAllowed, NotFound
 
 REASON_MAX_CHARS = 2_000
 NOTHING_TO_DECIDE = "No decision is needed: the result becomes final automatically once all ballots are recorded."
 
+logger = structlog.get_logger()
+
 
 class CloseBlockers(NamedTuple):
-    """What keeps a closing competition from becoming final: shards not drained, open gaps, number of unmatched ballots."""
+    """The reasons why a closing competition is not final: undrained shards, open gaps, number of unmatched ballots."""
 
     undrained: tuple[int, ...]
-    gaps: tuple[OpenGap, ...]
+    gaps: tuple[Gap, ...]
     unmatched: int
 
     @property
     def needs_admin_decision(self) -> bool:
-        """Whether all is drained but something may be missing: only an admin can then decide that the tally stands."""
+        """Return whether all shards are drained but ballots may be missing: only an admin can make the tally final
+        then.
+        """
         return not self.undrained and bool(self.gaps or self.unmatched)
 
     @property
     def is_none(self) -> bool:
-        """Whether nothing stands in the way."""
+        """Return whether nothing blocks the close."""
         return not (self.undrained or self.gaps or self.unmatched)
 
 
 def close_blockers(tx: Tx, competition: Competition) -> CloseBlockers:
-    """Return what stands between a closing competition and its final tally.
-
-    Only gaps noticed since it opened count: what an older gap lost cannot have been its ballots.
-    """
+    """Return what blocks the final tally of a closing competition."""
     markers, shards = shard_positions.markers(tx, competition.id), shard_positions.all_positions(tx)
     return CloseBlockers(
         tuple(shard for shard in shards if markers.get(shard) != competition.rules_version),
@@ -49,7 +52,7 @@ def close_blockers(tx: Tx, competition: Competition) -> CloseBlockers:
 
 
 def finish_closing(db: Database, competition_id: int, *, by: str) -> bool:
-    """Make the tally final when nothing stands in the way. Returns whether it is closed now."""
+    """Make the tally final if nothing blocks it. Returns whether the competition is closed now."""
     with db.transaction(by=by) as tx:
         closing = competitions.lock(tx, competition_id)
         if closing is None or closing.state != "closing" or not close_blockers(tx, closing).is_none:
@@ -65,9 +68,7 @@ def finish_over(
 
     Raises Conflict while ballots are still being recorded, or when no decision is needed.
     """
-    if by.role != "admin":
-        raise NotAllowed("Only an admin can decide that the result stands.")
-    check_reason(reason)
+    check_decision(by, reason, "that the result stands")
     with db.transaction(by=by.id, once=once) as tx:
         closing = competitions.lock(tx, competition_id)
         if closing is None:
@@ -87,11 +88,18 @@ def finish_over(
         _close(tx, closing)
         closed = competitions.find(tx, competition_id)
     assert closed is not None
+    logger.warning(
+        "result final by decision",
+        actor=actor_of(by),
+        competition=competition_id,
+        gaps=[gap.id for gap in blockers.gaps],
+        unmatched=blockers.unmatched,
+    )
     return closed
 
 
 def decide_gap(db: Database, gap_id: int, *, by: Person, reason: str) -> None:
-    """Record an admin's decision that a gap was looked into: it no longer blocks a closing. Audited. Raises NotFound."""
+    """Record an admin's decision that a gap was examined: it no longer blocks closes. Audited. Raises NotFound."""
     if not decide_gaps(db, [gap_id], by=by, reason=reason):
         raise NotFound("There is no open gap with this id.")
 
@@ -100,11 +108,12 @@ def decide_gaps(
     db: Database, gap_ids: Sequence[int], *, by: Person, reason: str, once: Claim | None = None
 ) -> list[int]:
     """Decide several gaps at once. Returns those decided now, without those that another admin has just decided."""
-    if by.role != "admin":
-        raise NotAllowed("Only an admin can decide on a gap.")
-    check_reason(reason)
+    check_decision(by, reason, "on a gap")
     with db.transaction(by=by.id, once=once) as tx:
-        return [gap for gap in gap_ids if shard_positions.decide_gap(tx, gap, by=by.id, reason=reason)]
+        decided = [gap for gap in gap_ids if shard_positions.decide_gap(tx, gap, by=by.id, reason=reason)]
+    if decided:
+        logger.warning("gaps decided", actor=actor_of(by), gaps=decided)
+    return decided
 
 
 def _close(tx: Tx, closing: Competition) -> None:
@@ -119,7 +128,9 @@ def _close(tx: Tx, closing: Competition) -> None:
     )
 
 
-def check_reason(reason: str) -> None:
-    """Raise InvalidInput for a reason that says nothing or is longer than REASON_MAX_CHARS."""
+def check_decision(by: Person, reason: str, about: str) -> None:
+    """Raise NotAllowed unless an admin decides; InvalidInput for a reason that is empty or too long."""
+    if by.role != "admin":
+        raise NotAllowed(f"Only an admin can decide {about}.")
     if not (is_visible(reason) and len(reason.strip()) <= REASON_MAX_CHARS):
         raise InvalidInput({"reason": f"Give a reason of at most {REASON_MAX_CHARS:,} characters."})

@@ -1,7 +1,7 @@
-"""Decides what may still change about a competition: its words until the first vote, then only corrections of them.
+"""Decides what may still change about a competition: its wording until the first vote, then only corrections.
 
-Options and rules are fixed once voting has begun; name and description once somebody has voted. From then until the close,
-typos can be corrected: keys and number of options stay, and everybody sees old and new words.
+Options and rules are fixed once voting has begun; name and description once someone has voted. From then until the
+close, typos can be corrected: keys and number of options stay, and everyone sees the old and the new wording.
 """
 
 from collections.abc import Mapping
@@ -34,34 +34,25 @@ def check_schedule(before: Competition, now: datetime) -> None:
         raise Conflict("The opening time is missing or has passed. Set a later one, or open voting now.")
 
 
-def changes_words(before: Competition, fields: Mapping[str, Any]) -> bool:
-    """Return whether name or description would change."""
-    return any(fields.get(name, getattr(before, name)) != getattr(before, name) for name in WORDS)
-
-
-def changes_options(before: Competition, fields: Mapping[str, Any]) -> bool:
-    """Return whether options would change, or their order."""
-    present = [option.label for option in before.options]
-    return list(fields.get("options", present)) != present
-
-
 def differing(before: Competition, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields whose values would change."""
+    """Return the fields whose values would change; of options, their order counts."""
+    labels = [option.label for option in before.options]
     return {
         name: value
         for name, value in fields.items()
-        if (changes_options(before, fields) if name == "options" else value != getattr(before, name))
+        if (list(value) != labels if name == "options" else value != getattr(before, name))
     }
 
 
+def changes_words(fields: Mapping[str, Any]) -> bool:
+    """Return whether name or description is among the fields that would change."""
+    return not fields.keys().isdisjoint(WORDS)
+
+
 def check_change(before: Competition, fields: Mapping[str, Any], now: datetime) -> None:
-    """Raise Conflict or InvalidInput when these fields may not take these values in the present state."""
-    policy.check_not_over(before, fields.keys(), words=changes_words(before, fields))
-    policy.check_change_of_rules(
-        before,
-        options=changes_options(before, fields),
-        allow_change=fields.get("allow_change", before.allow_change) != before.allow_change,
-    )
+    """Raise Conflict or InvalidInput when these fields, which would change, may not take these values in this state."""
+    policy.check_not_over(before, fields.keys(), words=changes_words(fields))
+    policy.check_change_of_rules(before, options="options" in fields, allow_change="allow_change" in fields)
     policy.check_change_of_visibility(before, fields.get("results_visibility", before.results_visibility))
     if before.opened_at is not None and fields.get("opens_at", before.opens_at) != before.opens_at:
         raise Conflict("Voting has started, so the opening time can no longer be changed.")

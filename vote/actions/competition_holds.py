@@ -1,12 +1,12 @@
 """Changes a competition only if nobody has voted in it, while ballots are being accepted.
 
-A look at recorded votes is not enough: accepted ballots wait in the log, and the next may be accepted after the look. So:
+Checking recorded votes is not enough: accepted ballots wait in the log, and another may be accepted after the check. So:
 
-1. Look in both stores; usually they have ballots, and nobody is disturbed.
+1. Check both stores; usually they have ballots, and no voter is disturbed.
 2. Hold: PostgreSQL notes that the log takes no ballots for this competition, and every shard gets those rules. Voters get
-   503. One hold at a time: whoever comes second waits, at most WAIT_S, and starts from what the first one left.
-3. Look again. Under the hold's version the shards' answers can no longer change.
-4. Act, in a transaction that finds the hold's version still there; the new version ends the hold. Otherwise release it.
+   503. Only one hold at a time: a second one waits, at most WAIT_S, and starts from the state that the first one left.
+3. Check again. Under the hold's version the shards' answers can no longer change.
+4. Act, in a transaction that checks that the hold's version is current; the new version ends the hold. Otherwise release it.
 
 A process that dies in between leaves a hold that ends after HOLD_S; the worker releases it (`release_overdue`).
 """
@@ -126,7 +126,7 @@ def _is_still_held(db: Database, held: Competition) -> bool:
 def _hold(tx: Tx, before: Competition) -> Competition:
     version = next_version(before.rules_version, datetime.now(UTC))
     competition_holds.hold(tx, before.id, rules_version=version, seconds=HOLD_S)
-    return _get(tx, before.id)
+    return competitions.get(tx, before.id)
 
 
 def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, version: int) -> None:
@@ -136,7 +136,7 @@ def _release(db: Database, log: BallotLog, competition_id: int, *, by: Any, vers
         if held is None or held.held_until is None or version != held.rules_version:
             return
         competition_holds.release(tx, competition_id, rules_version=next_version(held.rules_version, datetime.now(UTC)))
-        released = _get(tx, competition_id)
+        released = competitions.get(tx, competition_id)
     log.announce([Rules.from_competition(released)])
 
 
@@ -148,9 +148,3 @@ def _refuse_recorded(tx: Tx, competition: Competition, refusal: str) -> None:
 def _was_log_ever_ready(tx: Tx) -> bool:
     """Return whether PostgreSQL has an epoch of any shard: without one a shard takes no ballot (R5)."""
     return any(position.epoch is not None for position in shard_positions.all_positions(tx).values())
-
-
-def _get(tx: Tx, competition_id: int) -> Competition:
-    competition = competitions.find(tx, competition_id)
-    assert competition is not None
-    return competition

@@ -1,4 +1,4 @@
-"""Gives a new competition an id that no other one ever had, not even one that this database has forgotten."""
+"""Gives a new competition an id that was never used, not even one that this database has lost."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from vote.errors import LogUnavailable
 
 
 class _NumberKnown(Exception):
-    """The ballot log knows the id that the new competition was to get."""
+    """The ballot log already knows the id drawn for the new competition."""
 
 
 def insert_numbered(

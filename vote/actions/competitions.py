@@ -1,4 +1,4 @@
-"""What organisers do with competitions. Every change that the ballot log must know is announced after the commit."""
+"""Changes that organisers make to competitions. Changes that the ballot log must know are pushed after the commit."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from psycopg.errors import ForeignKeyViolation
 
 from vote.actions import competition_changes
@@ -13,7 +14,8 @@ from vote.actions.competition_holds import unless_voted
 from vote.actions.competition_ids import insert_numbered
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
-from vote.db import competitions
+from vote.config import LOG_KEEP_HOURS
+from vote.db import competitions, retention
 from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx, done_once
 from vote.domain import policy
@@ -25,11 +27,13 @@ from vote.domain.competition import (
     next_version,
     state_to_begin_with,
 )
-from vote.domain.person import Person
+from vote.domain.person import Person, actor_of
 from vote.errors import Conflict, NoSuchCompetition, NotAllowed, StaleVersion
 
 RECEIPT_KEY_BYTES = 32
 KEPT = "People have voted here, so this can't be deleted. You can archive it once it is closed."
+
+logger = structlog.get_logger()
 
 
 def create(
@@ -70,10 +74,11 @@ def create(
         )
         if once is not None:
             once.object_id = competition_id
-        return _get(tx, competition_id)
+        return competitions.get(tx, competition_id)
 
     created = insert_numbered(db, log, by, insert, once=once)
     _announce(log, created)
+    logger.info("competition created", actor=actor_of(by), competition=created.id, state=created.state)
     return created
 
 
@@ -95,8 +100,8 @@ def change(
     opening time, or is to `schedule` the one it has, waits for it from then on.
 
     `if_match` is the ETag that was read, or None where the caller holds no older copy. Raises StaleVersion when it is
-    not the present one, Conflict when voters were promised otherwise, LogUnavailable when it matters whether anybody has
-    voted and the log does not answer. A `correction` of words while voting is open is kept and shown to everybody.
+    not the present one, Conflict when voters were promised otherwise, LogUnavailable when it matters whether anyone has
+    voted and the log does not answer. A `correction` of words while voting is open is kept and shown to everyone.
     """
     now = datetime.now(UTC)
 
@@ -116,11 +121,19 @@ def change(
 
     with db.transaction(by=by.id) as tx:
         before = lock(tx)
-        is_about_words = not correction and before.state == "open" and competition_changes.changes_words(before, fields)
+        given = _given(before, fields, schedule=schedule)
+        is_about_words = not correction and before.state == "open" and competition_changes.changes_words(given)
         changed = None if is_about_words else act(tx, before)
     if changed is None:
         changed = unless_voted(db, log, lock, act, by=by, refusal=competition_changes.HAS_BALLOTS)
     _announce(log, changed)
+    if given:
+        logger.info(
+            "competition corrected" if correction else "competition changed",
+            actor=actor_of(by),
+            competition=competition_id,
+            fields=sorted(given),
+        )
     return changed
 
 
@@ -133,27 +146,41 @@ def _write(
     }
     if correction and before.opened_at is not None:
         competitions.correct(tx, before.id, by=by.id, corrections=competition_changes.corrections(before, fields, now))
-    elif competition_changes.changes_options(before, fields):  # unchanged options stay: votes refer to them
+    elif "options" in fields:  # unchanged options stay: votes refer to them
         competitions.replace_options(tx, before.id, keyed_options(list(fields["options"])))
     competitions.update(tx, before.id, rules_version=next_version(before.rules_version, now), **merged)
-    changed = _get(tx, before.id)
+    changed = competitions.get(tx, before.id)
     waits = changed.opens_at is not None and changed.opens_at > now and "opens_at" in fields
     return _become(tx, changed, "scheduled", now=now) if changed.state == "draft" and waits else changed
 
 
 def open_voting(
-    db: Database, log: BallotLog, competition_id: int, *, by: Person | str, once: Claim | None = None
+    db: Database,
+    log: BallotLog,
+    competition_id: int,
+    *,
+    by: Person | str,
+    keep_hours: int = LOG_KEEP_HOURS,
+    once: Claim | None = None,
 ) -> Competition:
-    """Open now, or open again (an audited reopening). Does nothing to a competition that is open."""
+    """Open now, or open again (an audited reopening). Does nothing to a competition that is open.
+
+    Raises Conflict when it closed more than `keep_hours` ago: then the log may no longer know who voted.
+    """
     now = datetime.now(UTC)
     with _transaction(db, by, once) as tx:
         before = _manage(tx, competition_id, by, None)
         if before.state == "open":
             return before
+        if before.state == "closed":
+            reopening = retention.reopening(tx, competition_id, keep_hours=keep_hours)
+            policy.check_reopening(reopening.until, is_over=reopening.is_over)
         passed = before.closes_at is not None and before.closes_at <= now
         opens_at = now if before.opens_at is not None and before.opens_at > now else before.opens_at
         opened = _become(tx, before, "open", now=now, opens_at=opens_at, closes_at=None if passed else before.closes_at)
     _announce(log, opened)
+    event = "voting reopened" if before.state in ("closing", "closed") else "voting opened"
+    logger.info(event, actor=actor_of(by), competition=competition_id)
     return opened
 
 
@@ -168,6 +195,7 @@ def close_voting(
             return before
         closing = _become(tx, before, "closing", now=now)
     _announce(log, closing)
+    logger.info("voting closed", actor=actor_of(by), competition=competition_id)
     return closing
 
 
@@ -182,31 +210,22 @@ def apply_schedule(db: Database, log: BallotLog, competition_id: int, *, by: str
         state = competitions.due_state(tx, competition_id)
         if before is None or state is None:
             return None
-        changed = _become(
-            tx, before, state, now=datetime.now(UTC), opens_at=before.opens_at, closes_at=before.closes_at
-        )
+        changed = _become(tx, before, state, now=datetime.now(UTC))
     _announce(log, changed)
     return state
 
 
-def archive(
-    db: Database,
-    log: BallotLog,
-    competition_id: int,
-    *,
-    by: Person,
-    if_match: str | None = None,
-    once: Claim | None = None,
-) -> Competition:
+def archive(db: Database, log: BallotLog, competition_id: int, *, by: Person, once: Claim | None = None) -> Competition:
     """Archive a closed competition: only those who run it see it from now on. Does nothing to one that is archived."""
     with db.transaction(by=by.id, once=once) as tx:
-        before = _manage(tx, competition_id, by, if_match)
+        before = _manage(tx, competition_id, by, None)
         if before.state == "archived":
             return before
         if before.state != "closed":
             raise Conflict("Only a closed competition can be archived. Close it first.")
         archived = _become(tx, before, "archived", now=datetime.now(UTC))
     _announce(log, archived)
+    logger.info("competition archived", actor=actor_of(by), competition=competition_id)
     return archived
 
 
@@ -236,6 +255,7 @@ def delete(
     # A held competition is gone for the shards already; otherwise this makes them refuse it as unknown.
     gone = next_version(deleted.rules_version, datetime.now(UTC))
     _announce(log, replace(deleted, state="archived", rules_version=gone))
+    logger.info("competition deleted", actor=actor_of(by), competition=competition_id)
 
 
 def _given(before: Competition, fields: Mapping[str, Any], *, schedule: bool) -> dict[str, Any]:
@@ -246,47 +266,25 @@ def _given(before: Competition, fields: Mapping[str, Any], *, schedule: bool) ->
 
 def _manage(tx: Tx, competition_id: int, by: Person | str, if_match: str | None) -> Competition:
     before = competitions.lock(tx, competition_id)
-    person = by if isinstance(by, Person) else None
     if before is None:
         raise NoSuchCompetition
-    if person is not None:
-        policy.check_manage(person, before)
+    if isinstance(by, Person):
+        policy.check_manage(by, before)
     if if_match is not None and if_match not in ("*", before.etag):
         raise StaleVersion
     return before
 
 
-def _become(
-    tx: Tx,
-    before: Competition,
-    state: State,
-    *,
-    now: datetime,
-    rules_version: int | None = None,
-    opens_at: datetime | None = None,
-    closes_at: datetime | None = None,
-) -> Competition:
+def _become(tx: Tx, before: Competition, state: State, *, now: datetime, **times: datetime | None) -> Competition:
     policy.check_become(before, state)
-    opening = state == "open"
-    competitions.set_state(
-        tx,
-        before.id,
-        state,
-        rules_version=rules_version or next_version(before.rules_version, now),
-        opens_at=opens_at if opening else before.opens_at,
-        closes_at=closes_at if opening else before.closes_at,
-    )
-    return _get(tx, before.id)
+    times = {"opens_at": before.opens_at, "closes_at": before.closes_at, **times}
+    version = next_version(before.rules_version, now)
+    competitions.set_state(tx, before.id, state, rules_version=version, **times)
+    return competitions.get(tx, before.id)
 
 
 def _transaction(db: Database, by: Person | str, once: Claim | None) -> Any:
     return db.transaction(by=by.id if isinstance(by, Person) else by, once=once)
-
-
-def _get(tx: Tx, competition_id: int) -> Competition:
-    competition = competitions.find(tx, competition_id)
-    assert competition is not None
-    return competition
 
 
 def _announce(log: BallotLog, competition: Competition) -> None:

@@ -23,13 +23,8 @@ def ensure_demo(db: Database, *, by: str) -> bool:
             name="Which stage was the best of the festival?",
             description="A demo competition. Vote, and watch the bars move.",
             state="open",
-            opens_at=None,
-            closes_at=None,
-            allow_change=False,
-            results_visibility="live",
             receipt_key=secrets.token_bytes(RECEIPT_KEY_BYTES),
             rules_version=next_version(0, now),
-            organiser_id=None,
             options=keyed_options(["River stage", "Hall stage"]),
         )
         return True

@@ -2,7 +2,7 @@
 
 Per name and network, the fifth wrong password and each after it double the wait. All networks together get 100 a day for a
 name. A known device, recognised by its cookie, has a count of its own on any network, so that its owner gets in while
-somebody else has used up the hundred. Unknown names are counted alike; the database holds keyed hashes only.
+someone else has used up the hundred. Unknown names are counted alike; the database holds keyed hashes only.
 
 Sources: OWASP ASVS 5.0 V6.1.1, V6.3.1; NIST SP 800-63B §3.2.2.
 """
@@ -24,17 +24,17 @@ ACTOR = "login"
 
 
 class LoginSource(NamedTuple):
-    """Where a login comes from: its network, and the token of its device (None: it has no cookie of ours)."""
+    """The source of a login: its network, and its device's token (None: no device cookie of ours)."""
 
     network: str
     device: str | None
 
 
 class LoginAttempt(NamedTuple):
-    """One attempt at a name, and what it counts against.
+    """An attempt at a name, and the counters that it counts against.
 
-    `everywhere`: it also counts against the limit of all networks together. `by_device`: the source is a known device, not a
-    network.
+    `everywhere`: it also counts against the limit of all networks together. `by_device`: the source is a known device,
+    not a network.
     """
 
     subject: bytes
@@ -58,7 +58,7 @@ class LoginThrottle:
     def at_login(self, username: str, origin: LoginSource) -> LoginAttempt:
         """Return the attempt that `origin` makes at a name.
 
-        Everything that cannot be a user name counts as one name, per network only: it opens nothing, so it has no hundred.
+        Everything that cannot be a username counts as one name, per network only: it opens nothing, so it has no hundred.
         """
         subject = self.name_subject(username)
         if username_key(username) == NO_USERNAME:
@@ -73,11 +73,11 @@ class LoginThrottle:
         return LoginAttempt(subject, self.subject("network", origin.network), everywhere=True)
 
     def at_own_password(self, username: str) -> LoginAttempt:
-        """Return the attempt of somebody who is logged in and confirms with the password."""
+        """Return the attempt of a logged-in person who confirms with the password."""
         return LoginAttempt(self.name_subject(username), self.subject("asked again", ""), everywhere=False)
 
     def subject(self, kind: str, text: str) -> bytes:
-        """Return a keyed hash to count under. `text` must be folded already (`domain/folding.py`)."""
+        """Return a keyed hash to count under. `text` must already be folded (`domain/folding.py`)."""
         return hmac.digest(self._key, f"{kind}\0{text}".encode("utf-8", "surrogatepass"), "sha256")[:KEY_BYTES]
 
     def name_subject(self, username: str) -> bytes:
@@ -85,9 +85,8 @@ class LoginThrottle:
         return self.subject("name", username_key(username))
 
     def device_hash(self, token: str, username: str) -> bytes:
-        """Return the hash a device is listed under. It covers the account: nobody can link two accounts on one device.
-
-        It needs no key, for a token cannot be guessed: a device stays known when keys change.
+        """Return the hash under which a device is listed. It covers the account, so two accounts on one device cannot
+        be linked.
         """
         return hashlib.sha256(f"{token}\0{username_key(username)}".encode("utf-8", "surrogatepass")).digest()
 
@@ -108,13 +107,13 @@ class LoginThrottle:
             return number
 
     def refund(self, attempt: LoginAttempt) -> None:
-        """Take back an attempt whose password was not verified after all."""
+        """Refund an attempt whose password was not verified after all."""
         with self._db.transaction(by=ACTOR) as tx:
             for source in attempt.sources:
                 attempts.refund(tx, attempt.subject, source)
 
     def reset(self, attempt: LoginAttempt) -> None:
-        """Take back an attempt that was right, and reset its own source; what others tried stays counted."""
+        """Refund an attempt that was right, and reset its own source; other sources' attempts stay counted."""
         with self._db.transaction(by=ACTOR) as tx:
             attempts.forget(tx, attempt.subject, attempt.source)
             if attempt.everywhere:

@@ -1,13 +1,18 @@
-"""Verify passwords: at login, and again before grave changes. `login_throttle.py` limits the attempts."""
+"""Verifies passwords: at login, and again before sensitive changes. `login_throttle.py` limits the attempts."""
+
+import structlog
 
 from vote.actions.login_throttle import ACTOR, LoginAttempt, LoginThrottle
-from vote.auth import TOKEN_HOURS, PasswordHasher, PasswordMatch, needs_rehash
+from vote.auth import PasswordHasher, PasswordMatch, needs_rehash
 from vote.db import account_locks, attempts, devices, outbox, users
 from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database
 from vote.db.users import Account
+from vote.domain.person import actor_of
 from vote.errors import NO_SUCH_ACCOUNT, InvalidInput, NotFound, NotLoggedIn, Unavailable
 from vote.input_limits import GUESSES_A_DAY
+
+logger = structlog.get_logger()
 
 
 def check_login(
@@ -50,6 +55,7 @@ def check_password(
     attempt = throttle.at_own_password(by.username)
     throttle.acquire(attempt)
     if _verified(db, hasher, throttle, attempt, username=by.username, password=password)[0] is None:
+        logger.info("password refused", user_id=by.id)
         raise InvalidInput({field: "This is not your password."})
     throttle.reset(attempt)
 
@@ -77,19 +83,22 @@ def _lock(db: Database, attempt: LoginAttempt, username: str) -> None:
     """Lock the account after the last wrong attempt of the day: admins see it, and the owner gets a mail."""
     with db.transaction(by=ACTOR) as tx:
         account = users.find_by_username(tx, username)
-        if account is not None and account_locks.insert(tx, account.id, attempt.subject, attempts.EVERYWHERE):
-            outbox.put(tx, "locked", user_id=account.id, recipient=account.email, username=account.username)
+        if account is None or not account_locks.insert(tx, account.id, attempt.subject, attempts.EVERYWHERE):
+            return
+        outbox.put(tx, "locked", account)
+    logger.warning("account locked", account=account.id)
 
 
 def unlock(db: Database, throttle: LoginThrottle, user_id: int, *, by: int | str, once: Claim | None = None) -> None:
-    """Forget every wrong password of an account, from everywhere. A second call changes nothing. Raises NotFound."""
+    """Reset every count of wrong passwords for an account. A second call changes nothing. Raises NotFound."""
     with db.transaction(by=by, once=once) as tx:
         account = users.find(tx, user_id)
         if account is None:
             raise NotFound(NO_SUCH_ACCOUNT)
         attempts.forget(tx, throttle.name_subject(account.username))
         if account_locks.delete(tx, user_id):
-            outbox.put(tx, "unlocked", user_id=user_id, recipient=account.email, username=account.username)
+            outbox.put(tx, "unlocked", account)
+    logger.info("account unlocked", actor=actor_of(by), account=user_id)
 
 
 def remember_device(
@@ -102,10 +111,11 @@ def remember_device(
 
 
 def forget_device(db: Database, device_id: int, *, by: int, once: Claim | None = None) -> str:
-    """Remove one of one's own devices and end the login there. Returns the revoked subject. Raises NotFound."""
+    """Remove a device of one's own account and end the login there. Returns the revoked subject. Raises NotFound."""
     with db.transaction(by=by, once=once) as tx:
         session = devices.delete(tx, by, device_id)
         if session is None:
             raise NotFound("You have no such device.")
-        users.revoke(tx, f"sid:{session}", keep_hours=TOKEN_HOURS)
+        users.revoke(tx, f"sid:{session}")
+    logger.info("device removed", user_id=by)
     return f"sid:{session}"

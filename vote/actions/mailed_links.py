@@ -1,15 +1,17 @@
-"""Links in mails: set a new password when one was forgotten, and confirm an address.
+"""Links in mails: set a new password after one was forgotten, and confirm an address.
 
-The worker makes the token when it sends the mail, and stores only its hash (`worker/mailer.py`). A request for a link gets
-the same answer and does the same work whether the address is known or not (OWASP Forgot Password, ASVS 5.0 V6.4).
+The worker creates the token when it sends the mail, and stores only its hash (`worker/mailer.py`). A request for a link
+gets the same answer and does the same work whether or not the address is known (OWASP Forgot Password, ASVS 5.0 V6.4).
 """
 
 import hashlib
 from typing import NamedTuple
 
+import structlog
+
 from vote import transport_security
 from vote.actions.login_throttle import LoginThrottle
-from vote.auth import TOKEN_HOURS, PasswordHasher
+from vote.auth import PasswordHasher
 from vote.db import account_locks, attempts, devices, left_addresses, mail_links, outbox, users
 from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database, Tx
@@ -22,6 +24,8 @@ from vote.input_limits import MAILS_TO_ADDRESS_PER_HOUR
 NOT_MAILABLE = "We can't send email to this address. Before the @, use only letters A to Z, digits and symbols."
 USED_UP = "This link has expired, was already used, or was replaced by a newer one. Request a new one."
 TOO_MANY_MAILS = "We have already sent several emails to this address. Check your spam folder, or wait an hour."
+
+logger = structlog.get_logger()
 
 
 def hash_of(token: str) -> bytes:
@@ -36,13 +40,7 @@ def ask_reset(db: Database, throttle: LoginThrottle, *, email: str, once: Claim 
         account = users.find_by_email(tx, email)
         if account is not None and account.disabled_at is not None:
             account = None
-        outbox.put(
-            tx,
-            "reset",
-            user_id=account.id if account else None,
-            recipient=account.email if account else None,
-            username=account.username if account else None,
-        )
+        outbox.put(tx, "reset", account)
 
 
 def reset_password(
@@ -54,23 +52,20 @@ def reset_password(
     password: str,
     once: Claim | None = None,
 ) -> int:
-    """Set another password by a link, once. Ends every login and forgets every device. Returns the account's id.
-
-    Raises InvalidInput for a link that is used up, and for a password that is too easy to guess.
-    """
+    """Set a new password by a link, once. Ends every login and forgets every device. Returns the account's id."""
     with db.read() as tx:  # before the costly hash: a made-up link costs nobody anything
         link = mail_links.find(tx, "reset", hash_of(token))
         account = users.find(tx, link.user_id) if link else None
     if account is None:
         raise InvalidInput({"token": USED_UP})
-    check_new_password(account, password, field="new_password")
+    check_new_password(account, password)
     password_hash = hasher.hash(password)
     with db.transaction(by="forgotten password", once=once) as tx:
         link = mail_links.use(tx, "reset", hash_of(token))
         if link is None:
             raise InvalidInput({"token": USED_UP})
         if link.email == account.email:
-            users.confirm_email(tx, account.id)  # only somebody who reads that mailbox has the link
+            users.confirm_email(tx, account.id)  # only someone who reads that mailbox has the link
         set_password(tx, account, password_hash, keep_device=None)
         attempts.forget(tx, throttle.name_subject(account.username))
         account_locks.delete(tx, account.id)
@@ -82,19 +77,19 @@ def set_password(
 ) -> None:
     """Replace a password: end every login, void links, forget other devices and notify the owner.
 
-    With `is_first` somebody else than the owner chose it, and pages ask the owner for another.
+    With `is_first` someone else than the owner chose it, and pages ask the owner for another.
     """
     users.set_password(tx, account.id, password_hash, is_first=is_first)
-    users.revoke(tx, f"user:{account.id}", keep_hours=TOKEN_HOURS)
+    users.revoke(tx, f"user:{account.id}")
     devices.forget_others(tx, account.id, but=keep_device)
     mail_links.forget_of(tx, account.id)
-    outbox.put(tx, "password", user_id=account.id, recipient=account.email, username=account.username)
+    outbox.put(tx, "password", account)
 
 
-def check_new_password(account: Account, password: str, *, field: str) -> None:
+def check_new_password(account: Account, password: str) -> None:
     """Raise InvalidInput, naming the field, when the password is too easy to guess for this account."""
     if (why := weakness(password, own=[account.username, account.email])) is not None:
-        raise InvalidInput({field: why})
+        raise InvalidInput({"new_password": why})
 
 
 def check_mailable(email: str, smtp_url: str | None) -> None:
@@ -109,7 +104,7 @@ def ask_confirmation(db: Database, throttle: LoginThrottle, account: Account, *,
         raise Conflict("Your email address is already confirmed.")
     _count_mail(db, throttle, "confirm", account.email)
     with db.transaction(by=account.id, once=once) as tx:
-        outbox.put(tx, "confirm", user_id=account.id, recipient=account.email, username=account.username)
+        outbox.put(tx, "confirm", account)
 
 
 def change_email(
@@ -129,9 +124,10 @@ def change_email(
     with db.transaction(by=account.id, once=once) as tx:
         if confirm_first:
             users.check_email_free(tx, email, but=account.id)
-            outbox.put(tx, "confirm", user_id=account.id, recipient=email, username=account.username)
+            outbox.put(tx, "confirm", account, recipient=email)
         else:
             _move(tx, account, email, confirmed=False)
+    logger.info("address to be confirmed" if confirm_first else "address changed", user_id=account.id)
 
 
 class ConfirmedEmail(NamedTuple):
@@ -144,7 +140,7 @@ class ConfirmedEmail(NamedTuple):
 def confirm_email(db: Database, *, token: str, once: Claim | None = None) -> ConfirmedEmail:
     """Confirm the address a link was sent to, and make it the account's when it is another.
 
-    Where somebody left this address while voting was open, every login of the account ends: those that follow are
+    Where someone left this address while voting was open, every login of the account ends: those that follow are
     looked up before they vote (`identity/email_confirmation.py`). Raises InvalidInput when the link is used up,
     NameTaken when another account has the address by now.
     """
@@ -158,14 +154,14 @@ def confirm_email(db: Database, *, token: str, once: Claim | None = None) -> Con
         users.confirm_email(tx, account.id)
         was_left = left_addresses.is_of(tx, account.id)
         if was_left:
-            users.revoke(tx, f"user:{account.id}", keep_hours=TOKEN_HOURS)
+            users.revoke(tx, f"user:{account.id}")
     return ConfirmedEmail(account.id, ends_logins=was_left)
 
 
 def _move(tx: Tx, account: Account, email: str, *, confirmed: bool) -> None:
     users.set_email(tx, account.id, email, confirmed=confirmed)
     mail_links.forget_of(tx, account.id)  # those to the old address
-    outbox.put(tx, "address", user_id=account.id, recipient=account.email, username=account.username)
+    outbox.put(tx, "address", account)
 
 
 def _count_mail(db: Database, throttle: LoginThrottle, kind: str, email: str) -> None:

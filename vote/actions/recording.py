@@ -1,7 +1,7 @@
-"""Turns entries of the ballot log into votes: the only way in, used by the worker and by every replay.
+"""Records entries of the ballot log as votes. The worker and every replay use it; there is no other way in.
 
-All of it happens in one transaction that holds the shard's row lock (R4): journal, votes, tallies, markers and the new
-position are committed together or not at all. A batch seen again changes nothing.
+Everything happens in one transaction that holds the shard's row lock (R4): journal, votes, tallies, markers and the new
+position commit together or not at all. A batch that is read again changes nothing.
 """
 
 from collections import Counter
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from vote.ballotlog.entries import Entry, Erasure, Rules, Unreadable
-from vote.db import ballots, competitions, shard_positions, tallies, users
-from vote.db.ballots import JournalEntry, Vote
+from vote.db import ballots, competitions, shard_lock, shard_positions, tallies, users
+from vote.db.ballots import JournalEntry
 from vote.db.pool import Tx
 from vote.db.shard_positions import Position
 from vote.domain import chain
@@ -24,7 +24,7 @@ from vote.domain.receipt import receipt_code
 
 @dataclass(slots=True)
 class Recorded:
-    """How many ballots of a batch were recorded, kept aside as unmatched, or rejected as unreadable."""
+    """Counts of a batch's ballots: recorded, kept as unmatched, rejected as unreadable."""
 
     ballots: int = 0
     unmatched: int = 0
@@ -34,10 +34,10 @@ class Recorded:
 def record_entries(
     tx: Tx, position: Position, *, epoch: str, entries: Sequence[Entry], doubted_from: int | None = None
 ) -> Recorded:
-    """Record entries that follow `position` in its shard, and move the position behind them. Does not commit.
+    """Record entries that follow `position` in its shard, and advance the position past them. Does not commit.
 
-    `position` is the one locked in this transaction. When `epoch` is not its epoch, a gap row is left (R5), which begins at
-    that position or at `doubted_from`.
+    This transaction must hold the lock of `position`. If `epoch` differs from its epoch, insert a gap row (R5) that
+    begins at the position, or at `doubted_from`.
     """
     if position.epoch is not None and position.epoch != epoch:
         after = position.position if doubted_from is None else doubted_from
@@ -63,14 +63,14 @@ def record_entries(
     last = entries[-1] if entries else None
     if last or position.epoch != epoch:
         reached, last_entry = (last.position, last.id) if last else (0, None)
-        shard_positions.advance(tx, Position(position.shard, epoch, reached, last_entry, head.seq, head.chain))
+        shard_lock.advance(tx, Position(position.shard, epoch, reached, last_entry, head.seq, head.chain))
     return done
 
 
 def _record_ballots(
     tx: Tx, position: Position, epoch: str, batch: list[tuple[int, Ballot]], done: Recorded
 ) -> ChainLink:
-    """Write journal, votes and tally of a batch of ballots. Returns the new head of the shard's journal."""
+    """Write journal, votes and tallies of a batch of ballots. Returns the new head of the shard's journal."""
     head = ChainLink(position.recorded, b"", position.chain)
     if not batch:
         return head
@@ -80,7 +80,7 @@ def _record_ballots(
     matched, late = _of_final(tx, matched, known)
     unmatched += late
     try:
-        with tx.transaction():  # a savepoint: one ballot that does not fit must not cost the others their vote
+        with tx.transaction():  # a savepoint: one ballot that fails must not undo the others
             head = append(tx, position, epoch, matched)
     except (UniqueViolation, ForeignKeyViolation):
         matched, strangers = _drop_duplicates(tx, matched)
@@ -96,7 +96,7 @@ def _record_ballots(
 def _match(
     batch: list[tuple[int, Ballot]], known: dict[int, Competition]
 ) -> tuple[list[JournalEntry], list[JournalEntry]]:
-    """Split a batch into ballots with their receipts, and those whose competition or option is not known here."""
+    """Split a batch into ballots with their receipts, and ballots whose competition or option does not exist here."""
     keys = {competition.id: {option.key for option in competition.options} for competition in known.values()}
     matched, unmatched = [], []
     for position, ballot in batch:
@@ -111,10 +111,10 @@ def _match(
 def _of_final(
     tx: Tx, matched: list[JournalEntry], known: dict[int, Competition]
 ) -> tuple[list[JournalEntry], list[JournalEntry]]:
-    """Split off new ballots of final competitions (R8): what comes late counts only by an admin's decision.
+    """Split off new ballots of final competitions (R8): late ballots count only by an admin's decision.
 
-    A competition is final once every accepted ballot is recorded. One that still arrives was lost in a gap once, or does
-    not belong to it; one that the journal already has is neither.
+    A competition is final once every accepted ballot is recorded. A ballot that still arrives was lost in a gap
+    earlier, or does not belong to it; a ballot that the journal already has is neither.
     """
     late = {entry.ballot.id for entry in matched if known[entry.ballot.competition].state == "closed"}
     if not late:
@@ -127,7 +127,7 @@ def _of_final(
 def append(
     tx: Tx, position: Position, epoch: str, entries: Sequence[JournalEntry], *, reinstatement: int | None = None
 ) -> ChainLink:
-    """Append to the journal and its chain. Returns the new head. Raises UniqueViolation, ForeignKeyViolation."""
+    """Append to the journal and its chain. Returns the new head. Raises UniqueViolation or ForeignKeyViolation."""
     digests = (
         ballot_digest(entry.ballot, shard=position.shard, epoch=epoch, position=entry.position, receipt=entry.receipt)
         for entry in entries
@@ -138,7 +138,7 @@ def append(
 
 
 def _drop_duplicates(tx: Tx, matched: Sequence[JournalEntry]) -> tuple[list[JournalEntry], list[JournalEntry]]:
-    """Drop what the journal already has (R4). Returns the rest, and ballots whose voters are not known here (R9)."""
+    """Drop ballots that the journal has (R4). Returns the others, and those whose voters do not exist here (R9)."""
     seen = ballots.in_journal(tx, [entry.ballot.id for entry in matched])
     fresh = list({entry.ballot.id: entry for entry in matched if entry.ballot.id not in seen}.values())
     voters = ballots.known_voters(tx, {entry.ballot.voter for entry in fresh})
@@ -149,15 +149,14 @@ def _drop_duplicates(tx: Tx, matched: Sequence[JournalEntry]) -> tuple[list[Jour
 
 
 def count(tx: Tx, shard: int, fresh: Sequence[Ballot], known: dict[int, Competition]) -> None:
-    """Write votes and tally of ballots that are new in the journal (R4)."""
-    first: dict[tuple[int, int], Vote] = {}
-    last: dict[tuple[int, int], Vote] = {}
+    """Write votes and tallies of ballots that are new in the journal (R4)."""
+    first: dict[tuple[int, int], Ballot] = {}
+    last: dict[tuple[int, int], Ballot] = {}
     for ballot in fresh:
-        vote = Vote(ballot.competition, ballot.voter, ballot.choice, ballot.cast_at)
         if known[ballot.competition].allow_change:
-            last[ballot.competition, ballot.voter] = vote
+            last[ballot.competition, ballot.voter] = ballot
         else:
-            first.setdefault((ballot.competition, ballot.voter), vote)
+            first.setdefault((ballot.competition, ballot.voter), ballot)
     delta: Counter[tuple[int, str]] = Counter()
     if first:
         delta.update(ballots.insert_first_votes(tx, first.values()))
@@ -166,26 +165,26 @@ def count(tx: Tx, shard: int, fresh: Sequence[Ballot], known: dict[int, Competit
     tallies.add(tx, shard, delta)
 
 
-def _replace_votes(tx: Tx, last: dict[tuple[int, int], Vote], delta: Counter[tuple[int, str]]) -> None:
+def _replace_votes(tx: Tx, last: dict[tuple[int, int], Ballot], delta: Counter[tuple[int, str]]) -> None:
     # No other worker can touch these voters: each belongs to one shard, and this worker holds its lock.
     for competition in {competition for competition, _ in last}:
         voters = [voter for voted_in, voter in last if voted_in == competition]
         for choice in ballots.choices_of(tx, competition, voters).values():
             delta[competition, choice] -= 1
     ballots.upsert_last_votes(tx, last.values())
-    delta.update((vote.competition, vote.choice) for vote in last.values())
+    delta.update((ballot.competition, ballot.choice) for ballot in last.values())
 
 
 def _apply_rules(tx: Tx, shard: int, rules: Rules) -> None:
-    """Note a closing marker (R8); after a restore, follow rules that are newer than the restored ones (R7)."""
+    """Record a closing marker (R8); after a restore, apply rules that are newer than the restored ones (R7)."""
     competition = competitions.find(tx, rules.competition)
     if competition is not None and rules.version > competition.rules_version:
-        # Locked only here, so that two workers never wait for each other over the competitions of a batch.
+        # Lock only here, so that two workers never wait for each other over the competitions of a batch.
         competition = competitions.lock(tx, rules.competition)
     if competition is None:
         return
     if rules.version > competition.rules_version:
-        # The log never makes a competition final: the markers do, again.
+        # Rules in the log never make a competition final: the recorded markers do, again.
         state = "closing" if rules.state == "closed" else rules.state
         competitions.set_state(
             tx,

@@ -1,20 +1,24 @@
-"""Counts unmatched ballots whose voter, competition and option are known again, by an admin's decision (R9).
+"""Counts unmatched ballots whose voter, competition and option exist again, by an admin's decision (R9).
 
-The admin asks; a worker does it, as it records everything else: under the lock of the ballots' shard, with journal, votes,
-tally and the unmatched row in one transaction. A ballot keeps its own id, so a second run changes nothing.
+The admin asks; a worker does it like all recording: under the lock of the ballots' shard, with journal, votes, tally
+and the unmatched row in one transaction. A ballot keeps its own id, so a second run changes nothing.
 """
 
 from itertools import groupby
 
-from vote.actions.closing import check_reason
+import structlog
+
+from vote.actions.closing import check_decision
 from vote.actions.recording import append, count
-from vote.db import competitions, reinstatements, shard_positions
+from vote.db import competitions, reinstatements, shard_lock, shard_positions
 from vote.db.pool import Database, Tx
 from vote.db.reinstatements import Reinstatement
 from vote.db.shard_positions import Position
-from vote.domain.person import Person
+from vote.domain.person import Person, actor_of
 from vote.domain.receipt import receipt_code
-from vote.errors import Conflict, NoSuchCompetition, NotAllowed
+from vote.errors import Conflict, NoSuchCompetition
+
+logger = structlog.get_logger()
 
 
 def ask(db: Database, competition_id: int, *, by: Person, reason: str) -> int:
@@ -22,9 +26,7 @@ def ask(db: Database, competition_id: int, *, by: Person, reason: str) -> int:
 
     Kept with the reason, and audited. Returns how many match. Raises Conflict when none does.
     """
-    if by.role != "admin":
-        raise NotAllowed("Only an admin can decide that ballots set aside are counted.")
-    check_reason(reason)
+    check_decision(by, reason, "that ballots set aside are counted")
     with db.transaction(by=by.id) as tx:
         if competitions.lock(tx, competition_id) is None:
             raise NoSuchCompetition
@@ -35,6 +37,7 @@ def ask(db: Database, competition_id: int, *, by: Person, reason: str) -> int:
                 " a recorded vote."
             )
         reinstatements.insert(tx, competition_id, by=by.id, reason=reason)
+    logger.warning("reinstatement decided", actor=actor_of(by), competition=competition_id, ballots=matching)
     return matching
 
 
@@ -58,7 +61,7 @@ def _reinstate_shard(db: Database, pending: Reinstatement, shard: int, *, by: st
     """Return True when nothing is left to do in the shard; False when it could not be locked."""
     while True:
         with db.transaction(by=by) as tx:
-            position = shard_positions.lock_shard(tx, shard)
+            position = shard_lock.lock_shard(tx, shard)
             if position is None:
                 return False
             if not _reinstate_some(tx, pending, position):
@@ -78,7 +81,7 @@ def _reinstate_some(tx: Tx, pending: Reinstatement, position: Position) -> bool:
     count(tx, position.shard, [row.entry.ballot for row in matching], {competition.id: competition})
     reinstatements.forget_recorded(tx, pending.competition, position.shard)
     if matching:
-        shard_positions.advance(tx, position)
+        shard_lock.advance(tx, position)
         if competition.state in ("closed", "archived"):
             competitions.count_up(tx, competition.id)
     return bool(matching)

@@ -1,4 +1,4 @@
-"""Compares what was acknowledged with what the log holds, over an open connection of the ballot box (R6)."""
+"""Compares acknowledged marks with the log's entries, over an open connection of the ballot box (R6)."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ logger = structlog.get_logger()
 
 
 async def compare(open_connection: Connection, installation: str, marks: Mapping[int, AcknowledgedMark]) -> None:
-    """Have each shard compare its acknowledged mark; a shard that lacks that ballot takes no ballots from then on.
+    """Have each shard compare its mark; a shard that lacks the marked ballot stops taking ballots.
 
-    Raises when the log does not answer for every mark: then nothing may be cast over this connection.
+    Raises when the log does not answer for every mark: then no ballot may be cast over this connection.
     """
     by_shard = list(marks.items())
     for shard, mark in by_shard:

@@ -1,20 +1,21 @@
-"""The ballot box: takes ballots one by one and casts them in batches, as group commit does.
+"""Casts ballots in batches (group commit): takes them one by one and sends them to the log in shared calls.
 
-Ballots that arrive while a call is under way form the next call: one ballot alone waits for nobody, a thousand share a
-round trip and an fsync. The log's function decides (`box.lua`). One call for one press of the button: nothing is sent
-a second time from here, and an unknown outcome is told only after the call's deadline, when it can no longer land (R3).
+Ballots that arrive during a call form the next call: a single ballot waits for no others, a thousand share a round trip
+and an fsync. The log's function decides (`box.lua`). One press of the button is one call: the box never sends a ballot
+twice, and it reports an unknown outcome only after the call's deadline, when the call can no longer take effect (R3).
 
-What was acknowledged is remembered: per shard the newest ballot, its mark. A log that comes back without it is found out by
-the first call on a new connection, before any other ballot goes there (R6).
+The box remembers the newest acknowledged ballot of each shard, its mark. The first call on a new connection finds out
+whether the log came back without it, before any other ballot is sent there (R6).
 
-A log that is frozen, or behind a connection that leads nowhere, costs each ballot ANSWER_WITHIN_S at most, from `cast` until
-it is resolved: who stood behind a stuck call for too long is not sent any more, and nobody waits long for a new connection.
+While the log is frozen or a connection is dead, each ballot is resolved within ANSWER_WITHIN_S of `cast`: a ballot that
+has waited too long behind a stuck call is not sent, and no caller waits long for a new connection.
 """
 
 import asyncio
 import contextlib
 import time
 from collections import Counter
+from contextvars import Context
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -34,8 +35,8 @@ from vote.domain.installation import Installation
 from vote.domain.mark import AcknowledgedMark
 from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
 
-ANSWER_WITHIN_S = 1.7  # of `cast`: a press is answered within 2 s
-CALL_BUDGET_S = 1.5  # after this a ballot is 503; an fsync on a busy disk stays far below
+ANSWER_WITHIN_S = 1.7  # from `cast` on, so that a vote is answered within 2 s
+CALL_BUDGET_S = 1.5  # then the ballot gets 503; an fsync on a busy disk stays far below
 LEAST_BUDGET_S = 0.4  # a ballot with less time left is not sent: 503 at once beats a call that can hardly succeed
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
@@ -47,11 +48,11 @@ NOT_READY = "Not confirmed: the ballot log is getting ready. Press again in a mo
 
 
 class BallotBox:
-    """Casts ballots for one process, over one connection. Belongs to one event loop."""
+    """Group commit of one process's ballots, over one connection. Belongs to one event loop."""
 
     def __init__(self, url: str, shards: int, installation: Installation, *, wait_replicas: int = 0) -> None:
-        """`wait_replicas`: how many replicas must have a ballot before it is called accepted (R1)."""
-        self.marks: dict[int, AcknowledgedMark] = {}  # by shard: the newest ballot that was acknowledged from here (R6)
+        """Create a box. `wait_replicas`: the number of replicas that must have a ballot before it is accepted (R1)."""
+        self.marks: dict[int, AcknowledgedMark] = {}  # by shard: the newest ballot that this box acknowledged (R6)
         self._shards = shards
         self._installation = installation
         self._wait_replicas = wait_replicas
@@ -64,10 +65,10 @@ class BallotBox:
         self._broken = asyncio.Event()
 
     async def cast(self, *, competition: int, voter: int, choice: str, ballot_id: str) -> Outcome:
-        """Cast one ballot, and return what the log decided.
+        """Cast a ballot and return the log's decision.
 
-        Raises LogUnavailable when it is not confirmed: then it may be stored or not. Raises ValueError for text that is not
-        ASCII: it can be neither an option's key nor an id. Who stops waiting has still cast it.
+        Raises LogUnavailable when the ballot is not confirmed: it may be stored or not. Raises ValueError for text that
+        is not ASCII, which can be neither an option key nor an id. Cancelling the call does not recall the ballot.
         """
         if not (choice.isascii() and ballot_id.isascii()):
             raise ValueError("choice and ballot_id are ASCII")
@@ -78,24 +79,24 @@ class BallotBox:
         return await outcome
 
     async def connect(self) -> None:
-        """Connect before the first ballot comes, which then waits for nothing. A log that is away is met by that ballot."""
+        """Connect ahead of the first ballot, so that it need not wait. A failure is left for that ballot to report."""
         with contextlib.suppress(*redis_client.LogError, TimeoutError):
             await self._connected()
 
     def compare_soon(self) -> None:
-        """Have the log compare what was acknowledged from here with what it holds (R6), before the next ballots."""
+        """Have the log compare this box's marks with its entries (R6), before the next ballots."""
         if self.marks:
             self._compare_next = True
             self._go_on()
 
     async def until_broken(self, seconds: float) -> None:
-        """Return when the connection to the log breaks, or after so many seconds."""
+        """Return when the connection to the log breaks, or after this many seconds."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._broken.wait(), seconds)
         self._broken.clear()
 
     async def close(self) -> None:
-        """Let everybody be told, then disconnect."""
+        """Resolve every pending ballot, then disconnect."""
         if self._running is not None:
             await self._running
         if self._told_later:
@@ -104,7 +105,8 @@ class BallotBox:
 
     def _go_on(self) -> None:
         if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
+            # Without the id of the request that happens to be first: the call is for all that wait.
+            self._running = asyncio.create_task(self._run(), context=Context())
 
     async def _run(self) -> None:
         while self._queue or self._compare_next:
@@ -121,10 +123,10 @@ class BallotBox:
     async def _compare_now(self) -> None:
         self._compare_next = False
         try:
-            open_connection = await self._connected()  # a new one has compared
+            open_connection = await self._connected()  # a new connection has compared already
             async with asyncio.timeout(CALL_BUDGET_S):
                 await self._compare(open_connection)
-        except Exception as error:  # noqa: BLE001  # whatever it is: the next look, or the next ballot, begins anew
+        except Exception as error:  # noqa: BLE001  # whatever it is: the next comparison or ballot starts afresh
             _note(error)
             await self._drop()
 
@@ -133,13 +135,13 @@ class BallotBox:
             await compare(open_connection, str(self._installation.id), self.marks)
 
     async def _cast_batch(self, batch: list[PendingBallot], until: float) -> None:
-        """Cast what is in time before `until` (monotonic), when the first of them must have been told."""
+        """Cast the batch. `until` (monotonic): the time by which its first ballot must be resolved."""
         try:
             installation = self._installation.id
             if installation is None:
                 raise ConnectionError
             open_connection = await self._connected()
-        except Exception as error:  # noqa: BLE001  # whatever it is: nobody may wait for ever
+        except Exception as error:  # noqa: BLE001  # whatever it is: no ballot may wait forever
             _note(error)
             await self._drop()
             for ballot in batch:
@@ -173,7 +175,7 @@ class BallotBox:
 
     def _tell(self, group: list[PendingBallot], answer: Any) -> None:
         if not isinstance(answer, list) or answer[1] != "ok":
-            # Nothing was done. An error of the server (full, read-only, no library) promises nothing.
+            # Nothing was done. A server error (full, read-only, no library) promises nothing either.
             is_cold = isinstance(answer, list) and answer[1] in COLD
             for ballot in group:
                 ballot.fail(NOT_READY if is_cold else None)
@@ -181,13 +183,13 @@ class BallotBox:
         epoch, position, words = answer[2], answer[3], answer[4:]
         _count(words)
         newest = max((i for i, word in enumerate(words) if word in APPENDED), default=None)
-        if newest is not None:  # R6: remembered before anybody is told
+        if newest is not None:  # R6: set the mark before any voter gets an answer
             last = position + sum(word in APPENDED for word in words)
             self.marks[group[0].shard] = AcknowledgedMark(epoch, last, group[newest].ballot_id)
         for ballot, word in zip(group, words, strict=True):
             appended = word in APPENDED
             position += appended
-            ballot.resolve(Outcome(word, ballot.shard, position if appended else None))
+            ballot.resolve(Outcome(word, ballot.shard, epoch, position if appended else None))
 
     async def _exchange(self, open_connection: Connection, commands: list[bytes], budget_s: float) -> list[Any]:
         began = time.monotonic()
@@ -201,7 +203,7 @@ class BallotBox:
         return answers
 
     async def _wait_for_replicas(self, open_connection: Connection, budget_s: float) -> None:
-        """R1: the ballots of this call lie on the replicas too, or nobody is told that they are accepted."""
+        """Raise TimeoutError unless the replicas have the ballots of this call: only then are they accepted (R1)."""
         await open_connection.send_command("WAIT", self._wait_replicas, int(budget_s * 1000))
         reached = await _answer(open_connection)
         if not isinstance(reached, int) or reached < self._wait_replicas:
@@ -216,7 +218,7 @@ class BallotBox:
         await self._kept.drop()
 
     def _tell_later(self, batch: list[PendingBallot], passed_at: float) -> None:
-        """R3: a call stuck on the way may still land until its deadline; only then may its ballots be pressed again."""
+        """Fail the ballots after the call's deadline: until then a stuck call may still take effect (R3)."""
 
         async def tell() -> None:
             await asyncio.sleep(max(0.0, passed_at - time.monotonic()))
@@ -229,13 +231,13 @@ class BallotBox:
 
 
 def _note(error: Exception) -> None:
-    """Tell of what nobody expected; that the log is away is told by its metrics."""
+    """Log an unexpected error. Metrics show when the log is down, so that is not logged."""
     if not isinstance(error, (*redis_client.LogError, TimeoutError)):
         logger.error("a call to the log failed", exc_info=error)
 
 
 async def _answer(open_connection: Connection) -> Any:
-    """The next answer; an error of the server is an answer too, and leaves the ones behind it to be read."""
+    """Return the next answer. A server error is an answer too: the answers after it are still to be read."""
     try:
         return await open_connection.read_response()
     except ResponseError as error:

@@ -1,28 +1,28 @@
 #!lua name=votebox
 --[[
-The ballot log's functions. Every decision about a ballot is made here, in one atomic step with the append.
-`docs/protocol.md` has the rules R1 to R11 that the comments name.
+The ballot log's functions. They decide about each ballot in one atomic step with the append.
+`docs/protocol.md` defines the rules R1 to R11 that the comments cite.
 
 Keys of shard n; the hash tag {n} keeps them in one slot of a cluster:
   vote:{n}:log       stream. Entry `<position>-0` has one field `e`: the entry's text (see entries.py).
-  vote:{n}:state     hash. installation: whose shard it is (R11); epoch: random name of this life of the shard;
+  vote:{n}:state     hash. installation: the owner's id (R11); epoch: random name of this lifetime of the shard;
                      last: position of the newest entry; ready: run_id of the server instance it was made ready for
-                     (R5); readied: the epoch it was made ready under; resumed_ms: when it was made ready once more
-                     under that epoch; set_back: the epoch in which it was found to lack what was acknowledged (R6).
+                     (R5); readied: the epoch it was made ready under; resumed_ms: time of being made ready again
+                     under that epoch; set_back: the epoch in which it was found to lack acknowledged ballots (R6).
   vote:{n}:rules     hash. competition -> "version|state|opens_ms|closes_ms|change|keys", the rules as pushed (R7).
-                     State `forgotten`: its voters are no longer here; PostgreSQL knows them.
+                     State `forgotten`: its voters were evicted; PostgreSQL has them.
   vote:{n}:read      string. Written by a worker before it waits for the replicas (log.py); nobody reads it.
-  vote:{n}:voters:c  hash. voter -> choice: the ballot stored in this shard for competition c (R2).
+  vote:{n}:voters:c  hash. voter -> choice: the stored ballots of competition c in this shard (R2).
 
-Each call names the installation it is for (R11), gives its deadline in this server's clock (R3), and answers
-{now_ms, word, ...}. Words of a whole call:
+Each call names the installation it is for (R11) and its deadline by this server's clock (R3), and answers
+{now_ms, word, ...}. Words for a whole call:
   ok | expired: nothing was done, the deadline had passed | cold: nothing was done, the shard is not ready
-  foreign: nothing was done, the call was made for another epoch or server instance (R7)
-  not_owner: nothing was done, the shard belongs to the installation that is named next, '' for none (R11)
-  behind: nothing was done, the shard lacks what was acknowledged; it is cold until a new epoch has begun (R6).
+  foreign: nothing was done, the call was for another epoch or server instance (R7)
+  not_owner: nothing was done, the shard belongs to the installation named next, '' for none (R11)
+  behind: nothing was done, the shard lacks acknowledged ballots; it is cold until a new epoch begins (R6).
 ]]
 
--- The instance's name cannot change while the server lives, and a restarted one loads this library anew.
+-- The instance's name cannot change while the server runs, and a restarted server loads this library again.
 local instance = nil
 
 local function run_id()
@@ -41,7 +41,7 @@ local function is_ready(state)
   return redis.call('HGET', state, 'ready') == run_id()
 end
 
--- R11: the answer to a call for another installation than the one the shard belongs to; nil when it is the same.
+-- R11: return the answer that refuses a call for another installation than the shard's owner; nil for the owner.
 local function refuse_stranger(state, installation, now)
   local owner = redis.call('HGET', state, 'installation') or ''
   if owner == '' or owner ~= installation then
@@ -49,7 +49,7 @@ local function refuse_stranger(state, installation, now)
   end
 end
 
--- R6: the shard takes nothing any more until a worker has begun a new epoch, which leaves a gap row.
+-- R6: stop taking ballots until a worker begins a new epoch, which leaves a gap row.
 local function mark_set_back(state, epoch)
   redis.call('HSET', state, 'set_back', epoch)
   redis.call('HDEL', state, 'ready')
@@ -73,11 +73,11 @@ end
 
 local function decide(rules, had, choice, now)
   if not rules or rules.state == 'archived' or rules.state == 'forgotten' then
-    return 'unknown'  -- the web asks PostgreSQL what to say
+    return 'unknown'  -- the web asks PostgreSQL for the answer
   elseif rules.state == 'scheduled' then
     return 'early'
   elseif rules.state ~= 'open' or (rules.closes and now >= rules.closes) then
-    return 'closed'  -- R8: the shard's own clock closes too, before any marker
+    return 'closed'  -- R8: the log's own clock closes too, before any marker
   elseif not string.find(rules.keys, choice, 1, true) then
     return 'no_option'
   elseif had and not rules.change then
@@ -88,10 +88,10 @@ end
 
 --[[ Cast a batch of ballots.
 KEYS: log, state, rules, then the voters' hash of each competition of the batch.
-ARGV: installation, deadline_ms, waited (1 when a WAIT for a replica follows), epoch and position of the newest ballot that
-the caller has acknowledged in this shard ('' and 0 for none), then per ballot: index of its voters' hash in KEYS,
-competition, voter, choice, ballot id.
-Answer: {now_ms, 'ok', epoch, position before the batch, word of each ballot}; appended ballots took the next positions in
+ARGV: installation, deadline_ms, waited (1 if a WAIT for replicas follows), epoch and position of the newest ballot that the
+caller has acknowledged in this shard ('' and 0 for none), then per ballot: index of its voters' hash in KEYS, competition,
+voter, choice, ballot id.
+Answer: {now_ms, 'ok', epoch, position before the batch, a word per ballot}; appended ballots have the next positions in
 order. Words: accepted, changed (appended); again, already, early, closed, no_option, unknown (nothing was done). ]]
 local function cast(keys, args)
   local log, state, now = keys[1], keys[2], now_ms()
@@ -130,13 +130,13 @@ local function cast(keys, args)
     answer[#answer + 1] = word
   end
   if position > before or args[3] == '1' then
-    -- R1: WAIT counts from this connection's last write, so `again` writes too: the first append may not have got there.
+    -- R1: WAIT counts from this connection's last write, so `again` writes too: the first append may not have arrived.
     redis.call('HSET', state, 'last', position)
   end
   return answer
 end
 
--- Whether the entry that was acknowledged at this position is here. What lies below all entries was trimmed (R9).
+-- Return whether the entry acknowledged at this position is here. A position below all entries was trimmed (R9).
 local function holds(log, last, position, id)
   if last < position then
     return false
@@ -151,9 +151,9 @@ local function holds(log, last, position, id)
   return #redis.call('XRANGE', log, '-', stream_id, 'COUNT', 1) == 0
 end
 
---[[ Compare a mark, the newest ballot that somebody has acknowledged in this shard, with what the shard holds (R6).
-KEYS: log, state. ARGV: installation, the mark's epoch, position and ballot id. Answer: {now_ms, 'ok' or 'behind'}. Of
-another epoch there is nothing to compare: a gap row lies between. ]]
+--[[ Compare a mark, the newest ballot that a process has acknowledged in this shard, with the shard's entries (R6).
+KEYS: log, state. ARGV: installation, the mark's epoch, position and ballot id. Answer: {now_ms, 'ok' or 'behind'}. A mark
+of another epoch is not compared: a gap row covers it. ]]
 local function compare(keys, args)
   local log, state, now = keys[1], keys[2], now_ms()
   local refused = refuse_stranger(state, args[1], now)
@@ -172,8 +172,8 @@ local function compare(keys, args)
   return { now, 'behind' }
 end
 
--- R7: a push is taken by the epoch and instance it was made for, in time; and by a ready shard, unless it warms it.
--- `args` begin with installation, deadline_ms, epoch, instance. Returns the answer of a refusal, or nil.
+-- R7: accept a push only in time, for its own epoch and instance, and in a ready shard unless the push warms it.
+-- `args` begin with installation, deadline_ms, epoch, instance. Returns the refusing answer, or nil.
 local function refuse_push(state, now, args, warming)
   local stranger = refuse_stranger(state, args[1], now)
   if stranger then
@@ -187,11 +187,10 @@ local function refuse_push(state, now, args, warming)
   end
 end
 
---[[ Push the rules of competitions; each taken one is also an entry of the log: opening, closing marker (R8), change.
-KEYS: log, state, rules. ARGV: installation, deadline_ms, epoch, instance, how (0; 1 while the shard is made ready; 2 when the voters
-of what was forgotten are back), then per competition: competition, rules, entry id. Answer: {now_ms, 'ok', number taken,
-competition, … that is forgotten}. A version that is not higher than the one already here is left out (R7); so is a newer
-one of what was forgotten, until its voters are back: who voted could vote again. ]]
+--[[ Push rules of competitions; each accepted one also becomes a log entry: opening, closing marker (R8), change.
+KEYS: log, state, rules. ARGV: installation, deadline_ms, epoch, instance, warming, then per competition: competition, rules,
+entry id. Answer: {now_ms, 'ok', number accepted, forgotten competition, …}. A version that is not higher than the present
+one is skipped (R7). A forgotten competition stays forgotten under any rules: its voters could vote again. ]]
 local function push_rules(keys, args)
   local log, state, rules, now = keys[1], keys[2], keys[3], now_ms()
   local refused = refuse_push(state, now, args, args[5])
@@ -201,15 +200,16 @@ local function push_rules(keys, args)
   local position, taken, answer = tonumber(redis.call('HGET', state, 'last') or 0), 0, { now, 'ok', 0 }
   for i = 6, #args, 3 do
     local competition, text, id = unpack(args, i, i + 2)
-    local present = redis.call('HGET', rules, competition)
-    if not present or parse_rules(text).version > parse_rules(present).version then
-      if present and parse_rules(present).state == 'forgotten' and args[5] ~= '2' then
-        answer[#answer + 1] = tonumber(competition)
-      else
-        position, taken = position + 1, taken + 1
-        redis.call('HSET', rules, competition, text)
-        append(log, position, table.concat({ 'rules', id, competition, text }, ' '))
-      end
+    local pushed, present = parse_rules(text), redis.call('HGET', rules, competition)
+    local known = present and parse_rules(present)
+    local is_forgotten = known and known.state == 'forgotten'
+    if is_forgotten then
+      answer[#answer + 1] = tonumber(competition)
+    end
+    if not known or pushed.version > known.version then
+      position, taken = position + 1, taken + 1
+      redis.call('HSET', rules, competition, is_forgotten and pushed.version .. '|forgotten|||0|' or text)
+      append(log, position, table.concat({ 'rules', id, competition, text }, ' '))
     end
   end
   if taken > 0 then
@@ -219,7 +219,7 @@ local function push_rules(keys, args)
   return answer
 end
 
---[[ Push voters that PostgreSQL has recorded, while a shard of a new epoch is made ready (R5).
+--[[ Push recorded voters from PostgreSQL, while a shard of a new epoch is made ready (R5).
 KEYS: state, the competition's voters. ARGV: installation, deadline_ms, epoch, instance, then voter, choice, … ]]
 local function push_voters(keys, args)
   local now = now_ms()
@@ -227,14 +227,14 @@ local function push_voters(keys, args)
   if refused then
     return refused
   elseif is_ready(keys[1]) then
-    return { now, 'foreign' }  -- somebody else has made it ready: its own voters are newer
+    return { now, 'foreign' }  -- another worker has made it ready: the shard's own voters are newer
   end
   redis.call('HSET', keys[2], unpack(args, 5))
   return { now, 'ok' }
 end
 
---[[ Begin a new life of a shard: after the very first start, a wiped log or a lost tail (R5, R6). It is cold afterwards.
-KEYS: state. ARGV: installation, deadline_ms, the epoch it had ('' for none), instance, the new epoch. ]]
+--[[ Begin a new epoch of a shard: after the very first start, a wiped log or a lost tail (R5, R6). It is cold afterwards.
+KEYS: state. ARGV: installation, deadline_ms, the old epoch ('' for none), instance, the new epoch. ]]
 local function begin_epoch(keys, args)
   local now = now_ms()
   local refused = refuse_stranger(keys[1], args[1], now)
@@ -259,7 +259,7 @@ local function make_ready(keys, args)
   end
   local epoch, readied, set_back = unpack(redis.call('HMGET', state, 'epoch', 'readied', 'set_back'))
   if set_back == epoch then
-    return { now, 'foreign' }  -- R6: somebody has compared meanwhile; a new epoch must begin first
+    return { now, 'foreign' }  -- R6: a comparison has failed meanwhile; a new epoch must begin first
   elseif readied == epoch then
     redis.call('HSET', state, 'resumed_ms', now)
   else
@@ -270,7 +270,7 @@ local function make_ready(keys, args)
   return { now, 'ok' }
 end
 
---[[ Append the erasure of a person, so that a replay erases again (R10).
+--[[ Append a person's erasure, so that a replay erases again (R10).
 KEYS: log, state. ARGV: installation, deadline_ms, epoch, instance, voter, entry id. ]]
 local function erase(keys, args)
   local now = now_ms()
@@ -283,7 +283,7 @@ local function erase(keys, args)
   return { now, 'ok' }
 end
 
---[[ Trim a shard strictly below a position: the entry at it stays, to be compared after a restart (R6, R9).
+--[[ Trim a shard strictly below a position; the entry at the position stays, to be compared after a restart (R6, R9).
 KEYS: log, state. ARGV: installation, deadline_ms, epoch, instance, position. Answer: {now_ms, 'ok', entries removed} ]]
 local function trim(keys, args)
   local now = now_ms()
@@ -294,8 +294,8 @@ local function trim(keys, args)
   return { now, 'ok', redis.call('XTRIM', keys[1], 'MINID', args[5] .. '-0') }
 end
 
---[[ Forget the voters of competitions that are final and safe in PostgreSQL. The version stays, so that a late push of
-older rules is refused as before (R7). What has newer rules here was opened again meanwhile, and is left as it is.
+--[[ Forget the voters of competitions that are final, safe in PostgreSQL and past reopening. The version stays, so that a
+late push of older rules is still refused (R7). A competition with newer rules here is skipped.
 KEYS: state, rules, then the voters of each competition. ARGV: installation, deadline_ms, epoch, instance, warming, then
 competition, version, … ]]
 local function forget(keys, args)
@@ -314,25 +314,7 @@ local function forget(keys, args)
   return { now, 'ok' }
 end
 
---[[ Bring voters of a forgotten competition back, before the rules that open it again.
-KEYS: state, rules, the competition's voters. ARGV: installation, deadline_ms, epoch, instance, competition, version of
-those rules, then voter, choice, … ]]
-local function remember(keys, args)
-  local now = now_ms()
-  local refused = refuse_push(keys[1], now, args, '0')
-  if refused then
-    return refused
-  end
-  local present = redis.call('HGET', keys[2], args[5])
-  local rules = present and parse_rules(present)
-  if rules and (rules.state ~= 'forgotten' or rules.version >= tonumber(args[6])) then
-    return { now, 'foreign' }  -- somebody else has brought them back: they may have changed their votes since
-  end
-  redis.call('HSET', keys[3], unpack(args, 7))
-  return { now, 'ok' }
-end
-
---[[ Make a shard belong to an installation: one that nobody has, in the life that the caller knows it in (R11).
+--[[ Claim a shard without an owner for an installation, in the epoch that the caller knows (R11).
 KEYS: state. ARGV: installation, the shard's epoch ('' for none). ]]
 local function claim(keys, args)
   local state, now = keys[1], now_ms()
@@ -346,10 +328,10 @@ local function claim(keys, args)
   return { now, 'ok' }
 end
 
---[[ Take a shard over from another installation: it is empty afterwards and in a new life, so that nothing of the former
-owner's is ever read as the new one's (R11). Refused when it is not, or no longer, the former owner's.
-KEYS: log, state, rules, read. ARGV: installation, the former one ('' for none), the new epoch, what the names of voters'
-hashes begin with. ]]
+--[[ Take a shard over from another installation: it is emptied and gets a new epoch, so that no entry of the former owner is
+ever read as the new owner's (R11). Refused if the shard does not belong to the named former owner (any more).
+KEYS: log, state, rules, read. ARGV: installation, the former one ('' for none), the new epoch, the prefix of the names of
+voters' hashes. ]]
 local function adopt(keys, args)
   local state, now = keys[2], now_ms()
   local owner = redis.call('HGET', state, 'installation') or ''
@@ -364,8 +346,8 @@ local function adopt(keys, args)
   return { now, 'ok' }
 end
 
---[[ Count the voters whose ballots a shard has stored for a competition. Asked of rules under which it takes none, the
-answer stands for as long as they do: accepting and counting cannot overlap. Version 0: whatever the rules are.
+--[[ Count the voters with a stored ballot of a competition. Under rules by which the shard takes no ballots, the count stays
+valid as long as the rules do: accepting and counting cannot overlap. Version 0: under any rules.
 KEYS: state, rules, the competition's voters. ARGV: installation, deadline_ms, epoch, instance, competition, version of the
 rules.
 Answer: {now_ms, 'ok', number of voters} ]]
@@ -382,10 +364,10 @@ local function count_voters(keys, args)
   return { now, 'ok', redis.call('HLEN', keys[3]) }
 end
 
---[[ What a shard says of itself. KEYS: state.
+--[[ Describe a shard. KEYS: state.
 Answer: {now_ms, 'ok', epoch ('' for none), instance, last position, instance it was made ready for ('' for none),
-installation ('' for none), epoch in which it was set back ('' for none), since when it is ready once more (0: the first
-time in its epoch)} ]]
+installation ('' for none), epoch in which it was set back ('' for none), time at which it was made ready again (0: never
+in its epoch)} ]]
 local function describe(keys)
   local said = redis.call('HMGET', keys[1], 'epoch', 'last', 'ready', 'installation', 'set_back', 'resumed_ms')
   local epoch, last, ready, installation, set_back, resumed = unpack(said)
@@ -406,6 +388,5 @@ redis.register_function('vote_make_ready', make_ready)
 redis.register_function('vote_erase', erase)
 redis.register_function('vote_trim', trim)
 redis.register_function('vote_forget', forget)
-redis.register_function('vote_remember', remember)
 redis.register_function { function_name = 'vote_count_voters', callback = count_voters, flags = { 'no-writes' } }
 redis.register_function { function_name = 'vote_describe', callback = describe, flags = { 'no-writes' } }

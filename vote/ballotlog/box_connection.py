@@ -1,6 +1,6 @@
-"""The one connection over which a process casts ballots, and which sets its estimate of the log's clock.
+"""Holds the connection over which a process casts ballots, and sets the estimate of the log's clock.
 
-Connecting runs in a task of its own: callers wait a moment for it, and while a frozen or absent log keeps the task waiting,
+Connecting runs in a separate task. Callers wait a moment for it; while a frozen or absent log keeps the task waiting,
 every caller fails at once.
 """
 
@@ -15,15 +15,15 @@ from vote.ballotlog.clock import LogClock
 
 WAIT_S = 0.4  # how long a caller waits for a new connection
 MADE_WITHIN_S = 5.0  # for all steps of connecting: behind a frozen Sentinel there may be others to try
-CLOCK_WITHIN_S = 0.2  # a slower answer says too little about the clock: ask once more
-RETRY_S = 0.1  # least time between two tries while the log is down; calls in between fail at once
+CLOCK_WITHIN_S = 0.2  # a slower answer is too inaccurate: ask once more
+RETRY_S = 0.1  # least time between two attempts while the log is down; calls in between fail at once
 
 
 class BoxConnection:
-    """A connection made when it is first needed, and again after `drop`. Belongs to one event loop."""
+    """A connection opened on first use, and again after `drop`. Belongs to one event loop."""
 
     def __init__(self, url: str, clock: LogClock, *, check: Callable[[Connection], Awaitable[None]]) -> None:
-        """`check` inspects each new connection before its first use; when it raises, the connection is closed."""
+        """Create it closed. `check` runs on each new connection before first use; if it raises, the connection closes."""
         self._pool = redis_client.connect_async(url).connection_pool
         self._clock = clock
         self._check = check
@@ -34,7 +34,7 @@ class BoxConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection now."""
+        """Return whether there is a connection now."""
         return self._open is not None
 
     async def get(self) -> Connection:
@@ -45,7 +45,7 @@ class BoxConnection:
         if self._making is None or _has_failed(self._making):
             if now < self._next_try:
                 raise ConnectionError
-            self._next_try = now + RETRY_S  # set by a try only, not by calls that fail without one
+            self._next_try = now + RETRY_S  # set by an attempt only, not by calls that fail without one
             self._wait_until = now + WAIT_S
             self._making = asyncio.create_task(self._make())
         await asyncio.wait([self._making], timeout=max(0.0, self._wait_until - now))

@@ -1,4 +1,4 @@
-"""Parses log entries, which `box.lua` writes as text. An entry that cannot be read is kept, with the reason.
+"""Parses log entries, which `box.lua` writes as text. Keeps an unreadable entry, with the reason.
 
 ballot <id> <competition> <voter> <choice> <cast_ms>
 rules <id> <competition> <version>|<state>|<opens_ms>|<closes_ms>|<change>|<keys>
@@ -19,7 +19,7 @@ STATES_OF_RULES: tuple[State, ...] = ("draft", "scheduled", "open", "closing", "
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a shard knows about a competition."""
+    """A shard's copy of a competition's rules."""
 
     competition: int
     version: int
@@ -31,7 +31,7 @@ class Rules:
 
     @classmethod
     def from_competition(cls, competition: Competition) -> Self:
-        """Return the rules of a competition as PostgreSQL has it. A held one is archived to the log: it takes no ballots."""
+        """Return a competition's rules. One that is on hold counts as archived, so the log takes no ballots for it."""
         return cls(
             competition.id,
             competition.rules_version,
@@ -59,7 +59,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """A person to blank, again after every restore (R10)."""
+    """The erasure of a person, repeated after every restore (R10)."""
 
     voter: int
 
@@ -74,7 +74,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One position of a shard. `id` is the entry's own random id, compared after a restart (R6)."""
+    """An entry at a position of a shard. `id` is the entry's own random id, compared after a restart (R6)."""
 
     position: int
     id: str
@@ -82,7 +82,7 @@ class Entry:
 
 
 def parse(stream_id: str, text: str) -> Entry:
-    """Return the entry at a stream id. Never raises because of what the text holds: such an entry is Unreadable."""
+    """Return the entry at a stream id. Never raises for its text: an entry that cannot be read is Unreadable."""
     position = int(stream_id.partition("-")[0])
     kind, _, rest = text.partition(" ")
     entry_id = rest.partition(" ")[0][:64]

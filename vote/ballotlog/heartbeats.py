@@ -1,7 +1,7 @@
-"""Heartbeats that processes leave in the log for each other: a worker is working, somebody reaches PostgreSQL.
+"""Heartbeats that processes leave in the log for each other: a worker runs, a process reaches PostgreSQL.
 
-They live in the log because nobody can vote without it anyway. The log's own clock measures their age: a key gets a time to
-live, and what is left of it says how old it is. No decision on a ballot depends on them.
+They are in the log because nobody can vote without it anyway. The log's own clock measures their age: each key gets a
+time to live, and the remaining time tells its age. No decision on a ballot depends on them.
 """
 
 import contextlib
@@ -13,20 +13,20 @@ from vote.domain.installation import Installation
 from vote.errors import LogUnavailable
 
 KEEP_TURN_MS = 24 * 3600 * 1000
-# Shorter than the age at which a list of log-outs is no longer trusted (identity/revocations.py).
+# Shorter than the age at which a revocation list is no longer trusted (identity/revocations.py).
 DATABASE_REACHED_MS = 3_000
 TIMEOUT_S = 1.0
 
 
 class Heartbeats:
-    """One process's client for heartbeats. Safe in threads. Connects on first use."""
+    """A process's client for heartbeats. Thread-safe. Connects on first use."""
 
     def __init__(self, url: str, installation: Installation) -> None:
         self._redis = redis_client.connect(url, timeout_s=TIMEOUT_S)
         self._installation = installation
 
     def worker_has_turned(self) -> None:
-        """Note that a worker has finished a turn, and so that PostgreSQL has answered. A failure to note it is ignored."""
+        """Record that a worker has finished a turn, and so that PostgreSQL has answered. Ignores failures."""
         ours = self._installation.id
         if ours is None:
             return
@@ -42,7 +42,7 @@ class Heartbeats:
         return (KEEP_TURN_MS - ttl_ms) / 1000 if ttl_ms > 0 else None
 
     def database_was_reached(self) -> None:
-        """Note that PostgreSQL has answered this process."""
+        """Record that PostgreSQL has answered this process. Ignores failures."""
         ours = self._installation.id
         if ours is None:
             return

@@ -32,5 +32,5 @@ def worker_turn(installation: str) -> str:
 
 
 def database_reached(installation: str) -> str:
-    """Return the key set while somebody reaches PostgreSQL."""
+    """Return the key set while someone reaches PostgreSQL."""
     return f"vote:heartbeat:{installation}:database"

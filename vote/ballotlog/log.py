@@ -28,8 +28,6 @@ VOTERS_PER_PUSH = 1_000  # Lua unpacks about 8,000 values at most
 FORGOTTEN_PER_PUSH = 1_000
 REPLICAS_WITHIN_MS = 1_000  # the shard's row stays locked meanwhile, and a lock is lost after 3 s
 
-_READY, _WARMING, _REMEMBERED = range(3)  # how rules are pushed: see `push_rules` in box.lua
-
 
 class BallotLog:
     """A client of the log. Raises LogUnavailable when the log does not answer; whether a failed push took effect is unknown.
@@ -141,27 +139,16 @@ class BallotLog:
         """Load `box.lua`, replacing any older version."""
         self._call("FUNCTION LOAD", "REPLACE", LIBRARY)
 
-    def push_rules(self, shard: Shard, rules: Iterable[Rules], *, warming: bool = False) -> PushStatus:
+    def push_rules(self, shard: Shard, rules: Iterable[Rules], *, warming: bool = False) -> Pushed:
         """Push rules to a shard; those it has in this or a higher version stay as they are (R7).
 
-        Forgotten competitions (`forget`) stay as they are too: they need their voters first (`remember`).
+        A competition that the shard has forgotten (`forget`) stays so, under any rules.
         """
-        return self._push_rules(shard, rules, _WARMING if warming else _READY).status
-
-    def push_news(self, shard: Shard, rules: Iterable[Rules]) -> Pushed:
-        """Push rules like `push_rules`, and return which competitions the shard has forgotten."""
-        return self._push_rules(shard, rules, _READY)
-
-    def push_remembered(self, shard: Shard, rules: Rules) -> PushStatus:
-        """Push new rules of a competition that the shard had forgotten, once its voters are back."""
-        return self._push_rules(shard, [rules], _REMEMBERED).status
-
-    def _push_rules(self, shard: Shard, rules: Iterable[Rules], mode: int) -> Pushed:
         arguments: list[Any] = []
         for pushed in rules:
             arguments += [pushed.competition, pushed.text(), secrets.token_hex(16)]
         names = [keys.log(shard.number), keys.state(shard.number), keys.rules(shard.number)]
-        answer = self._fcall("vote_push_rules", names, *shard.for_push(), mode, *arguments)
+        answer = self._fcall("vote_push_rules", names, *shard.for_push(), int(warming), *arguments)
         return Pushed(answer[1], frozenset(answer[3:]))
 
     def push_voters(self, shard: Shard, competition: int, choices: Mapping[int, str]) -> PushStatus:
@@ -224,22 +211,11 @@ class BallotLog:
                 return status
         return "ok"
 
-    def remember(self, shard: Shard, rules: Rules, choices: Mapping[int, str]) -> PushStatus:
-        """Give a shard back the voters of a forgotten competition, before these rules are pushed to it."""
-        names = [keys.state(shard.number), keys.rules(shard.number), keys.voters(shard.number, rules.competition)]
-        pairs = list(choices.items())
-        for start in range(0, len(pairs), VOTERS_PER_PUSH):
-            flat = [value for pair in pairs[start : start + VOTERS_PER_PUSH] for value in pair]
-            status = self._push("vote_remember", names, self.renewed(shard), rules.competition, rules.version, *flat)
-            if status != "ok":
-                return status
-        return "ok"
-
     def announce(self, rules: Iterable[Rules]) -> bool:
         """Push rules to every ready shard. Returns whether all took them; otherwise the worker's schedule keeps trying."""
         pushed = list(rules)
         try:
-            return all([self.push_news(shard, pushed) == Pushed("ok") for shard in self.describe_all()])
+            return all([self.push_rules(shard, pushed) == Pushed("ok") for shard in self.describe_all()])
         except LogUnavailable:
             return False
 

@@ -14,11 +14,12 @@ class Outcome(NamedTuple):
 
     result: CastResult
     shard: int
+    epoch: str
     position: int | None
 
 
 class PendingBallot(NamedTuple):
-    """One press of the button on its way to the log. `outcome` is resolved once."""
+    """A ballot waiting for the log's decision. `outcome` is resolved once."""
 
     competition: int
     voter: int
@@ -26,21 +27,21 @@ class PendingBallot(NamedTuple):
     ballot_id: str
     shard: int
     outcome: "asyncio.Future[Outcome]"
-    since: float  # monotonic: when it was put into the box
+    since: float  # monotonic time at which it was put into the box
 
     def fail(self, detail: str | None = None) -> None:
-        """Resolve as not confirmed."""
-        if not self.outcome.done():  # else the client has gone away
+        """Resolve the ballot as not confirmed."""
+        if not self.outcome.done():  # else the client has disconnected
             self.outcome.set_exception(LogUnavailable(detail))
 
     def resolve(self, outcome: Outcome) -> None:
-        """Resolve with what the log decided."""
+        """Resolve the ballot with the log's decision."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
 
 def refuse_late(batch: list[PendingBallot], latest: float) -> list[PendingBallot]:
-    """Fail the ballots put before `latest`, which were not sent. Returns the others."""
+    """Fail the unsent ballots that were put into the box before `latest`. Returns the others."""
     for ballot in batch:
         if ballot.since < latest:
             ballot.fail()

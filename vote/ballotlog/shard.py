@@ -1,4 +1,4 @@
-"""What a shard says about itself: the answer of `describe` in `box.lua`."""
+"""Types for a shard's state and for pushes to it: the answers of `describe` and `push_rules` in `box.lua`."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -8,7 +8,7 @@ PushStatus = Literal["ok", "expired", "foreign", "cold", "behind"]
 
 
 class Pushed(NamedTuple):
-    """The result of a push of rules. `forgotten`: competitions with newer rules that wait for their voters."""
+    """The result of a push of rules. `forgotten`: those of the competitions whose voters the shard has forgotten."""
 
     status: PushStatus
     forgotten: frozenset[int] = frozenset()
@@ -32,19 +32,19 @@ class Shard(NamedTuple):
 
     @property
     def ready(self) -> bool:
-        """Whether it takes ballots: it was made ready for the server instance that runs now (R5)."""
+        """Return whether the shard takes ballots: it was made ready for the running server instance (R5)."""
         return self.ready_for == self.instance
 
     @property
     def is_set_back(self) -> bool:
-        """Whether it was seen to lack what was acknowledged in its present epoch (R6)."""
+        """Return whether the shard was found to lack acknowledged ballots of its present epoch (R6)."""
         return self.set_back != "" and self.set_back == self.epoch
 
     @classmethod
     def parse(cls, number: int, answer: list[Any]) -> "Shard":
-        """Parse an answer. A library of an older version says less, which reads as: belongs to nobody."""
+        """Parse an answer. An older library's shorter answer reads as a shard without an owner."""
         return cls(number, answer[0], *answer[2:])
 
     def for_push(self) -> tuple[int, str, str]:
-        """Return what every push names: its deadline, and the epoch and instance it is for (R7)."""
+        """Return the arguments of every push: its deadline, and the epoch and instance it is for (R7)."""
         return self.now_ms + PUSH_BUDGET_MS, self.epoch, self.instance

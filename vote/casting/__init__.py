@@ -1,1 +1,1 @@
-"""Casting: `POST /vote/<id>`, the one request that ten thousand people make in the same ten seconds. Bare ASGI."""
+"""Casts ballots: `POST /vote/<id>`, the request that ten thousand people make in the same ten seconds. Bare ASGI."""

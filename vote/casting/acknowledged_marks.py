@@ -1,8 +1,8 @@
-"""Keeps what this process has acknowledged where the log cannot lose it (R6): its marks.
+"""Keeps the high-water marks of acknowledged ballots outside the log, which may lose them (R6).
 
-Once a second, and at once when the connection to the log breaks, the log compares the marks of this process with what it
-holds, and they are written to PostgreSQL for the workers. Never on the way of a ballot: what PostgreSQL knows is up to a
-second late, and later while it is away. A process that is told to end writes them once more.
+Once a second, and at once when the connection to the log breaks, the log compares this process's marks with its
+entries, and the marks are written to PostgreSQL for the workers. This is never on the path of a ballot, so PostgreSQL
+is up to a second behind, and more while it is down. An orderly shutdown writes the marks once more.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from vote.domain.mark import AcknowledgedMark
 from vote.errors import DatabaseUnavailable
 
 EVERY_S = 1.0
-ALL_AGAIN_S = 10.0  # PostgreSQL may have gone back to an older state, and with it the marks
+ALL_AGAIN_S = 10.0  # PostgreSQL may have been set back to an older state, and its marks with it
 BY = "marks"
 
 logger = structlog.get_logger()
 
 
 class AcknowledgedMarks:
-    """The marks of one process. Belongs to the event loop of its ballot box."""
+    """One process's marks. Belongs to the event loop of its ballot box."""
 
     def __init__(self, box: BallotBox, db: Database) -> None:
         self._box, self._db = box, db
@@ -36,18 +36,18 @@ class AcknowledgedMarks:
         """Compare and write until cancelled."""
         while True:
             await self._box.until_broken(EVERY_S)
-            if self._writing is None or self._writing.done():  # a database that is slow keeps no comparison
+            if self._writing is None or self._writing.done():  # a slow database must not delay comparing
                 self._writing = asyncio.create_task(self.write())
             self._box.compare_soon()
 
     async def finish(self) -> None:
-        """Write what is not written yet, when no ballot is cast any more."""
+        """Write the marks that are not written yet. Call it when no more ballots are cast."""
         if self._writing is not None:
             await self._writing
         await self.write()
 
     async def write(self) -> None:
-        """Write the marks that have grown. Without a database they stay due."""
+        """Write the marks that have grown. While the database is down they stay due."""
         now = time.monotonic()
         if now >= self._next_all:
             self._written, self._next_all = {}, now + ALL_AGAIN_S
@@ -58,7 +58,7 @@ class AcknowledgedMarks:
             await asyncio.to_thread(self._write, due)
         except DatabaseUnavailable:
             return
-        except Exception:  # whatever it is: who has ended writes nothing any more
+        except Exception:  # whatever it is: a task that died would never write again
             logger.exception("marks could not be written")
             return
         self._written |= due

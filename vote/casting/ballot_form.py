@@ -1,4 +1,4 @@
-"""Reads what a voter sends: a form, multipart or JSON. Small bodies only, read whole."""
+"""Parses the body of a vote: a form, multipart or JSON. Bodies are small and read whole."""
 
 import re
 from collections.abc import Mapping
@@ -10,13 +10,14 @@ from vote.errors import InvalidInput, TooLarge, WrongMediaType
 from vote.identity.csrf import FIELD
 from vote.input_limits import VOTE_FIELDS_MAX, VOTE_MAX_BYTES
 from vote.server import body_parsers
+from vote.server.body_parsers import once
 from vote.server.raw_response import Receive
-from vote.server.unique_fields import once
 
 # A part with one header line and a name that needs no decoding.
 _PLAIN_FIELD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_-]+)"\r\n\r\n(.*)\r\n', re.DOTALL)
 _MULTIPART = re.compile(r"multipart/form-data; ?boundary=([A-Za-z0-9'_-]{1,70})")  # as browsers and curl spell it
-# What pages of ours and scripts send, and nothing else: it is read in a tenth of the time, and says the same.
+# The bodies that our pages and simple scripts send, and nothing else. Matching takes a tenth of the general parsers' time
+# and gives the same result.
 _PLAIN_FORM = re.compile(rb"(?:csrf_token=([0-9a-f]+)&)?vote=([a-z])(?:&csrf_token=([0-9a-f]+))?")
 _PLAIN_JSON = re.compile(
     rb'\{(?:"csrf_token": ?"([0-9a-f]+)", ?)?"vote": ?"([a-z])"(?:, ?"csrf_token": ?"([0-9a-f]+)")?\}'
@@ -30,14 +31,14 @@ UNREADABLE = "The body cannot be read. Send the field `vote` as a form, as multi
 
 
 class BallotForm(NamedTuple):
-    """The fields of a ballot as they came."""
+    """The fields of a ballot, unchecked."""
 
     vote: str | None
     csrf_token: str | None
 
 
 async def read_body(receive: Receive, content_length: str | None) -> bytes:
-    """The whole body. Raises TooLarge above VOTE_MAX_BYTES, whatever the length claimed to be."""
+    """Return the whole body. Raises TooLarge above VOTE_MAX_BYTES, whatever `content_length` says."""
     if content_length is not None and content_length.isdigit() and int(content_length) > VOTE_MAX_BYTES:
         raise TooLarge(f"A vote has at most {VOTE_MAX_BYTES // 1024} KiB.")
     body = b""
@@ -54,7 +55,7 @@ async def read_body(receive: Receive, content_length: str | None) -> bytes:
 
 
 def parse(body: bytes, content_type: str) -> BallotForm:
-    """The fields. Raises InvalidInput when the body is not what its type says, TooLarge when it has too many fields, and
+    """Return the fields. Raises InvalidInput for a body that does not match its type, TooLarge for too many fields, and
     WrongMediaType.
     """
     return _plain(body, content_type) or _thorough(body, content_type)
@@ -91,7 +92,7 @@ def _as_text(value: object) -> str | None:
 
 
 def _kind_of(content_type: str) -> tuple[str, bytes]:
-    """The type, and the boundary of multipart; the usual spelling of it is read in a tenth of the time."""
+    """Return the media type and, for multipart, the boundary. Reads the usual spelling in a tenth of the time."""
     if plain := _MULTIPART.fullmatch(content_type):
         return "multipart/form-data", plain[1].encode("ascii")
     kind, options = parse_options_header(content_type)
@@ -99,7 +100,7 @@ def _kind_of(content_type: str) -> tuple[str, bytes]:
 
 
 def _plain_multipart(body: bytes, boundary: bytes) -> Mapping[str, str] | None:
-    """What curl and browsers send for plain fields, in a tenth of the time; None for anything else."""
+    """Return plain fields as curl and browsers encode them, in a tenth of the time; None for anything else."""
     parts = body.split(b"--" + boundary)
     if not boundary or parts[0] or parts[-1] not in (b"--\r\n", b"--") or len(parts) > VOTE_FIELDS_MAX + 2:
         return None
@@ -109,4 +110,4 @@ def _plain_multipart(body: bytes, boundary: bytes) -> Mapping[str, str] | None:
     try:
         return once([(one[1].decode("ascii"), one[2].decode("utf-8")) for one in found if one])
     except UnicodeDecodeError:
-        return None  # the thorough reader says so
+        return None  # the general parser raises the error

@@ -1,11 +1,12 @@
 """`POST /vote/<id>`: parse → authenticate → limit → cast → answer, from top to bottom.
 
-Bare ASGI: a framework's routing costs 40 % of the requests a second. `Bearer` tokens and sessions take the same way.
+Bare ASGI: a framework's routing costs 40 % of the requests a second. Bearer tokens and sessions take the same path.
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
+
+import structlog
 
 from vote.ballotlog.ballot_box import BallotBox
 from vote.ballotlog.pending_ballot import Outcome
@@ -17,8 +18,10 @@ from vote.db import competitions, votes
 from vote.domain.receipt import receipt_code
 from vote.errors import (
     DatabaseUnavailable,
+    ForgedForm,
     LogUnavailable,
     NoSuchCompetition,
+    NotConfirmed,
     NotLoggedIn,
     TooManyRequests,
     VoteError,
@@ -28,16 +31,19 @@ from vote.identity.authenticator import Authenticator
 from vote.identity.csrf import header_of
 from vote.identity.sessions import SessionCookie
 from vote.server import problems
-from vote.server.middleware import LINE, REQUEST_ID
+from vote.server.middleware import LINE
 from vote.server.raw_response import RawResponse, Receive, Scope, Send, send_response
+from vote.server.request_id import BALLOT_ID, REQUEST_ID
 from vote.services.container import Services
 from vote.services.rate_limiter import LocalRateLimiter
 
 ErrorPage = Callable[[VoteError, Scope], Awaitable[bytes]]
 
+logger = structlog.get_logger()
+
 
 class VoteEndpoint:
-    """The endpoint of one process. `error_page` renders an error for a browser that does not read JSON."""
+    """One process's endpoint for votes. `error_page` renders an error for browsers."""
 
     def __init__(
         self,
@@ -61,20 +67,20 @@ class VoteEndpoint:
         try:
             form = parse(await read_body(receive, header("content-length")), header("content-type") or "")
             vote = self._reader.read(competition, header, form)
-            # After CSRF: a forged form counts against nobody.
+            # After the CSRF check, so that a forged form counts against nobody.
             self._limiter.acquire(self._services.rate_limits.votes, f"user:{vote.who.user_id}")
-            outcome = await self._cast(vote, ballot_id=scope[REQUEST_ID])
+            outcome = await self._cast(vote, ballot_id=scope[BALLOT_ID])
             scope[LINE].update(vote_response.log_fields(outcome, competition))
             response = await self._answer(vote, outcome, as_page=wants_page(header))
         except ConnectionError:
-            return  # the client went away before it had sent its ballot
+            return  # the client disconnected before it had sent its ballot
         except VoteError as error:
             await self._refuse(scope, send, error, login=vote_response.log_in_url(competition, form.vote))
             return
         await response.send(send)
 
     async def _cast(self, vote: VoteRequest, *, ballot_id: str) -> Outcome:
-        """Cast the ballot. Nothing is asked of the log before a receipt can be given and the voter may vote."""
+        """Cast the ballot, once it is certain that the voter may vote and that a receipt can be computed."""
         if self._services.email_confirmation.needs_lookup(vote.who):
             await asyncio.to_thread(self._services.email_confirmation.check, vote.who, vote.competition)
         choice = vote.checked_choice()
@@ -84,7 +90,7 @@ class VoteEndpoint:
         )
 
     async def _answer(self, vote: VoteRequest, outcome: Outcome, *, as_page: bool) -> RawResponse:
-        """Return the answer for a stored ballot. Raises VoteError when it is not, or not known to be, stored."""
+        """Return the answer for a stored ballot. Raises VoteError when it is not stored, or when that is unknown."""
         if (refusal := vote_response.refusal(outcome)) is not None:
             raise refusal
         is_recorded = False
@@ -106,7 +112,7 @@ class VoteEndpoint:
             with self._services.db.read() as tx:
                 return votes.choice_of(tx, vote.competition, vote.who.user_id) == vote.choice
         except DatabaseUnavailable:
-            return False  # it is accepted in any case; only whether it is recorded too cannot be said
+            return False  # the ballot is accepted in any case; whether it is recorded is unknown
 
     def _why_unknown(self, competition: int) -> VoteError:
         """Return why the log has no rules for a competition that PostgreSQL has."""
@@ -121,16 +127,18 @@ class VoteEndpoint:
         return LogUnavailable("This competition is not ready for votes yet. Press again in a moment.")
 
     async def _refuse(self, scope: Scope, send: Send, error: VoteError, *, login: str) -> None:
-        as_page, status = wants_page(header_of(scope)), problems.status_of(error)
+        as_page = wants_page(header_of(scope))
+        scope[LINE]["why"] = type(error).__name__
         if isinstance(error, TooManyRequests):
             scope[LINE]["limited"] = "votes"
-        headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)]
+        elif isinstance(error, ForgedForm | NotConfirmed):
+            logger.warning("access refused", why=type(error).__name__, reason=error.detail, endpoint="vote")
         if as_page and isinstance(error, NotLoggedIn):
             location = [(b"location", login.encode("ascii"))]
             await send_response(send, 303, b"", content_type="text/plain", headers=location)
         elif as_page:
             body = await self._error_page(error, scope)
+            status, headers = problems.status_of(error), problems.raw_headers_of(error)
             await send_response(send, status, body, content_type="text/html; charset=utf-8", headers=headers)
         else:
-            body = json.dumps(problems.problem_of(error, request_id=scope[REQUEST_ID])).encode("utf-8")
-            await send_response(send, status, body, content_type=problems.CONTENT_TYPE, headers=headers)
+            await problems.send_error(send, error, request_id=scope[REQUEST_ID])

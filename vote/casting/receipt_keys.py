@@ -1,6 +1,6 @@
-"""The receipt keys of the competitions, kept in memory: a voter gets a receipt also while PostgreSQL is away.
+"""Keeps the competitions' receipt keys in memory, so that voters get receipts while PostgreSQL is down.
 
-A key never changes, so what is known stays known. New competitions are read every second, and when first asked for.
+A key never changes, so a known one stays valid. Keys of new competitions are read every second, and on first use.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ OVERLAP_IDS = 100  # ids become visible out of order when transactions overlap
 
 
 class ReceiptKeys:
-    """The keys known to one process."""
+    """One process's cache of receipt keys."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -23,11 +23,11 @@ class ReceiptKeys:
         self._followed_to = 0
 
     def known(self, competition: int) -> bytes | None:
-        """The key of a competition that this process has read."""
+        """Return a competition's key if this process has read it, else None."""
         return self._keys.get(competition)
 
     async def key_of(self, competition: int) -> bytes:
-        """The key of a competition. Raises NotFound, or DatabaseUnavailable when it is not known and cannot be asked."""
+        """Return a competition's key. Raises NoSuchCompetition, or DatabaseUnavailable for a key that must be read."""
         key = self._keys.get(competition)
         if key is None:
             await asyncio.to_thread(self._load, [competition])
@@ -37,12 +37,12 @@ class ReceiptKeys:
         return key
 
     async def refresh(self) -> None:
-        """Read new competitions; while PostgreSQL is away, what is known stays known."""
+        """Read the keys of new competitions; while PostgreSQL is down, keep the known ones."""
         with contextlib.suppress(DatabaseUnavailable):
             await asyncio.to_thread(self._load, None)
 
     async def follow(self) -> None:
-        """Read new competitions for ever."""
+        """Read the keys of new competitions until cancelled."""
         while True:
             await asyncio.sleep(REFRESH_S)
             await self.refresh()
@@ -51,8 +51,8 @@ class ReceiptKeys:
         with self._db.read() as tx:
             found = competitions.receipt_keys(tx, wanted, known_up_to=self._followed_to - OVERLAP_IDS)
             if wanted is None and found.get(self._followed_to) != self._keys.get(self._followed_to):
-                # The newest one known is gone: deleted, or this database lacks the newest rows (a promoted standby, a
-                # restored backup), and gives their ids again, with other keys.
+                # The newest known competition is gone. Either it was deleted, or the database lost its newest rows (a
+                # promoted standby, a restored backup) and may assign their ids again, with other keys.
                 found = competitions.receipt_keys(tx, None, known_up_to=0)
                 self._keys = {}
         self._keys.update(found)

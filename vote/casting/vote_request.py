@@ -1,6 +1,6 @@
-"""One press of the button, and what can be said of it without asking anybody: who it is, from whose page, what they choose.
+"""Reads a vote request: voter, origin of the form, and choice, without querying any store.
 
-Nothing that every other request passes is left out: identity, revocation, origin and CSRF come from `identity/`.
+It applies the same checks as every other request: identity, revocation, origin and CSRF come from `identity/`.
 """
 
 import time
@@ -15,11 +15,11 @@ from vote.identity.sessions import Session, SessionCookie
 from vote.services.container import Services
 
 CHOICE_MAX_CHARS = 1  # option keys are a … z
-RENEW_AFTER_S = 1.0  # a session's cookie tells the last request to the second
+RENEW_AFTER_S = 1.0  # a session's cookie has the time of the last request to the second
 
 
 class VoteRequest(NamedTuple):
-    """A ballot as its voter sent it. `session` is empty for a bearer token."""
+    """A vote request of an authenticated voter. `session` is empty for a bearer token."""
 
     competition: int
     who: Identity
@@ -27,7 +27,7 @@ class VoteRequest(NamedTuple):
     session: Session
 
     def checked_choice(self) -> str:
-        """The choice, when it can be an option's key. Raises InvalidInput, NoSuchOption."""
+        """Return the choice if it has the form of an option key. Raises InvalidInput, NoSuchOption."""
         if not self.choice:
             raise InvalidInput({"vote": "Choose one of the options."}, "No option was chosen. Nothing was stored.")
         if len(self.choice) > CHOICE_MAX_CHARS or not "a" <= self.choice <= "z":
@@ -45,7 +45,7 @@ class VoteRequestReader:
         self._csrf_keys = csrf.keys_of(services.settings)
 
     def read(self, competition: int, header: Header, form: BallotForm) -> VoteRequest:
-        """Who sends it, and that it is their own form. Raises NotLoggedIn, ForgedForm, Unavailable."""
+        """Authenticate the voter and check that the form is ours. Raises NotLoggedIn, ForgedForm, Unavailable."""
         now = time.time()
         authorization = header("authorization")
         if authorization is not None:
@@ -53,12 +53,12 @@ class VoteRequestReader:
             return VoteRequest(competition, who, form.vote, {})
         session = self._cookie.read(header("cookie") or "")
         who = self._authenticator.by_session(session, now=now)
-        csrf.check_same_origin(header, allowed_hosts=csrf.allowed_hosts(self._settings, header("host")))
+        csrf.check_same_origin(header, self._settings)
         csrf.check_csrf(self._csrf_keys, session["sid"], form.csrf_token or header("x-csrf-token"))
         return VoteRequest(competition, who, form.vote, session)
 
     def renewed(self, vote: VoteRequest) -> list[tuple[bytes, bytes]]:
-        """The header with the session's cookie that has the time of this request: voting is activity too."""
+        """Return the Set-Cookie header that renews the session, because voting is activity; empty when not due."""
         now, session = time.time(), vote.session
         if vote.who.via != "session" or now - session["seen"] < RENEW_AFTER_S:
             return []
@@ -67,5 +67,5 @@ class VoteRequestReader:
 
 
 def wants_page(header: Header) -> bool:
-    """Whether it is a browser that shows what it gets, not a script or a client that reads JSON."""
+    """Return whether the client is a browser that displays the answer, not a script or a client that reads JSON."""
     return csrf.is_browser(header) and "application/json" not in (header("accept") or "")

@@ -1,4 +1,4 @@
-"""What a voter is told for what the log decided, in the words of docs/glossary.md.
+"""Turns the log's decision on a ballot into the voter's answer, in the terms of docs/glossary.md.
 
 Only an append that is on disk is called accepted (R1). A 4xx is a promise: this ballot is not and will not be counted.
 """
@@ -16,7 +16,7 @@ CLOSED = "Voting has ended. This vote was not stored and will not be counted."
 
 
 def as_json(outcome: Outcome, competition: int, *, receipt: str, is_recorded: bool) -> RawResponse:
-    """Return the answer for a script or an API client whose ballot is accepted, changed, or was stored before."""
+    """Return the answer to a script or an API client whose ballot is accepted, changed, or was stored before."""
     body: dict[str, object] = {"status": "accepted", "competition": competition, "receipt": receipt}
     if outcome.result == "again":
         body["status"] = "recorded" if is_recorded else "accepted"
@@ -26,20 +26,20 @@ def as_json(outcome: Outcome, competition: int, *, receipt: str, is_recorded: bo
 
 
 def as_page(competition: int) -> RawResponse:
-    """The answer for a browser that shows what it gets: the page of the competition, which shows the receipt."""
+    """Return a browser's redirect to the competition's page, which shows the receipt."""
     return RawResponse(303, b"text/plain", b"", [(b"location", b"/vote/%d" % competition)])
 
 
 def log_fields(outcome: Outcome, competition: int) -> dict[str, object]:
-    """What the request's line says of a ballot: where it lies, never whose it is or for what."""
+    """Return the ballot's fields for the request's log line: its place in the log, never its voter or choice."""
     line: dict[str, object] = {"competition": competition, "outcome": outcome.result, "shard": outcome.shard}
     if outcome.position is not None:
-        line["position"] = outcome.position
+        line |= {"epoch": outcome.epoch, "position": outcome.position}
     return line
 
 
 def refusal(outcome: Outcome) -> VoteError | None:
-    """The error for a ballot that is not stored; None when it is, or when the log does not know the competition."""
+    """Return the error for a ballot that is not stored; None if it is, or if the log does not know the competition."""
     match outcome.result:
         case "already":
             return AlreadyVoted()
@@ -54,6 +54,6 @@ def refusal(outcome: Outcome) -> VoteError | None:
 
 
 def log_in_url(competition: int, choice: str | None) -> str:
-    """Where a browser goes to log in, and comes back from with its choice kept."""
+    """Return the URL of the login page from which a browser returns with its choice kept."""
     back = f"/vote/{competition}" + (f"?choice={quote(choice, safe='')}" if choice else "")
     return f"/login?next={quote(back, safe='')}"

@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from vote.db.pool import Tx
 from vote.domain.folding import email_key
 from vote.domain.person import Role
+from vote.errors import NO_SUCH_ACCOUNT, NotFound
 
 # The expression of the index users_username_key (`username_key`): it sorts all names and finds prefixes.
 _KEY: LiteralString = 'lower(username COLLATE "C")'
@@ -35,15 +36,18 @@ _PERSON: LiteralString = """
 """
 
 
-def find(tx: Tx, user_id: int) -> PersonRow | None:
-    """Return the account with this id."""
-    return tx.cursor(row_factory=class_row(PersonRow)).execute(f"{_PERSON} AND id = %s", (user_id,)).fetchone()
+def get(tx: Tx, user_id: int) -> PersonRow:
+    """Return the account with this id. Raises NotFound."""
+    person = tx.cursor(row_factory=class_row(PersonRow)).execute(f"{_PERSON} AND id = %s", (user_id,)).fetchone()
+    if person is None:
+        raise NotFound(NO_SUCH_ACCOUNT)
+    return person
 
 
 def listed(tx: Tx, *, search: str = "", after: str = "", limit: int) -> list[PersonRow]:
     """Return accounts by name, at most `limit` after the name `after` (keyset pagination).
 
-    `search` is the beginning of a name, or a whole e-mail address.
+    `search` is the beginning of a name, or a whole email address.
     """
     parameters = {
         "search": search.lower(),

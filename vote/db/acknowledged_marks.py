@@ -1,4 +1,4 @@
-"""How far each shard of the log was acknowledged, as web processes write it (high-water marks, R6). Rows only grow."""
+"""High-water marks of acknowledged ballots per shard, as web processes write them (R6). They only grow."""
 
 from collections.abc import Mapping
 

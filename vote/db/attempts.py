@@ -1,8 +1,4 @@
-"""How often something was tried, by whom and from where: each attempt is counted before it is verified.
-
-Counting first lets no attempt slip past: of many at the same moment each gets its own number from the row, and those
-beyond the limit are not even verified. One that was right is given back. `subject` and `source` are keyed hashes.
-"""
+"""Counts of attempts by subject and source; each attempt is counted before it is verified."""
 
 from vote.db.pool import Tx
 from vote.input_limits import FREE_GUESSES
@@ -15,15 +11,11 @@ REMEMBER_HOURS = 24
 
 def wait_s(tx: Tx, subject: bytes, sources: list[bytes]) -> float:
     """Return the seconds until all of these sources may try again; 0 for now. Only reads, which is cheapest in a flood."""
-    row = tx.execute(
-        """
+    query = """
         SELECT coalesce(max(extract(epoch FROM wait_until - now())), 0)::float8 FROM attempts
         WHERE subject = %s AND source = ANY(%s) AND wait_until > now()
-        """,
-        (subject, sources),
-    ).fetchone()
-    assert row is not None
-    return float(row[0])
+    """
+    return float(tx.fetch_value(query, (subject, sources)))
 
 
 def count_slowly(tx: Tx, subject: bytes, source: bytes) -> bool:
@@ -92,7 +84,4 @@ def forget_expired(tx: Tx) -> int:
 
 
 def _forget_if_over(tx: Tx, subject: bytes, source: bytes) -> None:
-    tx.execute(
-        "DELETE FROM attempts WHERE subject = %s AND source = %s AND expires_at <= now()",
-        (subject, source),
-    )
+    tx.execute("DELETE FROM attempts WHERE subject = %s AND source = %s AND expires_at <= now()", (subject, source))

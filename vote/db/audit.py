@@ -3,15 +3,12 @@
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
+from vote.db.paging import NEWEST, Page, cut
 from vote.db.pool import Tx
 
 
 class AuditEntry(NamedTuple):
-    """One change. `actor` is as written: `user:<id>`, or the name of a part, a command or a database role.
-
-    `username` is the person's present name, None when they are erased or the actor is no person. It does not tell the two
-    kinds of actor apart, for somebody may be named like a part; `person` does.
-    """
+    """A change. `actor` is as stored: `user:<id>`, or the name of a part, a command or a database role."""
 
     at: datetime
     actor: str
@@ -25,20 +22,12 @@ class AuditEntry(NamedTuple):
 
     @property
     def person(self) -> int | None:
-        """Return the id of the person who made the change; None where it was no person."""
+        """Return the id of the person who made the change; None if it was not a person."""
         kind, colon, number = self.actor.partition(":")
         return int(number) if kind == "user" and colon and number.isdecimal() else None
 
 
-class AuditPage(NamedTuple):
-    """Changes, newest first (keyset pagination). `next` is the `after` of the next page; None on the last."""
-
-    rows: list[AuditEntry]
-    next: int | None
-
-
 PAGE_SIZE = 200
-NEWEST = 2**62  # above every id
 
 # Turns the actor into a number; the reverse would turn the numbers of all people into actors.
 _ROWS: LiteralString = """
@@ -48,8 +37,8 @@ _ROWS: LiteralString = """
 """
 
 
-def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> AuditPage:
-    """Return a page of what was done to a competition and its options, and what was decided about its tally."""
+def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> Page[AuditEntry]:
+    """Return a page of a competition's history, options and decisions included; newest first."""
     rows = tx.execute(
         f"""
         {_ROWS}
@@ -65,11 +54,11 @@ def of_competition(tx: Tx, competition_id: int, *, after: int | None = None) -> 
         """,  # noqa: S608  # nosec B608: both parts are literals
         {"id": competition_id, "after": after or NEWEST, "limit": PAGE_SIZE + 1},
     )
-    return _page([AuditEntry(*row) for row in rows])
+    return cut([AuditEntry(*row) for row in rows], PAGE_SIZE)
 
 
-def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> AuditPage:
-    """Return a page of what was done to an account."""
+def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> Page[AuditEntry]:
+    """Return a page of an account's history, newest first."""
     rows = tx.execute(
         f"""
         {_ROWS}
@@ -78,8 +67,4 @@ def of_person(tx: Tx, user_id: int, *, after: int | None = None) -> AuditPage:
         """,
         (user_id, after or NEWEST, PAGE_SIZE + 1),
     )
-    return _page([AuditEntry(*row) for row in rows])
-
-
-def _page(rows: list[AuditEntry]) -> AuditPage:
-    return AuditPage(rows[:PAGE_SIZE], rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None)
+    return cut([AuditEntry(*row) for row in rows], PAGE_SIZE)

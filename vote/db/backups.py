@@ -4,14 +4,13 @@ Files, encryption and servers are in `vote.ops.backup`; slots and streaming are 
 """
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
 from vote.db.pool import Tx
 
 MADE, VERIFIED, FAILED = "made", "verified", "failed"
-LOCK_WAIT = "3s"  # whoever holds a shard or the audit log longer is stuck; better no backup now than a queue behind it
+LOCK_WAIT = "3s"  # a longer holder of a shard or the audit log is stuck; better no backup now than a queue behind it
 MESSAGE = "vote backup"  # prefix of the WAL record before which a recovery can stop
 
 
@@ -77,6 +76,7 @@ FACTS: dict[str, LiteralString] = {
 }
 
 Facts = dict[str, tuple[int, str]]
+Positions = dict[int, tuple[str | None, int]]  # {shard: (epoch, position)}
 
 
 def begin(tx: Tx, label: str) -> None:
@@ -84,11 +84,11 @@ def begin(tx: Tx, label: str) -> None:
     tx.execute("INSERT INTO backups (label) VALUES (%s) ON CONFLICT (label) DO NOTHING", (label,))
 
 
-def finish(tx: Tx, label: str, positions: Mapping[int, tuple[str | None, int]]) -> None:
+def finish(tx: Tx, label: str, positions: Positions) -> None:
     """Note that a backup is complete, and where each shard stood in it."""
-    held = json.dumps({str(shard): list(position) for shard, position in positions.items()})
     tx.execute(
-        "UPDATE backups SET finished_at = now(), positions = %s, verdict = %s WHERE label = %s", (held, MADE, label)
+        "UPDATE backups SET finished_at = now(), positions = %s, verdict = %s WHERE label = %s",
+        (json.dumps(positions), MADE, label),
     )
 
 
@@ -97,11 +97,8 @@ def fail(tx: Tx, label: str, why: str) -> None:
     tx.execute("UPDATE backups SET verdict = %s WHERE label = %s", (f"{FAILED}: {why}"[:1000], label))
 
 
-def mark_verified(
-    tx: Tx, label: str, *, started_at: datetime, positions: Mapping[int, tuple[str | None, int]], verdict: str
-) -> None:
+def mark_verified(tx: Tx, label: str, *, started_at: datetime, positions: Positions, verdict: str) -> None:
     """Note that a real restore has proven this backup. Inserts the row again where a restore has lost it."""
-    held = json.dumps({str(shard): list(position) for shard, position in positions.items()})
     tx.execute(
         """
         INSERT INTO backups (label, started_at, finished_at, positions, verified_at, verdict)
@@ -110,7 +107,7 @@ def mark_verified(
         SET finished_at = coalesce(backups.finished_at, excluded.finished_at), positions = excluded.positions,
             verified_at = now(), verdict = excluded.verdict
         """,
-        (label, started_at, started_at, held, f"{VERIFIED}: {verdict}"[:1000]),
+        (label, started_at, started_at, json.dumps(positions), f"{VERIFIED}: {verdict}"[:1000]),
     )
 
 
@@ -167,9 +164,7 @@ def moment(tx: Tx) -> Moment:
 
 def leave_record(tx: Tx, label: str) -> str:
     """Write a record without effect to the write-ahead log, so that a recovery can stop before it. Returns where it ends."""
-    row = tx.execute("SELECT pg_logical_emit_message(false, %s, %s)::text", (MESSAGE, label)).fetchone()
-    assert row is not None
-    return str(row[0])
+    return str(tx.fetch_value("SELECT pg_logical_emit_message(false, %s, %s)::text", (MESSAGE, label)))
 
 
 def facts(tx: Tx) -> Facts:
@@ -184,31 +179,17 @@ def facts(tx: Tx) -> Facts:
 
 def schema_revision(tx: Tx) -> str:
     """Return the migration this database is at."""
-    row = tx.execute("SELECT version_num FROM alembic_version").fetchone()
-    assert row is not None
-    return str(row[0])
+    return str(tx.fetch_value("SELECT version_num FROM alembic_version"))
 
 
-def owner_of_database(tx: Tx) -> str:
-    """Return the role that owns this database."""
-    row = tx.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()").fetchone()
-    assert row is not None
-    return str(row[0])
-
-
-def missing_journal(tx: Tx, facts: Facts) -> list[str]:
-    """Return the shards whose journal does not hold the link that these facts name as its newest."""
-    return [
-        subject
-        for subject, (count, chain) in facts.items()
-        if subject.startswith("journal of ")
-        and count
-        and tx.execute(
-            "SELECT 1 FROM ballots WHERE shard = %s AND seq = %s AND chain = decode(%s, 'hex')",
-            (int(subject.rsplit(" ", 1)[1]), count, chain),
-        ).fetchone()
-        is None
-    ]
+def missing_journal(tx: Tx, facts: Facts) -> str | None:
+    """Return a shard whose journal does not hold the link that these facts name as its newest; None without one."""
+    find = "SELECT 1 FROM ballots WHERE shard = %s AND seq = %s AND chain = decode(%s, 'hex')"
+    for subject, (count, chain) in facts.items():
+        shard = subject.removeprefix("journal of shard ")
+        if count and shard != subject and tx.fetch_value(find, (int(shard), count, chain)) is None:
+            return subject
+    return None
 
 
 def describe(facts: Facts) -> dict[str, Any]:

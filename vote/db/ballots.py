@@ -18,15 +18,6 @@ class JournalEntry(NamedTuple):
     receipt: str
 
 
-class Vote(NamedTuple):
-    """A vote to count."""
-
-    competition: int
-    voter: int
-    choice: str
-    cast_at: datetime
-
-
 def insert_journal(
     tx: Tx,
     shard: int,
@@ -55,10 +46,7 @@ def insert_journal(
             epoch,
             reinstatement,
             _array(ballot.id.hex for ballot in ballots),
-            _array(str(ballot.competition) for ballot in ballots),
-            _array(str(ballot.voter) for ballot in ballots),
-            _array(ballot.choice for ballot in ballots),
-            _array(ballot.cast_at.isoformat() for ballot in ballots),
+            *_columns(ballots),
             _array(str(entry.position) for entry in entries),
             _array(entry.receipt for entry in entries),
             _array(str(link.seq) for link in links),
@@ -73,7 +61,7 @@ def in_journal(tx: Tx, ids: Iterable[UUID]) -> set[UUID]:
     return {row[0] for row in tx.execute("SELECT id FROM ballots WHERE id = ANY(%s)", (list(ids),))}
 
 
-def insert_first_votes(tx: Tx, votes: Iterable[Vote]) -> list[tuple[int, str]]:
+def insert_first_votes(tx: Tx, first: Iterable[Ballot]) -> list[tuple[int, str]]:
     """Insert votes where the first ballot counts. Returns (competition, choice) of each new vote."""
     rows = tx.execute(
         """
@@ -82,20 +70,18 @@ def insert_first_votes(tx: Tx, votes: Iterable[Vote]) -> list[tuple[int, str]]:
         ON CONFLICT (competition_id, user_id) DO NOTHING
         RETURNING competition_id, choice
         """,
-        _columns(votes),
+        _columns(first),
     )
     return [(row[0], row[1]) for row in rows]
 
 
 def choices_of(tx: Tx, competition: int, voters: Iterable[int]) -> dict[int, str]:
     """Return the recorded choice of each of these voters that has one."""
-    rows = tx.execute(
-        "SELECT user_id, choice FROM votes WHERE competition_id = %s AND user_id = ANY(%s)", (competition, list(voters))
-    )
-    return {row[0]: row[1] for row in rows}
+    query = "SELECT user_id, choice FROM votes WHERE competition_id = %s AND user_id = ANY(%s)"
+    return dict(tx.execute(query, (competition, list(voters))).fetchall())
 
 
-def upsert_last_votes(tx: Tx, votes: Iterable[Vote]) -> None:
+def upsert_last_votes(tx: Tx, last: Iterable[Ballot]) -> None:
     """Insert or replace votes where the last ballot counts. At most one per voter and competition."""
     tx.execute(
         """
@@ -104,7 +90,7 @@ def upsert_last_votes(tx: Tx, votes: Iterable[Vote]) -> None:
         ON CONFLICT (competition_id, user_id)
         DO UPDATE SET choice = excluded.choice, changed_at = excluded.created_at
         """,
-        _columns(votes),
+        _columns(last),
     )
 
 
@@ -116,16 +102,7 @@ def insert_unmatched(tx: Tx, shard: int, epoch: str, entries: Iterable[JournalEn
             INSERT INTO unmatched_ballots (id, competition_id, user_id, choice, cast_at, shard, epoch, position)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING
             """,
-            (
-                ballot.id,
-                ballot.competition,
-                ballot.voter,
-                ballot.choice,
-                ballot.cast_at,
-                shard,
-                epoch,
-                position,
-            ),
+            (ballot.id, ballot.competition, ballot.voter, ballot.choice, ballot.cast_at, shard, epoch, position),
         )
 
 
@@ -145,13 +122,13 @@ def known_voters(tx: Tx, voters: Iterable[int]) -> set[int]:
     return {row[0] for row in tx.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(voters),))}
 
 
-def _columns(votes: Iterable[Vote]) -> tuple[str, str, str, str]:
-    rows = list(votes)
+def _columns(ballots: Iterable[Ballot]) -> tuple[str, str, str, str]:
+    rows = list(ballots)
     return (
-        _array(str(vote.competition) for vote in rows),
-        _array(str(vote.voter) for vote in rows),
-        _array(vote.choice for vote in rows),
-        _array(vote.cast_at.isoformat() for vote in rows),
+        _array(str(ballot.competition) for ballot in rows),
+        _array(str(ballot.voter) for ballot in rows),
+        _array(ballot.choice for ballot in rows),
+        _array(ballot.cast_at.isoformat() for ballot in rows),
     )
 
 
@@ -172,13 +149,9 @@ def may_have_ballots(tx: Tx, competition_id: int, *, since: datetime | None) -> 
 
     A journal row always has its vote, and a vote stays when its voter is erased; so votes stand for both.
     """
-    row = tx.execute(
-        """
+    query = """
         SELECT (SELECT true FROM votes WHERE competition_id = %(id)s ORDER BY user_id LIMIT 1) IS NOT NULL
             OR EXISTS (SELECT FROM unmatched_ballots WHERE competition_id = %(id)s)
             OR EXISTS (SELECT FROM log_gaps WHERE noticed_at >= %(since)s)
-        """,
-        {"id": competition_id, "since": since},
-    ).fetchone()
-    assert row is not None
-    return bool(row[0])
+    """
+    return bool(tx.fetch_value(query, {"id": competition_id, "since": since}))

@@ -26,9 +26,7 @@ class Checkpoint(NamedTuple):
 
 def take_turn(tx: Tx) -> bool:
     """Return whether this transaction may write checkpoints: one worker at a time, so that there is one a minute."""
-    row = tx.execute("SELECT pg_try_advisory_xact_lock(hashtext('checkpoints'))").fetchone()
-    assert row is not None
-    return bool(row[0])
+    return bool(tx.fetch_value("SELECT pg_try_advisory_xact_lock(hashtext('checkpoints'))"))
 
 
 def unsigned_heads(tx: Tx, *, every_s: int) -> list[tuple[Head, datetime]]:

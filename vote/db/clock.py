@@ -9,9 +9,7 @@ APART_S = 1.0  # how far a web host's clock may be from PostgreSQL's; beyond tha
 
 def now(tx: Tx) -> float:
     """Return PostgreSQL's time, in seconds since 1970. It advances within a transaction."""
-    row = tx.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
-    assert row is not None
-    return float(row[0])
+    return float(tx.fetch_value("SELECT extract(epoch FROM clock_timestamp())::float8"))
 
 
 def ahead_s(tx: Tx) -> float:

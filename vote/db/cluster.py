@@ -1,4 +1,4 @@
-"""Set up a PostgreSQL server of our own, and look at one that recovers: what happens before there is a schema."""
+"""Sets up a PostgreSQL server of our own and inspects one in recovery: everything before there is a schema."""
 
 import psycopg
 from psycopg import sql
@@ -14,10 +14,7 @@ def create_owner_and_database(superuser: psycopg.Connection, *, owner: str, data
 
 
 def let_in(connection: psycopg.Connection, role: str, password: str) -> None:
-    """Give an existing role LOGIN and this password. Repeating it changes nothing.
-
-    The server gets only the verifier, so the password cannot appear in its log or in pg_stat_activity.
-    """
+    """Give an existing role LOGIN and this password. Repeating it changes nothing."""
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
 

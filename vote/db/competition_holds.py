@@ -1,4 +1,4 @@
-"""Holds: while a process finds out whether anybody has voted, the log takes no ballots (`actions/competition_holds.py`)."""
+"""Holds: while a process finds out whether anyone has voted, the log takes no ballots (`actions/competition_holds.py`)."""
 
 from vote.db.pool import Tx
 

@@ -10,6 +10,7 @@ from vote.db import incarnations
 from vote.db.incarnations import VERSIONS_FROM
 from vote.db.pool import Tx
 from vote.domain.competition import Competition, Correction, Option, State
+from vote.errors import NoSuchCompetition
 
 CORRECTIONS: LiteralString = """
     (SELECT jsonb_agg(jsonb_build_array(extract(epoch FROM k.corrected_at), k.corrected_by, k.field, k.before, k.after)
@@ -61,9 +62,17 @@ def find(tx: Tx, competition_id: int) -> Competition | None:
     return next(iter(fetch_all(tx, COMPETITION + " WHERE c.id = %s", (competition_id,))), None)
 
 
+def get(tx: Tx, competition_id: int) -> Competition:
+    """Return the competition with this id. Raises NoSuchCompetition."""
+    competition = find(tx, competition_id)
+    if competition is None:
+        raise NoSuchCompetition
+    return competition
+
+
 def lock(tx: Tx, competition_id: int) -> Competition | None:
     """Return the competition, locked against other changes until the transaction ends."""
-    incarnations.note(tx)  # whoever locks it increments its revision
+    incarnations.note(tx)  # a lock precedes an increment of the revision
     # Two statements: the array of options must be read after the lock is granted.
     tx.execute("SELECT 1 FROM competitions WHERE id = %s FOR NO KEY UPDATE", (competition_id,))
     return find(tx, competition_id)
@@ -75,7 +84,7 @@ def find_many(tx: Tx, ids: Iterable[int]) -> list[Competition]:
 
 
 def known_to_log(tx: Tx) -> list[Competition]:
-    """Return what every shard must know: all that may have or get ballots, except what was forgotten when it was over."""
+    """Return the competitions that every shard must know: all that may have or get ballots, except evicted ones."""
     return fetch_all(
         tx,
         COMPETITION + " WHERE (c.status IN ('scheduled', 'open', 'closing', 'closed') OR c.opened_at IS NOT NULL)"
@@ -85,17 +94,16 @@ def known_to_log(tx: Tx) -> list[Competition]:
 
 def forgotten_by_log(tx: Tx) -> dict[int, int]:
     """Return what shards no longer need: {competition: version of its rules}."""
-    rows = tx.execute("SELECT id, rules_version FROM competitions WHERE forgotten_at IS NOT NULL ORDER BY id")
-    return {row[0]: row[1] for row in rows}
+    query = "SELECT id, rules_version FROM competitions WHERE forgotten_at IS NOT NULL ORDER BY id"
+    return dict(tx.execute(query).fetchall())
 
 
 def receipt_keys(tx: Tx, wanted: list[int] | None, *, known_up_to: int) -> dict[int, bytes]:
     """Return the receipt keys of these competitions or, with None, of all with an id above `known_up_to`."""
-    rows = tx.execute(
-        "SELECT id, receipt_key FROM competitions WHERE id = ANY(%s) OR (%s::bigint[] IS NULL AND id > %s)",
-        (wanted, wanted, known_up_to),
-    )
-    return {row[0]: row[1] for row in rows}
+    query = """
+        SELECT id, receipt_key FROM competitions WHERE id = ANY(%s) OR (%s::bigint[] IS NULL AND id > %s)
+    """
+    return dict(tx.execute(query, (wanted, wanted, known_up_to)).fetchall())
 
 
 def due(tx: Tx) -> list[int]:
@@ -128,18 +136,18 @@ def insert(
     name: str,
     description: str,
     state: State,
-    opens_at: datetime | None,
-    closes_at: datetime | None,
-    allow_change: bool,
-    results_visibility: str,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+    allow_change: bool = False,
+    results_visibility: str = "live",
     receipt_key: bytes,
     rules_version: int,
-    organiser_id: int | None,
+    organiser_id: int | None = None,
     options: Iterable[Option],
 ) -> int:
     """Insert a competition. Returns its id, which no other one ever had."""
     incarnations.note(tx)
-    row = tx.execute(
+    competition_id = tx.fetch_value(
         """
         INSERT INTO competitions (name, description, status, opens_at, closes_at, allow_change, results_visibility,
                                   receipt_key, rules_version, organiser_id, opened_at)
@@ -160,11 +168,9 @@ def insert(
             "rules_version": rules_version,
             "organiser_id": organiser_id,
         },
-    ).fetchone()
-    assert row is not None
-    _changes(tx, row[0])
-    replace_options(tx, row[0], options)
-    return int(row[0])
+    )
+    replace_options(tx, competition_id, options)
+    return int(competition_id)
 
 
 def count_up(tx: Tx, competition_id: int) -> None:
@@ -268,7 +274,7 @@ def correct(tx: Tx, competition_id: int, *, by: int, corrections: Iterable[tuple
 def delete(tx: Tx, competition_id: int) -> None:
     """Delete a competition that nobody voted in, with its options and corrections; the audit log keeps its history.
 
-    Raises psycopg's ForeignKeyViolation where anybody has voted.
+    Raises psycopg's ForeignKeyViolation where anyone has voted.
     """
     _changes(tx, competition_id)
     tx.execute("SELECT delete_competition(%s)", (competition_id,))

@@ -1,14 +1,12 @@
-"""A connection for a single reader, outside the pool: it must wait neither for a free connection nor on a dead one."""
+"""A connection for a single reader, outside the pool: it waits neither for a free connection nor on a dead one."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 import psycopg
-from psycopg import sql
 
-from vote import tcp_keepalive
 from vote.config import DatabaseTarget
-from vote.db.pool import CONNECT_TIMEOUT_S, POOLER_WITHIN_S, STATEMENT_TIMEOUT_MS, Tx
+from vote.db.pool import POOLER_WITHIN_S, STATEMENT_TIMEOUT_MS, Tx, connection_options, set_role
 from vote.errors import DatabaseUnavailable
 
 KNOWN_WITHIN_S = 1.0  # for an answer on a connection that has answered before: it may be dead by now
@@ -18,7 +16,7 @@ T = TypeVar("T")
 
 
 class DedicatedConnection:
-    """One connection to `target`, made for the first query and again after each failure. Not safe in threads."""
+    """A connection to `target` of its own, opened for the first query and again after each failure. Not thread-safe."""
 
     def __init__(self, target: DatabaseTarget, *, name: str) -> None:
         self._target, self._name = target, name
@@ -57,18 +55,10 @@ class DedicatedConnection:
             raise DatabaseUnavailable from error
 
     def _connect(self) -> Tx:
-        connection = Tx.connect(
-            self._target.url,
-            autocommit=True,
-            application_name=self._name,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            prepare_threshold=None,
-            **tcp_keepalive.for_postgres(self._target.url),
-        )
+        connection = Tx.connect(self._target.url, **connection_options(self._target, self._name))
         connection.timeout_s = FRESH_WITHIN_S
         try:
-            if self._target.set_role:
-                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._target.set_role)))
+            set_role(connection, self._target)
             if not self._target.pooled:
                 connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
         except BaseException:

@@ -1,6 +1,5 @@
 """Known devices: browsers in which a person has logged in. Only hashes of their tokens are stored."""
 
-from datetime import datetime
 from typing import NamedTuple
 
 from vote.db.pool import Tx
@@ -9,18 +8,8 @@ KEEP_DAYS = 180  # without a login there
 MOST = 20  # per account; the least recently used is deleted
 
 
-class DeviceRow(NamedTuple):
-    """A device of a person."""
-
-    id: int
-    device: str
-    session: str
-    first_used_at: datetime
-    last_used_at: datetime
-
-
 def is_known(tx: Tx, token_hash: bytes) -> bool:
-    """Return whether somebody has logged in on this device; the hash covers device and account together."""
+    """Return whether someone has logged in on this device; the hash covers device and account together."""
     return tx.execute("SELECT FROM devices WHERE token_hash = %s", (token_hash,)).fetchone() is not None
 
 
@@ -43,16 +32,13 @@ def remember(tx: Tx, user_id: int, *, token_hash: bytes, device: str, session: s
     )
 
 
-def of_person(tx: Tx, user_id: int) -> list[DeviceRow]:
-    """Return a person's devices, the last used first."""
-    rows = tx.execute(
-        """
+def of_person(tx: Tx, user_id: int) -> list[NamedTuple]:
+    """Return a person's devices, the last used first; `session` is the sid of the login there."""
+    query = """
         SELECT id, device, session, first_used_at, last_used_at FROM devices
         WHERE user_id = %s ORDER BY last_used_at DESC, id DESC
-        """,
-        (user_id,),
-    )
-    return [DeviceRow(*row) for row in rows]
+    """
+    return tx.fetch_rows(query, (user_id,))
 
 
 def delete(tx: Tx, user_id: int, device_id: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Checks that this PostgreSQL keeps what it has committed; `/ready` depends on it."""
+"""Checks that this PostgreSQL keeps committed data; `/ready` depends on it."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,14 @@ SAFE_COMMITS = frozenset(("on", "local", "remote_write", "remote_apply"))  # all
 
 
 class DurabilityReport(NamedTuple):
-    """Settings that may lose a committed vote, and settings that should be otherwise."""
+    """Settings that may lose a committed vote, and settings that deserve a warning."""
 
     unsafe: list[str]
     warnings: list[str]
 
 
 def check(tx: Tx) -> DurabilityReport:
-    """Return why this server may lose a committed vote; empty lists when all is well."""
+    """Return the settings with which this server may lose a committed vote; empty lists if there are none."""
     names = [*SAFE, "synchronous_commit", "data_checksums", "statement_timeout"]
     rows = tx.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (names,)).fetchall()
     present: dict[str, str] = dict(rows)

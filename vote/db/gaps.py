@@ -1,16 +1,17 @@
-"""Gaps as admins read them: open and decided ones, and what a final tally had to be decided over."""
+"""Gaps as admins see them: open and decided ones, and the gaps that a final tally was decided over."""
 
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
+from vote.db.paging import Page, cut
 from vote.db.pool import Tx
 from vote.domain.competition import Competition
 
 
-class GapRow(NamedTuple):
-    """A break between two epochs of a shard. It is open while `decided_at` is None.
+class Gap(NamedTuple):
+    """A gap between two epochs of a shard. It is open while `decided_at` is None.
 
-    `decider` is the user name of the admin who decided, None when there is none or they were erased.
+    `decider` is the username of the admin who decided, None when there is none or they were erased.
     """
 
     id: int
@@ -19,17 +20,10 @@ class GapRow(NamedTuple):
     old_position: int
     new_epoch: str
     noticed_at: datetime
-    decided_at: datetime | None
-    decided_by: int | None
-    reason: str | None
-    decider: str | None
-
-
-class GapPage(NamedTuple):
-    """A page of gaps (keyset pagination). `next` is the `after` of the next page; None on the last."""
-
-    gaps: list[GapRow]
-    next: int | None
+    decided_at: datetime | None = None
+    decided_by: int | None = None
+    reason: str | None = None
+    decider: str | None = None
 
 
 PAGE_SIZE = 100  # decided gaps on one page
@@ -44,13 +38,15 @@ _NEWEST_FIRST: LiteralString = "ORDER BY g.noticed_at DESC, g.id DESC"
 
 
 class GapSummary(NamedTuple):
-    """What a tally is, or will be, final over: gaps noticed while the competition was open, and unmatched ballots."""
+    """The losses that a tally is, or will be, final over: gaps noticed while the competition was open, unmatched
+    ballots.
+    """
 
     gaps: int
     unmatched: int
 
 
-def listed(tx: Tx, *, after: int | None = None) -> GapPage:
+def listed(tx: Tx, *, after: int | None = None) -> Page[Gap]:
     """Return a page of gaps, newest first: the first page has all that wait for a decision, then come decided ones."""
     waiting = tx.execute(f"{_GAPS} WHERE g.decided_at IS NULL {_NEWEST_FIRST}") if after is None else ()
     # Ids of gaps are random, so pages follow the time at which gaps were noticed.
@@ -60,26 +56,23 @@ def listed(tx: Tx, *, after: int | None = None) -> GapPage:
             SELECT noticed_at, id FROM log_gaps WHERE id = %(after)s)) {_NEWEST_FIRST} LIMIT %(limit)s
         """,  # noqa: S608  # nosec B608: all parts are literals
         {"after": after, "limit": PAGE_SIZE + 1},
-    ).fetchall()
-    following = decided[PAGE_SIZE - 1][0] if len(decided) > PAGE_SIZE else None
-    return GapPage([GapRow(*row) for row in (*waiting, *decided[:PAGE_SIZE])], following)
+    )
+    page = cut([Gap(*row) for row in decided], PAGE_SIZE)
+    return page._replace(rows=[*(Gap(*row) for row in waiting), *page.rows])
 
 
 def count_open(tx: Tx) -> int:
     """Return how many gaps are not decided."""
-    row = tx.execute("SELECT count(*) FROM log_gaps WHERE decided_at IS NULL").fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(tx.fetch_value("SELECT count(*) FROM log_gaps WHERE decided_at IS NULL"))
 
 
 def were_there(tx: Tx) -> bool:
     """Return whether there has ever been a gap, decided or not."""
-    row = tx.execute("SELECT EXISTS (SELECT FROM log_gaps)").fetchone()
-    return row is not None and bool(row[0])
+    return bool(tx.fetch_value("SELECT EXISTS (SELECT FROM log_gaps)"))
 
 
 def summary_of(tx: Tx, competition: Competition) -> GapSummary:
-    """Return how many gaps fall between opening and closing, decided or not, and how many ballots are kept aside."""
+    """Return how many gaps, decided or not, fall between opening and closing, and how many ballots are unmatched."""
     row = tx.execute(
         """
         SELECT (SELECT count(*) FROM log_gaps WHERE noticed_at >= %s AND (%s::timestamptz IS NULL OR noticed_at <= %s)),
@@ -88,7 +81,7 @@ def summary_of(tx: Tx, competition: Competition) -> GapSummary:
         (competition.opened_at, competition.closed_at, competition.closed_at, competition.id),
     ).fetchone()
     assert row is not None
-    return GapSummary(int(row[0]), int(row[1]))
+    return GapSummary(*row)
 
 
 def insert_decision(tx: Tx, competition_id: int, *, by: int, reason: str, gaps: list[int], unmatched: int) -> None:

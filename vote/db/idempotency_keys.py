@@ -27,7 +27,7 @@ ACTOR = "idempotency"
 
 
 class StoredAnswer(NamedTuple):
-    """The first press's answer: where it led, and the id of the account or competition it was about."""
+    """The first press's answer: the target of its redirect, and the id of the account or competition it concerned."""
 
     began: datetime
     answered: datetime
@@ -106,8 +106,10 @@ class Claim:
         finally:
             self._is_held = False
             if not self.is_answered:
-                with suppress(Unavailable):
-                    _release(db, self.key_hash)
+                with suppress(Unavailable), db.transaction(by=ACTOR) as tx:
+                    tx.execute(
+                        "DELETE FROM idempotency_keys WHERE key_hash = %s AND answered_at IS NULL", (self.key_hash,)
+                    )
 
     def _try_hold(self, db: Database) -> bool:
         with db.transaction(by=ACTOR) as tx:
@@ -139,11 +141,6 @@ def forget(db: Database, key_hash: bytes) -> None:
         tx.execute("DELETE FROM idempotency_keys WHERE key_hash = %s", (key_hash,))
 
 
-def _release(db: Database, key_hash: bytes) -> None:
-    with db.transaction(by=ACTOR) as tx:
-        tx.execute("DELETE FROM idempotency_keys WHERE key_hash = %s AND answered_at IS NULL", (key_hash,))
-
-
 def forget_expired(tx: Tx) -> int:
     """Delete keys older than KEEP_MINUTES. Returns how many."""
     return tx.execute(
@@ -152,7 +149,7 @@ def forget_expired(tx: Tx) -> int:
 
 
 def _insert(tx: Tx, claim: Claim) -> bool:
-    """Claim the key; an expired one counts as free. Returns False when somebody has it."""
+    """Claim the key; an expired one counts as free. Returns False when someone has it."""
     row = tx.execute(
         """
         INSERT INTO idempotency_keys AS k (key_hash, began_at) VALUES (%(key)s, %(began)s)

@@ -1,8 +1,8 @@
 """Incarnations of the database: a promoted standby, a restore and a loaded dump each begin another one.
 
-An incarnation may lack the newest rows of the one before. Whatever counts in order, leaves the database and is trusted when
-it comes back then continues from the clock: ids of competitions, versions of tallies, revisions of competitions. The
-functions belong to the schema (docs/adr/0037).
+An incarnation may lack the newest rows of the previous one. So every sequential value that leaves the database and is
+trusted when it comes back continues from the clock: ids of competitions, versions of tallies, revisions of
+competitions. The functions are in the schema (docs/adr/0037).
 """
 
 from typing import LiteralString
@@ -18,8 +18,7 @@ def note(tx: Tx) -> bool:
 
     Nearly always it only reads. Call it before giving an id or incrementing a version.
     """
-    row = tx.execute("SELECT note_incarnation()").fetchone()
-    return row is not None and bool(row[0])
+    return bool(tx.fetch_value("SELECT note_incarnation()"))
 
 
 def begin(tx: Tx) -> None:

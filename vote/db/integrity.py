@@ -7,6 +7,7 @@ compared, the server does it and sends only the differences.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import starmap
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -78,7 +79,7 @@ class Covered(NamedTuple):
 
 
 class Retirement(NamedTuple):
-    """How many rows of a competition are retired, and how many the audit log says."""
+    """The number of a competition's retired rows, and the number in the audit log."""
 
     competition: int
     retired: int
@@ -114,30 +115,28 @@ def snapshot(db: Database) -> Iterator[Tx]:
 
 
 def journal(tx: Tx) -> Iterator[JournalRow]:
-    """Yield the whole journal, shard by shard, in order."""
-    query: LiteralString = """
+    """Return the whole journal, shard by shard, in order."""
+    query = """
         SELECT shard, seq, id, competition_id, user_id, choice, cast_at, epoch, position, receipt, digest, chain,
                retired_at IS NOT NULL, reinstatement_id IS NOT NULL
         FROM ballots ORDER BY shard, seq
     """
-    for row in _stream(tx, query):
-        yield JournalRow(*row)
+    return starmap(JournalRow, _stream(tx, query))
 
 
 def audit_log(tx: Tx) -> Iterator[AuditChainRow]:
-    """Yield the whole audit log, in order. The text is what the schema's `audit_chain()` hashes, built independently."""
-    query: LiteralString = """
+    """Return the whole audit log, in order. The text is what the schema's `audit_chain()` hashes, built independently."""
+    query = """
         SELECT id, jsonb_build_array(extract(epoch FROM at), actor, action, subject, subject_id, before, after)::text,
                chain
         FROM audit_log ORDER BY id
     """
-    for row in _stream(tx, query):
-        yield AuditChainRow(*row)
+    return starmap(AuditChainRow, _stream(tx, query))
 
 
 def checkpoints(tx: Tx) -> Iterator[Covered]:
     """Yield every checkpoint with the row it signs, oldest first per chain."""
-    query: LiteralString = r"""
+    query = r"""
         SELECT k.subject, k.seq, k.chain, k.made_at, k.key_id, k.signature, coalesce(b.chain, a.chain), b.id
         FROM checkpoints k
         LEFT JOIN ballots b ON b.seq = k.seq AND k.subject = 'shard:' || b.shard
@@ -179,12 +178,12 @@ def epochs_that_follow(tx: Tx) -> dict[int, dict[str, set[str]]]:
 
 def receipt_keys(tx: Tx) -> dict[int, bytes]:
     """Return the receipt key of every competition."""
-    return {row[0]: row[1] for row in tx.execute("SELECT id, receipt_key FROM competitions")}
+    return dict(tx.execute("SELECT id, receipt_key FROM competitions").fetchall())
 
 
 def votes_unlike_journal(tx: Tx) -> Iterator[Difference]:
-    """Yield differences between votes and journal, by each competition's rule. `retired_votes` covers retired ballots."""
-    query: LiteralString = """
+    """Return differences between votes and journal, by each competition's rule. `retired_votes` covers retired ballots."""
+    query = """
         -- The ballot of each voter that counts: the first or the last of the journal, in the order it was recorded.
         WITH counts AS (
             SELECT DISTINCT ON (b.competition_id, b.user_id)
@@ -200,8 +199,7 @@ def votes_unlike_journal(tx: Tx) -> Iterator[Difference]:
                OR coalesce(v.changed_at, v.created_at) <> j.cast_at)
           AND (v.choice IS NULL OR competition_id NOT IN (SELECT competition_id FROM retired))
     """
-    for row in _stream(tx, query):
-        yield Difference(*row)
+    return starmap(Difference, _stream(tx, query))
 
 
 def retired_votes(tx: Tx) -> Iterator[Candidate]:
@@ -209,7 +207,7 @@ def retired_votes(tx: Tx) -> Iterator[Candidate]:
 
     A retired row no longer names its voter; its digest shows whether it is this voter's.
     """
-    query: LiteralString = """
+    query = """
         WITH retired AS MATERIALIZED (SELECT DISTINCT competition_id FROM ballots WHERE retired_at IS NOT NULL)
         SELECT v.competition_id, v.user_id, v.choice,
                b.shard, b.seq, b.id, b.competition_id, b.user_id, b.choice, b.cast_at, b.epoch, b.position, b.receipt,
@@ -254,18 +252,17 @@ def wrong_tallies(tx: Tx) -> list[tuple[int, str, int, int]]:
 
 
 def not_blanked(tx: Tx) -> Iterator[Unblanked]:
-    """Yield people whose erasure is recorded and whose row is not blank."""
-    query: LiteralString = """
-        SELECT u.id, concat_ws(', ', CASE WHEN u.username IS NOT NULL THEN 'user name' END,
-                               CASE WHEN u.email IS NOT NULL THEN 'e-mail address' END,
+    """Return people whose erasure is recorded and whose row is not blank."""
+    query = """
+        SELECT u.id, concat_ws(', ', CASE WHEN u.username IS NOT NULL THEN 'username' END,
+                               CASE WHEN u.email IS NOT NULL THEN 'email address' END,
                                CASE WHEN u.password_hash IS NOT NULL THEN 'password hash' END)
         FROM users u LEFT JOIN erasures e ON e.user_id = u.id AND e.recorded_at IS NOT NULL
         WHERE (u.erased_at IS NOT NULL OR e.user_id IS NOT NULL)
           AND (u.username IS NOT NULL OR u.email IS NOT NULL OR u.password_hash IS NOT NULL)
         ORDER BY u.id
     """
-    for row in _stream(tx, query):
-        yield Unblanked(*row)
+    return starmap(Unblanked, _stream(tx, query))
 
 
 def sizes(tx: Tx) -> dict[str, int]:

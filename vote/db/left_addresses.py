@@ -17,7 +17,7 @@ class Left(NamedTuple):
 
 
 def is_of(tx: Tx, user_id: int) -> bool:
-    """Return whether somebody left the account's address in any open competition."""
+    """Return whether someone left this account's address in any open competition."""
     row = tx.execute(
         """
         SELECT FROM users u, (SELECT DISTINCT competition_id FROM left_addresses) AS left_in
@@ -33,7 +33,7 @@ def is_of(tx: Tx, user_id: int) -> bool:
 
 
 def is_spent(tx: Tx, competition: int, user_id: int) -> bool:
-    """Return whether somebody else has, or may have, voted here from the address this account has now."""
+    """Return whether someone else has, or may have, voted here from the address this account has now."""
     row = tx.execute(
         """
         SELECT FROM users u, competitions c JOIN left_addresses l ON l.competition_id = c.id

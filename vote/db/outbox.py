@@ -1,9 +1,9 @@
 """Transactional outbox: mail is written in the transaction that causes it, and sent by the worker (`worker/mailer.py`)."""
 
-from datetime import datetime
 from typing import Literal, NamedTuple
 
 from vote.db.pool import Tx
+from vote.db.users import Account
 
 Kind = Literal["reset", "confirm", "address", "password", "locked", "unlocked"]
 
@@ -22,20 +22,13 @@ class Mail(NamedTuple):
     tries: int
 
 
-class KeptMail(NamedTuple):
-    """A mail kept to be read instead of sent, in development without a mail server."""
+def put(tx: Tx, kind: Kind, account: Account | None, *, recipient: str | None = None) -> None:
+    """Have a mail sent once this transaction commits: to the account's address, or to another `recipient`.
 
-    written_at: datetime
-    recipient: str
-    letter: str
-
-
-def put(tx: Tx, kind: Kind, *, user_id: int | None, recipient: str | None, username: str | None) -> None:
-    """Have a mail sent once this transaction commits."""
-    tx.execute(
-        "INSERT INTO outbox (kind, user_id, recipient, username) VALUES (%s, %s, %s, %s)",
-        (kind, user_id, recipient, username),
-    )
+    A mail to nobody (None) costs the same work and is not sent.
+    """
+    user = (None, None, None) if account is None else (account.id, recipient or account.email, account.username)
+    tx.execute("INSERT INTO outbox (kind, user_id, recipient, username) VALUES (%s, %s, %s, %s)", (kind, *user))
 
 
 def take(tx: Tx) -> Mail | None:
@@ -89,13 +82,12 @@ def again_later(tx: Tx, mail_id: int, *, wait_s: float, outcome: str) -> None:
     )
 
 
-def to_read(tx: Tx, *, limit: int) -> list[KeptMail]:
-    """Return kept mails, newest first."""
-    rows = tx.execute(
-        "SELECT written_at, recipient, letter FROM outbox WHERE letter IS NOT NULL ORDER BY written_at DESC, id LIMIT %s",
-        (limit,),
-    )
-    return [KeptMail(*row) for row in rows]
+def to_read(tx: Tx, *, limit: int) -> list[NamedTuple]:
+    """Return mails that were kept to be read instead of sent, newest first."""
+    query = """
+        SELECT written_at, recipient, letter FROM outbox WHERE letter IS NOT NULL ORDER BY written_at DESC, id LIMIT %s
+    """
+    return tx.fetch_rows(query, (limit,))
 
 
 def forget_done(tx: Tx) -> int:

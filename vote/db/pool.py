@@ -11,19 +11,22 @@ behind a firewall that has forgotten the connection.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, LiteralString, NamedTuple, Protocol, TypeVar
 
 import psycopg
 from prometheus_client import Histogram
 from psycopg import Connection, OperationalError, sql
-from psycopg.abc import PQGen
+from psycopg.abc import Params, PQGen
 from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import TransactionStatus
+from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from vote import metrics, tcp_keepalive
 from vote.circuit_breaker import CircuitBreaker
 from vote.config import DatabaseTarget
+from vote.db.statement_log import STATEMENTS
+from vote.domain.person import actor_of
 from vote.errors import DatabaseBusy, DatabaseUnavailable
 
 R = TypeVar("R")
@@ -56,10 +59,23 @@ class Tx(Connection[tuple[Any, ...]]):
 
     def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
         """Wait for an answer as psycopg does, measured, and close a connection that gives none in time."""
-        if self.seconds is None:
+        began = time.perf_counter()
+        try:
             return self._wait(gen, interval, timeout)
-        with self.seconds.time():
-            return self._wait(gen, interval, timeout)
+        finally:
+            seconds = time.perf_counter() - began
+            if self.seconds is not None:
+                self.seconds.observe(seconds)
+            STATEMENTS.note(seconds, gen)
+
+    def fetch_value(self, query: LiteralString, parameters: Params | None = None) -> Any:
+        """Return the first column of the first row; None when there is no row."""
+        row = self.execute(query, parameters).fetchone()
+        return None if row is None else row[0]
+
+    def fetch_rows(self, query: LiteralString, parameters: Params | None = None) -> list[NamedTuple]:
+        """Return all rows with their columns as fields, for templates and models, which read fields by name."""
+        return self.cursor(row_factory=namedtuple_row).execute(query, parameters).fetchall()
 
     def _wait(self, gen: PQGen[R], interval: float, timeout: float | None) -> R:
         try:
@@ -69,6 +85,24 @@ class Tx(Connection[tuple[Any, ...]]):
                 self.pgconn.finish()  # the answer may still come: it must not be taken for a later statement's
                 self.went_silent = True
             raise
+
+
+def connection_options(target: DatabaseTarget, name: str) -> dict[str, Any]:
+    """Return what every connection for people's requests is made with; `name` is what the server calls it."""
+    return {
+        "autocommit": True,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": name,
+        **tcp_keepalive.for_postgres(target.url),
+        # PgBouncer in transaction mode gives each transaction another server connection.
+        "prepare_threshold": None,
+    }
+
+
+def set_role(connection: Tx, target: DatabaseTarget) -> None:
+    """Take the role of a part that has no URL of its own."""
+    if target.set_role:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(target.set_role)))
 
 
 class Once(Protocol):
@@ -122,21 +156,13 @@ class Database:
             check=self._check,
             configure=self._configure,
             name=name,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "application_name": name,
-                **tcp_keepalive.for_postgres(target.url),
-                # PgBouncer in transaction mode gives each transaction another server connection.
-                "prepare_threshold": None,
-            },
+            kwargs=connection_options(target, name),
         )
 
     def _configure(self, connection: Tx) -> None:
         if self._target.pooled:
             return  # a SET would stay for the next client of the pooler's connection; the pooler sets these itself
-        if self._target.set_role:
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._target.set_role)))
+        set_role(connection, self._target)
         connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
 
     def _check(self, connection: Tx) -> None:
@@ -168,7 +194,7 @@ class Database:
 
         With `once` it happens once: raises AlreadyAnswered, before anything is done, when it did already.
         """
-        actor = f"user:{by}" if isinstance(by, int) else by
+        actor = actor_of(by)
         changed: frozenset[int] = frozenset()
         try:
             with self._connection() as connection:

@@ -47,12 +47,12 @@ def pending(tx: Tx) -> list[Reinstatement]:
 
 def count_matching(tx: Tx, competition: int) -> int:
     """Return how many unmatched ballots of a competition match now."""
-    row = tx.execute(
-        f"SELECT count(*) FROM unmatched_ballots u WHERE u.competition_id = %s AND {_MATCHES}",  # noqa: S608  # nosec B608
-        (competition,),
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(
+        tx.fetch_value(
+            f"SELECT count(*) FROM unmatched_ballots u WHERE u.competition_id = %s AND {_MATCHES}",  # noqa: S608  # nosec B608
+            (competition,),
+        )
+    )
 
 
 def matching(tx: Tx, competition: int, shard: int) -> list[ReinstatableBallot]:
@@ -85,26 +85,21 @@ def forget_recorded(tx: Tx, competition: int, shard: int) -> int:
 
 def finish(tx: Tx, reinstatement: int) -> int:
     """Mark a reinstatement as done. Returns how many journal rows it made."""
-    row = tx.execute(
-        """
+    query = """
         UPDATE reinstatements r SET done_at = now(),
             ballots = (SELECT count(*) FROM ballots b
                        WHERE b.reinstatement_id = r.id AND b.competition_id = r.competition_id)
         WHERE r.id = %s RETURNING ballots
-        """,
-        (reinstatement,),
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    """
+    return int(tx.fetch_value(query, (reinstatement,)))
 
 
 def wrong(tx: Tx) -> list[tuple[int, int | None, int]]:
     """Return done reinstatements whose number of ballots differs from the journal's: (id, stated, in the journal)."""
-    rows = tx.execute(
+    return tx.execute(
         """
         SELECT r.id, r.ballots, count(b.id) FROM reinstatements r
         LEFT JOIN ballots b ON b.reinstatement_id = r.id AND b.competition_id = r.competition_id
         WHERE r.done_at IS NOT NULL GROUP BY r.id HAVING count(b.id) <> r.ballots ORDER BY r.id
         """
-    )
-    return [(row[0], row[1], row[2]) for row in rows]
+    ).fetchall()

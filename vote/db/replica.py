@@ -2,7 +2,7 @@
 
 A thread measures once a second how old the replica's content may be; readers only look at the last measurement. They never
 wait for one, and a replica that is away or late gets no queries at all. One that fails halfway costs its caller TIMEOUT_S,
-and sends everybody to the primary until the next measurement.
+and sends everyone to the primary until the next measurement.
 
 The age is measured in WAL, not in time stamps: `pg_last_xact_replay_timestamp` cannot distinguish an idle primary from a
 replica that is cut off, compares the clocks of two machines, and a replica that is cut off has replayed all it received.
@@ -17,14 +17,13 @@ from typing import LiteralString, TypeVar
 
 import psycopg
 import structlog
-from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
-from vote import tcp_keepalive
 from vote.config import DatabaseTarget
-from vote.db.pool import CONNECT_TIMEOUT_S, Database, Tx
+from vote.db.pool import Database, Tx, connection_options, set_role
 from vote.errors import DatabaseUnavailable
 
+NAME = "vote reports"
 CHECK_EVERY_S = 1.0
 TIMEOUT_S = 0.5  # for a connection, and for each answer: a frozen replica answers nothing and closes nothing
 CATCH_UP_S = 0.3  # how long an export waits for the replica to catch up with the primary
@@ -72,25 +71,19 @@ class Replica:
             reconnect_timeout=0,
             open=False,
             configure=self._configure,
-            name="vote reports",
+            name=NAME,
             # No check before each use: a broken connection fails at once, and then the primary answers.
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "application_name": "vote reports",
-                **tcp_keepalive.for_postgres(target.url),
-                "prepare_threshold": None,
-            },
+            kwargs=connection_options(target, NAME),
         )
 
     def _configure(self, connection: Tx) -> None:
-        if self._target is not None and self._target.set_role:
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._target.set_role)))
-        connection.execute("SET default_transaction_read_only = on")  # also when somebody promotes it
+        if self._target is not None:
+            set_role(connection, self._target)
+        connection.execute("SET default_transaction_read_only = on")  # also when someone promotes it
         connection.execute(f"SET statement_timeout = {int(TIMEOUT_S * 1000)}")
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Start to measure."""
         if self._pool is not None:
             self._pool.open()
             self._thread.start()
@@ -105,7 +98,7 @@ class Replica:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether its content is at most the permitted lag old."""
+        """Return whether its content is at most the permitted lag old."""
         return time.monotonic() - self._fresh_at <= self._max_lag_s
 
     def ask(self, question: Callable[[Tx], T]) -> T | None:
@@ -128,7 +121,7 @@ class Replica:
         """
         if self._pool is None or not self.is_fresh:
             return None
-        wanted = _number(tx, PRIMARY_IS_AT)
+        wanted = tx.fetch_value(PRIMARY_IS_AT)
         return self.ask(lambda replica_tx: question(replica_tx) if _reaches(replica_tx, wanted) else None)
 
     def _follow(self) -> None:
@@ -166,15 +159,15 @@ class Replica:
     def _position_of_primary(self) -> tuple[float, int]:
         sampled_at = time.monotonic()
         with self._primary.read() as tx:
-            # A replica can have only what is flushed; commits are flushed before anybody sees them.
-            return sampled_at, _number(tx, PRIMARY_IS_AT)
+            # A replica can have only what is flushed; commits are flushed before anyone sees them.
+            return sampled_at, tx.fetch_value(PRIMARY_IS_AT)
 
     def _replayed(self) -> int:
         assert self._pool is not None
         with self._pool.connection() as connection:
-            if not _number(connection, "SELECT pg_is_in_recovery()::int"):
+            if not connection.fetch_value("SELECT pg_is_in_recovery()"):
                 raise NotUsable("it is no replica, or was promoted")
-            return _number(connection, REPLICA_IS_AT)
+            return int(connection.fetch_value(REPLICA_IS_AT))
 
     def _give_up(self, why: str) -> None:
         with self._lock:
@@ -193,14 +186,8 @@ class Replica:
 
 def _reaches(replica_tx: Tx, wanted: int) -> bool:
     until = time.monotonic() + CATCH_UP_S
-    while _number(replica_tx, REPLICA_IS_AT) < wanted:
+    while replica_tx.fetch_value(REPLICA_IS_AT) < wanted:
         if time.monotonic() > until:
             return False
         time.sleep(0.01)  # between two looks
     return True
-
-
-def _number(tx: Tx, statement: LiteralString) -> int:
-    row = tx.execute(statement).fetchone()
-    assert row is not None
-    return int(row[0])

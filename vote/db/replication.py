@@ -1,7 +1,4 @@
-"""What WAL streaming needs of a PostgreSQL server: its identity, the slot that keeps WAL, synchronous commits.
-
-Rows about backups are in `backups.py`.
-"""
+"""Sets up WAL streaming on a PostgreSQL server: its identity, the slot that keeps WAL, synchronous commits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +31,7 @@ class Server(NamedTuple):
 
 
 class StreamProgress(NamedTuple):
-    """How far the server has written, and how far the stream has it on its disk (None: nobody streams)."""
+    """The positions that the server has written and that the stream has on disk (None: nobody streams)."""
 
     written: str
     timeline: int
@@ -45,11 +42,7 @@ class StreamProgress(NamedTuple):
 def connected(
     target: DatabaseTarget, *, name: str, database: str | None = None, timeout_s: float | None = None
 ) -> Iterator[Tx]:
-    """Yield a connection of its own in autocommit, not for people's requests.
-
-    A statement may take any time unless `timeout_s` limits it. Raises ConfigError without the privileges,
-    DatabaseUnavailable when the server does not answer.
-    """
+    """Yield a dedicated connection in autocommit, not for people's requests."""
     try:
         with Tx.connect(
             make_conninfo(target.url, dbname=database) if database else target.url,
@@ -89,8 +82,7 @@ def server(tx: Tx) -> Server:
 
 def has_tablespaces(tx: Tx) -> bool:
     """Return whether data lies outside the data folder."""
-    row = tx.execute("SELECT count(*) > 2 FROM pg_tablespace").fetchone()
-    return row is not None and bool(row[0])
+    return bool(tx.fetch_value("SELECT count(*) > 2 FROM pg_tablespace"))
 
 
 def ensure_slot(tx: Tx) -> bool:
@@ -105,7 +97,7 @@ def ensure_slot(tx: Tx) -> bool:
 
 
 def progress(tx: Tx) -> StreamProgress:
-    """Return how far server and stream are."""
+    """Return the positions of server and stream."""
     row = tx.execute(
         """
         SELECT pg_current_wal_flush_lsn()::text, (SELECT timeline_id FROM pg_control_checkpoint()),
@@ -119,37 +111,30 @@ def progress(tx: Tx) -> StreamProgress:
 
 
 def wait_for_stream(tx: Tx, wait: bool) -> None:
-    """Make commits wait until the stream has them on its disk, or stop that. A repeat changes nothing."""
+    """Make commits wait until the stream has them on disk, or stop that. Repeating it changes nothing."""
     name = STREAM if wait else ""
-    row = tx.execute("SELECT current_setting('synchronous_standby_names') = %s", (name,)).fetchone()
-    if row == (True,):
+    if tx.fetch_value("SELECT current_setting('synchronous_standby_names')") == name:
         return
     tx.execute(sql.SQL("ALTER SYSTEM SET synchronous_standby_names = {}").format(sql.Literal(name)))
     tx.execute("SELECT pg_reload_conf()")
 
 
-def allow(superuser: Connection, role: str = "vote_backup") -> None:
-    """Give the backup role what only a superuser can give: streaming, its own setting, the data of the control file.
-
-    Call it in the database `postgres`. Commits do not wait for a stream afterwards: none runs yet.
-    """
+def allow(superuser: Connection) -> None:
+    """Grant the backup role what only a superuser can: streaming, its own setting, the data of the control file."""
     superuser.execute("SET synchronous_commit = local")
-    superuser.execute(sql.SQL("ALTER ROLE {} REPLICATION").format(sql.Identifier(role)))
-    for grant in (
-        "GRANT ALTER SYSTEM, SET ON PARAMETER synchronous_standby_names TO {}",
-        "GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {}",
-        "GRANT pg_monitor TO {}",
-    ):
-        superuser.execute(sql.SQL(grant).format(sql.Identifier(role)))
+    superuser.execute("ALTER ROLE vote_backup REPLICATION")
+    superuser.execute("GRANT ALTER SYSTEM, SET ON PARAMETER synchronous_standby_names TO vote_backup")
+    superuser.execute("GRANT EXECUTE ON FUNCTION pg_reload_conf() TO vote_backup")
+    superuser.execute("GRANT pg_monitor TO vote_backup")
 
 
-def allow_freeze(owner: Connection, role: str = "vote_backup") -> None:
+def allow_freeze(owner: Connection) -> None:
     """Let the backup role lock the rows of the shards (a lock needs UPDATE on some column). Call it as the owner."""
-    owner.execute(sql.SQL("GRANT UPDATE (moved_at) ON log_positions TO {}").format(sql.Identifier(role)))
+    owner.execute("GRANT UPDATE (moved_at) ON log_positions TO vote_backup")
 
 
 def prepare_server(superuser: Connection) -> None:
-    """Configure a server that starts: no commit waits before a stream exists, and no slot fills the disk."""
+    """Configure a starting server: no commit waits before a stream exists, and no slot fills the disk."""
     superuser.execute(sql.SQL("ALTER SYSTEM SET max_slot_wal_keep_size = {}").format(sql.Literal(KEEP_WAL)))
     superuser.execute("ALTER SYSTEM RESET synchronous_standby_names")
     superuser.execute("SELECT pg_reload_conf()")

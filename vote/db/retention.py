@@ -1,6 +1,6 @@
-"""Retention: what is old enough to be trimmed from the log, evicted from its memory, or retired from the journal."""
+"""Retention: what to trim from the log, evict from its memory, or retire from the journal, by age."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ from vote.db.pool import Tx
 
 MARK_EVERY_HOURS = 1
 MARKS_KEPT_HOURS = 168
+REOPENING_HOURS = 1  # a transaction that reopens ends long before
 
 
 class PositionSample(NamedTuple):
@@ -15,6 +16,13 @@ class PositionSample(NamedTuple):
 
     epoch: str
     position: int
+
+
+class Reopening(NamedTuple):
+    """The time until which a closed competition can be reopened, and whether it has passed."""
+
+    until: datetime
+    is_over: bool
 
 
 def mark_positions(tx: Tx) -> int:
@@ -52,21 +60,38 @@ def newest_marks(tx: Tx, *, older_than_hours: int) -> dict[int, PositionSample]:
     return {row[0]: PositionSample(row[1], row[2]) for row in rows}
 
 
-def to_forget(tx: Tx, *, keep_hours: int) -> dict[int, int]:
-    """Return competitions that are final and safe, and not forgotten yet: {competition: version of its rules}.
+def reopening(tx: Tx, competition_id: int, *, keep_hours: int) -> Reopening:
+    """Return until when a closed competition can be reopened: as long as the log knows who voted.
 
-    Safe: a backup that began after the closing was verified by a real restore; or, where no backup ever was, closed
-    longer ago than the log keeps its entries.
+    What it says holds until the end of the transaction, if that has locked the competition.
+    """
+    row = tx.execute(
+        """
+        WITH one AS (SELECT least(forgotten_at, closed_at + make_interval(hours => %s)) AS until
+                     FROM competitions WHERE id = %s)
+        SELECT until, now() >= until FROM one
+        """,
+        (keep_hours, competition_id),
+    ).fetchone()
+    assert row is not None
+    return Reopening(*row)
+
+
+def to_forget(tx: Tx, *, keep_hours: int, begun: Collection[int] = ()) -> dict[int, int]:
+    """Return competitions that are final, and not forgotten yet: {competition: version of its rules}.
+
+    They are past reopening, and safe: where backups are verified, one that began after the closing was. Or forgetting
+    them has `begun`.
     """
     rows = tx.execute(
         """
-        WITH safe AS (SELECT max(started_at) AS upto FROM backups WHERE verified_at IS NOT NULL)
+        WITH safe AS (SELECT coalesce(max(started_at), 'infinity') AS upto FROM backups WHERE verified_at IS NOT NULL)
         SELECT c.id, c.rules_version FROM competitions c, safe
         WHERE c.status IN ('closed', 'archived') AND c.forgotten_at IS NULL
-          AND c.closed_at < coalesce(safe.upto, now() - make_interval(hours => %s))
+          AND (c.id = ANY(%s) OR c.closed_at < least(safe.upto, now() - make_interval(hours => %s)))
         ORDER BY c.id
         """,
-        (keep_hours,),
+        (list(begun), keep_hours + REOPENING_HOURS),
     )
     return {row[0]: row[1] for row in rows}
 

@@ -1,9 +1,10 @@
-"""How far each shard of the ballot log is recorded. The row of a shard is its lock: only its holder may commit (R4)."""
+"""Recorded positions of the ballot log's shards. A shard's row is its lock (`shard_lock.py`)."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
+from vote.db.gaps import Gap
 from vote.db.pool import Tx
 
 
@@ -21,73 +22,31 @@ class Position(NamedTuple):
     chain: bytes
 
 
-class OpenGap(NamedTuple):
-    """A break between two epochs of a shard, not decided yet."""
-
-    id: int
-    shard: int
-    old_epoch: str
-    old_position: int
-    new_epoch: str
-    noticed_at: datetime
-
-
-_POSITION: LiteralString = "SELECT shard, epoch, position, last_entry, recorded, chain FROM log_positions"
+POSITION: LiteralString = "SELECT shard, epoch, position, last_entry, recorded, chain FROM log_positions"
 
 
 def ensure_shards(tx: Tx, shards: int) -> int:
     """Fix the number of shards at the first start. Returns the number this database was made for, which never changes."""
     tx.execute("INSERT INTO settings (key, value) VALUES ('shards', %s) ON CONFLICT DO NOTHING", (str(shards),))
-    row = tx.execute("SELECT value::int FROM settings WHERE key = 'shards'").fetchone()
-    assert row is not None
-    tx.execute(
-        "INSERT INTO log_positions (shard) SELECT generate_series(0, %s - 1) ON CONFLICT DO NOTHING", (int(row[0]),)
-    )
-    return int(row[0])
-
-
-def lock_shard(tx: Tx, shard: int) -> Position | None:
-    """Lock the shard for this transaction and return its position; None when another worker holds it."""
-    row = tx.execute(_POSITION + " WHERE shard = %s FOR UPDATE SKIP LOCKED", (shard,)).fetchone()
-    return None if row is None else Position(*row)
+    fixed = int(tx.fetch_value("SELECT value::int FROM settings WHERE key = 'shards'"))
+    tx.execute("INSERT INTO log_positions (shard) SELECT generate_series(0, %s - 1) ON CONFLICT DO NOTHING", (fixed,))
+    return fixed
 
 
 def all_positions(tx: Tx) -> dict[int, Position]:
     """Return the recorded position of every shard."""
-    rows = tx.execute(_POSITION + " ORDER BY shard")
+    rows = tx.execute(POSITION + " ORDER BY shard")
     return {row[0]: Position(*row) for row in rows}
 
 
 def seconds_since_moved(tx: Tx) -> dict[int, float]:
     """Return how many seconds ago each shard's position last advanced, or was created."""
-    rows = tx.execute("SELECT shard, extract(epoch FROM now() - moved_at)::float8 FROM log_positions")
-    return {row[0]: row[1] for row in rows}
-
-
-def advance(tx: Tx, position: Position) -> None:
-    """Advance a locked shard, in the transaction that records what lies before the new position."""
-    tx.execute(
-        """
-        UPDATE log_positions
-        SET epoch = %s, position = %s, last_entry = %s, recorded = %s, chain = %s, moved_at = now()
-        WHERE shard = %s
-        """,
-        (
-            position.epoch,
-            position.position,
-            position.last_entry,
-            position.recorded,
-            position.chain,
-            position.shard,
-        ),
-    )
+    return dict(tx.execute("SELECT shard, extract(epoch FROM now() - moved_at)::float8 FROM log_positions").fetchall())
 
 
 def count_recorded(tx: Tx) -> int:
     """Return the number of ballots in the journal, without counting rows."""
-    row = tx.execute("SELECT coalesce(sum(recorded), 0)::bigint FROM log_positions").fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(tx.fetch_value("SELECT coalesce(sum(recorded), 0)::bigint FROM log_positions"))
 
 
 def insert_gap(tx: Tx, *, shard: int, old_epoch: str, old_position: int, new_epoch: str) -> None:
@@ -107,7 +66,7 @@ def is_new_epoch(tx: Tx, shard: int, epoch: str) -> bool:
     return row is not None
 
 
-def open_gaps(tx: Tx, since: datetime | None = None) -> list[OpenGap]:
+def open_gaps(tx: Tx, since: datetime | None = None) -> list[Gap]:
     """Return gaps that no admin has decided; with `since`, only those noticed from then on."""
     rows = tx.execute(
         """
@@ -116,7 +75,7 @@ def open_gaps(tx: Tx, since: datetime | None = None) -> list[OpenGap]:
         """,
         (since, since),
     )
-    return [OpenGap(*row) for row in rows]
+    return [Gap(*row) for row in rows]
 
 
 def decide_gap(tx: Tx, gap_id: int, *, by: int, reason: str) -> bool:
@@ -149,6 +108,4 @@ def markers(tx: Tx, competition: int) -> Mapping[int, int]:
 
 def count_unmatched(tx: Tx, competition: int) -> int:
     """Return how many ballots of this competition are kept aside."""
-    row = tx.execute("SELECT count(*) FROM unmatched_ballots WHERE competition_id = %s", (competition,)).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(tx.fetch_value("SELECT count(*) FROM unmatched_ballots WHERE competition_id = %s", (competition,)))

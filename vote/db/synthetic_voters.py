@@ -1,19 +1,37 @@
-"""Creates and counts accounts in bulk for the load tester; to everything else they are ordinary voters."""
+"""Creates and counts accounts in bulk for load tests, benches and the suite; to everything else they are ordinary voters."""
 
+import secrets
+from typing import Any
+
+from psycopg import Connection
+
+from vote.auth import PBKDF2_ROUNDS
 from vote.db.pool import Tx
 from vote.domain.person import Role
 
 
-def insert(tx: Tx, *, prefix: str, password_hash: str, role: Role, count: int) -> list[int]:
-    """Insert accounts `<prefix>-1` … `<prefix>-<count>`. Returns their ids, in any order. Raises UniqueViolation."""
+def insert(
+    tx: Connection[tuple[Any, ...]], *, prefix: str, count: int, role: Role = "voter", first_id: int | None = None
+) -> list[int]:
+    """Insert accounts `<prefix>-1` … `<prefix>-<count>`, whose password nobody knows. Returns their ids, in any order.
+
+    Ids are random as of any account, or count up from `first_id`. Raises UniqueViolation.
+    """
     rows = tx.execute(
         """
-        INSERT INTO users (username, email, password_hash, role)
-        SELECT %(prefix)s || '-' || n, %(prefix)s || '-' || n || '@localhost.invalid', %(hash)s, %(role)s
-        FROM generate_series(1, %(count)s) n
+        INSERT INTO users (id, username, email, email_key, password_hash, role)
+        SELECT coalesce(%(first)s::bigint + n - 1, random_id()), name, name || '@localhost.invalid',
+            name || '@localhost.invalid', %(hash)s, %(role)s
+        FROM generate_series(1, %(count)s) n, LATERAL (SELECT %(prefix)s || '-' || n) AS named (name)
         RETURNING id
         """,
-        {"prefix": prefix, "hash": password_hash, "role": role, "count": count},
+        {
+            "prefix": prefix,
+            "hash": f"pbkdf2:sha256:{PBKDF2_ROUNDS}${secrets.token_urlsafe(16)}${secrets.token_hex(32)}",
+            "role": role,
+            "count": count,
+            "first": first_id,
+        },
     ).fetchall()
     return [row[0] for row in rows]
 

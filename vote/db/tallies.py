@@ -37,7 +37,7 @@ def read(tx: Tx, competition_ids: Iterable[int]) -> dict[int, Tally]:
 
 
 def add(tx: Tx, shard: int, deltas: Delta) -> None:
-    """Add to the counts of this shard. Only its worker touches these rows, so nobody waits for anybody."""
+    """Add to the counts of this shard. Only its worker touches these rows, so nobody waits for anyone."""
     changed = [(competition, key, votes) for (competition, key), votes in sorted(deltas.items()) if votes]
     if not changed:
         return

@@ -1,4 +1,4 @@
-"""Accounts: roles, passwords, erasure, and what is revoked before its time."""
+"""Accounts: roles, passwords, erasure, and revocations."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from typing import LiteralString, NamedTuple
 from psycopg.errors import CheckViolation, UniqueViolation
 from psycopg.rows import class_row
 
+from vote.auth import TOKEN_HOURS
 from vote.db.pool import Tx
 from vote.domain.folding import NO_USERNAME, email_key, username_key
 from vote.domain.person import Person, Role
@@ -109,7 +110,7 @@ def set_email(tx: Tx, user_id: int, email: str, *, confirmed: bool) -> None:
             "UPDATE users SET email = %s, email_key = %s, confirmed_at = CASE WHEN %s THEN now() END WHERE id = %s",
             (email, email_key(email), confirmed, user_id),
         )
-    except UniqueViolation as error:  # somebody took it since the check
+    except UniqueViolation as error:  # someone took it since the check
         raise NameTaken({"email": EMAIL_TAKEN}) from error
 
 
@@ -151,7 +152,7 @@ def set_password_hash(tx: Tx, user_id: int, password_hash: str) -> None:
 
 
 def set_password(tx: Tx, user_id: int, password_hash: str, *, is_first: bool) -> None:
-    """Replace the password; `is_first`: somebody else than its owner made it."""
+    """Replace the password; `is_first`: it is temporary, someone other than the owner chose it."""
     tx.execute(
         "UPDATE users SET password_hash = %s, first_password = %s WHERE id = %s", (password_hash, is_first, user_id)
     )
@@ -166,7 +167,7 @@ def erase(tx: Tx, user_id: int) -> None:
 
 
 def replay_erasure(tx: Tx, user_id: int) -> None:
-    """Blank a person as the log demands (R10), even one who is the last admin in an older backup."""
+    """Blank a person because the log says so (R10), even one who is the last admin in an older backup."""
     tx.execute("SELECT set_config('vote.replaying', 'on', true)")
     tx.execute("SELECT erase_person(%s)", (user_id,))
     tx.execute("SELECT set_config('vote.replaying', 'off', true)")
@@ -209,7 +210,7 @@ def erase_unused(tx: Tx, *, keep_days: int, most: int) -> list[int]:
 
 
 def erasures_to_repeat(tx: Tx, *, after_s: int) -> list[int]:
-    """Return people whose erasure was asked for that long ago and is not recorded: its entry was lost or not written."""
+    """Return people whose erasure was requested that long ago and is not recorded: its entry was lost or not written."""
     rows = tx.execute(
         "SELECT user_id FROM erasures WHERE recorded_at IS NULL AND asked_at < now() - make_interval(secs => %s)",
         (after_s,),
@@ -233,10 +234,10 @@ def any_admin(tx: Tx) -> bool:
     return tx.execute("SELECT 1 FROM users WHERE role = 'admin' LIMIT 1").fetchone() is not None
 
 
-def revoke(tx: Tx, subject: str, *, keep_hours: int) -> None:
+def revoke(tx: Tx, subject: str, *, keep_hours: int = TOKEN_HOURS) -> None:
     """Revoke a token, a session or every login of an account; the row is kept as long as what it revokes could live.
 
-    It ends what began before this moment, not before the transaction: change first what lets somebody in, then revoke.
+    It ends what began before this moment, not before the transaction: change first what lets someone in, then revoke.
     """
     tx.execute(
         "INSERT INTO revocations (subject, revoked_at, expires_at)"
@@ -252,10 +253,7 @@ def is_revoked_since(tx: Tx, subjects: Iterable[str], since: datetime) -> bool:
 
 
 def revocations_after(tx: Tx, last_id: int) -> list[Revocation]:
-    """Return what was revoked since `last_id`, oldest first.
-
-    Ids become visible out of order when transactions overlap, so callers ask again for a little of the past.
-    """
+    """Return revocations after `last_id`, oldest first."""
     query = "SELECT id, subject, revoked_at FROM revocations WHERE id > %s AND expires_at > now() ORDER BY id"
     return tx.cursor(row_factory=class_row(Revocation)).execute(query, (last_id,)).fetchall()
 

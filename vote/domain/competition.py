@@ -24,7 +24,7 @@ FINAL_STATES: frozenset[State] = frozenset({"closed", "archived"})
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One possible answer. `key` is `a`, `b`, … in the organiser's order."""
+    """A possible answer. `key` is `a`, `b`, … in the organiser's order."""
 
     key: str
     label: str
@@ -79,7 +79,7 @@ class Competition:
 
     @property
     def is_final(self) -> bool:
-        """Whether the tally is final: voting is closed and every accepted ballot recorded."""
+        """Return whether the tally is final: voting is closed and every accepted ballot recorded."""
         return self.state in FINAL_STATES
 
     def label_of(self, key: str) -> str:

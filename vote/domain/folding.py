@@ -1,4 +1,4 @@
-"""Decides when two texts that people write are the same: user names, e-mail addresses, passwords, option labels.
+"""Decides when two texts that people write are the same: usernames, email addresses, passwords, option labels.
 
 Each `…_key` returns what is stored, indexed, compared and counted instead of the text; two texts are the same when their
 keys are equal. Standard library only. Sources: Unicode UAX #15 (normal forms), UAX #44 (Default_Ignorable_Code_Point),
@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,40}", re.ASCII)
-NO_USERNAME = ""  # the key of everything that cannot be a user name
+NO_USERNAME = ""  # the key of everything that cannot be a username
 
 # Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16.0: nothing is drawn for these.
 _IGNORABLE = (
@@ -45,16 +45,16 @@ def is_visible(text: str) -> bool:
 
 
 def username_key(name: str) -> str:
-    """Return the key of a user name (ASCII), NO_USERNAME for what cannot be one. The database's index is on the same key.
+    """Return the key of a username (ASCII), NO_USERNAME for what cannot be one. The database's index is on the same key.
 
-    Only ASCII has case here: the Turkish dotted I and the Kelvin sign cannot be part of a user name.
+    Only ASCII has case here: the Turkish dotted I and the Kelvin sign cannot be part of a username.
     """
     name = trimmed(name)
     return name.lower() if USERNAME.fullmatch(name) else NO_USERNAME
 
 
 def email_key(address: str) -> str:
-    """Return the key of an e-mail address: the local part in lower case and NFC, the domain as A-labels."""
+    """Return the key of an email address: the local part in lower case and NFC, the domain as A-labels."""
     local, _, domain = unicodedata.normalize("NFC", trimmed(address)).rpartition("@")
     return unicodedata.normalize("NFC", f"{local.lower()}@{to_ascii(domain)}")
 

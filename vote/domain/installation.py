@@ -1,4 +1,4 @@
-"""The installation whose data this is: one database and all that was ever made from it, restored copies too."""
+"""The installation: one database and all copies ever restored from it."""
 
 
 class Installation:

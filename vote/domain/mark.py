@@ -1,4 +1,4 @@
-"""The acknowledged mark of a shard: its high-water mark of acknowledged ballots, kept where the log cannot lose it (R6)."""
+"""High-water marks of acknowledged ballots, one per shard, kept where the log cannot lose them (R6)."""
 
 from typing import NamedTuple
 

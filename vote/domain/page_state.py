@@ -1,7 +1,4 @@
-"""What an open page knows about its competition, defined once: the socket sends it, and the API answers the same to a poll.
-
-It is the same for everybody and holds no counts: `policy.can_see_results` decides who may see figures.
-"""
+"""The state of an open page, defined once: the socket sends it, and the API returns the same to a poll."""
 
 from typing import TypedDict
 
@@ -9,7 +6,7 @@ from vote.domain.competition import Competition, State, Visibility
 
 
 class PageState(TypedDict):
-    """Fields named and formatted as in the API's answer, times in ISO 8601; `corrections` is only how many there are."""
+    """The state of an open page. Fields as in the API's answer, times in ISO 8601; `corrections` is their number."""
 
     state: State
     revision: int
@@ -23,7 +20,7 @@ class PageState(TypedDict):
 
 
 def page_state(competition: Competition) -> PageState:
-    """Return what pages know about this competition. `revision` grows with every change of any field."""
+    """Return the page state of this competition. `revision` grows with every change of any field."""
     times = {
         name: time.isoformat() if (time := getattr(competition, name)) else None
         for name in ("opens_at", "closes_at", "reopened_at", "previous_final_at")

@@ -1,9 +1,9 @@
 """Refuses new passwords that are too easy to guess (NIST SP 800-63B §3.1.1.2, OWASP ASVS 5.0 V6.2).
 
-There are no rules about kinds of characters. Refused is what attackers try first: passwords that many people chose
-(`common-passwords.txt`; `common-passwords.origin.txt` names its source), the words of this product, and the owner's name,
-with nothing but a few digits or signs around them. Length is checked with the input (`web/api/account_models.py`), and
-nothing is truncated.
+There are no rules about kinds of characters. Refused are the passwords that attackers try first: common ones
+(`common-passwords.txt`; `common-passwords.origin.txt` names its source), and words of this product and the owner's name
+with only a few digits or punctuation marks around them. Input validation checks the length
+(`web/api/account_models.py`), and nothing is truncated.
 """
 
 import re

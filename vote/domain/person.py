@@ -1,4 +1,4 @@
-"""Who acts: an account and its role, as the rules see it."""
+"""The acting person: an account and its role, as the rules see it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,3 +13,10 @@ class Person:
     id: int
     username: str
     role: Role
+
+
+def actor_of(by: int | str | Person) -> str:
+    """Return who acts, as audit log and lines name them: `user:<id>`, or the name of a part or a command."""
+    if isinstance(by, str):
+        return by
+    return f"user:{by if isinstance(by, int) else by.id}"

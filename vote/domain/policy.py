@@ -1,7 +1,9 @@
-"""Who may do what, and when: `check_x` raises a named error with a sentence for people, `can_x` returns yes or no."""
+"""Rules on who may do what, and when: `check_x` raises a named error with a sentence for people, `can_x` returns a
+bool.
+"""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from vote.domain.competition import FINAL_STATES, MAY_BECOME, Competition, State, Visibility
 from vote.domain.folding import text_key
@@ -31,8 +33,8 @@ def check_manage(person: Person | None, competition: Competition) -> None:
         raise NotAllowed("Only the organiser of this competition or an admin can do this.")
 
 
-def check_not_oneself(person_id: int, by: int) -> None:
-    """Raise Conflict when admins would take from themselves what only another admin could give back."""
+def check_not_oneself(person_id: int, by: int | str) -> None:
+    """Raise Conflict when admins would remove rights of their own that only another admin could restore."""
     if person_id == by:
         raise Conflict("You cannot do this to your own account. Ask another admin.")
 
@@ -43,7 +45,7 @@ def can_see(person: Person | None, competition: Competition) -> bool:
 
 
 def check_see(person: Person | None, competition: Competition | None) -> Competition:
-    """Return the competition. Raises NotFound both where there is none and where this person may not see it."""
+    """Return the competition. Raises NotFound both if it does not exist and if this person may not see it."""
     if competition is None or not can_see(person, competition):
         raise NoSuchCompetition
     return competition
@@ -73,8 +75,15 @@ def check_become(competition: Competition, state: State) -> None:
         raise Conflict(f"A competition that is {competition.state} cannot become {state}.")
 
 
+def check_reopening(until: datetime, *, is_over: bool) -> None:
+    """Raise Conflict when it is too late to reopen a closed competition."""
+    if is_over:
+        moment = until.astimezone(UTC)
+        raise Conflict(f"Voting could be reopened until {moment.day} {moment:%B %Y, %H:%M} UTC. The result stands.")
+
+
 def check_not_over(competition: Competition, fields: Collection[str], *, words: bool) -> None:
-    """Raise Conflict when voting is over and the change does more than hide results; `words`: it changes words."""
+    """Raise Conflict if voting is over and the change does more than hide results; `words`: it changes wording."""
     if competition.state == "archived":
         raise Conflict("This competition is archived. It can no longer be changed.")
     if competition.state not in ("closing", "closed"):
@@ -86,23 +95,23 @@ def check_not_over(competition: Competition, fields: Collection[str], *, words: 
 
 
 def check_change_of_rules(competition: Competition, *, options: bool, allow_change: bool) -> None:
-    """Raise Conflict when options or vote changing would differ after voting has begun: voters were promised them."""
+    """Raise Conflict if options or the right to change a vote would differ after voting has begun."""
     if competition.opened_at is None:
         return
     if options:
         raise Conflict("The options are fixed once voting has started: people vote on them. You can correct a typo.")
     if allow_change:
-        raise Conflict("Whether votes can be changed is fixed once voting has started: voters were told.")
+        raise Conflict("Whether votes can be changed is fixed once voting has started: voters rely on it.")
 
 
 def check_change_of_visibility(competition: Competition, wanted: Visibility) -> None:
-    """Raise Conflict when results would show earlier than announced once voting has begun; closing does not lift this."""
+    """Raise Conflict if results would show earlier than announced once voting has begun; closing does not lift this."""
     if competition.opened_at is not None and _SHOWS[wanted] < _SHOWS[competition.results_visibility]:
         raise Conflict("Once voting has started you can delay results, never show them earlier than announced.")
 
 
 def check_open_for_correction(competition: Competition, now: datetime) -> None:
-    """Raise Conflict unless words can still be corrected: voting must be open."""
+    """Raise Conflict unless wording can still be corrected: voting must be open."""
     if competition.state != "open" or (competition.closes_at is not None and competition.closes_at <= now):
         raise Conflict(WORDS_ARE_FIXED)
 

@@ -17,7 +17,7 @@ def receipt_code(key: bytes, voter: int) -> str:
 
     A keyed hash (RFC 2104), so it neither shows the choice nor can be computed without the key.
     """
-    assert key, "a copy from the cache has no key: anybody could compute a receipt without one"
+    assert key, "a copy from the cache has no key: anyone could compute a receipt without one"
     digest = mac(key, b"%d" % voter)
     half = RECEIPT_BYTES // 2
     high, low = int.from_bytes(digest[:half]), int.from_bytes(digest[half:RECEIPT_BYTES])

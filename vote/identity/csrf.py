@@ -39,8 +39,7 @@ def is_browser(header: Header) -> bool:
 
 def keys_of(settings: Settings) -> Sequence[bytes]:
     """Return the keys of CSRF tokens, newest first."""
-    secrets_ = (settings.flask_secret_key, settings.flask_secret_key_previous)
-    return [hmac.digest(key.encode("utf-8"), b"csrf", "sha256") for key in secrets_ if key]
+    return [hmac.digest(key.encode("utf-8"), b"csrf", "sha256") for key in settings.flask_secret_keys]
 
 
 def csrf_token(key: bytes, sid: str) -> str:
@@ -57,15 +56,15 @@ def _xor(left: bytes, right: bytes) -> bytes:
     return (int.from_bytes(left) ^ int.from_bytes(right)).to_bytes(MAC_BYTES)
 
 
-def check_same_origin(header: Header, *, allowed_hosts: Sequence[str]) -> None:
+def check_same_origin(header: Header, settings: Settings) -> None:
     """Raise ForgedForm when a browser says that another site sends this request."""
     site = header("sec-fetch-site")
     if site is not None:
         if site not in ("same-origin", "none"):
             raise ForgedForm
         return
-    origin = header("origin")
-    ours = {f"{scheme}://{host}" for host in allowed_hosts for scheme in ("http", "https")}
+    origin, hosts = header("origin"), allowed_hosts(settings, header("host"))
+    ours = {f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")}
     if origin is not None and origin.lower() not in ours:  # compared as text: a malformed origin is not ours
         raise ForgedForm
 

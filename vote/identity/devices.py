@@ -14,7 +14,7 @@ from werkzeug.wrappers import Request, Response
 
 from vote.config import Settings
 from vote.db.devices import KEEP_DAYS
-from vote.identity import cookie_names
+from vote.identity.sessions import cookie_name
 
 TOKEN_BYTES = 16
 
@@ -43,7 +43,7 @@ SYSTEMS = (
 def token_of(request: Request, settings: Settings) -> str | None:
     """Return the token of the request's device, or None when it has none or we did not sign it."""
     try:
-        return _signer(settings).unsign(request.cookies.get(_cookie_name(settings), "")).decode("ascii")
+        return _signer(settings).unsign(request.cookies.get(cookie_name(settings, "device"), "")).decode("ascii")
     except (BadSignature, ValueError):
         return None
 
@@ -56,7 +56,7 @@ def new_token() -> str:
 def set_cookie(response: Response, token: str, settings: Settings) -> None:
     """Set the device cookie, for KEEP_DAYS."""
     response.set_cookie(
-        _cookie_name(settings),
+        cookie_name(settings, "device"),
         _signer(settings).sign(token).decode("ascii"),
         max_age=KEEP_DAYS * 24 * 3600,
         secure=settings.vote_cookie_secure,
@@ -72,10 +72,5 @@ def name_of(user_agent: str) -> str:
     return f"{browser} on {system}" if system else browser
 
 
-def _cookie_name(settings: Settings) -> str:
-    return cookie_names.name_of("device", secure=settings.vote_cookie_secure)
-
-
 def _signer(settings: Settings) -> Signer:
-    keys = [key for key in (settings.flask_secret_key_previous, settings.flask_secret_key) if key]
-    return Signer(keys, salt="device", key_derivation="hmac", digest_method=hashlib.sha256)
+    return Signer(settings.flask_secret_keys[::-1], salt="device", key_derivation="hmac", digest_method=hashlib.sha256)

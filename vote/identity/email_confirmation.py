@@ -1,4 +1,4 @@
-"""Check whether an account's e-mail address allows it to vote, where EMAIL_CONFIRMATION requires a confirmed one.
+"""Check whether an account's email address allows it to vote, where EMAIL_CONFIRMATION requires a confirmed one.
 
 A login carries whether it needs a lookup, so most votes ask no database. Two kinds need one: accounts that had not
 confirmed their address when the login began, and accounts whose address another account left while voting was open

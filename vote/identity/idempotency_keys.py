@@ -27,8 +27,7 @@ DERIVED_BYTES = 16
 
 def keys_of(settings: Settings) -> Sequence[bytes]:
     """Return the keys that sign idempotency keys, newest first."""
-    secrets_ = (settings.flask_secret_key, settings.flask_secret_key_previous)
-    return [hmac.digest(key.encode("utf-8"), b"idempotency", "sha256") for key in secrets_ if key]
+    return [hmac.digest(key.encode("utf-8"), b"idempotency", "sha256") for key in settings.flask_secret_keys]
 
 
 def new_key(signing_key: bytes, sid: str) -> str:

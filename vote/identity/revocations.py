@@ -11,7 +11,6 @@ read, or none (LOGINS_WHEN_CUT_OFF); before its first read it accepts none.
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Literal
 
 import structlog
@@ -47,13 +46,12 @@ class RevocationList:
         heartbeats: Heartbeats,
         *,
         stale_logins: Literal["newer", "none"] = "newer",
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection, self._heartbeats = connection, heartbeats
-        self._stale_logins, self._clock = stale_logins, clock
+        self._stale_logins = stale_logins
         self._since: dict[str, float] = {}
         self._last: Revocation | None = None
-        self._read_at = NEVER  # when the latest read began, by `clock`
+        self._read_at = NEVER  # when the latest read began, by `time.monotonic`
         self._trusts_from = 0.0  # the same by PostgreSQL's clock, which also dates logins
         self._outage_at = NEVER  # when we last saw that no process reaches PostgreSQL
         self._heartbeat_at = NEVER
@@ -86,12 +84,12 @@ class RevocationList:
     @property
     def age_s(self) -> float:
         """Return the seconds since the list was read; infinite when it never was."""
-        return self._clock() - self._read_at
+        return time.monotonic() - self._read_at
 
     @property
     def is_cut_off(self) -> bool:
         """Return whether the list is stale although other processes reach PostgreSQL."""
-        now = self._clock()
+        now = time.monotonic()
         return self.is_loaded and now - self._read_at > STALE_AFTER_S and now - self._outage_at > OUTAGE_KNOWN_S
 
     def add(self, subject: str, *, since: float | None = None) -> None:
@@ -106,7 +104,7 @@ class RevocationList:
         account_revoked = self._since.get(f"user:{user_id}")
         if subject in self._since or (account_revoked is not None and began <= account_revoked):
             raise NotLoggedIn("This session has ended. Log in again.")
-        if self._clock() - self._read_at > STALE_AFTER_S and not self._is_trusted(began):
+        if time.monotonic() - self._read_at > STALE_AFTER_S and not self._is_trusted(began):
             raise Unavailable(NOT_KNOWN)
 
     def ended_at(self, user_id: int) -> float:
@@ -116,7 +114,7 @@ class RevocationList:
     def refresh(self) -> None:
         """Read new revocations. Raises DatabaseUnavailable."""
         with self._lock:
-            began = self._clock()
+            began = time.monotonic()
             database_now, rows = self._connection.ask(self._read_new)
             for revocation in rows:
                 known = self._since.get(revocation.subject, 0.0)
@@ -171,13 +169,13 @@ class RevocationList:
                 log("cut off from revocations" if was_cut_off else "revocations read again", age_s=round(self.age_s, 1))
 
     def _exchange_heartbeat(self) -> None:
-        age_s, now = self.age_s, self._clock()
+        age_s, now = self.age_s, time.monotonic()
         try:
             if age_s < JUST_READ_S and now - self._heartbeat_at >= HEARTBEAT_EVERY_S:
                 self._heartbeat_at = now
                 self._heartbeats.database_was_reached()
             elif age_s > LOOK_AFTER_S and not self._heartbeats.is_database_reached():
-                self._outage_at = self._clock()
+                self._outage_at = time.monotonic()
         except LogUnavailable:
             return  # not known; without a sign of an outage the list soon counts as cut off
         except Exception:  # as above

@@ -8,7 +8,7 @@ login and of the last request. It expires after 30 minutes without a request, an
 
 import hashlib
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from flask import Flask
@@ -18,14 +18,14 @@ from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 from itsdangerous.encoding import base64_encode, int_to_bytes, want_bytes
 
 from vote.config import Settings
-from vote.identity import cookie_names
 from vote.identity.session_codec import SIGNED_BEFORE_S, SessionCodec
 
 IDLE_S = 30 * 60
 ABSOLUTE_S = 24 * 3600
 SID_BYTES = 16
-UNCONFIRMED = "unconfirmed"  # set while the e-mail address has to be looked up before voting
+UNCONFIRMED = "unconfirmed"  # set while the email address has to be looked up before voting
 BEFORE = "before"  # this browser's sid before it logged in: a form rendered then may be submitted again
+SECURE_PREFIX = "__Host-"
 
 Session = MutableMapping[str, Any]
 
@@ -45,23 +45,17 @@ class BackdatedSigner(TimestampSigner):
 
 
 class SessionInterface(SecureCookieSessionInterface):
-    """Flask's session interface, with the digest and timestamps of `signer`."""
+    """Flask's session interface, with the serializer that the front door uses too."""
 
-    digest_method = staticmethod(hashlib.sha256)
-
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Return Flask's serializer with `BackdatedSigner`."""
-        serializer = super().get_signing_serializer(app)
-        if serializer is not None:
-            serializer.signer = BackdatedSigner
-        return serializer
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
+        """Return the serializer for the app's keys."""
+        return serializer_of([app.config["SECRET_KEY"], *app.config["SECRET_KEY_FALLBACKS"]])
 
 
-def signer(settings: Settings) -> URLSafeTimedSerializer:
-    """Return the serializer that SessionInterface uses; keys are newest last, as itsdangerous expects."""
-    keys = [key for key in (settings.flask_secret_key_previous, settings.flask_secret_key) if key]
+def serializer_of(keys: Sequence[str]) -> URLSafeTimedSerializer:
+    """Return Flask's serializer of sessions with another digest and `BackdatedSigner`; keys are newest first."""
     return URLSafeTimedSerializer(
-        keys,
+        keys[::-1],  # itsdangerous signs with the last
         salt="cookie-session",
         serializer=TaggedJSONSerializer(),
         signer=BackdatedSigner,
@@ -73,9 +67,8 @@ class SessionCookie:
     """Read and write the session cookie as Flask does, for requests that the front door answers itself."""
 
     def __init__(self, settings: Settings) -> None:
-        self._signer = signer(settings)
-        keys = [key for key in (settings.flask_secret_key, settings.flask_secret_key_previous) if key]
-        self._codec = SessionCodec(keys, max_age_s=ABSOLUTE_S)
+        self._serializer = serializer_of(settings.flask_secret_keys)
+        self._codec = SessionCodec(settings.flask_secret_keys, max_age_s=ABSOLUTE_S)
         self._flags = f"{'Secure; ' if settings.vote_cookie_secure else ''}HttpOnly; Path=/; SameSite=Lax"
         self.name = cookie_name(settings)
 
@@ -89,20 +82,22 @@ class SessionCookie:
 
     def _read_slow(self, value: str) -> Session:
         try:
-            session: Session = self._signer.loads(value, max_age=ABSOLUTE_S)
+            session: Session = self._serializer.loads(value, max_age=ABSOLUTE_S)
         except (BadSignature, ValueError):
             return {}
         return session
 
     def write(self, session: Session) -> str:
         """Return the Set-Cookie value that Flask would send for this session."""
-        value = self._codec.write(session) or self._signer.dumps(dict(session))
+        value = self._codec.write(session) or self._serializer.dumps(dict(session))
         return f"{self.name}={value!s}; {self._flags}"
 
 
-def cookie_name(settings: Settings) -> str:
-    """Return the name of the session cookie."""
-    return cookie_names.name_of("session", secure=settings.vote_cookie_secure)
+def cookie_name(settings: Settings, name: str = "session") -> str:
+    """Return the full name of one of our cookies. Browsers accept `__Host-` (RFC 6265bis §4.1.3.2) only from this exact host
+    over a secure connection, so a neighbour under the same domain cannot plant one; without Secure they refuse it.
+    """
+    return SECURE_PREFIX + name if settings.vote_cookie_secure else name
 
 
 def begin(

@@ -1,23 +1,26 @@
 """Decides who may open a socket: a valid address, one of our own pages, a person who may see the results.
 
-A browser sends cookies along with a handshake from any page, so cookies count only when Origin says that the page is ours.
+A browser sends cookies with a handshake from any page, so cookies count only if Origin is one of our own pages.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+import structlog
+
 from vote.db import users, votes
 from vote.db.users import Account
 from vote.domain import policy
 from vote.domain.competition import Competition
-from vote.domain.ids import MAX_ID
+from vote.domain.ids import is_id
 from vote.domain.person import Person
 from vote.errors import LogUnavailable, NoSuchCompetition, NotAllowed, NotLoggedIn, Unavailable
-from vote.identity import csrf, sessions
+from vote.identity import csrf
 from vote.identity.authenticator import Authenticator, Identity
 from vote.identity.csrf import Header, header_of
 from vote.identity.sessions import SessionCookie
@@ -26,8 +29,11 @@ from vote.live.tally_poller import TallyPoller
 from vote.server.raw_response import Scope
 from vote.services.container import Services
 
-PREFIX = "/live/"
-LOOKUPS_AT_ONCE = 3  # threads are few and the feed needs one; after an outage everybody comes back at once
+LIVE_PATH = re.compile(r"/live/([1-9][0-9]{0,15})", re.ASCII)
+FOREIGN_PAGE = "This site is not allowed to show live results from here."
+LOOKUPS_AT_ONCE = 3  # threads are few and the feed needs one; after an outage everyone comes back at once
+
+logger = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -39,16 +45,6 @@ class Viewer:
     has_voted: bool = False
     account: int | None = None
 
-    def is_logged_in(self, now: float) -> bool:
-        """Return whether the login still holds; True when there is none. Raises Unavailable when that is unknown."""
-        if self.check_login is None:
-            return True
-        try:
-            self.check_login(now)
-        except NotLoggedIn:
-            return False
-        return True
-
     def may_see(self, competition: Competition, kind: Kind) -> bool:
         """Return whether this person may see this kind of message; without figures, seeing the competition is enough."""
         if kind == "state":
@@ -57,7 +53,7 @@ class Viewer:
 
 
 class Admitted(NamedTuple):
-    """A person who may watch, and what they see first."""
+    """A person who may watch, and the first message for them."""
 
     viewer: Viewer
     view: CompetitionView
@@ -65,7 +61,7 @@ class Admitted(NamedTuple):
 
 
 class Admission:
-    """Judges the handshakes of one process."""
+    """Checks the handshakes of one process."""
 
     def __init__(
         self, services: Services, authenticator: Authenticator, cookie: SessionCookie, feed: TallyPoller
@@ -81,7 +77,8 @@ class Admission:
         competition, kind = competition_of(scope["path"]), kind_of(scope.get("query_string", b""))
         header = header_of(scope)
         from_page = self._check_origin(scope, header)
-        viewer, user_id = self._identify(header, with_cookies=from_page)
+        viewer = self._identify(header, with_cookies=from_page)
+        user_id = viewer.account
         if header("authorization") is not None and user_id is not None:
             async with self._lookups:
                 await asyncio.to_thread(self._check_account, user_id)
@@ -112,25 +109,20 @@ class Admission:
         host, public_url = header("host"), self._services.settings.public_url
         hosts = csrf.allowed_hosts(self._services.settings, host)
         if len(given) > 1 or not is_own_page(given[0].decode("latin-1"), hosts, is_secure, public_url):
-            raise NotAllowed("This site is not allowed to show live results from here.")
+            logger.warning("access refused", why=NotAllowed.__name__, reason=FOREIGN_PAGE, endpoint="live")
+            raise NotAllowed(FOREIGN_PAGE)
         return True
 
-    def _identify(self, header: Header, *, with_cookies: bool) -> tuple[Viewer, int | None]:
-        authorization, now = header("authorization"), time.time()
+    def _identify(self, header: Header, *, with_cookies: bool) -> Viewer:
+        authorization = header("authorization")
         if authorization is not None:
             given = authorization.encode("latin-1")
-            return self._viewer(lambda moment: self._authenticator.by_bearer(given, now=moment), now)
+            return _viewer(lambda now: self._authenticator.by_bearer(given, now=now))
         session = self._cookie.read(header("cookie") or "") if with_cookies else {}
-        if not sessions.is_alive(session, now=now):
-            return Viewer(), None
         try:
-            return self._viewer(lambda moment: self._authenticator.by_session(session, now=moment), now)
-        except NotLoggedIn:  # logged out: they may still see what anybody may see
-            return Viewer(), None
-
-    def _viewer(self, check: Callable[[float], Identity], now: float) -> tuple[Viewer, int]:
-        user_id = check(now).user_id
-        return Viewer(check, account=user_id), user_id
+            return _viewer(lambda now: self._authenticator.by_session(session, now=now))
+        except NotLoggedIn:  # nobody, or logged out: they may still see what anyone may see
+            return Viewer()
 
     def _check_account(self, user_id: int) -> None:
         """Raise NotLoggedIn for a token whose account does not exist: a database may have lost it."""
@@ -150,6 +142,10 @@ class Admission:
         return person_of(account), has_voted
 
 
+def _viewer(check_login: Callable[[float], Identity]) -> Viewer:
+    return Viewer(check_login, account=check_login(time.time()).user_id)
+
+
 def person_of(account: Account | None) -> Person | None:
     """Return the person of an account that may act; None for one that is missing, erased or disabled."""
     return account.person if account is not None and account.disabled_at is None else None
@@ -157,11 +153,10 @@ def person_of(account: Account | None) -> Person | None:
 
 def competition_of(path: str) -> int:
     """Parse the id in `/live/<id>`. Raises NotFound."""
-    digits = path.removeprefix(PREFIX)
-    is_plain = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_ID)) and digits[0] != "0"
-    if not path.startswith(PREFIX) or not is_plain or int(digits) > MAX_ID:
+    found = LIVE_PATH.fullmatch(path)
+    if found is None or not is_id(int(found[1])):
         raise NoSuchCompetition
-    return int(digits)
+    return int(found[1])
 
 
 def kind_of(query: bytes) -> Kind:

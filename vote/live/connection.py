@@ -1,9 +1,4 @@
-"""One open socket: sends what the hub has for it, notices a disconnect, and closes cleanly.
-
-For a reader that keeps up, a message is written the moment it is published: one write of bytes that all watchers share, and
-no task is woken. For a slow one it goes through a task of its own, which costs one waiting message and its deadline, never
-another watcher's time.
-"""
+"""Serves an open socket: sends the hub's messages, notices a disconnect, and closes cleanly."""
 
 import asyncio
 import time
@@ -17,7 +12,7 @@ from vote.live.messages import Kind
 from vote.server.raw_response import Message, Receive, Send
 
 SEND_DEADLINE_S = 10.0  # a phone that takes longer for a few hundred bytes is better off with a new connection
-GOODBYE_S = 0.5  # an end that must come at once (log-out) does not wait for a stuck reader
+GOODBYE_S = 0.5  # an end that must come at once (logout) does not wait for a stuck reader
 
 POLICY, TOO_BIG, RESTARTING = 1008, 1009, 1012  # RFC 6455 §7.4.1 and its registry
 LOGGED_OUT, HIDDEN, GONE = 4401, 4403, 4404  # our own, after the HTTP statuses

@@ -1,6 +1,6 @@
 """`WS /live/<id>`: admits watchers, sends them what changed, and ends sockets that may no longer be open.
 
-`?kind=state` sends what a page without figures shows, to anybody who may see the competition; `?kind=page` adds the figures.
+`?kind=state` sends what a page without figures shows, to anyone who may see the competition; `?kind=page` adds the figures.
 
 Logins are checked in memory several times a second; the roles of watching organisers twice a second in the database.
 Close codes: 4401 logged out, 4403 hidden from now on, 4404 gone, 1012 restarting (reconnect).
@@ -8,7 +8,6 @@ Close codes: 4401 logged out, 4403 hidden from now on, 4404 gone, 1012 restartin
 
 import asyncio
 import json
-import secrets
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -19,10 +18,10 @@ import structlog
 from vote.db import users
 from vote.domain import policy
 from vote.domain.person import Person
-from vote.errors import DatabaseUnavailable, Unavailable, VoteError
+from vote.errors import DatabaseUnavailable, NotLoggedIn, Unavailable, VoteError
 from vote.identity.authenticator import Authenticator
 from vote.identity.sessions import SessionCookie
-from vote.input_limits import LOGGED_PATH_MAX_CHARS, SOCKETS_MAX
+from vote.input_limits import SOCKETS_MAX
 from vote.live.admission import Admission, Admitted, Viewer, person_of
 from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
 from vote.live.hub import Hub
@@ -30,14 +29,15 @@ from vote.live.messages import KINDS, CompetitionView
 from vote.live.protocol import writer_of
 from vote.live.socket_quota import SocketQuota
 from vote.live.tally_poller import TallyPoller
-from vote.metrics import REQUEST_SECONDS, REQUESTS, WATCHERS
+from vote.metrics import WATCHERS
 from vote.server import problems
-from vote.server.access_log import route_of
+from vote.server.access_log import AccessLog
 from vote.server.raw_response import Receive, Scope, Send
+from vote.server.request_id import REQUEST_ID
 from vote.server.security_headers import security_headers
 from vote.services.container import Services
 
-LOGIN_CHECK_S = 0.25  # with the refresh of revocations (0.4 s) a log-out takes effect within a second
+LOGIN_CHECK_S = 0.25  # with the refresh of revocations (0.4 s) a logout takes effect within a second
 CHECKED_AT_ONCE = 500  # some milliseconds of tokens; then other tasks run
 WOKEN_AT_ONCE = 200  # about a millisecond of writing; then other tasks run
 ROLE_CHECK_S = 0.5  # with the query, a former organiser stops seeing hidden results within a second
@@ -58,6 +58,7 @@ class LiveEndpoint:
         self._open: dict[Connection, asyncio.Task[None] | None] = {}
         self._quota = SocketQuota(services.settings)
         self._arriving = 0
+        self._log = AccessLog()
         self._checks: list[asyncio.Task[None]] = []
         self._is_stopping = True
 
@@ -84,17 +85,17 @@ class LiveEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket, from handshake to end."""
         await receive()  # websocket.connect
-        began, request_id = time.perf_counter(), secrets.token_hex(16)
+        began, request_id = time.perf_counter(), scope[REQUEST_ID]
         self._arriving += 1
         try:
             connection = self._join(await self._admit(scope), scope)
         except VoteError as error:
-            _log_handshake(scope, problems.status_of(error), request_id, began)
+            self._tell(scope, problems.status_of(error), request_id, began)
             await self._refuse(scope, send, error, request_id)
             return
         finally:
             self._arriving -= 1
-        _log_handshake(scope, 101, request_id, began)
+        self._tell(scope, 101, request_id, began)
         try:
             await send({"type": "websocket.accept", "headers": [(b"x-request-id", request_id.encode("ascii"))]})
             await connection.serve(receive, send, writer_of(scope))
@@ -105,6 +106,10 @@ class LiveEndpoint:
             del self._open[connection]
             self._quota.release(connection.quota_key)
             WATCHERS.dec()
+
+    def _tell(self, scope: Scope, status: int, request_id: str, began: float) -> None:
+        seconds, path = time.perf_counter() - began, scope["path"]
+        self._log.tell(request_id=request_id, method="GET", path=path, status=status, seconds=seconds, more={})
 
     async def _admit(self, scope: Scope) -> Admitted:
         if self._is_stopping or len(self._open) + self._arriving > SOCKETS_MAX:
@@ -194,7 +199,7 @@ class LiveEndpoint:
                 (b"content-type", problems.CONTENT_TYPE.encode("ascii")),
                 (b"cache-control", b"no-store"),
                 (b"x-request-id", request_id.encode("ascii")),
-                *((name.lower().encode("ascii"), value.encode("ascii")) for name, value in problems.headers_of(error)),
+                *problems.raw_headers_of(error),
                 *self._headers,
             ]
             await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
@@ -206,21 +211,10 @@ class LiveEndpoint:
 def _close_code(connection: Connection) -> int | None:
     """Return the close code for a socket whose login has ended, or cannot be checked here; None while it holds."""
     try:
-        return None if connection.viewer.is_logged_in(time.time()) else LOGGED_OUT
+        if connection.viewer.check_login is not None:
+            connection.viewer.check_login(time.time())
+    except NotLoggedIn:
+        return LOGGED_OUT
     except Unavailable:
         return RESTARTING  # another process may know
-
-
-def _log_handshake(scope: Scope, status: int, request_id: str, began: float) -> None:
-    """Write the log line and the metrics of a handshake; `vote.server.middleware` does this for HTTP."""
-    seconds = time.perf_counter() - began
-    REQUESTS.labels(route_of(scope["path"]), "GET", str(status)).inc()
-    REQUEST_SECONDS.labels(route_of(scope["path"])).observe(seconds)
-    logger.info(
-        "request",
-        request_id=request_id,
-        method="GET",
-        path=scope["path"][:LOGGED_PATH_MAX_CHARS],
-        status=status,
-        ms=round(seconds * 1000, 2),
-    )
+    return None

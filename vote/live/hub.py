@@ -1,7 +1,8 @@
-"""Publish/subscribe: who watches which competition, and what to send each watcher next. No socket, no clock, no database.
+"""Publish/subscribe: which competitions are watched, and the next message for each watcher. No socket, clock or
+database.
 
-A watcher gets growing versions only, none of them twice. However slowly it reads, one message waits for it: the newest.
-Each watcher asks for one kind of message; versions grow within a kind.
+A watcher gets growing versions only, none twice. However slowly it reads, only one message waits for it: the newest.
+Each watcher subscribes to one kind of message; versions grow within a kind.
 """
 
 from typing import Generic, TypeVar
@@ -12,7 +13,7 @@ NOTHING = -1  # below every version
 
 
 class Watcher:
-    """One reader of one kind of message about one competition. Only the hub changes it."""
+    """A reader of a kind of message about a competition. Only the hub changes it."""
 
     __slots__ = ("competition", "given", "kind", "unsent")
 
@@ -31,11 +32,11 @@ class Hub(Generic[W]):
 
     def __init__(self) -> None:
         self._rooms: dict[tuple[int, Kind], set[W]] = {}
-        # The version offered to everybody in a room: a new vote costs nothing in rooms that show no figures.
+        # The version offered to everyone in a room: a new vote costs nothing in rooms that show no figures.
         self._published: dict[tuple[int, Kind], int] = {}
 
     def join(self, watcher: W, present: SnapshotMessage) -> None:
-        """Let it watch from now on, beginning with the present message of its kind."""
+        """Register a watcher, and offer it the present message of its kind."""
         key = (watcher.competition, watcher.kind)
         self._rooms.setdefault(key, set()).add(watcher)
         if self._published.get(key) != present.version:
@@ -51,7 +52,7 @@ class Hub(Generic[W]):
             self._published.pop((watcher.competition, watcher.kind), None)
 
     def watched(self) -> list[int]:
-        """Return the competitions that somebody watches."""
+        """Return the competitions that have watchers."""
         return list(dict.fromkeys(competition for competition, _ in self._rooms))
 
     def watchers(self, competition: int) -> list[W]:
@@ -59,10 +60,7 @@ class Hub(Generic[W]):
         return [watcher for kind in KINDS for watcher in self._rooms.get((competition, kind), ())]
 
     def publish(self, message: SnapshotMessage) -> list[W]:
-        """Offer the message to every watcher of its kind that has not been given it or a newer one.
-
-        Returns those for whom nothing waited before: wake them. The others are busy, and will take it when they are done.
-        """
+        """Offer the message to every watcher of its kind that does not have it or a newer one."""
         key = (message.competition, message.kind)
         room = self._rooms.get(key, ())
         if not room or self._published.get(key) == message.version:
@@ -71,7 +69,7 @@ class Hub(Generic[W]):
         return [watcher for watcher in room if _offer(watcher, message)]
 
     def take(self, watcher: W) -> SnapshotMessage | None:
-        """Return what to send to it now; None when it has been given everything."""
+        """Return the message to send to it now; None if it has everything."""
         message, watcher.unsent = watcher.unsent, None
         if message is not None:
             watcher.given = message.version

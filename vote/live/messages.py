@@ -1,4 +1,4 @@
-"""The messages that watchers are sent over a WebSocket: each kind, what is in it, and its bytes on the wire."""
+"""The WebSocket messages for watchers: their kinds, content, and bytes on the wire."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True, slots=True)
 class SnapshotMessage:
-    """One message as text and as `frame`, the bytes on the wire (RFC 6455), which all watchers share."""
+    """A message as text and as `frame`, its bytes on the wire (RFC 6455), shared by all watchers."""
 
     competition: int
     version: int
@@ -32,7 +32,9 @@ class SnapshotMessage:
 
 @dataclass(frozen=True, slots=True)
 class CompetitionView:
-    """A competition as it is shown: its rules, never older than its figures, and one message of each kind, ready to send."""
+    """A competition as watchers see it: its rules, never older than its figures, and one message of each kind, ready to
+    send.
+    """
 
     competition: Competition
     figures: SnapshotMessage
@@ -45,7 +47,7 @@ class CompetitionView:
 
 
 def view_of(tally: Tally, rules: Competition) -> CompetitionView:
-    """Return what watchers are sent of a competition with this tally."""
+    """Return the watchers' view of a competition with this tally."""
     # The state is the tally's: visibility is judged by the state in which the votes were counted.
     competition = replace(rules, state=tally.state)
     number, snapshot, known = tally.competition, tally.snapshot(), page_state(competition)

@@ -1,7 +1,7 @@
-"""Speaks WebSocket to watchers: uvicorn's own protocol, without its patience for clients that do not read.
+"""Speaks WebSocket to watchers: uvicorn's own protocol, with limits on clients that do not read.
 
 uvicorn answers each ping at once, whether or not the answers are read, waits for a stuck reader before it drops a
-connection, and takes any number of frames. Strangers could make each of these cost memory and time without end (`ws` in
+connection, and accepts any number of frames. Each of these would let strangers use unlimited memory and time (`ws` in
 `vote.ops.gunicorn_conf` selects this class).
 """
 
@@ -22,12 +22,12 @@ REFUSED = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r
 
 
 class WatcherProtocol(WebSocketsSansIOProtocol):
-    """One connection. `writable` is uvicorn's event: not set while the client leaves too much unread."""
+    """A WebSocket connection. `writable` is uvicorn's event: not set while the client leaves too much unread."""
 
     _second, _frames_in_second = 0, 0
 
     def handle_connect(self, event: Request) -> None:
-        """Begin, and offer the app `write_frame` for frames that it has made itself."""
+        """Begin, and offer the app `write_frame` for prepared frames."""
         super().handle_connect(event)
         if not self.close_sent:
             self.scope["extensions"][FRAMES] = {"write": self.write_frame}
@@ -46,7 +46,7 @@ class WatcherProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
 
     def write_frame(self, frame: bytes) -> bool:
-        """Write one whole text frame. Returns False when that would wait, or when nobody is connected."""
+        """Write a whole text frame. Returns False if that would block, or if nobody is connected."""
         if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
             return False
         self.transport.write(frame)

@@ -1,7 +1,7 @@
-"""Limits how many sockets of one process one account, or one network of people who are not logged in, may hold open.
+"""Limits how many sockets an account, or a network of people who are not logged in, may hold open in one process.
 
-Somebody who holds many would take the places of others. A hall of watchers shares an address, so a network may have half of
-all.
+A client with many sockets would take the places of others. A hall of watchers shares an address, so a network may have
+half of all.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ class SocketQuota:
 
     def acquire(self, account: int | None, scope: Scope) -> str:
         """Count one more socket. Returns the key to release it under. Raises TooManyRequests."""
-        key = network_of(client_of(scope, ())) if account is None else f"user:{account}"
+        key = network_of(client_of(scope)) if account is None else f"user:{account}"
         if self._taken[key] >= (self._per_network if account is None else self._per_account):
             raise TooManyRequests(COME_BACK_S, ENOUGH)
         self._taken[key] += 1

@@ -1,8 +1,8 @@
-"""Reads the watched competitions and publishes what changed, at most four times a second.
+"""Reads the watched competitions and publishes changes, at most four times a second.
 
-The rate does not depend on how many votes are cast or how many people watch; nothing is read when nobody does. People who
-open a socket wait for the same reading, so that a thousand who come back at once cost one more query, not a thousand. While
-the database is away nothing is published and nothing is lost: the next reading that succeeds is up to date.
+The rate does not depend on the number of votes or watchers, and nothing is read while nobody watches. People who open a
+socket share the next read, so a thousand who come back at once cost one query, not a thousand. While the database is
+down nothing is published and nothing is lost: the next successful read is up to date.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from vote.db import competitions, tallies
-from vote.db.pool import Database, Tx
+from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
@@ -29,15 +29,8 @@ REWOUND_S = 5.0  # older for so long: the database was taken back in time (a res
 logger = structlog.get_logger()
 
 
-Reading = tuple[dict[int, Tally], dict[int, Competition]]
-
-
 class TallyPoller:
-    """Polls what is watched. Belongs to one event loop.
-
-    `watched` returns the competitions to follow. `on_change` is called in the loop with each view that changed, or with why
-    there is none any more: the competition is `gone`, or the database was `rewound` to older figures.
-    """
+    """Polls the watched competitions. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -57,8 +50,7 @@ class TallyPoller:
 
     def start(self) -> None:
         """Begin to read."""
-        self._task = asyncio.get_running_loop().create_task(self._follow(), name="live feed")
-        self._task.add_done_callback(self._ended)
+        self._task = asyncio.create_task(self._follow(), name="live feed")
 
     async def stop(self) -> None:
         """End; callers that still wait for a view get DatabaseUnavailable."""
@@ -69,7 +61,7 @@ class TallyPoller:
         _refuse(self._take_requested())
 
     def wake(self) -> None:
-        """Start reading: somebody has begun to watch."""
+        """Start reading, because someone has begun to watch."""
         self._wanted.set()
 
     def known(self, competition: int) -> CompetitionView | None:
@@ -101,7 +93,11 @@ class TallyPoller:
                 self._wanted.clear()
                 await self._wanted.wait()
             began = time.monotonic()
-            await self._read_once()
+            try:
+                await self._read_once()
+            except Exception:  # whatever it is: if this task ended, watchers would wait forever
+                logger.exception("live results failed")
+                await asyncio.sleep(RESTART_S)
             await asyncio.sleep(max(REST_S, INTERVAL_S - (time.monotonic() - began)))
 
     async def _read_once(self) -> None:
@@ -121,15 +117,12 @@ class TallyPoller:
         for competition in self._views.keys() - ids:
             del self._views[competition]
 
-    def _read(self, ids: list[int]) -> Reading:
-        with self._db.read() as tx:
-            return self._look(tx, ids)
-
-    def _look(self, tx: Tx, ids: list[int]) -> Reading:
+    def _read(self, ids: list[int]) -> tuple[dict[int, Tally], dict[int, Competition]]:
         """Return tallies, then the rules of those that changed. Read in this order, rules are never older than the tally."""
-        read = tallies.read(tx, ids)
-        changed = [tally.competition for tally in read.values() if self._is_new(tally)]
-        return read, {rules.id: rules for rules in competitions.find_many(tx, changed)} if changed else {}
+        with self._db.read() as tx:
+            read = tallies.read(tx, ids)
+            changed = [tally.competition for tally in read.values() if self._is_new(tally)]
+            return read, {rules.id: rules for rules in competitions.find_many(tx, changed)} if changed else {}
 
     def _is_new(self, tally: Tally) -> bool:
         known = self._views.get(tally.competition)
@@ -163,18 +156,6 @@ class TallyPoller:
         if not self._is_away:  # one line per outage, not four a second
             logger.warning("live results paused", reason=str(error.__cause__ or error).strip())
         self._is_away = True
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        """Restart the loop after an unexpected error, so that watchers do not wait for ever."""
-        if task.cancelled() or self._task is not task:
-            return
-        logger.error("live results failed", exc_info=task.exception())
-        _refuse(self._take_requested())
-        asyncio.get_running_loop().call_later(RESTART_S, self._start_again)
-
-    def _start_again(self) -> None:
-        if self._task is not None:
-            self.start()
 
 
 def _refuse(requested: "dict[int, asyncio.Future[CompetitionView | None]]") -> None:

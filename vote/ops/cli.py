@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from vote import logs
 from vote.errors import InvalidInput, VoteError
 
 # Commands are imported on use: `vote web` needs no Alembic and starts in half the time without it.
@@ -22,7 +23,9 @@ COMMANDS = {
     "replay": "vote.ops.commands.restore",
     "verify": "vote.ops.commands.verify",
     "load": "vote.ops.commands.load",
+    "secrets": "vote.ops.commands.secrets",
     "log": "vote.ops.commands.log",
+    "trace": "vote.ops.commands.trace",
 }
 
 
@@ -47,6 +50,8 @@ class Commands(click.Group):
 @click.version_option(package_name="vote-app")
 def cli() -> None:
     """Online voting that an organiser can trust on the night it matters."""
+    # Standard output is the command's answer, which a program may read. A part that serves then configures its own log.
+    logs.configure_command()
 
 
 def main() -> None:

@@ -4,7 +4,6 @@
 find the running stack.
 """
 
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import dotenv
 
+from vote import config
+from vote.config import Settings
 from vote.ops.embedded.disk import write_private
 
 NOTES = "environment"
@@ -22,15 +23,19 @@ EARLIER_LOGINS = tuple(f"{name}_PREVIOUS{kind}" for name in LOGINS for kind in (
 DATABASES = ("DATABASE_URL_WEB", "DATABASE_URL_WORKER", "DATABASE_URL_REPORTS", "DATABASE_URL_BACKUP")
 
 
-def read() -> dict[str, str]:
-    """Return `.env` of the working directory, overridden by the environment; empty values count as unset."""
-    return _without_empty(dotenv.dotenv_values(".env")) | _without_empty(os.environ)
-
-
 def read_with_notes() -> dict[str, str]:
-    """Return the same, with what `vote up` noted in VOTE_HOME as defaults: for commands that work on an installation."""
-    environ = read()
-    return _without_empty(dotenv.dotenv_values(home_path(environ) / NOTES, interpolate=False)) | environ
+    """Return `.env` and the environment, with what `vote up` noted in VOTE_HOME as defaults: for commands that work on an
+    installation.
+    """
+    environ = config.read_environ()
+    noted = dotenv.dotenv_values(home_path(environ) / NOTES, interpolate=False)
+    return {name: value for name, value in noted.items() if value} | environ
+
+
+def settings_of_reader() -> Settings:
+    """Return the settings for a command that only reads. It needs none of the web's secrets: missing ones are made up."""
+    environ = read_with_notes()
+    return config.load(environ | {name: secrets.token_urlsafe(32) for name in missing_logins(environ)})
 
 
 def home_path(environ: Mapping[str, str]) -> Path:
@@ -44,6 +49,18 @@ def note(home: Path, made: Mapping[str, str]) -> None:
     write_private(home / NOTES, "".join(f"{name}='{value}'\n" for name, value in noted.items()))
 
 
+def is_set(name: str, environ: Mapping[str, str]) -> bool:
+    """Return whether a secret is set, itself or as a file."""
+    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
+
+
+def missing_logins(environ: Mapping[str, str]) -> list[str]:
+    """Return the keys of sessions and tokens that nothing supplies. None with a secret manager, which has its own."""
+    if environ.get("SECRETS_FROM", "env") != "env":
+        return []
+    return [name for name in LOGINS if not is_set(name, environ)]
+
+
 def of_part(environ: Mapping[str, str], databases: Iterable[str], *, signs: bool = False) -> dict[str, str]:
     """Return `environ` with what this part needs, and no other secrets (least privilege).
 
@@ -51,10 +68,11 @@ def of_part(environ: Mapping[str, str], databases: Iterable[str], *, signs: bool
     backups if it makes them; the mail server's login if it sends; and the keys of sessions and tokens if it is the web.
     Settings require these two everywhere, so other parts get random ones.
     """
-    own = [name for name in databases if environ.get(name)]
+    own = [name for name in databases if is_set(name, environ)]
     others = {name for name in DATABASES if name not in own}
     if len(own) == len(list(databases)):
         others.add("DATABASE_URL")
+    others |= {f"{name}_FILE" for name in others}
     # Emptied, not left out: the part also reads `.env`, which its environment overrides.
     emptied = {name: "" for name in SIGNING if name in environ and not signs}
     if "DATABASE_URL_BACKUP" not in databases:
@@ -70,7 +88,3 @@ def of_part(environ: Mapping[str, str], databases: Iterable[str], *, signs: bool
 def _without_login(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _without_empty(values: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value}

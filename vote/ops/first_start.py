@@ -18,9 +18,23 @@ BY = "vote up"
 
 
 def missing_secrets(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets that the environment lacks; created on first use and kept in the home."""
+    """Return the secrets that the environment lacks; created on first use and kept in the home. None with a secret manager,
+    which has its own.
+    """
+    if environ.get("SECRETS_FROM", "env") != "env":
+        return {}
     missing = [name for name in (*SECRETS, SIGNING_KEY) if name not in environ and f"{name}_FILE" not in environ]
-    return {name: kept_secret(home.secrets / name) for name in missing}
+    return {name: kept_secret(home.secrets / name) for name in missing} | _previous_keys(home, environ)
+
+
+def _previous_keys(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the keys that `vote secrets rotate` left in the home for signatures that are still accepted."""
+    files = {name: home.secrets / name for name in (f"{key}_PREVIOUS" for key in SECRETS)}
+    return {
+        name: file.read_text("ascii").strip()
+        for name, file in files.items()
+        if file.exists() and file.stat().st_size and name not in environ and f"{name}_FILE" not in environ
+    }
 
 
 def public_key(settings: Settings) -> dict[str, str]:

@@ -6,8 +6,10 @@ The names here are gunicorn's. Address and number of processes come from the set
 import gc
 import importlib
 import signal
+import sys
 from typing import Any, ClassVar
 
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from prometheus_client import multiprocess
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
@@ -16,6 +18,7 @@ from vote import logs
 from vote.config import load as load_settings
 from vote.input_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
 from vote.ops.process import die_with_parent
+from vote.server.draining import DrainingServer
 from vote.server.http_protocol import FrontDoorProtocol
 
 DRAIN_S = 8  # requests under way may finish; a vote takes milliseconds
@@ -27,7 +30,7 @@ class JsonLogger(Logger):  # type: ignore[misc]  # the package carries no types
     """gunicorn's logger without its own handlers, so that its lines are JSON like all others, from the first one on."""
 
     def setup(self, cfg: Any) -> None:
-        """Called when gunicorn starts, and by each of its processes."""
+        """Configure the process; gunicorn calls this at its start and in each worker."""
         super().setup(cfg)
         logs.configure("web")
 
@@ -61,6 +64,15 @@ class FrontDoorWorker(UvicornWorker):  # type: ignore[misc]  # the package carri
         gc.set_threshold(GC_OBJECTS)
         super().init_process()
 
+    async def _serve(self) -> None:
+        """Serve as the base class does, with a server that stops without failing a request."""
+        self.config.app = self.wsgi
+        server = DrainingServer(config=self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
 
 worker_class = FrontDoorWorker
 logger_class = JsonLogger
@@ -71,8 +83,12 @@ keepalive = 75  # longer than nginx keeps its connections to us
 
 
 def on_starting(_server: object) -> None:
-    """Import the app before forking: each process has it in memory and takes votes half a second sooner."""
+    """Import the app before forking: each process has it in memory and takes votes half a second sooner.
+
+    Read the settings too: a process that replaces another one inherits them, and needs no secret manager.
+    """
     importlib.import_module("vote.asgi")
+    load_settings()
 
 
 def child_exit(_server: object, worker: Any) -> None:

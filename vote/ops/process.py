@@ -29,11 +29,7 @@ def no_waiting() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSpec:
-    """How to run one part of the stack.
-
-    `stop_signal` asks it to finish; after `grace_s` it is killed. `orphan_signal` is what the kernel sends it if we die.
-    `prepare` runs before every start, `is_ready` tells when the start is complete. Without `log` it shares our output.
-    """
+    """The specification of a process: how to run a part of the stack."""
 
     name: str
     command: Sequence[str]
@@ -58,7 +54,7 @@ def die_with_parent(parent: int, orphan_signal: signal.Signals) -> None:
 
 
 class Process:
-    """A part that can be started repeatedly, with at most one life at a time."""
+    """A part that can be started repeatedly, with at most one run at a time."""
 
     def __init__(self, part: ProcessSpec) -> None:
         self.part = part
@@ -67,7 +63,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Return the process id of the current life."""
+        """Return the process id of the current run."""
         if self._child is None:
             raise RuntimeError(f"{self.part.name} was not started")
         return self._child.pid
@@ -78,7 +74,7 @@ class Process:
         return time.monotonic() - self._started
 
     def start(self) -> None:
-        """Start it. Raises OSError when the program cannot be run."""
+        """Start the process. Raises OSError if the program cannot be run."""
         part, parent = self.part, os.getpid()
         part.prepare()
         with _output(part.log) as output:
@@ -98,7 +94,7 @@ class Process:
         self._started = time.monotonic()
 
     def is_alive(self) -> bool:
-        """Return whether it runs. When the leader has ended, kill the rest of its group."""
+        """Return whether it runs. If the leader has ended, kill the rest of its group."""
         if self._child is None or self._child.returncode is not None:
             return False
         # Check without reaping: until then, the ids of process and group cannot be reused.
@@ -111,11 +107,11 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """Return the exit status of the last life, negative for a signal; None while it runs."""
+        """Return the exit status of the last run, negative for a signal; None while it runs."""
         return self._child.returncode if self._child else None
 
     def run_to_end(self) -> int:
-        """Start it, wait, and return its exit status; it is killed on an interruption."""
+        """Start the process, wait, and return its exit status; an interruption kills it."""
         self.start()
         try:
             while self.is_alive():
@@ -135,7 +131,7 @@ class Process:
             os.killpg(self.pid, number)
 
     def stop(self) -> None:
-        """Ask it to finish and wait; kill it after the grace period. Nothing of its group is left."""
+        """Ask the process to finish and wait; kill it after the grace period. Nothing of its group is left."""
         self.send(self.part.stop_signal)
         deadline = time.monotonic() + self.part.grace_s
         while self.is_alive() and time.monotonic() < deadline:

@@ -6,13 +6,13 @@ HEALTHY_S = 10.0
 
 
 class RestartBackoff:
-    """Restart at once, then after 0.2 s, doubling to 5 s; a life of 10 s resets it."""
+    """A restart policy: at once, then after 0.2 s, doubling to 5 s; a run of 10 s resets it."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
 
     def delay_s(self, alive_s: float) -> float:
-        """Return the seconds to wait after a life of `alive_s` seconds."""
+        """Return the seconds to wait after a run of `alive_s` seconds."""
         delay_s = 0.0 if alive_s >= HEALTHY_S else self._next_s
         self._next_s = min(max(delay_s * 2, FIRST_S), LONGEST_S)
         return delay_s

@@ -5,8 +5,8 @@ back. The caller sets the maximum number of fields. ValueError means that a body
 """
 
 import json
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -14,12 +14,13 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from vote import input_limits as limits
 from vote.errors import InvalidInput, TooLarge
-from vote.server.unique_fields import once
 
 FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
+NO_FILES = "Files are not accepted here."
 NO_TEXT = "This is not valid UTF-8. Send text encoded as UTF-8."
 
 Pairs = Sequence[tuple[str, str]]
+Value = TypeVar("Value")
 
 
 def is_json(kind: str) -> bool:
@@ -41,19 +42,22 @@ def urlencoded(body: bytes, most: int) -> Pairs:
 
 
 def multipart(body: bytes, boundary: bytes, most: int) -> Pairs:
-    """Return the fields of a multipart body in order, without files. Raises as `urlencoded` does, and ValueError."""
+    """Return the fields of a multipart body in order. Raises as `urlencoded`, InvalidInput for a file, or ValueError."""
     if not boundary:
         raise ValueError("no boundary")
     decoder = MultipartDecoder(boundary, max_form_memory_size=len(body), max_parts=most)
     decoder.receive_data(body)
     decoder.receive_data(None)
     pairs: list[tuple[str, str]] = []
-    name, parts = None, list[bytes]()
+    name, parts = "", list[bytes]()
     try:
         while not isinstance(event := decoder.next_event(), Epilogue | NeedData):
-            if isinstance(event, Field | File):
-                name, parts = event.name if isinstance(event, Field) else None, []
-            elif isinstance(event, Data) and name is not None:
+            if isinstance(event, File):
+                raise InvalidInput({named(event.name or "") or "body": NO_FILES}, NO_FILES)
+            if isinstance(event, Field):
+                # The decoder finds no name where the quotes do not end. Nobody offered such a field, and it says so.
+                name, parts = event.name or "", []
+            elif isinstance(event, Data):
                 parts.append(event.data)
                 if not event.more_data:
                     pairs.append((_text(name.encode("utf-8", "surrogatepass")), _text(b"".join(parts), name)))
@@ -79,6 +83,18 @@ def json_object(body: bytes, most: int) -> dict[str, Any]:
         for name, value in given.items():
             _check_text(name, value)
     return given
+
+
+def once(pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+    """Return the fields by name. Raises ValueError when a name is repeated: two readers of one body could each take a
+    different value (HTTP parameter pollution, ASVS 5.0 15.3.7).
+    """
+    fields: dict[str, Value] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError("a field is sent twice")
+        fields[name] = value
+    return fields
 
 
 def is_text(address: bytes) -> bool:

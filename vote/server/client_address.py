@@ -52,29 +52,34 @@ def network_of(address: Address | None) -> str:
     return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
 
 
-def client_of(scope: Mapping[str, Any], trusted: Sequence[Network]) -> Address | None:
-    """Return the client's address of an ASGI connection."""
+def client_of(scope: Mapping[str, Any], trusted: Sequence[Network] = ()) -> Address | None:
+    """Return the client's address of an ASGI connection, behind `trusted` proxies."""
     peer = scope.get("client")
     forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return address_of(peer[0] if peer else None, forwarded, trusted)
 
 
-def apply_trusted_proxies(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> None:
-    """Set the scope's `client` to the client behind our own proxies, and remove the forwarding headers it was read from."""
+def apply_trusted_proxies(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> bool:
+    """Set the scope's `client` to the client behind our own proxies, and remove the forwarding headers it was read from.
+
+    Returns whether the peer is such a proxy.
+    """
     if not trusted:
-        return
+        return False
     peer = scope.get("client")
     here = parse(peer[0]) if peer else None
-    if here is None or is_within(here, trusted):
-        scope["client"] = (str(client_of(scope, trusted) or ""), 0)
-        scope["headers"] = [header for header in scope["headers"] if header[0].decode("latin-1") not in FORWARDING]
+    if here is not None and not is_within(here, trusted):
+        return False
+    scope["client"] = (str(client_of(scope, trusted) or ""), 0)
+    scope["headers"] = [header for header in scope["headers"] if header[0].decode("latin-1") not in FORWARDING]
+    return True
 
 
 def is_in_networks(address: Address | None, networks: Iterable[Network], headers: Iterable[str]) -> bool:
     """Return whether a client may use what is restricted to these networks. `headers` are the names of all headers it sent.
 
     A forwarding header that is still there was not written by TRUSTED_PROXIES but by a client, who gains nothing, or by an
-    unknown proxy. Then the address is the proxy's, and its client could be anybody.
+    unknown proxy. Then the address is the proxy's, and its client could be anyone.
     """
     return is_within(address, networks) and not any(name.lower() in FORWARDING for name in headers)
 

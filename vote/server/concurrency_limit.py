@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from vote.errors import Unavailable
+
+FULL = "The service is busy. Try again in a few seconds."
 
 
 class ConcurrencyLimit:
@@ -15,7 +17,9 @@ class ConcurrencyLimit:
     event loop.
     """
 
-    def __init__(self, places: int, *, wait_s: float, refusal: type[Unavailable] | None = None) -> None:
+    def __init__(
+        self, places: int, *, wait_s: float, refusal: Callable[[], Unavailable] = lambda: Unavailable(FULL)
+    ) -> None:
         self._free = places
         self._wait_s = wait_s
         self._refusal = refusal
@@ -23,7 +27,7 @@ class ConcurrencyLimit:
 
     @asynccontextmanager
     async def slot(self, whose: str = "") -> AsyncIterator[None]:
-        """Hold a slot. Raises Unavailable, or the error that `refusal` names, when none was free within `wait_s` seconds."""
+        """Hold a slot. Raises what `refusal` makes when none was free within `wait_s` seconds."""
         await self._acquire(whose)
         try:
             yield
@@ -43,7 +47,7 @@ class ConcurrencyLimit:
             self._give_up(whose, turn)
             if not isinstance(error, TimeoutError):
                 raise
-            raise self._full() from None
+            raise self._refusal() from None
 
     def _give_up(self, whose: str, turn: asyncio.Future[None]) -> None:
         if turn.done() and not turn.cancelled():
@@ -66,8 +70,3 @@ class ConcurrencyLimit:
                 turn.set_result(None)
                 return
         self._free += 1
-
-    def _full(self) -> Unavailable:
-        if self._refusal is not None:
-            return self._refusal()
-        return Unavailable("The service is busy. Try again in a few seconds.")

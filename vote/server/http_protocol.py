@@ -1,7 +1,7 @@
-"""How the server speaks HTTP to clients: no endless patience with who is slow. What it reads is in `request_framing.py`.
+"""Limits how long clients may take to send a request or to read an answer. `request_framing.py` limits what they send.
 
-uvicorn waits for ever for the rest of a head or a body and for an answer to be read. A few thousand such connections, which
-cost their owner nothing, would be all that a process can hold (Slowloris).
+uvicorn waits forever for the rest of a head or a body, and for an answer to be read. A few thousand such connections
+cost their owner nothing and would use up a process (Slowloris).
 """
 
 from asyncio import Transport
@@ -15,70 +15,80 @@ TOO_SLOW = b"The request did not arrive in time.\n"
 
 
 class FrontDoorProtocol(FramingProtocol):
-    """One connection. A client has `timeout_s` for the head of a request, as much for the body, as much to read an answer.
+    """An HTTP connection with deadlines. A client has `timeout_s` for a request's head, for its body, and to read an
+    answer.
 
-    Deadlines are looked at by one timer per connection that is set again when it fires, so a request costs none.
+    Each connection has one timer that is set again when it fires, so requests set none.
     """
 
     timeout_s = 15.0  # CLIENT_TIMEOUT_S, set before the first connection
 
     @classmethod
     def with_timeout(cls, seconds: float) -> type[Self]:
-        """The protocol with this patience: uvicorn makes one from the class for each connection."""
+        """Return a subclass with this timeout; uvicorn instantiates it for each connection."""
         return type(cls.__name__, (cls,), {"timeout_s": seconds})
 
-    _sending_since: float | None = None  # when we began to wait for the rest of a head or a body; None: for nothing
-    _unread_since: float | None = None  # when the client stopped reading; None: it reads
-    _idle_since: float | None = None  # when the last answer was given; None: a request has begun
-    _is_leaving = False  # was told to close, and looked at once since
+    _sending_since: float | None = None  # start of waiting for the rest of a head or a body; None: not waiting
+    _unread_since: float | None = None  # when the client stopped reading; None: it is reading
+    _idle_since: float | None = None  # end of the last answer; None: a request has begun
+    _is_leaving = False  # closing, and checked once since
+    _closes_after_answer = False
     _timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Who says nothing at all is waited for no longer than who says half of it."""
+        """Start the deadline: a client that sends nothing gets no longer than one that sends half a head."""
         super().connection_made(transport)
         self._sending_since = self.loop.time()
         self._timer = self.loop.call_later(self.timeout_s, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is there to wait for."""
+        """Cancel the timer."""
         self._forget()
         super().connection_lost(exc)
 
+    def close_after_answer(self) -> None:
+        """Let the answer that is due, or the next one, be the connection's last."""
+        self._closes_after_answer = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
     def on_headers_complete(self) -> None:
-        """The head is there; the body has its own time. Raises ValueError, to the parser, when the head is refused."""
+        """Restart the deadline for the body. Raises ValueError, to the parser, when the head is refused."""
         super().on_headers_complete()
+        if self._closes_after_answer and self.cycle is not None:
+            self.cycle.keep_alive = False  # the answer says so too
         self._sending_since = self.loop.time()
 
     def on_message_complete(self) -> None:
-        """All is there; what comes next is another head."""
+        """Stop the deadline: the request is complete."""
         self._sending_since = None
         super().on_message_complete()
         if self._is_in_head and self.cycle is not None and self.cycle.response_complete:
-            self._idle_since = self.loop.time()  # it was answered before its body was here
+            self._idle_since = self.loop.time()  # answered before its body had arrived
 
     def on_response_complete(self) -> None:
-        """Go on with what was sent ahead, or be idle: uvicorn would set and cancel a timer of its own for each request."""
+        """Continue with pipelined requests, or go idle, without uvicorn's own timer for each request."""
         super().on_response_complete()
         if not self._ahead and self._is_in_head:
             self._idle_since = self.loop.time()
 
     def handle_websocket_upgrade(self) -> None:
-        """From here on it is a watcher (`vote/live/protocol.py`)."""
+        """Hand the connection over to the WebSocket protocol (`vote/live/protocol.py`)."""
         self._forget()
         super().handle_websocket_upgrade()
 
     def pause_writing(self) -> None:
-        """The client leaves much unread."""
+        """Start the deadline for reading: the client leaves too much unread."""
         self._unread_since = self.loop.time()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """It has read."""
+        """Stop the deadline for reading."""
         self._unread_since = None
         super().resume_writing()
 
     def _feed(self, part: bytes) -> bool:
-        """Something came; whether it completes a head or a body is said by the parser's calls."""
+        """Feed the parser, whose callbacks report complete heads and bodies. Starts the deadline if none runs."""
         self._idle_since = None
         if self._sending_since is None:
             self._sending_since = self.loop.time()
@@ -109,7 +119,7 @@ class FrontDoorProtocol(FramingProtocol):
         self._timer = self.loop.call_later(seconds, self._look)
 
     def _leave(self) -> None:
-        """A closing connection waits for what is unread to be read: for a patience or two, not for ever."""
+        """Abort a closing connection whose client does not read, after one or two timeouts."""
         if self._is_leaving:
             CUT_OFF.labels("answer").inc()
             self.transport.abort()

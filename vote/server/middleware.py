@@ -1,50 +1,54 @@
-"""What goes around every HTTP answer, whoever gives it: request id, security headers, one log line, metrics, and the
-500 for what nobody expected.
+"""Wraps every HTTP answer, from the front door or from Flask: request id, security headers, log line, metrics, and the
+500 for unexpected errors.
 
-The request id is made here, never taken from outside. It is also the id of a ballot, so that a request line, a journal
-row and a batch line can be joined. The line never holds a query, a body, a token, a name or a choice.
+The id of a request leads to its ballot's (`request_id.py`), so request line, journal row and batch line can be joined. The
+line never holds a query, a body, a token, a name or a choice.
 """
 
-import json
-import secrets
 import time
 
 import structlog
 
+from vote import logs
 from vote.config import Settings
-from vote.server import client_address, problems
+from vote.server import client_address, request_id
 from vote.server.access_log import AccessLog
 from vote.server.body_parsers import is_text
-from vote.server.raw_response import App, Message, Receive, Scope, Send, send_response
-from vote.server.security_headers import security_headers, static_headers
+from vote.server.problems import send_problem
+from vote.server.raw_response import App, Message, Receive, Scope, Send
+from vote.server.request_id import REQUEST_ID
+from vote.server.security_headers import security_headers
 
-REQUEST_ID = "request_id"
 LINE = "line"  # fields that an endpoint adds to the request's log line
-STARTED_AT = "began"  # when the request was taken up, by time.perf_counter
+STARTED_AT = "began"  # start of the request, by time.perf_counter
+NO_TEXT = "This address is not valid UTF-8. Encode it as UTF-8."
+FAILED = "Something went wrong. If you were voting, press again: it cannot count twice."
 
 logger = structlog.get_logger()
 
 
 class RequestMiddleware:
-    """Wraps an ASGI app; passes everything but HTTP through."""
+    """ASGI middleware for HTTP and WebSocket; passes everything else through."""
 
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
-        self._headers, self._static_headers = security_headers(settings), static_headers(settings)
+        self._headers = security_headers(settings)
+        self._static_headers = security_headers(settings, of_file=True)
         self._proxies = settings.trusted_proxies
         self._log = AccessLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: answer it, then tell of it. What is inside sees as `client` who is behind our own proxies."""
-        if scope["type"] != "lifespan":
-            client_address.apply_trusted_proxies(scope, self._proxies)
+        """Answer a request, then log it. The app sees as `client` the client behind our own proxies."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        scope[STARTED_AT], scope[LINE] = time.perf_counter(), {}
+        is_from_proxy = client_address.apply_trusted_proxies(scope, self._proxies)
+        own_id = request_id.identify(scope, is_from_proxy=is_from_proxy)
+        logs.bind_request_id(own_id)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = ensure_request_id(scope)
-        # WSGI cannot tell `X_Request_Id` from `X-Request-Id`: names with an underscore go, as nginx drops them too.
-        own = [header for header in scope["headers"] if header[0] != b"x-request-id" and b"_" not in header[0]]
-        scope["headers"] = [*own, (b"x-request-id", request_id.encode("ascii"))]
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -52,7 +56,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 common = self._static_headers if scope["path"].startswith("/static/") else self._headers
-                extra = [*common, (b"x-request-id", request_id.encode("ascii"))]
+                extra = [*common, (request_id.HEADER, own_id.encode("ascii"))]
                 message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
 
@@ -60,16 +64,16 @@ class RequestMiddleware:
             if _is_text(scope):
                 await self._app(scope, receive, send_with_headers)
             else:
-                await _refuse_address(send_with_headers, request_id)
-        except Exception:  # the last place where an error can be told; it must not end the process
-            logger.exception("failed", request_id=request_id)
+                await send_problem(send_with_headers, 400, NO_TEXT, request_id=own_id)
+        except Exception:  # the last place to report an error, which must not end the process
+            logger.exception("failed")
             if status == 0:
-                await _answer_500(send_with_headers, request_id)
+                await send_problem(send_with_headers, 500, FAILED, request_id=own_id)
         finally:
             self.tell(scope, status)
 
     def tell(self, scope: Scope, status: int) -> None:
-        """Tell of a request that is answered."""
+        """Log a request that was answered."""
         self._log.tell(
             request_id=scope[REQUEST_ID],
             method=scope["method"],
@@ -82,22 +86,3 @@ class RequestMiddleware:
 
 def _is_text(scope: Scope) -> bool:
     return is_text(scope.get("raw_path") or b"") and is_text(scope.get("query_string", b""))
-
-
-async def _refuse_address(send: Send, request_id: str) -> None:
-    body = json.dumps(problems.problem(400, "This address is no text. Write it in UTF-8.", request_id=request_id))
-    await send_response(send, 400, body.encode("ascii"), content_type=problems.CONTENT_TYPE)
-
-
-def ensure_request_id(scope: Scope) -> str:
-    """Return the request's id; made here once, and the time with it."""
-    if REQUEST_ID not in scope:
-        scope[REQUEST_ID], scope[LINE], scope[STARTED_AT] = secrets.token_hex(16), {}, time.perf_counter()
-    request_id: str = scope[REQUEST_ID]
-    return request_id
-
-
-async def _answer_500(send: Send, request_id: str) -> None:
-    detail = "Something went wrong. If you were voting, press again: it cannot count twice."
-    body = json.dumps(problems.problem(500, detail, request_id=request_id)).encode("utf-8")
-    await send_response(send, 500, body, content_type=problems.CONTENT_TYPE)

@@ -1,6 +1,5 @@
 """Health checks of the front door: liveness, readiness to acknowledge votes, and metrics."""
 
-import os
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, mult
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from vote import config
 from vote.ballotlog.shard import Shard
 from vote.db import backups, clock, durability_settings, shard_positions
 from vote.db.shard_positions import Position
@@ -21,14 +21,16 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Readiness(NamedTuple):
-    """Why a vote cannot be acknowledged now (empty: it can), and problems that an admin should fix."""
+    """The readiness of this process: reasons why it cannot acknowledge a vote (empty: it can), and warnings for an
+    admin.
+    """
 
     reasons: list[str]
     warnings: list[str]
 
 
 def readiness(services: Services) -> Readiness:
-    """Check ballot log and database. PostgreSQL may be away, but while it answers it must be durable."""
+    """Check ballot log and database. PostgreSQL may be down, but while it answers its settings must be durable."""
     log_reasons, shards = _ask_log(services)
     report = Readiness(log_reasons, [])
     report.reasons.extend(_login_problems(services))
@@ -51,7 +53,7 @@ def readiness(services: Services) -> Readiness:
 
 
 def _ask_log(services: Services) -> tuple[list[str], list[Shard]]:
-    """Return why the log takes no ballots, and its shards; no shards when it does not answer or is not ours."""
+    """Return why the log takes no ballots, and its shards; no shards if it does not answer or is not ours."""
     ours = services.installation.id
     if ours is None:
         return ["the installation's id has not been read from PostgreSQL yet"], []
@@ -106,12 +108,10 @@ def metrics_text(services: Services) -> bytes:
     """Return every metric in Prometheus' text format: the sums of all web processes, and the state of log and journal."""
     registry = CollectorRegistry()
     registry.register(_LogAndJournal(services))
-    current = generate_latest(registry)
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        summed = CollectorRegistry()
-        multiprocess.MultiProcessCollector(summed)  # type: ignore[no-untyped-call]
-        return current + generate_latest(summed)
-    return current + generate_latest(REGISTRY)
+    if config.metrics_folder() is None:
+        return generate_latest(registry) + generate_latest(REGISTRY)
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
 
 
 class _LogAndJournal(Collector):

@@ -1,9 +1,11 @@
 """The table from error class to HTTP status, and the body of errors for API clients (RFC 9457)."""
 
+import json
 from typing import Any
 
 from vote import errors
 from vote.errors import VoteError
+from vote.server.raw_response import Headers, Send, send_response
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -73,6 +75,11 @@ def headers_of(error: VoteError) -> list[tuple[str, str]]:
     return []
 
 
+def raw_headers_of(error: VoteError) -> Headers:
+    """Return the same as ASGI wants them."""
+    return [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers_of(error)]
+
+
 def problem(status: int, detail: str, *, request_id: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
     """Return the body of an error for API clients. `errors` holds a sentence per invalid field, if there are any."""
     body: dict[str, Any] = {
@@ -90,3 +97,17 @@ def problem(status: int, detail: str, *, request_id: str, fields: dict[str, str]
 def problem_of(error: VoteError, *, request_id: str) -> dict[str, Any]:
     """Return the body for one of our errors."""
     return problem(status_of(error), error.detail, request_id=request_id, fields=getattr(error, "fields", None))
+
+
+async def send_error(send: Send, error: VoteError, *, request_id: str) -> None:
+    """Send one of our errors to an API client."""
+    body = json.dumps(problem_of(error, request_id=request_id)).encode("ascii")
+    await send_response(send, status_of(error), body, content_type=CONTENT_TYPE, headers=raw_headers_of(error))
+
+
+async def send_problem(
+    send: Send, status: int, detail: str, *, request_id: str, headers: Headers | None = None
+) -> None:
+    """Send an error that is none of ours to an API client."""
+    body = json.dumps(problem(status, detail, request_id=request_id)).encode("ascii")
+    await send_response(send, status, body, content_type=CONTENT_TYPE, headers=headers)

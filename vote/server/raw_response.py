@@ -1,4 +1,4 @@
-"""A whole HTTP answer, given in one go: as ASGI messages, or as the bytes of its head where the server takes those."""
+"""A complete HTTP answer, sent as ASGI messages."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class RawResponse(NamedTuple):
-    """Status, type and body; nobody keeps it. Headers are made by us alone: nothing a client sent is in them."""
+    """A complete answer that may not be cached. Its headers contain nothing that a client sent."""
 
     status: int
     content_type: bytes
@@ -20,11 +20,11 @@ class RawResponse(NamedTuple):
     headers: Headers
 
     def plus(self, headers: Headers) -> "RawResponse":
-        """The same with more headers."""
+        """Return a copy with more headers."""
         return self._replace(headers=[*self.headers, *headers]) if headers else self
 
     async def send(self, send: Send) -> None:
-        """Send it as ASGI wants it."""
+        """Send the answer over ASGI."""
         await send_response(
             send, self.status, self.body, content_type=self.content_type.decode("ascii"), headers=self.headers
         )
@@ -39,7 +39,7 @@ async def send_response(
     headers: Headers | None = None,
     cache_control: bytes = b"no-store",
 ) -> None:
-    """A whole answer in one go; nobody keeps it unless it says so."""
+    """Send a complete answer. By default it may not be cached."""
     start = [
         (b"content-type", content_type.encode("ascii")),
         (b"content-length", b"%d" % len(body)),

@@ -13,22 +13,12 @@ CSP = (
 HSTS_SECONDS = 2 * 365 * 24 * 3600
 
 
-def security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """Return the headers in ASGI form. HSTS takes effect only over TLS; browsers ignore it elsewhere."""
-    return _encoded(_headers(settings))
+def security_headers(settings: Settings, *, of_file: bool = False) -> list[tuple[bytes, bytes]]:
+    """Return the headers in ASGI form. HSTS takes effect only over TLS; browsers ignore it elsewhere.
 
-
-def static_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """Return the headers of static files. With STATIC_URL, pages load a copy of these files from another origin and verify
-    their integrity, for which the files must be readable cross-origin. They hold no secrets.
+    With STATIC_URL, pages load a copy of the static files from another origin and verify their integrity, for which the
+    files must be readable cross-origin. They hold no secrets.
     """
-    headers = _headers(settings)
-    if settings.static_url:
-        headers |= {"cross-origin-resource-policy": "cross-origin", "access-control-allow-origin": "*"}
-    return _encoded(headers)
-
-
-def _headers(settings: Settings) -> dict[str, str]:
     cdn = settings.static_url
     headers = {
         "content-security-policy": CSP.format(files=cdn or "'self'", pictures=f"'self' {cdn}".strip()),
@@ -41,8 +31,6 @@ def _headers(settings: Settings) -> dict[str, str]:
     }
     if settings.vote_env == "production" or (settings.public_url or "").startswith("https://"):
         headers["strict-transport-security"] = f"max-age={HSTS_SECONDS}; includeSubDomains"
-    return headers
-
-
-def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    if of_file and cdn:
+        headers |= {"cross-origin-resource-policy": "cross-origin", "access-control-allow-origin": "*"}
     return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]

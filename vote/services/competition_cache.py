@@ -1,6 +1,6 @@
 """Read competitions and final tallies in their public form, from the cache or from PostgreSQL.
 
-The cache holds only what is the same for everybody: no drafts, archived competitions, figures that are not final, receipt
+The cache holds only what is the same for everyone: no drafts, archived competitions, figures that are not final, receipt
 keys or personal data. `domain/policy.py` decides on each request who may see what; figures that are not final are read from
 PostgreSQL together with the rules.
 """
@@ -44,6 +44,9 @@ class Final(NamedTuple):
 
 
 _COMPETITION, _LISTING, _FINAL = TypeAdapter(Competition), TypeAdapter(Listing), TypeAdapter(Final)
+# Parsed once per text; the results are immutable.
+_read_competition = lru_cache(maxsize=64)(_COMPETITION.validate_json)
+_read_listing = lru_cache(maxsize=1)(_LISTING.validate_json)
 
 
 class CompetitionCache:
@@ -77,10 +80,10 @@ class CompetitionCache:
     def _build_competition(self, competition_id: int) -> str | None:
         competition = self._find(competition_id)
         is_public = competition is not None and competition.state in PUBLIC_STATES
-        return _text(_COMPETITION.dump_json(_public(competition))) if competition and is_public else None
+        return _COMPETITION.dump_json(_public(competition)).decode() if competition and is_public else None
 
     def _build_listing(self) -> str:
-        return _text(_LISTING.dump_json(self._list(None)))
+        return _LISTING.dump_json(self._list(None)).decode()
 
     def _list(self, after: int | None) -> Listing:
         with self._db.read() as tx:
@@ -95,7 +98,7 @@ class CompetitionCache:
             tally = tallies.read(tx, [competition_id]).get(competition_id)
             if competition is None or tally is None or not competition.state == tally.state == "closed":
                 return None
-            return _text(_FINAL.dump_json(Final(tally, gaps.summary_of(tx, competition))))
+            return _FINAL.dump_json(Final(tally, gaps.summary_of(tx, competition))).decode()
 
 
 class CacheInvalidator:
@@ -126,18 +129,3 @@ def _name_of(competition_id: int) -> str:
 
 def _public(competition: Competition) -> Competition:
     return replace(competition, receipt_key=NO_KEY)
-
-
-def _text(written: bytes) -> str:
-    return written.decode("utf-8")
-
-
-# Parsed once per text; the results are immutable.
-@lru_cache(maxsize=64)
-def _read_competition(text: str) -> Competition:
-    return _COMPETITION.validate_json(text)
-
-
-@lru_cache(maxsize=1)
-def _read_listing(text: str) -> Listing:
-    return _LISTING.validate_json(text)

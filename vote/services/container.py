@@ -13,6 +13,7 @@ from vote.db.replica import Replica
 from vote.domain.installation import Installation
 from vote.identity.email_confirmation import EmailConfirmation
 from vote.identity.revocations import RevocationList
+from vote.secret_watch import SecretWatch
 from vote.services.cache import Cache
 from vote.services.competition_cache import CacheInvalidator, CompetitionCache
 from vote.services.installation_loader import InstallationLoader
@@ -40,6 +41,7 @@ class Services:
     competition_cache: CompetitionCache
     rate_limits: RateLimits
     rate_limiter: RateLimiter
+    secret_watch: SecretWatch
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Services":
@@ -62,7 +64,7 @@ class Services:
             installation_loader=InstallationLoader(db, installation),
             log=log,
             heartbeats=heartbeats,
-            # A login that waits for a hash holds a page thread: keep half of them for everybody else.
+            # A login that waits for a hash holds a page thread: keep half of them for everyone else.
             hasher=PasswordHasher(settings.vote_hash_threads, places=settings.vote_page_threads // 2),
             login_throttle=LoginThrottle(db, settings),
             email_confirmation=EmailConfirmation(db, log),
@@ -75,19 +77,22 @@ class Services:
             competition_cache=CompetitionCache(cache, db),
             rate_limits=RateLimits.from_settings(settings),
             rate_limiter=RateLimiter(settings.cache_url, installation, processes=settings.web_concurrency),
+            secret_watch=SecretWatch(settings),
         )
 
     def start(self) -> None:
-        """Load the installation's id, and start to follow revocations and the replica's lag."""
+        """Load the installation's id, and start to follow revocations, the replica's lag and changed secrets."""
         self.installation_loader.start()
         self.revocations.start()
         self.replica.start()
+        self.secret_watch.start()
 
     def close(self) -> None:
         """Stop the threads and close all connections."""
         self.installation_loader.stop()
         self.revocations.stop()
         self.replica.close()
+        self.secret_watch.close()
         self.hasher.close()
         self.rate_limiter.close()
         self.cache.close()

@@ -1,25 +1,27 @@
-"""Spares nearly everybody a question: who asks once in a long while is far from any limit.
+"""Spares most API requests a call to Redis: a subject that sends one request in a long while is far from any limit.
 
-The first request of a subject in this process is let through and only remembered; the second one counts both, and from
-then on each counts itself. So for each process beside the first, a subject may get through one request more than a limit
-says, in a span; none more where every process has seen it twice. Pure: `now` is an argument.
+A process lets a subject's first request through and only remembers it; the second counts both, and each later one
+counts itself. So per span a subject may get one request above the limit for each process beyond the first, and none
+where every process has seen it twice. Pure: `now` is an argument.
 """
 
 import threading
 
 
 class DeferredCounter:
-    """What one process remembers. A span is as long as a used-up limit takes to fill again. Safe between threads."""
+    """A counter that defers the first request per span. A span is the time in which a used-up limit refills.
+    Thread-safe.
+    """
 
     def __init__(self, span_s: float) -> None:
         self._span_s = span_s
         self._lock = threading.Lock()
         self._ends = 0.0
         self._now: dict[str, int] = {}  # subject -> requests let through and not counted yet
-        self._before: dict[str, int] = {}  # the same of the span before; what is older is forgotten
+        self._before: dict[str, int] = {}  # the previous span's counts; older ones are dropped
 
     def cost(self, subject: str, now: float) -> int:
-        """How many to count for this request: none for the first, two for the second (with the first), then one each."""
+        """Return the cost of this request: 0 for the first, 2 for the second (with the first), then 1 each."""
         with self._lock:
             if now >= self._ends:
                 self._turn(now)

@@ -1,7 +1,7 @@
-"""Counts against limits, for all processes together in the cache's Redis; while that is away, in each process alone.
+"""Counts against limits: for all processes together in the cache's Redis; while that is down, in each process alone.
 
-A Redis that is stopped or frozen costs a request one short timeout at most, and then one request in a while. Counting alone,
-each process allows its share, so that together they never allow more than twice a limit: once before, once after.
+A stopped or frozen Redis costs a request at most one short timeout, and then only one request in a while. When counting
+alone, each process allows its share, so together they never allow more than twice a limit: once before and once after.
 """
 
 import threading
@@ -37,16 +37,18 @@ def key_of(installation: str | None, limit: RateLimit, subject: str) -> str:
 
 
 def refuse(limit: RateLimit, wait_us: float) -> TooManyRequests:
-    """Return the error for somebody who has to wait, and count it."""
+    """Return the error for someone who has to wait, and count it."""
     LIMITED.labels(limit.name).inc()
     return TooManyRequests(wait_us / MICROSECONDS)
 
 
 class RateLimiter:
-    """For code that waits. Safe in threads."""
+    """A rate limiter shared by all processes, for blocking code. Thread-safe."""
 
     def __init__(self, url: str, installation: Installation, *, processes: int) -> None:
-        """`processes` is how many count alone when Redis is away, or the installation not known."""
+        """Create a limiter. `processes`: how many processes count alone while Redis is down or the installation
+        unknown.
+        """
         self._installation = installation
         self._script = redis_client.connect(url, timeout_s=TIMEOUT_S).register_script(script())
         self._processes = processes
@@ -55,25 +57,25 @@ class RateLimiter:
         self._firsts: dict[str, DeferredCounter] = {}
 
     def acquire(self, limit: RateLimit, subject: str, number: int = 1) -> None:
-        """Count one, or more. Raises TooManyRequests, and counts nothing, when there is no room."""
+        """Count one request, or more. Raises TooManyRequests, and counts nothing, at the limit."""
         wait_us = self._consume(limit, subject, number)
         if wait_us > 0:
             logger.warning("limited", limit=limit.name)
             raise refuse(limit, wait_us)
 
     def acquire_after_first(self, limit: RateLimit, subject: str) -> None:
-        """The same, but the first one in a while asks nobody and is counted with the second one (`deferred_counter.py`)."""
+        """Count one request, but defer the first in a while and count it with the second (`deferred_counter.py`)."""
         firsts = self._firsts.get(limit.name) or self._firsts.setdefault(limit.name, DeferredCounter(limit.span_s))
         number = firsts.cost(subject, time.monotonic())
         if number:
             self.acquire(limit, subject, number)
 
     def refund(self, limit: RateLimit, subject: str) -> None:
-        """Take one out again: it was no failure."""
+        """Take one request back: it was not a failure."""
         self._consume(limit, subject, -1)
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         self._script.registered_client.close()
 
     def _consume(self, limit: RateLimit, subject: str, cost: int) -> float:
@@ -88,7 +90,7 @@ class RateLimiter:
 
 
 class LocalRateLimiter:
-    """Token buckets of one process, by its own clock: the same rule as `rate_limiter.lua`. Safe in threads."""
+    """Token buckets of one process, by its own clock, with the rule of `rate_limiter.lua`. Thread-safe."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -96,13 +98,13 @@ class LocalRateLimiter:
         self._lock = threading.Lock()
 
     def acquire(self, limit: RateLimit, subject: str) -> None:
-        """Count one. Raises TooManyRequests, and counts nothing, when there is no room."""
+        """Count one request. Raises TooManyRequests, and counts nothing, at the limit."""
         wait_us = self.consume(limit, subject)
         if wait_us > 0:
             raise refuse(limit, wait_us)
 
     def consume(self, limit: RateLimit, key: str, cost: int = 1) -> float:
-        """Count `cost`, and return 0; the microseconds to wait, and count nothing, when there is no room."""
+        """Count `cost` and return 0; at the limit, count nothing and return the microseconds to wait."""
         now = self._clock() * MICROSECONDS
         with self._lock:
             empty = max(now, self._empty_at.pop(key, now)) + limit.interval_us * cost

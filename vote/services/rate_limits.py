@@ -28,7 +28,7 @@ class RateLimit(NamedTuple):
 
 
 class RateLimits(NamedTuple):
-    """All rate limits on accounts and networks."""
+    """The rate limits on accounts and networks."""
 
     votes: RateLimit  # per account
     api: RateLimit  # per account, or per network without a login

@@ -31,11 +31,7 @@ def measure(
     """
     pending, lag_s, still_s = 0, 0.0, 0.0
     for shard in shards:
-        position = (
-            positions[shard.number].position
-            if shard.number in positions and positions[shard.number].epoch == shard.epoch
-            else 0
-        )
+        position = recorded_position(shard, positions)
         if shard.last <= position:
             continue
         pending += shard.last - position
@@ -44,6 +40,12 @@ def measure(
             lag_s = max(lag_s, age_s)
             still_s = max(still_s, min(age_s, moved_s.get(shard.number, age_s)))
     return RecordingLag(pending, lag_s, still_s)
+
+
+def recorded_position(shard: Shard, positions: Mapping[int, Position]) -> int:
+    """Return up to where the shard's present epoch is recorded. A position of another epoch means nothing in it (R5)."""
+    known = positions.get(shard.number)
+    return known.position if known is not None and known.epoch == shard.epoch else 0
 
 
 def _oldest_s(log: BallotLog, shard: Shard, position: int) -> float | None:

@@ -1,1 +1,1 @@
-"""Flask: where people read and administer. One module per subject; casting and live results are the front door's."""
+"""The Flask app: pages, administration and API. The front door handles voting and live results."""

@@ -1,17 +1,17 @@
-"""Who may ask for what: every route says it itself, and the app does not start when one says nothing.
+"""Access rules: every route declares its own, and the app does not start if one has none.
 
     @pages.get("/")
     @access.rule(PUBLIC)
     def competitions() -> str: ...
 
-Whether somebody may act on one certain competition is not said here, but in `domain/policy.py`.
+`domain/policy.py` decides who may act on a particular competition.
 """
 
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
 
-from flask import Flask
+from flask import Flask, current_app
 
 from vote.domain import policy
 from vote.domain.person import Person
@@ -21,11 +21,11 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class AccessRule(Enum):
-    """What somebody must be to get past the door of a route."""
+    """The requirement for calling a route."""
 
-    UNASKED = "anybody; a token or session is not even looked at, so that a dead one is no obstacle"
-    PUBLIC = "anybody; a token that is not valid is refused all the same"
-    LOGGED_IN = "somebody with an account"
+    UNASKED = "anyone; token and session are not checked, so an invalid one does not matter"
+    PUBLIC = "anyone; an invalid token is refused"
+    LOGGED_IN = "anyone with an account"
     ORGANISER = "an organiser or an admin"
     ADMIN = "an admin"
 
@@ -36,7 +36,7 @@ _ATTRIBUTE = "access_rule"
 
 
 def rule(wanted: AccessRule) -> Callable[[View], View]:
-    """Declare the rule of a view. It stands under the route's decorator."""
+    """Declare the rule of a view. Put it below the route's decorator."""
 
     def declare(view: View) -> View:
         setattr(view, _ATTRIBUTE, wanted)
@@ -46,7 +46,7 @@ def rule(wanted: AccessRule) -> Callable[[View], View]:
 
 
 def table_of(app: Flask) -> dict[str, AccessRule]:
-    """Endpoint → rule, for all routes of the app. Raises RuntimeError naming the routes that have none."""
+    """Return endpoint → rule for all routes of the app. Raises RuntimeError naming routes without a rule."""
     table = {endpoint: getattr(view, _ATTRIBUTE, None) for endpoint, view in app.view_functions.items()}
     forgotten = sorted(endpoint for endpoint, wanted in table.items() if wanted is None)
     if forgotten:
@@ -54,8 +54,14 @@ def table_of(app: Flask) -> dict[str, AccessRule]:
     return {endpoint: wanted for endpoint, wanted in table.items() if wanted is not None}
 
 
+def is_for_anyone(endpoint: str | None) -> bool:
+    """Return whether the rule of an endpoint of the present app lets everyone call it."""
+    view = current_app.view_functions.get(endpoint or "")
+    return getattr(view, _ATTRIBUTE, UNASKED) in (UNASKED, PUBLIC)
+
+
 def check(wanted: AccessRule, person: Person | None) -> None:
-    """Raises NotLoggedIn or NotAllowed unless this person may pass."""
+    """Raise NotLoggedIn or NotAllowed unless this person may call the route."""
     if wanted in (UNASKED, PUBLIC):
         return
     if person is None:

@@ -1,14 +1,14 @@
-"""Static files as they are served: minified, compressed, under names that hold their hash. Made when a process starts.
+"""Builds static files at start: minified, compressed, and named by their hash.
 
-The hash is over the bytes that are served, so every process and replica of one version gives the same names, and a
-script's own name changes with those it imports. The sources in `static/` stay as people wrote them.
+The hash covers the served bytes, so every process and replica of a version uses the same names, and a script's name
+changes with its imports. The sources in `static/` stay readable.
 """
 
 import gzip
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256, sha384
 from pathlib import Path
@@ -17,9 +17,9 @@ import brotli  # type: ignore[import-untyped]
 import rcssmin  # type: ignore[import-untyped]
 import rjsmin  # type: ignore[import-untyped]
 from flask import Flask
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from vote.server.content_encoding import Coding
+from vote.web.compression import Coding
 
 FOLDER = Path(__file__).parent / "static"
 PREFIX = "/static/"
@@ -38,7 +38,7 @@ HASHED = re.compile(rf"\.[0-9a-f]{{{HASH_CHARS}}}(?=\.\w+$)")
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file. `compressed` holds the codings in which it is smaller."""
+    """A static file. `compressed` holds the encodings in which it is smaller."""
 
     path: str
     content_type: str
@@ -47,37 +47,30 @@ class Asset:
 
     @property
     def integrity(self) -> str:
-        """What a browser compares it with when it comes from somebody else (Subresource Integrity)."""
+        """Return the hash for Subresource Integrity, by which browsers check a file from a CDN."""
         return "sha384-" + b64encode(sha384(self.body).digest()).decode("ascii")
 
 
-@dataclass(slots=True)
-class Assets:
-    """All files, by the name of their source."""
-
-    _made: dict[str, Asset] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> Asset:
-        """The file made of this source: `js/vote.js`. Raises KeyError."""
-        return self._made[name] if name in self._made else self._make(name)
+class Assets(dict[str, Asset]):
+    """All static files, by the name of their source (`js/vote.js`). Each is built on first use."""
 
     def find(self, path: str) -> tuple[Asset, bool] | None:
-        """The file for a path, and whether it is exactly the one that is named.
+        """Return the file for a path, and whether the path names its current version.
 
-        Another version's name leads to the present file: while a new version is rolled out, a page of one replica asks
-        another for its stylesheet.
+        Another version's name finds the current file: during a rolling update a page from one replica asks another for
+        its stylesheet.
         """
-        found = self._made.get(HASHED.sub("", path.removeprefix(PREFIX)))
+        found = self.get(HASHED.sub("", path.removeprefix(PREFIX)))
         return None if found is None else (found, found.path == path)
 
-    def _make(self, name: str) -> Asset:
+    def __missing__(self, name: str) -> Asset:
         source = FOLDER / name
         if not source.is_file():
             raise KeyError(name)
         body = self._minified(source)
         digest = sha256(body).hexdigest()[:HASH_CHARS]
         stem, suffix = name.removesuffix(source.suffix), source.suffix
-        self._made[name] = made = Asset(
+        self[name] = made = Asset(
             f"{PREFIX}{stem}.{digest}{suffix}", TYPES[suffix], body, _compressed(body) if suffix in TEXT else {}
         )
         return made
@@ -100,7 +93,7 @@ def _compressed(body: bytes) -> dict[Coding, bytes]:
 
 @cache
 def assets() -> Assets:
-    """The files of this process; making them takes a tenth of a second, once."""
+    """Return the files of this process. The first call builds them, in a tenth of a second."""
     made = Assets()
     for source in sorted(FOLDER.rglob("*.*")):
         made[source.relative_to(FOLDER).as_posix()]
@@ -108,20 +101,16 @@ def assets() -> Assets:
 
 
 def register(app: Flask, static_url: str) -> None:
-    """Give templates `asset(name)`, the address of a file, `own_asset` for what only our own origin may serve, and
-    `checked(name)`, the attributes by which a browser refuses a file that somebody has changed on the way.
+    """Give templates `asset(name)` (a file's address), `own_asset` (for files that only our own origin may serve) and
+    `checked(name)` (the attributes by which a browser refuses a file that was changed on the way).
     """
     files = assets()
-
-    def asset(name: str) -> str:
-        return static_url + files[name].path
-
-    def own_asset(name: str) -> str:
-        return files[name].path
 
     def checked(name: str) -> Markup:
         if not static_url:
             return Markup()
-        return Markup(' crossorigin="anonymous" integrity="{}"').format(escape(files[name].integrity))
+        return Markup(' crossorigin="anonymous" integrity="{}"').format(files[name].integrity)
 
-    app.jinja_env.globals.update(asset=asset, own_asset=own_asset, checked=checked)
+    app.jinja_env.globals.update(
+        asset=lambda name: static_url + files[name].path, own_asset=lambda name: files[name].path, checked=checked
+    )

@@ -1,10 +1,9 @@
-"""How errors are told: a page to browsers, problem+json (RFC 9457) to others. The statuses are in `server/problems.py`.
+"""Renders errors: a page for browsers, problem+json (RFC 9457) for others. `server/problems.py` has the statuses.
 
-Every error of the tree, every HTTP error of the framework and everything unexpected passes here. What was unexpected is
-logged with its stack trace, and told as nothing but an id to quote.
+All our errors, all HTTP errors of the framework and all unexpected ones come here. An unexpected error is logged with
+its stack trace and reported as an id to quote.
 """
 
-import traceback
 from urllib.parse import urlsplit
 
 import structlog
@@ -15,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote import errors
 from vote.errors import VoteError
 from vote.server import problems
-from vote.web import idempotency, request_context
+from vote.web import access, idempotency, request_context
 from vote.web.safe_redirect import local_path
 
 logger = structlog.get_logger()
@@ -35,14 +34,14 @@ STATUS_PAGE_TEMPLATE = "error.html"
 
 
 def register(app: Flask) -> None:
-    """Answer every error of this app from here."""
+    """Register the handlers for every error of this app."""
     app.register_error_handler(VoteError, answer_vote_error)
     app.register_error_handler(HTTPException, answer_http_error)
     app.register_error_handler(Exception, answer_unexpected)
 
 
 def answer_vote_error(error: VoteError) -> AnyResponse:
-    """An error of the tree: its status, its sentence, its fields."""
+    """Answer one of our errors with its status, sentence and fields."""
     if isinstance(error, errors.NotLoggedIn) and request_context.wants_page():
         return to_login()
     if isinstance(error, errors.AlreadyAnswered) and (again := idempotency.answer_again()) is not None:
@@ -50,42 +49,65 @@ def answer_vote_error(error: VoteError) -> AnyResponse:
     status = problems.status_of(error)
     if status == 500:
         return answer_unexpected(error)
+    if status == 403:
+        _log_refusal(error)
     is_about_the_account = type(error) is errors.NotAllowed
-    response = _answer(
-        status, error.detail, fields=getattr(error, "fields", None), is_about_the_account=is_about_the_account
-    )
+    fields = getattr(error, "fields", None)
+    response = _answer(status, error.detail, fields=fields, is_about_the_account=is_about_the_account)
     response.headers.extend(problems.headers_of(error))
     return response
 
 
 def answer_http_error(error: HTTPException) -> Response:
-    """An error of the framework, or one raised by `abort` with a sentence of our own."""
+    """Answer an error of the framework, or one raised by `abort` with a sentence of ours."""
     status = error.code or 500
     own = error.description if error.description != type(error).description else None
     response = _answer(status, own or SENTENCES.get(status, "This request cannot be answered."))
-    response.headers.extend((name, value) for name, value in error.get_headers() if name not in ("Content-Type",))
+    response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
     return response
 
 
 def answer_unexpected(error: Exception) -> Response:
-    """What nobody foresaw. The trace is text without local variables: those may hold a password."""
+    """Log and answer an unexpected error."""
     logger.error(
         "unexpected",
         request_id=request_context.request_id(),
         endpoint=request.endpoint,
         method=request.method,
-        error=type(error).__name__,
-        trace="".join(traceback.format_exception(error)),
+        exc_info=error,
     )
     return _answer(500, UNEXPECTED)
 
 
-def to_login() -> Response:
-    """Send a person to log in, and back here afterwards."""
+def _log_refusal(error: VoteError) -> None:
+    """Log that a right is missing (ASVS 16.3.2), unless somebody only looks at what is public and not shown yet."""
+    if request.method in request_context.UNSAFE_METHODS or not access.is_for_anyone(request.endpoint):
+        who = request_context.known_identity()
+        logger.warning(
+            "access refused",
+            why=type(error).__name__,
+            reason=error.detail,
+            endpoint=request.endpoint,
+            user_id=None if who is None else who.user_id,
+        )
+
+
+def form_again(template: str, error: VoteError, *, with_message: bool = False, **values: object) -> AnyResponse:
+    """Return a form's page with its errors, beside the fields where possible; raise the error for an API client.
+    `with_message`: show it as a message too.
+    """
+    if not request_context.wants_page():
+        raise error
+    fields = getattr(error, "fields", {})
+    message = error.detail if with_message or not fields else None
+    page = render_template(template, errors=fields, message=message, **values)
+    return Response(page, problems.status_of(error), problems.headers_of(error))
+
+
+def to_login() -> AnyResponse:
+    """Redirect to the login page, and back here afterwards."""
     came_from = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else _referring_path()
-    response = redirect(url_for("accounts.login_page", next=local_path(came_from)), 303)
-    assert isinstance(response, Response)
-    return response
+    return redirect(url_for("accounts.login_page", next=local_path(came_from)), 303)
 
 
 def render_error_page(
@@ -98,9 +120,9 @@ def render_error_page(
     safe: str | None,
     cookie: str,
 ) -> bytes:
-    """The error page for a browser whose request the front door answered itself. Call it from any thread.
+    """Return the error page for a browser whose request the front door answers itself. Call it from any thread.
 
-    `cookie` is the request's Cookie header: the page names who is logged in. `safe` says whether a vote is stored.
+    `cookie` is the request's Cookie header: the page shows who is logged in. `safe` says whether a vote is stored.
     """
     back = local_path(back)  # `//other.example` is a path too, and a link to another site
     with app.test_request_context(back or "/", headers={"Cookie": cookie, "X-Request-ID": request_id}):
@@ -134,7 +156,7 @@ def _page(status: int, detail: str, *, back: str | None, safe: str | None, is_ab
 
 
 def _back() -> str | None:
-    """Where somebody came from, when that was a page of ours."""
+    """Return the page that the user came from, if it is one of ours."""
     path = _referring_path()
     return None if path == request.path else path
 

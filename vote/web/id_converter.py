@@ -1,4 +1,4 @@
-"""Ids in addresses: `<id:competition_id>` matches 1 … MAX_ID in plain digits; everything else is 404, never an error."""
+"""Converts ids in URLs: `<id:competition_id>` matches 1 … MAX_ID in plain digits; anything else is 404, not an error."""
 
 from werkzeug.routing import BaseConverter
 
@@ -6,10 +6,10 @@ from vote.domain.ids import MAX_ID
 
 
 def pattern_up_to(most: int) -> str:
-    """A regular expression of the decimal numbers 1 … `most`, without leading zeros.
+    """Return a regular expression for the decimal numbers 1 … `most`, without leading zeros.
 
-    The pattern itself has to say it: where only `to_python` refuses, Werkzeug has already noted that the address exists for
-    other methods, and answers 405 instead of 404.
+    The pattern itself has to refuse: if only `to_python` does, Werkzeug has already noted that the URL exists for other
+    methods, and answers 405 instead of 404.
     """
     digits = str(most)
     shorter = [f"[1-9][0-9]{{0,{len(digits) - 2}}}"] if len(digits) > 1 else []
@@ -23,7 +23,7 @@ def pattern_up_to(most: int) -> str:
 
 
 class IdConverter(BaseConverter):
-    """The converter, known to routes as `id`."""
+    """The URL converter named `id`."""
 
     regex = f"(?:{pattern_up_to(MAX_ID)})"
 

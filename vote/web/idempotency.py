@@ -1,8 +1,8 @@
-"""The second press of a form, and the press after a lost answer, get the answer of the first.
+"""Gives a double submit, or a submit after a lost answer, the answer of the first.
 
-The gate looks up each form's key, once CSRF is checked; a view claims it with `claim(…)` and hands the claim to its verb.
-An answer that is no success is given only when the key is still nobody's, for the first press may have made the change
-meanwhile. Where it logged somebody in, the second is given the same session, in the same browser only.
+The request guard looks up each form's key after the CSRF check; a view claims it with `claim(…)` and passes the claim
+to its action. A refusal is sent only if the key is still unclaimed, because the first press may have made the change
+meanwhile. If the first press logged someone in, the second gets the same session, in the same browser only.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,9 @@ _ATTRIBUTE = "answers_again_with"
 
 
 def answers_again(answer: Callable[[], AnyResponse]) -> Callable[[View], View]:
-    """Declare what the second press of a form gets whose first led nowhere: a page, made of the same form."""
+    """Declare the answer to the second press of a form whose first press redirected nowhere: a page rendered from the
+    same form.
+    """
 
     def declare(view: View) -> View:
         setattr(view, _ATTRIBUTE, answer)
@@ -41,15 +43,15 @@ def answers_again(answer: Callable[[], AnyResponse]) -> Callable[[View], View]:
 
 
 def register(app: Flask) -> None:
-    """Look once more before each answer, and give templates `idempotency_key()`."""
+    """Check the key once more before each answer, and give templates `idempotency_key()`."""
     app.after_request(_look_once_more)
     app.jinja_env.globals["idempotency_key"] = request_context.idempotency_key_for_form
 
 
 def check(sid: str, *, may_change: bool) -> None:
-    """Read the key of the form that was sent by the session `sid`. Raises AlreadyAnswered.
+    """Read the key of a form submitted in the session `sid`. Raises AlreadyAnswered.
 
-    A key of another browser's is ForgedForm; so is, without `may_change`, a form that is no second press.
+    Another browser's key raises ForgedForm; so does, without `may_change`, a form that is not a second press.
     """
     given = _given()
     if given is not None:
@@ -60,7 +62,7 @@ def check(sid: str, *, may_change: bool) -> None:
 
 
 def check_left() -> None:
-    """Raises AlreadyAnswered for the second press of a form whose first has logged out: no cookie is left to be sent."""
+    """Raise AlreadyAnswered for the second press of a form whose first press logged out, so that no cookie is left."""
     given = _given()
     if request.endpoint in LOG_OUT and given is not None:
         _look_up(given)
@@ -79,20 +81,29 @@ def _look_up(given: str) -> None:
 
 
 def claim(leads_to: str, *, about: int | None = None) -> Claim:
-    """The claim of this press, for the verb that makes the change. `about` is `{id}` in `leads_to`, where it is known."""
-    made = g.claim = Claim(g.get("key_hash"), leads_to, datetime.fromtimestamp(request_context.began(), UTC), about)
+    """Return the claim of this press, for the action that makes the change. `about` replaces `{id}` in `leads_to`,
+    where it is known.
+    """
+    key_hash = g.get("key_hash")
+    began = request_context.began() if key_hash else 0.0  # without a key nothing is stored
+    made = g.claim = Claim(key_hash, leads_to, datetime.fromtimestamp(began, UTC), about)
     return made
 
 
+def done(claimed: Claim, status: int = 204) -> AnyResponse:
+    """Redirect a browser to the target of its press; tell an API client that it is done, or with 202 will be."""
+    return redirect(claimed.address, 303) if request_context.wants_page() else Response(status=status)
+
+
 def names_given(claimed: Claim) -> tuple[str | None, str | None]:
-    """The sid and the device's token that this press gives; None for a press without a key."""
+    """Return the sid and device token that this press assigns; None for a press without a key."""
     if claimed.key_hash is None:
         return None, None
     return _name("session", claimed.key_hash, claimed.began), _name("device", claimed.key_hash, claimed.began)
 
 
 def answer_again() -> AnyResponse | None:
-    """The answer of the first press; None when it is known no more."""
+    """Return the answer of the first press; None if it is no longer known."""
     answer: StoredAnswer | None = g.get("answer") or _find(g.key_hash)
     if answer is None:
         return None
@@ -102,7 +113,7 @@ def answer_again() -> AnyResponse | None:
         return cast(AnyResponse, in_place())
     leads_to = answer.led_to
     if request.endpoint in LOG_IN:
-        leads_to = local_path(request.form.get("next")) or leads_to  # not kept: it may name a choice
+        leads_to = local_path(request.form.get("next")) or leads_to  # not stored: it may contain a choice
     response = redirect(leads_to, 303)
     if request.endpoint in LOG_OUT:
         request_context.log_out()
@@ -112,7 +123,7 @@ def answer_again() -> AnyResponse | None:
 
 
 def _find(key_hash: bytes) -> StoredAnswer | None:
-    """The answer under a key. A log-in that has been ended since is no answer any more: the form counts as a new one."""
+    """Return the answer under a key. A login that has ended since is not an answer: the form counts as new."""
     services = request_context.services()
     answer = stored.find(services.db, key_hash)
     if answer is not None and request.endpoint in LOG_IN and _has_ended(answer, answer.began):
@@ -122,7 +133,7 @@ def _find(key_hash: bytes) -> StoredAnswer | None:
 
 
 def _log_in(answer: StoredAnswer, response: AnyResponse) -> None:
-    """The session that the first press began, unless it is here already, was ended, or another person's is."""
+    """Restore the session that the first press began, unless it is active here, has ended, or is another person's."""
     sid, services = _name("session", g.key_hash, answer.began), request_context.services()
     is_first = request.endpoint in LOG_IN
     who = request_context.identity()
@@ -143,7 +154,7 @@ def _log_in(answer: StoredAnswer, response: AnyResponse) -> None:
 
 
 def _has_ended(answer: StoredAnswer, since: datetime) -> bool:
-    """Whether what the first press began was ended since: by a log-out there, or everything of the person."""
+    """Return whether the first press's session has ended since, by a logout there or for the whole account."""
     subjects = [f"user:{answer.object_id}", f"sid:{_name('session', g.key_hash, answer.began)}"]
     with request_context.services().db.read() as tx:
         return users.is_revoked_since(tx, subjects, since)
@@ -155,7 +166,7 @@ def _name(purpose: str, key_hash: bytes, began: datetime) -> str:
 
 
 def _look_once_more(response: Response) -> AnyResponse:
-    """Whatever the first press changed is seen together with its answer: so a refusal for that reason is none."""
+    """Replace a refusal by the first press's answer if its change is what caused the refusal."""
     claimed: Claim | None = g.get("claim")
     if g.get("key_hash") is None or g.get("answer") is not None or (claimed is not None and claimed.is_answered):
         return response

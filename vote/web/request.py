@@ -1,4 +1,4 @@
-"""The request as Flask reads it behind the front door."""
+"""Adapts Flask's request to the front door."""
 
 from io import BytesIO
 from typing import IO, Any
@@ -15,12 +15,12 @@ NOT_A_FORM = "The body is not the form that its Content-Type says. Check the bou
 
 
 class FormParser(FormDataParser):
-    """Reads forms as votes are read (`server/body_parsers.py`). Werkzeug would take one that cannot be read for an
-    empty one, and replace what is no text. Files are left out: no form of ours has any.
+    """Parses forms like votes (`server/body_parsers.py`). Werkzeug would read an unreadable one as empty and replace
+    invalid text. Files are dropped: none of our forms has any.
     """
 
     def parse(self, stream: IO[bytes], mimetype: str, _length: int | None, options: Any = None) -> Any:
-        """The form's fields. Raises BadRequest, InvalidInput and TooLarge."""
+        """Return the form's fields. Raises BadRequest, InvalidInput and TooLarge."""
         pairs: body_parsers.Pairs = ()
         try:
             if mimetype == body_parsers.MULTIPART:
@@ -34,10 +34,10 @@ class FormParser(FormDataParser):
 
 
 class Request(flask.Request):
-    """A request whose body may come in chunks, without its length.
+    """A request whose body may come in chunks, without a length.
 
-    Werkzeug reads nothing of such a body unless the server promises to end it, and where it has a limit it cuts the body
-    there in silence. So the body is read here, one byte beyond the limit at most, and gets its length.
+    Werkzeug reads such a body only if the server promises to end it, and silently truncates it at a limit. So read it
+    here, at most one byte beyond the limit, and set its length.
     """
 
     form_data_parser_class = FormParser
@@ -48,9 +48,9 @@ class Request(flask.Request):
             environ["wsgi.input"] = BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
         if not environ.get("CONTENT_TYPE") and environ.get("CONTENT_LENGTH") not in (None, "", "0"):
-            environ["CONTENT_TYPE"] = body_parsers.FORM  # a body without a type is a form here, as it is for votes
+            environ["CONTENT_TYPE"] = body_parsers.FORM  # a body without a type counts as a form, as for votes
         super().__init__(environ, *rest, **more)
 
     def _load_form_data(self) -> None:
-        self.get_data()  # kept: a form that is refused is refused again, wherever it is asked for
+        self.get_data()  # cached: a refused form is refused again wherever it is read
         super()._load_form_data()

@@ -1,7 +1,7 @@
-"""Who is asking, as far as one request needs to know: identity, account, session, the token of its forms.
+"""Knows who makes the request: identity, account, session, CSRF token.
 
-Everything is found out at the first question and kept for the rest of the request. Raising and refusing is for
-`gate.py`; what a person may do is for `access.py` and `domain/policy.py`.
+Everything is looked up on first use and kept for the rest of the request. `request_guards.py` refuses; `access.py` and
+`domain/policy.py` decide what people may do.
 """
 
 import re
@@ -37,7 +37,7 @@ def services() -> Services:
 
 
 def request_id() -> str:
-    """The id the front door gave this request; one of our own where there is no front door."""
+    """Return the id that the front door gave this request; a new one without the front door."""
     given = request.headers.get("X-Request-ID", "")
     if not REQUEST_ID.fullmatch(given):
         given = g.setdefault("request_id", uuid.uuid4().hex)
@@ -45,27 +45,27 @@ def request_id() -> str:
 
 
 def address() -> Address | None:
-    """Where the request comes from, behind our own proxies; None from a unix socket without one."""
+    """Return the client's address behind our own proxies; None for a Unix socket without one."""
     return client_address.parse(request.remote_addr or "")
 
 
 def network() -> str:
-    """The network that limits on strangers count for."""
+    """Return the network that limits on strangers count."""
     return client_address.network_of(address())
 
 
 def sends_bearer() -> bool:
-    """Whether the request carries a Bearer token, valid or not: no stranger's page can make a browser send one."""
+    """Return whether the request has a Bearer token, valid or not: no other site's page can make a browser send one."""
     return request.headers.get("Authorization", "").lower().startswith("bearer ")
 
 
 def is_browser() -> bool:
-    """Whether the client behaves like a browser."""
+    """Return whether the client behaves like a browser."""
     return csrf.is_browser(request.headers.get)
 
 
 def wants_page() -> bool:
-    """Whether the answer should be a page for people; else it is JSON, as for who sends JSON, a token, or asks for it."""
+    """Return whether to answer with a page. Clients that send JSON or a token, or ask for JSON, get JSON."""
     if request.path.startswith("/api/") or "Authorization" in request.headers or request.is_json:
         return False
     accept = request.headers.get("Accept", "")
@@ -75,27 +75,32 @@ def wants_page() -> bool:
 
 
 def identity() -> Identity | None:
-    """Who is logged in; None for nobody. Raises NotLoggedIn when a token was sent that is not valid."""
+    """Return who is logged in; None for nobody. Raises NotLoggedIn for an invalid token."""
     if "identity" not in g:
         g.identity = _identify(time.time())
     return cast("Identity | None", g.identity)
 
 
+def known_identity() -> Identity | None:
+    """Return who is logged in as far as this request has asked; never raises."""
+    return cast("Identity | None", g.get("identity"))
+
+
 def account() -> Account | None:
-    """The account of who is logged in; None for nobody, and for one that is disabled or erased."""
+    """Return the logged-in account; None without one, and for a disabled or erased one."""
     if "account" not in g:
         g.account = _load()
     return cast("Account | None", g.account)
 
 
 def person() -> Person | None:
-    """The same, as the rules see it."""
+    """Return the logged-in account as the rules see it."""
     found = account()
     return None if found is None else found.person
 
 
 def me() -> Account:
-    """The account of who is logged in. Raises NotLoggedIn."""
+    """Return the logged-in account. Raises NotLoggedIn."""
     found = account()
     if found is None:
         raise NotLoggedIn
@@ -103,27 +108,28 @@ def me() -> Account:
 
 
 def csrf_token() -> str:
-    """The token for the forms of this session; gives a stranger a session of their own first."""
+    """Return the CSRF token of this session; begins a session for a visitor without one."""
     return csrf.csrf_token(csrf.keys_of(services().settings)[0], _sid())
 
 
 def idempotency_key_for_form() -> str:
-    """A key for one form of this session: its second press gets the answer of the first."""
+    """Return a new key for a form of this session: its second press gets the answer of the first."""
     return idempotency_keys.new_key(idempotency_keys.keys_of(services().settings)[0], _sid())
 
 
 def _sid() -> str:
-    if not isinstance(session.get("sid"), str):
-        session["sid"] = sessions.new_sid()
-    return cast(str, session["sid"])
+    sid = session_id()
+    if sid is None:
+        sid = session["sid"] = sessions.new_sid()
+    return sid
 
 
 def began() -> float:
-    """Return when this request first asked for this, by the clock of PostgreSQL. Raises DatabaseUnavailable.
+    """Return when this request first called this, by PostgreSQL's clock. Raises DatabaseUnavailable.
 
-    A login counts from then, so ask before its account is read: what is ended while its password is looked at ends it too.
-    Both are told by one clock, since that of this machine may be ahead, and then a token would outlive the log-out that came
-    after it (docs/adr/0047).
+    A login counts from then, so call it before the account is read: everything revoked while its password is checked
+    ends it too. One clock serves both, because this machine's may be ahead, and then a token would outlive the
+    revocation that follows it (docs/adr/0047).
     """
     if "began" not in g:
         g.began = now_by_database()
@@ -131,15 +137,15 @@ def began() -> float:
 
 
 def now_by_database() -> float:
-    """The time by the clock of PostgreSQL. Raises DatabaseUnavailable."""
+    """Return the time by PostgreSQL's clock. Raises DatabaseUnavailable."""
     with services().db.read() as tx:
         return clock.now(tx)
 
 
 def log_in(account: Account, *, began: float, sid: str | None = None, token: str | None = None) -> None:
-    """Begin a session for this person that counts from `began`, by the clock of PostgreSQL; this request knows them too.
+    """Begin a session for this person that counts from `began`, by PostgreSQL's clock; this request is logged in too.
 
-    The device they use, `token`, or else the one that is known, is told of it.
+    Records the login on the device `token`, or on the known one.
     """
     is_confirmed = not needs_lookup(account)
     sessions.begin(session, account.id, began=began, now=time.time(), confirmed=is_confirmed, sid=sid)
@@ -153,24 +159,24 @@ def log_in(account: Account, *, began: float, sid: str | None = None, token: str
 
 
 def session_id() -> str | None:
-    """The sid of the session that asks."""
+    """Return the sid of this session."""
     found = session.get("sid")
     return found if isinstance(found, str) else None
 
 
 def own_device(account: Account) -> bytes | None:
-    """How this device is listed for this account, when it is a device at all."""
+    """Return the hash under which this device is listed for this account; None if it is not a device."""
     token = device()
     return None if token is None else services().login_throttle.device_hash(token, account.username)
 
 
 def is_confirmed(account: Account) -> bool:
-    """Whether this account may vote as far as its e-mail address is concerned."""
+    """Return whether this account may vote as far as its email address is concerned."""
     return account.confirmed_at is not None or not services().settings.email_confirmation
 
 
 def needs_lookup(account: Account) -> bool:
-    """Whether the address of this account has to be looked up before each vote (`identity/email_confirmation.py`)."""
+    """Return whether this account's address must be looked up before each vote (`identity/email_confirmation.py`)."""
     if not is_confirmed(account):
         return True
     if not services().settings.email_confirmation:
@@ -180,20 +186,20 @@ def needs_lookup(account: Account) -> bool:
 
 
 def device() -> str | None:
-    """The token of the device, when it is one that somebody has logged in with before."""
+    """Return the token of this device, if someone has logged in on it before."""
     return devices.token_of(request, services().settings)
 
 
 def login_source() -> LoginSource:
-    """Where a login comes from, as far as it is counted."""
+    """Return the source that a login here counts against."""
     return LoginSource(network(), device())
 
 
 @contextmanager
 def password_counted(username: str) -> Iterator[None]:
-    """Count a right password of this account, before it costs a hash; a wrong one is taken out again, and counts elsewhere.
+    """Count a correct password of this account before it costs a hash; a wrong one is refunded and counts elsewhere.
 
-    Raises TooManyRequests: whoever has the password could have all passwords wait for theirs.
+    Raises TooManyRequests: otherwise someone who has the password could make all others wait for the hasher.
     """
     subject = services().login_throttle.subject("right password", username_key(username)).hex()
     limit = services().rate_limits.logins
@@ -206,20 +212,20 @@ def password_counted(username: str) -> Iterator[None]:
 
 
 def check_mail_limit() -> None:
-    """Count a mail that somebody asks for. Raises TooManyRequests for an account, or a stranger's network, asking often."""
+    """Count a requested mail. Raises TooManyRequests when an account, or a stranger's network, requests too many."""
     who = identity()
     services().rate_limiter.acquire(services().rate_limits.mails, f"user:{who.user_id}" if who else network())
 
 
 def log_out() -> None:
-    """End the session of this browser; `gate.py` has it drop what its pages kept, such as a choice that was on its way."""
+    """End this browser's session; `request_guards.py` has it drop stored page data, such as an unsent choice."""
     session.clear()
     forget()
     g.has_left = True
 
 
 def forget() -> None:
-    """Find out anew who is asking: the session has just changed."""
+    """Forget who makes the request, because the session has just changed."""
     g.pop("identity", None)
     g.pop("account", None)
 
@@ -233,7 +239,7 @@ def _identify(now: float) -> Identity | None:
     try:
         found = identifier.by_session(session, now=now)
     except NotLoggedIn:
-        return None  # it ended; whoever needs it to be alive asks for somebody who is logged in
+        return None  # it has ended; callers that need a login check for one
     if now - session["seen"] >= 1:
         session["seen"] = now
     return found
@@ -248,5 +254,5 @@ def _load() -> Account | None:
     if found is None or found.disabled_at is not None:
         return None
     if sessions.UNCONFIRMED in session and not needs_lookup(found):
-        del session[sessions.UNCONFIRMED]  # from now on nobody has to be asked
+        del session[sessions.UNCONFIRMED]  # no further lookup is needed
     return found

@@ -1,6 +1,5 @@
-"""What every Flask request passes before its view: forged forms are refused, then the route's access rule is kept."""
+"""Checks every Flask request before its view: networks, forged forms, limits, and the route's access rule."""
 
-import structlog
 from flask import Flask, Response, g, request, session
 
 from vote.errors import ForgedForm, NoCookie, NotAllowed, NotLoggedIn
@@ -10,27 +9,25 @@ from vote.server import client_address
 from vote.web import access, idempotency, request_context
 from vote.web.access import UNASKED, AccessRule
 
-logger = structlog.get_logger()
-
 CSRF_HEADER = "X-CSRF-Token"
-COUNTED = "/api/"  # where each call counts
+COUNTED = "/api/"  # the limit that each call counts against
 
 
 def guard(app: Flask) -> None:
-    """Put the gate before every route of this app. Raises RuntimeError when a route has no access rule."""
+    """Install the checks before every route of this app. Raises RuntimeError for a route without an access rule."""
     table = access.table_of(app)
 
     @app.before_request
     def pass_gate() -> None:
         wanted = table.get(request.endpoint or "", UNASKED)  # without an endpoint the answer is 404 or 405
         check_network(wanted)
-        check_form()  # before limits: what a stranger's page sends counts against nobody
+        check_form()  # before limits: another site's requests count against nobody
         check_limit()
         check_access(wanted)
 
     @app.after_request
     def keep_private(response: Response) -> Response:
-        # An answer may be of one person only; who wants theirs to be kept longer says so.
+        # An answer may be personal, so a view that allows caching has to say so.
         response.headers.setdefault("Cache-Control", "no-store")
         if g.get("has_left"):
             response.headers["Clear-Site-Data"] = '"storage"'  # not "cookies": a known device stays known
@@ -38,21 +35,18 @@ def guard(app: Flask) -> None:
 
 
 def check_network(wanted: AccessRule) -> None:
-    """Raises NotAllowed where administration is asked for from outside ADMIN_NETWORKS, whoever it may be."""
+    """Raise NotAllowed for administration from outside ADMIN_NETWORKS, whoever the person is."""
     allowed = request_context.services().settings.admin_networks
     if not allowed or wanted not in (access.ORGANISER, access.ADMIN):
         return
     if not client_address.is_in_networks(request_context.address(), allowed, request.headers.keys()):
-        logger.warning(
-            "administration refused to this network", request_id=request_context.request_id(), path=request.path[:200]
-        )
         raise NotAllowed(
             "The dashboard is not available from your network. Connect to the organisers' network, then try again."
         )
 
 
 def check_access(wanted: AccessRule) -> None:
-    """Raises NotLoggedIn or NotAllowed unless who is asking may pass."""
+    """Raise NotLoggedIn or NotAllowed unless the logged-in person may call the route."""
     if wanted is UNASKED:
         return
     who = request_context.identity()
@@ -61,28 +55,28 @@ def check_access(wanted: AccessRule) -> None:
     elif wanted is not access.PUBLIC:
         access.check(wanted, request_context.person())
     elif who.via == "bearer":
-        request_context.me()  # a token of an account that is not there (a database may have lost it) is no token
+        request_context.me()  # a token of a missing account (a database may have lost it) is invalid
 
 
 def check_limit() -> None:
-    """Raises TooManyRequests when an account, or a network where nobody is logged in, asks the API too often."""
+    """Raise TooManyRequests when an account, or a network without a login, calls the API too often."""
     if not request.path.startswith(COUNTED):
         return
     services = request_context.services()
     try:
         who = request_context.identity()
     except NotLoggedIn:
-        who = None  # said by the route's rule, where it matters
+        who = None  # the route's rule raises it, where it matters
     services.rate_limiter.acquire_after_first(
         services.rate_limits.api, f"user:{who.user_id}" if who else request_context.network()
     )
 
 
 def check_form() -> None:
-    """Raises ForgedForm when a browser sends a change that does not come from a form of this session; AlreadyAnswered when
-    it is the second press of one.
+    """Raise ForgedForm when a browser's change does not come from a form of this session; AlreadyAnswered for a second
+    press.
 
-    A Bearer token proves more than a form's token, and a client that is no browser has no session to misuse.
+    A Bearer token proves more than a form's token, and a client that is not a browser has no session to misuse.
     """
     if (
         request.method not in request_context.UNSAFE_METHODS
@@ -91,7 +85,7 @@ def check_form() -> None:
     ):
         return
     settings = request_context.services().settings
-    csrf.check_same_origin(request.headers.get, allowed_hosts=csrf.allowed_hosts(settings, request.headers.get("Host")))
+    csrf.check_same_origin(request.headers.get, settings)
     if not request.cookies.get(cookie_name(settings)):
         idempotency.check_left()
         raise NoCookie
@@ -100,7 +94,7 @@ def check_form() -> None:
     try:
         csrf.check_csrf(keys, sid, given)
     except ForgedForm:
-        # The answer to a log-in has replaced the session, and its form, still on the screen, is pressed again.
+        # The login's answer has replaced the session, and the form, still on screen, is submitted again.
         csrf.check_csrf(keys, before, given)
         idempotency.check(str(before), may_change=False)
     else:

@@ -1,4 +1,4 @@
-"""Addresses on this site: where `next` may lead. Anything a browser could read as another site is dropped."""
+"""Validates `next` targets. Drops any URL that a browser could read as another site's."""
 
 import re
 
@@ -6,5 +6,5 @@ LOCAL = re.compile(r"/(?![/\\])[^\s\\\x00-\x1f\x7f]{0,511}")  # browsers drop ta
 
 
 def local_path(wanted: str | None) -> str | None:
-    """The path, when it surely stays on this site; else None."""
+    """Return the path if it certainly stays on this site; else None."""
     return wanted if wanted is not None and LOCAL.fullmatch(wanted) else None

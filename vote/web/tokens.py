@@ -1,6 +1,6 @@
-"""Tokens for API clients: made here, read by `identity/bearer_tokens.py`.
+"""Issues tokens to API clients; `identity/bearer_tokens.py` reads them.
 
-What was ended before is told apart by PostgreSQL's clock.
+PostgreSQL's clock decides whether a login began before or after a revocation.
 """
 
 import time
@@ -15,26 +15,26 @@ BEFORE_S = int(clock.APART_S)
 
 
 def issue(services: Services, user_id: int, *, confirmed: bool) -> str:
-    """Return a token that counts from the beginning of its login: what was ended since then has ended it too.
+    """Return a token that counts from the start of its login: revocations since then end it too.
 
-    It says the second before that, by PostgreSQL's clock: no reader allows any leeway, and every ready one has a clock that
-    is at most APART_S behind. When everything of this person was ended within that time, it says the next second instead,
-    and every reader's clock is waited for.
+    It states the second before, by PostgreSQL's clock: readers allow no leeway, and a ready reader's clock is at most
+    APART_S behind. If all logins of the account were revoked within that time, the token states the next second and is
+    issued when every reader's clock has reached it.
     """
-    services.revocations.refresh()  # another process may have ended it a moment ago
+    services.revocations.refresh()  # another process may just have revoked it
     began, ended = request_context.began(), services.revocations.ended_at(user_id)
     issued = int(began) - BEFORE_S
     if issued <= ended < began:
         later = int(ended) + 1
         time.sleep(max(0.0, later + BEFORE_S - request_context.now_by_database()))
         services.revocations.refresh()
-        if services.revocations.ended_at(user_id) == ended:  # else it was ended once more, which ends this login too
+        if services.revocations.ended_at(user_id) == ended:  # else it was revoked again, which ends this login too
             issued = later
     return create_jwt_token(user_id, secret=services.settings.jwt_secret, now=issued, confirmed=confirmed)
 
 
 def know_ended(services: Services, user_id: int) -> None:
-    """Know at once in this process that everything of a person was ended, from the moment PostgreSQL says."""
+    """Revoke all earlier logins of a person in this process at once, from the moment that PostgreSQL states."""
     try:
         services.revocations.refresh()
     except DatabaseUnavailable:

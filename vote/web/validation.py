@@ -1,4 +1,4 @@
-"""Reads the body of a request into a model, whatever its form; what does not fit becomes a sentence per field."""
+"""Reads a request's body, in any encoding, into a model; reports errors as a sentence per field."""
 
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ LISTS = {"options"}  # fields that a form may name more than once
 OF_PAGES = (csrf.FIELD, idempotency_keys.FIELD, "next")  # fields that pages add to every form
 TIME = "Give the time with its zone, for example 2030-01-31T18:00:00Z."
 TRUE_OR_FALSE = "This must be true or false."
-SENTENCES = {  # by pydantic's kind of error; its numbers are filled in
+SENTENCES = {  # by pydantic's error type, with placeholders for its numbers
     "missing": "This field is required.",
     "extra_forbidden": "There is no such field. Remove it, or check its spelling.",
     "string_type": "This must be text.",
@@ -42,12 +42,14 @@ OTHERWISE = "This value cannot be used. Check how it is written."
 
 
 def read(model: type[Model]) -> Model:
-    """The body as this model. Raises InvalidInput with a sentence per field; BadRequest, TooLarge, WrongMediaType before."""
+    """Return the body as this model. Raises InvalidInput with a sentence per field; first BadRequest, TooLarge,
+    WrongMediaType.
+    """
     return check(model, fields(model))
 
 
 def check(model: type[Model], given: dict[str, Any]) -> Model:
-    """These fields as this model. Raises InvalidInput with a sentence per field."""
+    """Return these fields as this model. Raises InvalidInput with a sentence per field."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -55,7 +57,7 @@ def check(model: type[Model], given: dict[str, Any]) -> Model:
 
 
 def fields(model: type[BaseModel]) -> dict[str, Any]:
-    """The body's fields as they were sent, before any check."""
+    """Return the body's fields unchecked."""
     if request.is_json:
         return _json(model)
     if request.mimetype in FORMS or (not request.mimetype and not request.content_length):
@@ -66,7 +68,7 @@ def fields(model: type[BaseModel]) -> dict[str, Any]:
 def _json(model: type[BaseModel]) -> dict[str, Any]:
     text = request.get_data()
     if not text and not model.model_fields:
-        return {}  # some clients name a type although they send nothing
+        return {}  # some clients send a type without a body
     try:
         return body_parsers.json_object(text, FIELDS_MAX)
     except TypeError:
@@ -86,7 +88,7 @@ def _form(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _sentences(model: type[BaseModel], error: ValidationError) -> dict[str, str]:
-    """A sentence per field; of those nobody asked for only some, so that an answer is not many times what was sent."""
+    """Return a sentence per field; for unknown fields only some, so that the answer is not a multiple of the request."""
     sentences: dict[str, str] = {}
     unknown = 0
     for problem in error.errors(include_url=False, include_input=False):

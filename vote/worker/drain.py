@@ -1,6 +1,6 @@
 """Records one batch of one shard: lock its row, read after its position, write everything, commit (R4).
 
-A crash before the commit repeats the batch; after a crash behind it nothing is left to do.
+After a crash before the commit the batch is repeated; after a crash behind it nothing is left to do.
 """
 
 import time
@@ -12,7 +12,7 @@ from vote.actions.recording import Recorded, record_entries
 from vote.ballotlog.entries import Entry
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db import shard_positions
+from vote.db import shard_lock
 from vote.db.pool import Database
 from vote.db.shard_positions import Position
 from vote.domain.ballot import Ballot
@@ -24,9 +24,9 @@ logger = structlog.get_logger()
 
 
 class Batch(NamedTuple):
-    """What one transaction recorded: entries after position `after`, up to and including `last`.
+    """The entries that one transaction recorded: after position `after`, up to and including `last`.
 
-    `oldest_ms`: when its oldest ballot was cast. `more`: the shard held at least a full batch.
+    `oldest_ms`: time of its oldest ballot. `more`: the shard held at least a full batch.
     """
 
     shard: int
@@ -40,15 +40,15 @@ class Batch(NamedTuple):
 
 
 def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
-    """Record the next batch of a shard. Returns None when there is nothing new, or when another worker holds the shard."""
+    """Record the next batch of a shard. Returns None if there is nothing new or another worker holds the shard."""
     began = time.perf_counter()
     with db.transaction(by=ACTOR) as tx:
-        position = shard_positions.lock_shard(tx, shard)
+        position = shard_lock.lock_shard(tx, shard)
         if position is None:
             return None
         state = log.describe(shard)
         if not state.epoch or state.is_set_back or (not state.ready and has_lost_its_tail(log, position, state)):
-            return None  # nothing here is trusted before a new epoch has begun (make_ready.py)
+            return None  # nothing here can be trusted before a new epoch begins (make_ready.py)
         entries = unread(log, position, state)
         if has_hole(position, state, entries):
             log.begin_epoch(state)
@@ -58,7 +58,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
             return None
         if entries:
             log.wait_for_replicas(shard, entries[-1].position)
-        # A shard that was set back may have grown again, and been recorded, before that was noticed (R6).
+        # A shard that was set back may have grown and been recorded again before that was noticed (R6).
         doubted_from = 0 if state.set_back == position.epoch else position.position
         recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)
     last = entries[-1].position if entries else 0
@@ -83,7 +83,7 @@ def has_lost_its_tail(log: BallotLog, position: Position, state: Shard) -> bool:
 
 
 def has_hole(position: Position, state: Shard, entries: list[Entry]) -> bool:
-    """Return whether entries between the position and these are gone: PostgreSQL was restored to before the trim (R9)."""
+    """Return whether entries before these are gone, because PostgreSQL was restored to a time before the trim (R9)."""
     return position.epoch == state.epoch and bool(entries) and entries[-1].position - position.position != len(entries)
 
 

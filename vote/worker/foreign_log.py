@@ -1,11 +1,11 @@
-"""Checks whose ballot log this is (R11): this installation's, or nobody's yet; anything else is left alone.
+"""Checks who owns this ballot log (R11): this installation, or nobody yet; another installation's log is left alone.
 
-It uses plain commands, before the log's functions are loaded: functions belong to the whole server, and loading them into
-another installation's log would change what that installation runs.
+It uses plain commands, before the log's functions are loaded: functions are server-wide, and loading them into another
+installation's log would change what that installation runs.
 """
 
 from vote.ballotlog.log import BallotLog
-from vote.db import shard_positions
+from vote.db import shard_lock, shard_positions
 from vote.db.pool import Database
 from vote.errors import ForeignLog, LogUnavailable
 
@@ -33,7 +33,7 @@ def claim(db: Database, log: BallotLog) -> None:
         if owner == log.installation.id:
             continue
         with db.transaction(by=ACTOR) as tx:
-            position = shard_positions.lock_shard(tx, shard)
+            position = shard_lock.lock_shard(tx, shard)
             if position is None:
                 raise LogUnavailable(f"Another worker holds shard {shard} of the ballot log.")
             if owner or epoch not in ("", position.epoch):

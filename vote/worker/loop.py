@@ -9,8 +9,11 @@ import structlog
 from vote import logs
 from vote.ballotlog.heartbeats import Heartbeats
 from vote.config import Settings
+from vote.db.statement_log import STATEMENTS
 from vote.domain.installation import Installation
 from vote.errors import DatabaseUnavailable, ForeignLog, Unavailable
+from vote.health_server import HealthServer
+from vote.secret_watch import SecretWatch
 from vote.worker.liveness import Liveness
 from vote.worker.mailer import Mailer
 from vote.worker.watchdog import Watchdog
@@ -25,6 +28,7 @@ logger = structlog.get_logger()
 def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; the current batch is finished. Raises ConfigError when the settings do not fit."""
     logs.configure("worker")
+    STATEMENTS.configure(settings)
     stop = threading.Event()
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
@@ -34,16 +38,20 @@ def run(settings: Settings) -> None:
     signal.signal(signal.SIGINT, ask_to_stop)
     installation = Installation()
     watchdog, heartbeats = Watchdog(), Heartbeats(settings.log_url, installation)
-    pulse = Liveness(watchdog, heartbeats)
+    health = HealthServer(settings.host, settings.metrics_port)
+    pulse = Liveness(watchdog, heartbeats, health)
     worker = Worker.from_settings(settings, installation=installation, progressed=pulse.progressed)
-    mailer = Mailer(settings)
-    logger.info("started", shards=settings.vote_shards)
+    mailer, secret_watch = Mailer(settings), SecretWatch(settings)
+    logger.info("started", settings=settings.names_given)
     watchdog.start()
     mailer.start()
+    secret_watch.start()
     try:
         _work(worker, pulse, stop)
     finally:
         watchdog.close()
+        health.close()
+        secret_watch.close()
         worker.close()
         mailer.close()
         heartbeats.close()

@@ -1,4 +1,4 @@
-"""What mails say: plain text, no pictures, no trackers. Which are written when is in `actions/`."""
+"""The texts of mails: plain text, no images, no trackers. `actions/` decides when to send which."""
 
 import textwrap
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class RenderedMail(NamedTuple):
 
 
 def render(kind: Kind, *, username: str, site: str, token: str | None) -> RenderedMail:
-    """The mail of this kind. `site` begins its links; `token` is what a link carries, for the kinds that have one."""
+    """Return the mail of this kind. `site` is the base of links; `token` is the link's token, if the kind has one."""
     subject, said = LETTERS[kind]
     link = f"{site}/{kind}#{token}"
     said = said.format(link=link, token=token, forgot=f"{site}/forgot", account=f"{site}/account")
@@ -27,7 +27,7 @@ def render(kind: Kind, *, username: str, site: str, token: str | None) -> Render
 
 
 def _wrapped(paragraph: str) -> str:
-    """In lines that every mail program shows whole; a link stays in one piece."""
+    """Wrap text to lines that every mail program shows whole; a link stays in one piece."""
     return textwrap.fill(paragraph, LINE_MAX_CHARS, break_long_words=False, break_on_hyphens=False)
 
 
@@ -53,7 +53,7 @@ LETTERS: dict[Kind, tuple[str, str]] = {
     ),
     "password": (
         "Your password was changed",
-        f"The password of your account was changed, and all other sessions were signed out.\n\n{_NOT_YOU}",
+        f"The password of your account was changed, and all other sessions were logged out.\n\n{_NOT_YOU}",
     ),
     "locked": (
         "Someone is guessing your password",

@@ -1,7 +1,8 @@
-"""Sends the mails of the transactional outbox, one at a time, in a thread of its own: ballots never wait for a mail server.
+"""Sends the mails of the transactional outbox, one at a time, in a separate thread: ballots never wait for a mail
+server.
 
-A mail is taken by a row lock and a lease, sent, and marked as done. When a worker dies in between, it is sent again after
-the lease: twice is possible, never is not. Link tokens are made here, so that they exist only in the mail.
+A mail is claimed by a row lock and a lease, sent, and marked as done. If a worker dies in between, the mail is sent
+again after the lease (at-least-once delivery). Link tokens are created here, so they exist only in the mail.
 """
 
 import secrets
@@ -74,7 +75,7 @@ class Mailer:
         with self._db.transaction(by=ACTOR) as tx:
             number = outbox.finish_to_nobody(tx, "nobody has this address")
         if number:
-            logger.info("mails discarded", number=number)
+            logger.info("mails discarded", count=number)
 
     def _deliver(self, mail: Mail, recipient: str) -> None:
         text = self._write(mail, recipient)
@@ -119,7 +120,7 @@ class Mailer:
         with self._db.transaction(by=ACTOR) as tx:
             outbox.finish(tx, mail.id, outcome)
         log = logger.error if outcome.startswith("failed") else logger.info
-        log("mail finished", mail=mail.id, kind=mail.kind, outcome=outcome, tries=mail.tries)
+        log("mail finished", mail=mail.id, kind=mail.kind, result=outcome, tries=mail.tries)
 
     def _follow(self) -> None:
         while not self._stop.is_set():

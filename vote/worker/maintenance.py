@@ -4,6 +4,7 @@ Several workers may run each step at once, and it may be cut off anywhere.
 """
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -40,13 +41,14 @@ RETIRE_STEP = 5_000  # rows of the journal in one transaction
 RETIRE_BUDGET_S = 0.25  # ballots wait for this worker meanwhile
 RETIRE_AGAIN_S = 5.0  # while there is more
 ACTOR = "keeping"
+TOO_OLD = "PostgreSQL was restored to a time before the close; the log has evicted the voters: close it again"
 
 logger = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class RetentionPass:
-    """One pass over the journal that retires old rows. `end` is each shard's newest row when it began."""
+    """A pass over the journal that retires old rows. `end` is each shard's newest row when it began."""
 
     competitions: list[int]
     began: datetime
@@ -64,14 +66,14 @@ class RetentionPass:
 
 @dataclass(slots=True)
 class Maintenance:
-    """The maintenance of one worker. Each step may raise Unavailable; the next turn does what is left."""
+    """The maintenance of a worker. Each step may raise Unavailable; the next turn does the rest."""
 
     db: Database
     log: BallotLog
     signer: Signer | None
     log_keep_hours: int
     journal_keep_days: int
-    account_keep_days: int = 0  # 0: for ever
+    account_keep_days: int = 0  # 0: forever
     progressed: Progressed = ignore_progress
     _next: float = 0.0
     _next_erase: float = 0.0
@@ -169,10 +171,13 @@ class Maintenance:
             if not shard.ready or shard.epoch != recorded.epoch or self.log.trim(shard, target) != "ok":
                 return
 
-    def forget(self) -> None:
-        """Have the log forget the voters of competitions that are over and safe."""
-        for competition in voter_eviction.forget(self.db, self.log, keep_hours=self.log_keep_hours):
+    def forget(self, begun: Collection[int] = ()) -> None:
+        """Have the log forget the voters of competitions that are over and safe, and what it has `begun` to forget."""
+        forgotten = voter_eviction.forget(self.db, self.log, keep_hours=self.log_keep_hours, begun=begun)
+        for competition in forgotten:
             logger.info("voters evicted", competition=competition)
+        for competition in set(begun).difference(forgotten):
+            logger.error("voters evicted before the end", competition=competition, reason=TOO_OLD)
 
     def erase_unused(self) -> bool:
         """Erase some accounts unused for longer than they are kept. Returns True when there may be more."""

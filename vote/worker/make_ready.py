@@ -9,7 +9,7 @@ from enum import Enum
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.ballotlog.shard import Shard
-from vote.db import acknowledged_marks, competitions, shard_positions, votes
+from vote.db import acknowledged_marks, competitions, shard_lock, shard_positions, votes
 from vote.db.pool import Database, Tx
 from vote.domain.ballot import shard_of
 from vote.worker.drain import ACTOR, has_lost_its_tail, unread
@@ -45,7 +45,7 @@ def make_ready(
     place, and acknowledgements did not wait for it (R6).
     """
     with db.transaction(by=ACTOR) as tx:
-        position = shard_positions.lock_shard(tx, shard)
+        position = shard_lock.lock_shard(tx, shard)
         if position is None:
             return ReadyStatus.BUSY
         state = log.describe(shard)
@@ -63,7 +63,7 @@ def make_ready(
 
 
 def _is_behind(tx: Tx, log: BallotLog, state: Shard) -> bool:
-    """Return whether the shard lacks what was acknowledged, by a web process's finding or by the stored mark (R6)."""
+    """Return whether the shard lacks acknowledged ballots, by a web process's finding or by the stored mark (R6)."""
     if state.is_set_back:
         return True
     mark = acknowledged_marks.of_epoch(tx, state.number, state.epoch)
@@ -77,7 +77,7 @@ def _push_and_mark(tx: Tx, log: BallotLog, state: Shard, progressed: Progressed)
             if not _push_voters(tx, log, state, competition.id, progressed):
                 return ReadyStatus.AGAIN
     rules = [Rules.from_competition(competition) for competition in known]
-    if log.push_rules(log.renewed(state), rules, warming=True) != "ok":
+    if log.push_rules(log.renewed(state), rules, warming=True).status != "ok":
         return ReadyStatus.AGAIN
     # Forgotten competitions keep their version in a new epoch too, so that older rules that come late are refused (R7).
     if log.forget(log.renewed(state), competitions.forgotten_by_log(tx), warming=True) != "ok":

@@ -13,7 +13,7 @@ from vote.db.pool import Database
 
 ACTOR = "schedule"
 SETTLE_MS = 3_000  # R6: after a restart a result waits this long for marks, which web processes write once a second
-SETTLE_AFTER_S = 10.0  # a log-out takes effect everywhere within a second
+SETTLE_AFTER_S = 10.0  # a logout takes effect everywhere within a second
 SETTLE_STEP = 500  # left addresses settled in one turn
 
 # Rules versions already pushed, per life of a shard (number, epoch, instance) and competition.
@@ -21,9 +21,8 @@ AnnouncedRules = dict[tuple[int, str, str], dict[int, int]]
 
 
 def run_due(db: Database, log: BallotLog) -> list[tuple[int, str]]:
-    """Open and close what is due, and end holds whose process is gone. Returns (competition, new state or "released").
-
-    Several workers may call it: the second finds everything done.
+    """Open and close due competitions, and end holds whose process is gone. Returns (competition, new state or
+    "released").
     """
     with db.read() as tx:
         due = competitions.due(tx)
@@ -71,26 +70,22 @@ def settle_left_addresses(db: Database, log: BallotLog) -> None:
             left_addresses.settle(tx, left.id, has_voted=has_voted)
 
 
-def push_what_is_missing(
-    db: Database, log: BallotLog, shards: list[Shard], announced: AnnouncedRules
-) -> list[tuple[Shard, int]]:
+def push_what_is_missing(db: Database, log: BallotLog, shards: list[Shard], announced: AnnouncedRules) -> set[int]:
     """Push to every ready shard the rules this worker has not pushed to it yet; it takes those newer than its own (R7).
 
-    Returns shards with newer rules for a competition they have forgotten: it was reopened (voter_eviction.py).
+    Returns competitions that a shard has forgotten while PostgreSQL does not say so.
     """
     with db.read() as tx:
         known = [Rules.from_competition(competition) for competition in competitions.known_to_log(tx)]
-    forgotten: list[tuple[Shard, int]] = []
+    forgotten: set[int] = set()
     for shard in shards:
         life = (shard.number, shard.epoch, shard.instance)
         versions = announced.setdefault(life, {})
         news = [rules for rules in known if versions.get(rules.competition, 0) < rules.version]
         if not shard.ready or not news:
             continue
-        pushed = log.push_news(shard, news)
-        forgotten += [(shard, competition) for competition in sorted(pushed.forgotten)]
+        pushed = log.push_rules(shard, news)
+        forgotten |= pushed.forgotten
         if pushed.status == "ok":
-            versions.update(
-                (rules.competition, rules.version) for rules in news if rules.competition not in pushed.forgotten
-            )
+            versions.update((rules.competition, rules.version) for rules in news)
     return forgotten

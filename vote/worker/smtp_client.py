@@ -1,4 +1,4 @@
-"""Hands a mail to a mail server, over TLS that verifies certificate and host name. `mailer.py` decides which and when."""
+"""Sends a mail to a mail server, over TLS with verified certificate and name. `mailer.py` decides which and when."""
 
 import smtplib
 import ssl

@@ -1,7 +1,7 @@
 """Ends a worker whose loop has stalled, so that its supervisor (`vote up`, systemd, Kubernetes) restarts it.
 
-Every wait for a store has a deadline, and a failed turn is a turn. This is for what nobody expected: a lock that is
-never released, a name server that never answers, a pipe of log lines that nobody empties.
+Every wait for a store has a deadline, and a failed turn counts as a turn. The watchdog is for the unexpected: a lock
+that is never released, a name server that never answers, a pipe of log lines that nobody reads.
 """
 
 import os

@@ -17,7 +17,7 @@ from vote.domain.installation import Installation
 from vote.errors import ConfigError
 from vote.redis_client import is_replicated
 from vote.services.competition_cache import CacheInvalidator
-from vote.worker import erasures, foreign_log, schedule, voter_eviction
+from vote.worker import erasures, foreign_log, schedule
 from vote.worker.drain import Batch, drain
 from vote.worker.maintenance import Maintenance
 from vote.worker.make_ready import Progressed, ReadyStatus, ignore_progress, make_ready
@@ -153,12 +153,8 @@ class Worker:
             self._next_push = now + REPUSH_EVERY_S
             erasures.repeat_erasures(self.db, self.log)
             schedule.settle_left_addresses(self.db, self.log)
-            for shard, competition in schedule.push_what_is_missing(
-                self.db, self.log, self.log.describe_all(), self._announced
-            ):
-                self.drain(shard.number)
-                if voter_eviction.remember(self.db, self.log, shard, competition, progressed=self.progressed):
-                    logger.info("voters restored", shard=shard.number, competition=competition)
+            if forgotten := schedule.push_what_is_missing(self.db, self.log, self.log.describe_all(), self._announced):
+                self.maintenance.forget(begun=forgotten)
         self.maintenance.run()
 
     def _finish_closings(self) -> None:

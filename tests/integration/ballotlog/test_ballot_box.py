@@ -93,7 +93,7 @@ def test_the_shards_own_clock_closes(
     rules = Rules.from_competition(competition)
     passed = Rules(rules.competition, rules.version + 1, "open", None, NOW, False, "ab")
 
-    assert log.push_rules(shard, [passed]) == "ok"
+    assert log.push_rules(shard, [passed]).status == "ok"
     same_shard = next(v for v in range(8, 10_000) if shard_of(competition.id, v, log.shards) == shard.number)
 
     assert cast(settings, competition.id, same_shard, "a").result == "closed"
@@ -236,11 +236,11 @@ def test_pushes_of_another_life_or_an_older_version_are_refused(
     shard, rules = log.describe(0), Rules.from_competition(competition)
     higher = Rules(rules.competition, rules.version + 1, "closing", None, None, False, "ab")
 
-    assert log.push_rules(shard._replace(epoch="another"), [higher]) == "foreign"
-    assert log.push_rules(shard._replace(instance="another"), [higher]) == "foreign"
-    assert log.push_rules(shard._replace(now_ms=shard.now_ms - 60_000), [higher]) == "expired"
+    assert log.push_rules(shard._replace(epoch="another"), [higher]).status == "foreign"
+    assert log.push_rules(shard._replace(instance="another"), [higher]).status == "foreign"
+    assert log.push_rules(shard._replace(now_ms=shard.now_ms - 60_000), [higher]).status == "expired"
     before = log.describe(0).last
-    assert log.push_rules(shard, [rules]) == "ok"
+    assert log.push_rules(shard, [rules]).status == "ok"
     assert log.describe(0).last == before, "an equal version leaves no entry"
 
 

@@ -3,10 +3,16 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from tests.integration.asgi import Request, ask
+from tests.log_schema import wrong_lines
 from tests.silent_log import silent_log
+from vote import logs
 from vote.auth import create_jwt_token
+from vote.ballotlog.ballot_box import BallotBox
 from vote.config import Settings
 from vote.db.users import Account
 from vote.domain.competition import Competition
@@ -103,3 +109,47 @@ def test_a_ballot_that_is_not_confirmed_is_sent_once(
 
         assert answer.status == 503
         assert sum(b"vote_cast" in data for data in log.commands) == 1
+
+
+def test_the_shared_call_is_nobodys_request(
+    settings: Settings,
+    worker: Worker,
+    make_user: MakeUser,
+    make_competition: MakeCompetition,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What goes wrong in it concerns all ballots that share it: a line must not name one of them."""
+    seen: list[str | None] = []
+    exchange = BallotBox._exchange
+
+    async def watched(box: BallotBox, *arguments: Any) -> list[Any]:
+        seen.append(logs._request_id.get())
+        return await exchange(box, *arguments)
+
+    monkeypatch.setattr(BallotBox, "_exchange", watched)
+
+    [answer] = ask(settings, [ballot(make_competition(), by_token(settings, make_user()))])
+
+    assert answer.status == 202
+    assert seen == [None]
+
+
+def test_why_a_ballot_was_refused_is_in_its_line(
+    settings: Settings,
+    worker: Worker,
+    make_user: MakeUser,
+    make_competition: MakeCompetition,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, forged = make_competition(), by_session(settings, make_user()) | {"X-CSRF-Token": "f" * 64}
+    capsys.readouterr()  # what came before
+
+    ask(settings, [ballot(one, {"Content-Type": "application/json"}), ballot(one, forged)])
+
+    texts = capsys.readouterr().out.splitlines()
+    assert list(wrong_lines(texts)) == []
+    lines = [json.loads(text) for text in texts]
+    assert [line["why"] for line in lines if line["event"] == "request"] == ["NotLoggedIn", "ForgedForm"]
+    [refused] = [line for line in lines if line["event"] == "access refused"]
+    assert (refused["why"], refused["endpoint"]) == ("ForgedForm", "vote")
+    assert refused["request_id"] in [line["request_id"] for line in lines if line["event"] == "request"]

@@ -1,6 +1,7 @@
 """A real streaming replica for tests: a second PostgreSQL that follows the pair, which they pause, freeze and kill."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -107,7 +108,8 @@ class Standby:
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in servers_in(self._postgres.data):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # a process of a connection that has ended meanwhile
+                os.kill(pid, number)
 
 
 @pytest.fixture(scope="module")

@@ -145,6 +145,7 @@ def test_a_migration_that_finds_a_table_locked_says_so_and_changes_nothing(
     url = make_database("C.UTF-8")
     upgrade_to(url, "0010")
     monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(migrate, "RETRY_PAUSES_S", ())
 
     with psycopg.connect(url) as connection:
         connection.execute("LOCK TABLE users")

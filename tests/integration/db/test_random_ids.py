@@ -152,7 +152,9 @@ def test_a_number_that_the_ballot_log_knows_is_not_given(
         tx.execute("ALTER SEQUENCE competitions_id_seq RESTART WITH 2")
     worker.step()
     lost = Rules(2, 7, "open", None, None, False, "ab")
-    assert log.push_rules(log.describe(3), [lost]) == "ok", "only one shard was told before the disk was put back"
+    assert log.push_rules(log.describe(3), [lost]).status == "ok", (
+        "only one shard was told before the disk was put back"
+    )
 
     made = make_competition()
 

@@ -21,6 +21,7 @@ from vote.identity.authenticator import Authenticator
 from vote.live.endpoint import LiveEndpoint
 from vote.live.protocol import WatcherProtocol
 from vote.server.raw_response import App, Receive, Scope, Send
+from vote.server.request_id import identify
 from vote.services.container import Services
 
 SOON_S = 15.0  # a deadline for what should happen at once, not a measurement
@@ -155,6 +156,7 @@ def running(services: Services) -> Iterator[Site]:
             loop.append(asyncio.get_running_loop())
             await lifespan(receive, send, live)
         else:
+            identify(scope, is_from_proxy=False)
             await live(scope, receive, send)
 
     with serving(app) as port:

@@ -17,6 +17,7 @@ from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
 from vote.domain.person import Person, Role
+from vote.errors import NotLoggedIn
 from vote.worker.worker import Worker
 
 Make = Callable[..., Competition]
@@ -79,10 +80,12 @@ def test_an_open_socket_lives_as_long_as_its_session(site: Site, make_competitio
     opened = site.open(make_competition().id, origin=site.origin, cookie=site.cookie(make_user().id))
     snapshot(opened)
     (connection,) = site.live._open
-    now = time.time()
+    now, check_login = time.time(), connection.viewer.check_login
+    assert check_login is not None
 
-    assert connection.viewer.is_logged_in(now + 30 * 60 - 1)
-    assert not connection.viewer.is_logged_in(now + 30 * 60 + 1)
+    assert check_login(now + 30 * 60 - 1)
+    with pytest.raises(NotLoggedIn):
+        check_login(now + 30 * 60 + 1)
 
 
 def test_a_session_that_runs_out_closes_the_socket(site: Site, make_competition: Make, make_user: MakeUser) -> None:

@@ -12,6 +12,7 @@ from tests.integration.ops.backed_up import Installation, files, flip, newest, t
 from vote import config
 from vote.config import Settings
 from vote.errors import BackupUnusable, VoteError
+from vote.ops.account import server_account
 from vote.ops.backup import restore as restoring
 from vote.ops.backup import verify as verifying
 from vote.ops.backup.folder import Folder
@@ -66,6 +67,15 @@ def _abandoned(backup: Path) -> None:
     (stream / "00000002.history").write_text("1\t0/1000000\tno recovery target specified\n")
 
 
+def _damage_unnoted(backup: Path) -> None:
+    """Behind what the stream has noted, nothing but PostgreSQL's own checksums tells."""
+    partial = newest(files(backup.parents[1], "*.partial"))
+    (partial.parent / "flushed.json").unlink()
+    content = partial.read_bytes()
+    middle = len(content.rstrip(b"\0")) // 2
+    partial.write_bytes(content[:middle] + b"\xff" * 64 + content[middle + 64 :])
+
+
 SMALL: dict[str, Tamper] = {
     "base cut": lambda backup: _cut(backup / "base.tar.gz.age"),
     "base emptied": lambda backup: (backup / "base.tar.gz.age").write_bytes(b""),
@@ -82,6 +92,7 @@ SMALL: dict[str, Tamper] = {
     "WAL file cut": lambda backup: _cut(files(backup.parents[1], "0000*[0-9A-F].gz.age")[-1]),
     "unfinished WAL lost": lambda backup: newest(files(backup.parents[1], "*.partial")).unlink(),
     "unfinished WAL cut": lambda backup: _cut(newest(files(backup.parents[1], "*.partial"))),
+    "unfinished WAL damaged that is not noted": _damage_unnoted,
     "a timeline without its history": _on_timeline_2,
     "an abandoned timeline": _abandoned,
 }
@@ -124,7 +135,7 @@ def refused(copied: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
                 settings,
                 restoring.choose(settings, None, None),
                 tmp_path / "data",
-                into_place_account(),
+                server_account(),
                 say=lambda _line: None,
                 quiet=True,
                 **how,
@@ -133,10 +144,6 @@ def refused(copied: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return error.value.detail
 
     return restore
-
-
-def into_place_account() -> verifying.SystemUser | None:
-    return verifying.server_account()
 
 
 def newest_backup(settings: Settings) -> Path:

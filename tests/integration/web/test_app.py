@@ -36,7 +36,7 @@ def test_a_server_finds_the_app_of_the_environment(
         assert made.test_client().get("/api/competitions").get_json() == {"competitions": [], "next": None}
     finally:
         made.extensions["vote"].close()
-        module._app.cache_clear()
+        del module.app
 
 
 def test_there_is_nothing_else_to_find() -> None:

@@ -61,8 +61,7 @@ def test_what_nobody_foresaw_is_logged_and_not_told(
     assert "ZeroDivision" not in answer.text
     [line] = [line for line in lines if line["event"] == "unexpected"]
     assert line["request_id"] == "an-id"
-    assert "break_down" in line["trace"]
-    assert "hunter2" not in line["trace"].replace('secret = "hunter2"', "")
+    assert isinstance(line["exc_info"], ZeroDivisionError)  # tests/unit/test_stack_traces.py: what of it is written
 
 
 JUNK = [

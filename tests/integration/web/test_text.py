@@ -46,14 +46,22 @@ def test_what_is_no_text_is_refused_in_every_field_of_every_body(
     assert all("not valid UTF-8" in json.loads(answer.body)["detail"] for answer in answers)
 
 
+EMAIL = PART.replace(b"--x--\r\n", b"") % (b"email", b"ada@example.org")
 WITHOUT_A_NAME = [
     ("application/json", b'{"email": "ada@example.org", "": "x"}'),
     (FORM, b"email=ada@example.org&=x"),
-    (MULTIPART, PART.replace(b"--x--\r\n", b"") % (b"email", b"ada@example.org") + PART % (b"", b"x")),
+    (MULTIPART, EMAIL + PART % (b"", b"x")),
+    (MULTIPART, EMAIL + PART % (b"quotes that do not end\\", b"x")),
+    (MULTIPART, EMAIL + PART.replace(b'; name="%b"', b"") % b"x"),
+    (MULTIPART, EMAIL + PART.replace(b'"%b"', b'"%b"; filename="cv.pdf"') % (b"cv", b"x")),
 ]
 
 
-@pytest.mark.parametrize(("kind", "body"), WITHOUT_A_NAME, ids=["json", "form", "multipart"])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    WITHOUT_A_NAME,
+    ids=["json", "form", "multipart", "a name that does not end", "no name at all", "a file"],
+)
 def test_a_field_without_a_name_is_a_field_that_nobody_offered(
     settings: Settings, redis_url: str, kind: str, body: bytes
 ) -> None:

@@ -11,7 +11,7 @@ from vote.actions.recording import record_entries
 from vote.ballotlog.entries import Entry, Rules
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import shard_positions, tallies, votes
+from vote.db import shard_lock, shard_positions, tallies, votes
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.ballot import Ballot
@@ -88,7 +88,7 @@ def test_a_second_ballot_after_a_gap_is_in_the_journal_and_not_in_the_tally(
     for position, choice in enumerate("ab", 1):
         ballot = Ballot(uuid4(), competition.id, voter.id, choice, datetime.now(UTC))
         with worker.db.transaction(by="tests") as tx:
-            at = shard_positions.lock_shard(tx, 0)
+            at = shard_lock.lock_shard(tx, 0)
             assert at is not None
             record_entries(tx, at, epoch=f"life-{position}", entries=[Entry(position, ballot.id.hex, ballot)])
 
@@ -100,7 +100,7 @@ def test_a_second_ballot_after_a_gap_is_in_the_journal_and_not_in_the_tally(
 def test_a_new_life_moves_the_position_to_its_epoch(owner: Database, worker: Worker) -> None:
     for epoch in ("first life", "second life"):
         with worker.db.transaction(by="tests") as tx:
-            at = shard_positions.lock_shard(tx, 0)
+            at = shard_lock.lock_shard(tx, 0)
             assert at is not None
             record_entries(tx, at, epoch=epoch, entries=[])
 

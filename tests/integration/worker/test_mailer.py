@@ -44,7 +44,7 @@ def postman_of(settings: Settings) -> Iterator[Callable[..., Mailer]]:
 
 def put(owner: Database, account: Account, kind: outbox.Kind = "password") -> None:
     with owner.transaction(by="tests") as tx:
-        outbox.put(tx, kind, user_id=account.id, recipient=account.email, username=account.username)
+        outbox.put(tx, kind, account)
 
 
 def rows(owner: Database) -> list[tuple[object, ...]]:
@@ -178,7 +178,7 @@ def test_without_a_server_it_is_read_here_in_development_only(
 
 def test_a_mail_to_nobody_is_none(server: MailServer, postman_of: Callable[..., Mailer], owner: Database) -> None:
     with owner.transaction(by="tests") as tx:
-        outbox.put(tx, "reset", user_id=None, recipient=None, username=None)
+        outbox.put(tx, "reset", None)
 
     postman = postman_of(server.url)
 
@@ -227,7 +227,7 @@ def test_mail_to_nobody_stands_in_nobodys_way(
 ) -> None:
     with owner.transaction(by="tests") as tx:
         for _ in range(50):
-            outbox.put(tx, "reset", user_id=None, recipient=None, username=None)
+            outbox.put(tx, "reset", None)
     put(owner, make_user(), "confirm")
     put(owner, make_user(username="ada"), "reset")
     postman = postman_of(server.url)
@@ -245,7 +245,7 @@ def test_mail_to_nobody_stands_in_nobodys_way(
 # --- addresses beyond ASCII ----------------------------------------------------------------------------------------------
 def addressed(owner: Database, account: Account, email: str) -> None:
     with owner.transaction(by="tests") as tx:
-        outbox.put(tx, "password", user_id=account.id, recipient=email, username=account.username)
+        outbox.put(tx, "password", account, recipient=email)
 
 
 def test_an_international_domain_goes_out_as_a_labels(

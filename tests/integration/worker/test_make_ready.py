@@ -68,6 +68,6 @@ def test_voters_that_were_read_for_one_life_of_a_shard_are_not_told_to_the_next(
     log.begin_epoch(before, "the next life")
 
     assert log.push_voters(before, competition.id, {7: "a"}) == "foreign"
-    assert log.push_rules(log.renewed(before), [], warming=True) == "foreign"
+    assert log.push_rules(log.renewed(before), [], warming=True).status == "foreign"
     assert log.make_ready(log.renewed(before)) == "foreign"
     assert log._call("EXISTS", keys.voters(0, competition.id)) == 0

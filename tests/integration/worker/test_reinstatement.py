@@ -14,7 +14,7 @@ from vote.actions.recording import record_entries
 from vote.ballotlog.entries import Entry
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
-from vote.db import competitions, quarantine, shard_positions, tallies, votes
+from vote.db import competitions, quarantine, shard_lock, shard_positions, tallies, votes
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.ballot import Ballot, shard_of
@@ -202,7 +202,7 @@ def test_a_ballot_that_comes_after_the_final_result_is_set_aside(
     ballot, shard = late(competition, log.shards, known.id), shard_of(competition.id, known.id, log.shards)
 
     with owner.transaction(by="tests") as tx:
-        at = shard_positions.lock_shard(tx, shard)
+        at = shard_lock.lock_shard(tx, shard)
         assert at is not None
         assert at.epoch is not None
         entry = Entry(at.position + 1, str(ballot.id), ballot)

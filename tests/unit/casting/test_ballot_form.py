@@ -14,8 +14,8 @@ from vote.casting.ballot_form import BallotForm, parse, read_body
 from vote.errors import InvalidInput, TooLarge, WrongMediaType
 from vote.input_limits import VOTE_FIELDS_MAX, VOTE_MAX_BYTES
 from vote.server import body_parsers
+from vote.server.body_parsers import once
 from vote.server.raw_response import Message
-from vote.server.unique_fields import once
 
 MULTIPART = "multipart/form-data; boundary=xx"
 
@@ -36,12 +36,16 @@ def part(name: str, value: str, more: str = "") -> str:
         (MULTIPART, part("vote", "a") + part("csrf_token", "t") + "--xx--\r\n", "a", "t"),
         (MULTIPART, part("csrf_token", "t") + part("vote", "ö") + "--xx--", "ö", "t"),
         (MULTIPART, part("vote", "a", "\r\nContent-Type: text/plain") + "--xx--\r\n", "a", None),
-        (MULTIPART, part("vote", "a", '; filename="a.txt"') + "--xx--\r\n", None, None),
         (MULTIPART, "--xx--\r\n", None, None),
     ],
 )
 def test_the_fields_are_read(content_type: str, body: str, vote: str | None, token: str | None) -> None:
     assert parse(body.encode(), content_type) == BallotForm(vote, token)
+
+
+def test_a_file_is_no_vote() -> None:
+    with pytest.raises(InvalidInput, match="Files are not accepted here"):
+        parse((part("vote", "a", '; filename="a.txt"') + "--xx--\r\n").encode(), MULTIPART)
 
 
 @pytest.mark.parametrize(

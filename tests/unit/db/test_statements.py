@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SENDS = ("execute", "executemany", "copy", "stream")
+SENDS = ("execute", "executemany", "fetch_value", "fetch_rows", "copy", "stream")
 
 
 def named(path: Path) -> str:

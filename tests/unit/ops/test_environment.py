@@ -33,6 +33,40 @@ def test_a_part_without_a_url_of_its_own_is_given_the_owners() -> None:
     assert web == {"DATABASE_URL": "given", "DATABASE_URL_WEB": "web"}
 
 
+def test_a_part_is_given_the_files_of_its_own_urls_alone() -> None:
+    files = {f"{name}_FILE": f"/run/secrets/{name}" for name in URLS}
+
+    web = environment.of_part(files, ["DATABASE_URL_WEB", "DATABASE_URL_REPORTS"])
+    without_its_own = environment.of_part({"DATABASE_URL_FILE": "/run/secrets/owner"}, ["DATABASE_URL_WORKER"])
+
+    assert web.keys() == {"DATABASE_URL_WEB_FILE", "DATABASE_URL_REPORTS_FILE", "REDIS_URL_FILE"}
+    assert without_its_own == {"DATABASE_URL_FILE": "/run/secrets/owner"}
+
+
+def test_nothing_is_made_beside_a_secret_manager(tmp_path: Path) -> None:
+    """A key that was made here would stand in the way of the manager's, or take its place."""
+    home = prepare(tmp_path / "home")
+
+    assert first_start.missing_secrets(home, {"SECRETS_FROM": "vault"}) == {}
+    assert environment.missing_logins({"SECRETS_FROM": "vault"}) == []
+    assert environment.missing_logins({"JWT_SECRET_FILE": "/run/secrets/jwt"}) == ["FLASK_SECRET_KEY"]
+
+
+def test_previous_keys_of_the_home_are_accepted_until_they_are_removed(tmp_path: Path) -> None:
+    """`vote secrets rotate --folder VOTE_HOME/secrets` leaves them there."""
+    home = prepare(tmp_path / "home")
+    (home.secrets / "JWT_SECRET_PREVIOUS").write_text("an-old-key-that-is-still-accepted\n")
+    (home.secrets / "FLASK_SECRET_KEY_PREVIOUS").touch()
+
+    made = first_start.missing_secrets(home, {})
+
+    assert made["JWT_SECRET_PREVIOUS"] == "an-old-key-that-is-still-accepted"
+    assert "FLASK_SECRET_KEY_PREVIOUS" not in made
+    assert "JWT_SECRET_PREVIOUS" not in first_start.missing_secrets(
+        home, {"JWT_SECRET_PREVIOUS_FILE": "/run/secrets/x"}
+    )
+
+
 def test_the_key_of_the_checkpoints_is_for_the_worker_alone(tmp_path: Path) -> None:
     environ = {**URLS, "CHECKPOINT_KEY": "secret", "CHECKPOINT_PUBLIC_KEY": "public"}
 

@@ -99,7 +99,7 @@ def test_nobody_is_within_no_network() -> None:
 def settled(peer: str | None, headers: list[tuple[bytes, bytes]]) -> tuple[str, list[str]]:
     """Who the app sees, and the names of the headers it sees."""
     scope: dict[str, Any] = {"client": (peer, 1) if peer else None, "headers": headers}
-    apply_trusted_proxies(scope, PROXIES)
+    assert apply_trusted_proxies(scope, PROXIES) is (peer != PEER)
     return scope["client"][0], [name.decode() for name, _ in scope["headers"]]
 
 

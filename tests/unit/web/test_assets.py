@@ -11,7 +11,7 @@ import pytest
 from vote.web.assets import FOLDER, Assets, assets
 
 NAMES = [path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.*"))]
-ALL_PATHS = "from vote.web.assets import assets; print(*sorted(one.path for one in assets()._made.values()))"
+ALL_PATHS = "from vote.web.assets import assets; print(*sorted(one.path for one in assets().values()))"
 
 
 def test_names_hold_the_hash_and_lead_back_to_the_file() -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from vote.errors import InvalidInput
 from vote.web import validation
-from vote.web.api.account_models import Login, Nothing, PasswordChange, Registration, Token
+from vote.web.api.account_models import Login, PasswordChange, Registration, Token
 from vote.web.api.competition_models import CompetitionChange, NewCompetition
+from vote.web.api.models import Nothing
 
 PERSON = {"username": "Ada.L-1", "email": "test@example.com", "password": "Pass123!", "confirm_password": "Pass123!"}
 QUESTION = {"name": "Which stage?", "option_a": "River", "option_b": "Hall"}

@@ -11,19 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any
 
 from psycopg import IsolationLevel
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from vote.config import Settings
 from vote.db import backups, installation, replication, shard_positions
-from vote.db.backups import Facts, Moment
 from vote.db.pool import Tx
 from vote.db.replication import Server
 from vote.errors import BackupUnusable, DatabaseUnavailable
 from vote.ops.backup import manifest, pg_clients
-from vote.ops.backup.encryption import Recipient, Sealed, Source, recipient_of, seal
+from vote.ops.backup.encryption import Recipient, chunks_of, recipient_of, seal, sha256
 from vote.ops.backup.folder import BASE, UNFINISHED, Folder
 from vote.ops.backup.manifest import Manifest
 from vote.ops.backup.segments import parse_lsn
@@ -36,26 +35,6 @@ STREAM_WAIT_S = 60.0  # the stream is at most a second behind; a stalled one mus
 FREEZE_TRIES = 5
 TAIL_BYTES = 16 * 1024
 WAL_RANGE = re.compile(rb'"Timeline": (\d+), "Start-LSN": "([0-9A-F/]+)", "End-LSN": "([0-9A-F/]+)"')
-
-
-class _Streamed(NamedTuple):
-    """What pg_basebackup reported about the base backup."""
-
-    sealed: Sealed
-    start_lsn: str
-    stop_lsn: str
-    timeline: int
-
-
-class _Known(NamedTuple):
-    """The content of the database at the backup's moment."""
-
-    moment: Moment
-    record_lsn: str
-    positions: dict[int, tuple[str | None, int]]
-    facts: Facts
-    revision: str
-    installation: str | None
 
 
 def create(settings: Settings, *, quiet: bool = False) -> Manifest:
@@ -85,25 +64,8 @@ def _create(settings: Settings, folder: Folder, recipient: Recipient, label: str
     with _streaming(settings, folder, server) as tend:
         base = _stream_base(settings, server, new / BASE, recipient, quiet=quiet)
         known = _known(settings, label)
-        _wait_for_stream(folder.stream(server.system), known, tend)
-    role, database = tx.info.user, tx.info.dbname
-    made = _manifest(label, started_at, recipient, server, base, known, role=role, database=database)
-    manifest.write(new, made, recipient)
-    new.rename(folder.backup(label))
-    sync_names(folder.base)
-    return made
-
-
-def _manifest(
-    label: str,
-    started_at: datetime,
-    recipient: Recipient,
-    server: Server,
-    base: _Streamed,
-    known: _Known,
-    **session: str,
-) -> Manifest:
-    return Manifest(
+        _wait_for_stream(folder.stream(server.system), known["timeline"], known["record_lsn"], tend)
+    made = Manifest(
         label=label,
         started_at=started_at,
         finished_at=datetime.now(UTC),
@@ -112,27 +74,20 @@ def _manifest(
         server_major=server.major,
         system=server.system,
         segment_bytes=server.segment_bytes,
-        schema_revision=known.revision,
-        installation=known.installation,
-        timeline=base.timeline,
-        start_lsn=base.start_lsn,
-        stop_lsn=base.stop_lsn,
-        moment_lsn=known.moment.lsn,
-        moment_at=known.moment.at,
-        record_lsn=known.record_lsn,
-        positions=known.positions,
-        facts=known.facts,
-        base_sha256=base.sealed.sha256,
-        base_bytes=base.sealed.bytes,
-        base_plain_bytes=base.sealed.plain_bytes,
-        **session,
+        role=tx.info.user,
+        database=tx.info.dbname,
+        **(known | base),
     )
+    manifest.write(new, made, recipient)
+    new.rename(folder.backup(label))
+    sync_names(folder.base)
+    return made
 
 
 def _label(folder: Folder) -> str:
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    taken = set(folder.labels())
-    return next(label for n in range(1000) if (label := f"{now}-{n}" if n else now) not in taken)
+    while (label := f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}") in folder.labels():
+        time.sleep(0.1)
+    return label
 
 
 @contextlib.contextmanager
@@ -147,77 +102,80 @@ def _streaming(settings: Settings, folder: Folder, server: Server) -> Iterator[C
         yield own.tend
 
 
-def _stream_base(settings: Settings, server: Server, target: Path, recipient: Recipient, *, quiet: bool) -> _Streamed:
+def _stream_base(
+    settings: Settings, server: Server, target: Path, recipient: Recipient, *, quiet: bool
+) -> dict[str, Any]:
+    """Write a sealed base backup. Returns the fields of the manifest about it."""
     conninfo, environ = pg_clients.connection(settings.database("backup").url, NAME)
     command = [str(pg_clients.bin_of(server.major) / "pg_basebackup"), "-d", conninfo, "--no-password"]
     command += ["-D", "-", "--format=tar", "--wal-method=none", "--checkpoint=fast", "--manifest-checksums=SHA256"]
+    plain_bytes, tail = 0, b""
+
+    def watched(output: IO[bytes] | None) -> Iterator[bytes]:
+        nonlocal plain_bytes, tail
+        assert output is not None
+        for chunk in chunks_of(output):
+            plain_bytes += len(chunk)
+            tail = (tail + chunk)[-TAIL_BYTES:]
+            bar.add(len(chunk))
+            yield chunk
+
     with tempfile.TemporaryFile() as errors, Bar("Base backup", server.bytes, quiet=quiet) as bar:
         with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=errors) as sender:
-            assert sender.stdout is not None
-            source = _Tail(sender.stdout)
             try:
-                sealed = seal(source, target, recipient, bar.add)
+                seal(watched(sender.stdout), target, recipient)
             except BackupUnusable:
                 sender.kill()
                 raise
         if sender.returncode != 0:
             errors.seek(0)
             raise BackupUnusable(f"pg_basebackup failed: {errors.read().decode(errors='replace').strip()}")
-    ranges = WAL_RANGE.findall(source.tail)
+    ranges = WAL_RANGE.findall(tail)  # in the manifest that PostgreSQL writes at the end of the base backup
     if len(ranges) != 1:
         raise BackupUnusable("The base backup does not state where its WAL begins and ends. Try again.")
-    timeline, start, stop = (value.decode() for value in ranges[0])
-    return _Streamed(sealed, start, stop, int(timeline))
+    timeline, start_lsn, stop_lsn = (value.decode() for value in ranges[0])
+    return {
+        "timeline": int(timeline),
+        "start_lsn": start_lsn,
+        "stop_lsn": stop_lsn,
+        "base_sha256": sha256(target),
+        "base_bytes": target.stat().st_size,
+        "base_plain_bytes": plain_bytes,
+    }
 
 
-class _Tail:
-    """A reader that keeps the end of the stream, where PostgreSQL's own manifest names the WAL that the backup needs."""
+def _known(settings: Settings, label: str) -> dict[str, Any]:
+    """Return the fields of the manifest about the backup's moment.
 
-    def __init__(self, source: Source) -> None:
-        self._source, self.tail = source, b""
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._source.read(size)
-        self.tail = (self.tail + data)[-TAIL_BYTES:]
-        return data
-
-
-def _known(settings: Settings, label: str) -> _Known:
-    """Pause recording for milliseconds, note the WAL position and take a snapshot; query its content afterwards."""
+    Pauses recording for milliseconds, notes the WAL position and takes a snapshot; queries its content afterwards.
+    """
     target = settings.database("backup")
     with replication.connected(target, name=NAME) as holder, replication.connected(target, name=NAME) as reader:
         reader.isolation_level = IsolationLevel.REPEATABLE_READ
-        for attempt in range(1, FREEZE_TRIES + 1):
-            try:
-                with contextlib.ExitStack() as seen:
-                    with holder.transaction():
-                        backups.freeze(holder)
-                        seen.enter_context(reader.transaction())
-                        moment = backups.moment(reader)
-                        record_lsn = backups.leave_record(holder, label)
-                    return _Known(
-                        moment,
-                        record_lsn,
-                        _positions(reader),
-                        backups.facts(reader),
-                        backups.schema_revision(reader),
-                        installation.find(reader),
-                    )
-            except (LockNotAvailable, DeadlockDetected) as error:
-                if attempt == FREEZE_TRIES:
-                    raise BackupUnusable(
-                        "A lock on the database is held for too long to take a snapshot. Try again later."
-                    ) from error
-    raise AssertionError("unreachable")
+        for _ in range(FREEZE_TRIES):
+            with contextlib.suppress(LockNotAvailable, DeadlockDetected), contextlib.ExitStack() as seen:
+                with holder.transaction():
+                    backups.freeze(holder)
+                    seen.enter_context(reader.transaction())
+                    moment = backups.moment(reader)
+                    record_lsn = backups.leave_record(holder, label)
+                positions = shard_positions.all_positions(reader)
+                return {
+                    "timeline": moment.timeline,
+                    "moment_lsn": moment.lsn,
+                    "moment_at": moment.at,
+                    "record_lsn": record_lsn,
+                    "positions": {shard: (held.epoch, held.position) for shard, held in positions.items()},
+                    "facts": backups.facts(reader),
+                    "schema_revision": backups.schema_revision(reader),
+                    "installation": installation.find(reader),
+                }
+        raise BackupUnusable("A lock on the database is held for too long to take a snapshot. Try again later.")
 
 
-def _positions(tx: Tx) -> dict[int, tuple[str | None, int]]:
-    return {shard: (held.epoch, held.position) for shard, held in shard_positions.all_positions(tx).items()}
-
-
-def _wait_for_stream(stream: Path, known: _Known, tend: Callable[[], None]) -> None:
+def _wait_for_stream(stream: Path, timeline: int, record_lsn: str, tend: Callable[[], None]) -> None:
     deadline = time.monotonic() + STREAM_WAIT_S
-    while not has_reached(stream, known.moment.timeline, parse_lsn(known.record_lsn)):
+    while not has_reached(stream, timeline, parse_lsn(record_lsn)):
         if time.monotonic() > deadline:
             raise BackupUnusable(f"The backup's WAL does not arrive. See {stream / 'pg_receivewal.log'}.")
         tend()

@@ -4,25 +4,23 @@ age detects every changed, cut or missing byte. It does not prove who sealed a f
 permissions keep others from replacing whole files.
 """
 
+import contextlib
+import gzip
 import hashlib
+import io
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import IO, TypeAlias
 
-from pyrage import (  # type: ignore[import-untyped]  # the package carries no types
-    DecryptError,
-    EncryptError,
-    decrypt_io,
-    encrypt_io,
-    x25519,
-)
+from pyrage import DecryptError, EncryptError, decrypt_io, encrypt_io, x25519  # type: ignore[import-untyped]
 
 from vote.config import Settings
 from vote.errors import BackupUnusable, ConfigError
-from vote.ops.backup.folder import whole
-from vote.ops.embedded.disk import write_private
+from vote.ops.backup.folder import UNFINISHED
+from vote.ops.embedded.disk import sync_names, write_private
 from vote.ops.embedded.home import Home
 
 LEVEL = 3  # a database shrinks to a fifth at some 70 MB a second; higher levels cost more than they save
@@ -31,21 +29,6 @@ IDENTITY = "backup-identity"
 
 Identity: TypeAlias = x25519.Identity
 Recipient: TypeAlias = x25519.Recipient
-OnProgress = Callable[[int], None]
-
-
-class Source(Protocol):
-    """A readable stream."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
-
-
-class Sealed(NamedTuple):
-    """A sealed file: its hash and size, and the size of its content, in bytes."""
-
-    sha256: str
-    bytes: int
-    plain_bytes: int
 
 
 def kept_recipient(home: Home) -> str:
@@ -58,24 +41,12 @@ def kept_recipient(home: Home) -> str:
 
 def recipient_of(settings: Settings) -> Recipient:
     """Return the key that backups are sealed for. Raises ConfigError when none is set."""
-    if settings.backup_recipient:
-        try:
-            return Recipient.from_str(settings.backup_recipient.strip())
-        except ValueError as error:
-            raise ConfigError("BACKUP_RECIPIENT is not an age recipient (age1…).") from error
-    return identity_of(settings).to_public()
-
-
-def identity_of(settings: Settings) -> Identity:
-    """Return the key that opens backups. Raises ConfigError when it is not on this machine."""
-    file = settings.vote_home / "secrets" / IDENTITY
-    if settings.backup_identity:
-        return _identity(settings.backup_identity)
-    if not file.exists():
-        raise ConfigError(
-            "The backups' private key is not on this machine. Set BACKUP_IDENTITY or BACKUP_IDENTITY_FILE."
-        )
-    return _identity(file.read_text("ascii"))
+    if not settings.backup_recipient:
+        return identity_of(settings).to_public()
+    try:
+        return Recipient.from_str(settings.backup_recipient.strip())
+    except ValueError as error:
+        raise ConfigError("BACKUP_RECIPIENT is not an age recipient (age1…).") from error
 
 
 def has_identity(settings: Settings) -> bool:
@@ -83,138 +54,107 @@ def has_identity(settings: Settings) -> bool:
     return bool(settings.backup_identity) or (settings.vote_home / "secrets" / IDENTITY).exists()
 
 
+def identity_of(settings: Settings) -> Identity:
+    """Return the key that opens backups. Raises ConfigError when it is not on this machine."""
+    if not has_identity(settings):
+        raise ConfigError(
+            "The backups' private key is not on this machine. Set BACKUP_IDENTITY or BACKUP_IDENTITY_FILE."
+        )
+    return _identity(settings.backup_identity or (settings.vote_home / "secrets" / IDENTITY).read_text("ascii"))
+
+
 def _identity(text: str) -> Identity:
-    lines = [line for line in text.split() if line.startswith("AGE-SECRET-KEY-")]
     try:
-        (line,) = lines
+        (line,) = (line for line in text.split() if line.startswith("AGE-SECRET-KEY-"))
         return Identity.from_str(line)
     except ValueError:
         raise ConfigError("BACKUP_IDENTITY is not an age identity (AGE-SECRET-KEY-1…).") from None
 
 
-def seal(source: Source, target: Path, recipient: Recipient, progress: OnProgress | None = None) -> Sealed:
+def seal(chunks: Iterable[bytes], target: Path, recipient: Recipient) -> None:
     """Compress and encrypt a stream into `target`, which appears complete and on disk, or not at all.
 
     Raises BackupUnusable when it cannot be written.
     """
-    compressed = _Compressed(source, progress)
-    with whole(target) as new, open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        hashed = _Hashed(file.write)
-        try:
-            encrypt_io(compressed, hashed, [recipient])
-        except EncryptError as error:
-            raise BackupUnusable(f"{target} cannot be written: {error}.") from error
-        file.flush()
-    return Sealed(hashed.sha256, hashed.bytes, compressed.bytes)
 
+    def compress(pipe: IO[bytes]) -> None:
+        with gzip.GzipFile(fileobj=pipe, mode="wb", compresslevel=LEVEL) as compressed:
+            compressed.writelines(chunks)
 
-def unseal(
-    sealed: Path, identity: Identity, sink: Callable[[bytes], object], progress: OnProgress | None = None
-) -> Sealed:
-    """Decrypt and decompress a file into `sink`. Raises BackupUnusable when a single byte of it has changed.
-
-    What `sink` received before the error is authentic but incomplete: do not use it.
-    """
-    plain = _Decompressed(sink)
+    new = target.with_name(target.name + UNFINISHED)
+    new.unlink(missing_ok=True)
     try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with _piped(compress) as compressed:
+                encrypt_io(compressed, file, [recipient])
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(target)
+        sync_names(target.parent)
+    except EncryptError as error:
+        raise BackupUnusable(f"{target} cannot be written: {error}.") from error
+    finally:
+        new.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unseal(sealed: Path, identity: Identity) -> Iterator[IO[bytes]]:
+    """Yield the content of a file to be read. Raises BackupUnusable at the end when a single byte of the file has changed.
+
+    What was read before the error is authentic but incomplete: do not use it.
+    """
+
+    def decrypt(pipe: IO[bytes]) -> None:
         with sealed.open("rb") as file:
-            source = _HashedSource(file, progress)
-            decrypt_io(source, plain, [identity])
-            source.read_rest()
-        plain.finish()
+            decrypt_io(file, pipe, [identity])
+            if file.read(1):
+                raise OSError("data follows its end")
+
+    try:
+        with _piped(decrypt) as pipe, gzip.GzipFile(fileobj=pipe) as compressed:
+            plain = io.BufferedReader(compressed, CHUNK)  # many small reads of a GzipFile are slow
+            yield plain
+            for _ in chunks_of(plain):
+                pass  # what nobody wanted is sealed too
     except DecryptError as error:
         if "No matching keys" in str(error):
             raise BackupUnusable(f"{sealed} was sealed for another key. Use that key as BACKUP_IDENTITY.") from error
         raise BackupUnusable(f"{sealed} is damaged: {error}.") from error
     except FileNotFoundError as error:
         raise BackupUnusable(f"{sealed} is missing.") from error
-    except (OSError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BackupUnusable(f"{sealed} is damaged or cannot be read: {error}.") from error
-    return Sealed(source.sha256, source.bytes, plain.bytes)
 
 
-class _Compressed:
-    """A reader that compresses what it reads."""
-
-    def __init__(self, source: Source, progress: OnProgress | None) -> None:
-        self._source, self._progress = source, progress
-        self._gzip = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)  # 31: with gzip's header and checksum
-        self._ready = bytearray()
-        self._ended = False
-        self.bytes = 0
-
-    def read(self, size: int = -1) -> bytes:
-        while not self._ended and len(self._ready) < max(size, 1):
-            plain = self._source.read(CHUNK)
-            self.bytes += len(plain)
-            self._ready += self._gzip.compress(plain) if plain else self._gzip.flush()
-            self._ended = not plain
-            if self._progress:
-                self._progress(len(plain))
-        given = bytes(self._ready[:size])
-        del self._ready[:size]
-        return given
+def sha256(path: Path) -> str:
+    """Return the hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class _Decompressed:
-    """A writer that decompresses what it is given."""
-
-    def __init__(self, sink: Callable[[bytes], object]) -> None:
-        self._sink = sink
-        self._gzip = zlib.decompressobj(31)
-        self.bytes = 0
-
-    def write(self, data: bytes) -> int:
-        plain = self._gzip.decompress(data)
-        self.bytes += len(plain)
-        self._sink(plain)
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: nothing is buffered."""
-
-    def finish(self) -> None:
-        if not self._gzip.eof or self._gzip.unused_data:
-            raise zlib.error("it is truncated or too long")
+def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of a file, piece by piece."""
+    while chunk := file.read(CHUNK):
+        yield chunk
 
 
-class _Hashed:
-    """A writer that hashes what it passes on."""
+@contextlib.contextmanager
+def _piped(write: Callable[[IO[bytes]], None]) -> Iterator[IO[bytes]]:
+    """Yield, to be read, what `write` writes in a thread: a database fits neither into memory nor twice on disk.
 
-    def __init__(self, write: Callable[[bytes], int]) -> None:
-        self._write, self._hash, self.bytes = write, hashlib.sha256(), 0
+    An error of `write` is raised in the place of the reader's, which is only its effect.
+    """
+    reader, writer = os.pipe()
 
-    def write(self, data: bytes) -> int:
-        self._hash.update(data)
-        self.bytes += len(data)
-        return self._write(data)
+    def run() -> None:
+        with os.fdopen(writer, "wb") as pipe:
+            write(pipe)
 
-    def flush(self) -> None:
-        """Do nothing: the file is flushed once it is complete."""
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
-
-
-class _HashedSource:
-    """A reader that hashes what it reads."""
-
-    def __init__(self, file: Source, progress: OnProgress | None) -> None:
-        self._file, self._progress, self._hash, self.bytes = file, progress, hashlib.sha256(), 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self._hash.update(data)
-        self.bytes += len(data)
-        if self._progress:
-            self._progress(len(data))
-        return data
-
-    def read_rest(self) -> None:
-        if self.read(1):
-            raise zlib.error("data follows its end")
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
+    with ThreadPoolExecutor(1) as background:
+        done = background.submit(run)
+        try:
+            with os.fdopen(reader, "rb") as pipe:
+                yield pipe
+        finally:
+            with contextlib.suppress(BrokenPipeError):  # the reader stopped first, for a reason of its own
+                done.result()

@@ -1,4 +1,4 @@
-"""The files of backups, and how they are written atomically.
+"""The files of backups.
 
 BACKUP_FOLDER/                      0700, by default VOTE_HOME/backups
   base/<label>/base.tar.gz.age      the data folder at one moment
@@ -8,12 +8,11 @@ BACKUP_FOLDER/                      0700, by default VOTE_HOME/backups
 """
 
 import contextlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from vote.config import Settings
 from vote.errors import ConfigError
@@ -25,8 +24,7 @@ BASE, SEALED_MANIFEST, PLAIN_MANIFEST = "base.tar.gz.age", "manifest.age", "mani
 UNFINISHED = ".new"
 
 
-@dataclass(frozen=True)
-class Folder:
+class Folder(NamedTuple):
     """BACKUP_FOLDER and its paths."""
 
     path: Path
@@ -57,21 +55,14 @@ class Folder:
 
     def labels(self) -> list[str]:
         """Return the labels of complete backups, newest first."""
-        if not self.base.is_dir():
-            return []
-        return sorted((folder.name for folder in self.base.iterdir() if LABEL.fullmatch(folder.name)), reverse=True)
-
-    def prepare(self) -> None:
-        """Create the folders, private. Raises ConfigError when that fails."""
-        for folder in (self.path, self.base, self.path / "wal"):
-            private_folder(folder)
+        return sorted((folder.name for folder in self.base.glob("*") if LABEL.fullmatch(folder.name)), reverse=True)
 
     @contextlib.contextmanager
     def being_written(self) -> Iterator[None]:
         """Hold the lock for making, verifying and removing backups; remove what a crash left unfinished. Raises ConfigError
         if taken.
         """
-        self.prepare()
+        private_folders(self.path, self.base)
         with locked(self.base):
             for left in self.base.glob("*" + UNFINISHED):
                 shutil.rmtree(left)
@@ -84,30 +75,13 @@ class Folder:
         shutil.rmtree(gone)
 
 
-def private_folder(folder: Path) -> None:
-    """Create a folder that only we can enter. Raises ConfigError when that fails."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as error:
-        raise ConfigError(
-            f"{folder} cannot be used for backups: {error.strerror}. Set BACKUP_FOLDER to a folder you own."
-        ) from error
-
-
-@contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary name; what is written there becomes `path` atomically and on disk, or is removed on an error."""
-    new = path.with_name(path.name + UNFINISHED)
-    new.unlink(missing_ok=True)
-    try:
-        yield new
-        descriptor = os.open(new, os.O_RDONLY)
+def private_folders(*folders: Path) -> None:
+    """Create folders that only we can enter. Raises ConfigError when that fails."""
+    for folder in folders:
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        new.rename(path)
-        sync_names(path.parent)
-    finally:
-        new.unlink(missing_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        except OSError as error:
+            raise ConfigError(
+                f"{folder} cannot be used for backups: {error.strerror}. Set BACKUP_FOLDER to a folder you own."
+            ) from error

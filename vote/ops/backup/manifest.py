@@ -1,16 +1,16 @@
 """The manifest of a backup: versions, WAL positions, content, and the hash of its file.
 
-It is stored twice: sealed, which is authoritative, and in plain form for listings. Both must agree.
+It is stored twice, and both must agree: sealed, which is authoritative, and in plain form, as the machine that makes, lists
+and removes backups needs no key that opens them.
 """
 
-import io
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vote.db.backups import Facts
+from vote.db.backups import Facts, Positions
 from vote.errors import BackupUnusable
 from vote.ops.backup.encryption import Identity, Recipient, seal, unseal
 from vote.ops.backup.folder import PLAIN_MANIFEST, SEALED_MANIFEST
@@ -44,7 +44,7 @@ class Manifest(BaseModel):
     moment_at: datetime
     record_lsn: str
 
-    positions: dict[int, tuple[str | None, int]]
+    positions: Positions
     facts: Facts
 
     base_sha256: str
@@ -56,7 +56,7 @@ def write(folder: Path, manifest: Manifest, recipient: Recipient) -> None:
     """Write both forms into the folder of a backup."""
     text = manifest.model_dump_json(indent=1)
     write_private(folder / PLAIN_MANIFEST, text)
-    seal(io.BytesIO(text.encode()), folder / SEALED_MANIFEST, recipient)
+    seal([text.encode()], folder / SEALED_MANIFEST, recipient)
 
 
 def read_plain(folder: Path) -> Manifest:
@@ -72,17 +72,12 @@ def read_sealed(folder: Path, identity: Identity) -> Manifest:
     """Return the authoritative manifest. Raises BackupUnusable when it is damaged, belongs elsewhere or differs from the
     plain one.
     """
-    content = io.BytesIO()
     path = folder / SEALED_MANIFEST
-    unseal(path, identity, content.write)
-    manifest = _parse(path, content.getvalue())
+    with unseal(path, identity) as plain:
+        manifest = _parse(path, plain.read())
     if manifest.label != folder.name:
         raise BackupUnusable(f"{path} belongs to the backup {manifest.label}.")
-    try:
-        plain = (folder / PLAIN_MANIFEST).read_bytes()
-    except OSError as error:
-        raise BackupUnusable(f"{folder / PLAIN_MANIFEST} cannot be read: {error.strerror}.") from error
-    if plain != content.getvalue():
+    if read_plain(folder) != manifest:
         raise BackupUnusable(f"{folder / PLAIN_MANIFEST} was changed: it differs from the sealed manifest.")
     return manifest
 

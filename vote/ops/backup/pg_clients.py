@@ -4,9 +4,6 @@ A client of another version refuses, or makes what cannot be restored (a newer d
 """
 
 import contextlib
-import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -15,7 +12,7 @@ from vote import tcp_keepalive
 from vote.errors import ConfigError
 from vote.ops.account import server_account
 from vote.ops.embedded import programs
-from vote.ops.embedded.programs import SYSTEM_POSTGRES, server_environ
+from vote.ops.embedded.programs import server_environ
 
 # Secrets of libpq, other than the password, that have no environment variable.
 SECRET_FIELDS = {"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
@@ -23,9 +20,13 @@ SECRET_FIELDS = {"sslpassword", "scram_client_key", "scram_server_key", "oauth_c
 
 def bin_of(major: int) -> Path:
     """Return the folder of the programs of this major version. Raises ConfigError when there is none."""
-    for folder in _folders(major):
-        if (folder / "pg_basebackup").exists() and _major(folder / "pg_basebackup") == major:
-            return folder
+    with contextlib.suppress(ConfigError):
+        embedded = programs.find("embedded", server_account())
+        if embedded.postgres_major() == major:
+            return embedded.postgres_bin
+    system = programs.SYSTEM_POSTGRES / str(major) / "bin"
+    if (system / "pg_basebackup").exists():
+        return system
     raise ConfigError(
         f"The server is PostgreSQL {major}, but its programs are not installed. Run: apt-get install postgresql-{major}"
     )
@@ -51,14 +52,3 @@ def connection(url: str, application: str, **settings: str) -> tuple[str, dict[s
         fields["options"] = " ".join([str(fields.get("options") or ""), *own]).strip()
     environ = server_environ() | ({"PGPASSWORD": str(password)} if password else {})
     return make_conninfo("", **fields), environ
-
-
-def _folders(major: int) -> Iterator[Path]:
-    with contextlib.suppress(ConfigError):
-        yield programs.find("embedded", server_account()).postgres_bin
-    yield SYSTEM_POSTGRES / str(major) / "bin"
-
-
-def _major(program: Path) -> int:
-    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, env=server_environ())
-    return int(re.findall(r"\d+", answer.stdout)[0])

@@ -4,6 +4,7 @@ The log is trimmed below the newest verified backup (R9). Only the lost database
 newer backup counts, unless the log answers and shows that it still has the entries.
 """
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -16,7 +17,6 @@ from vote.domain.installation import Installation
 from vote.errors import BackupUnusable, LogUnavailable
 from vote.ops.backup import manifest as manifests
 from vote.ops.backup.folder import Folder
-from vote.ops.backup.manifest import Manifest
 
 
 def check_reach(
@@ -27,9 +27,19 @@ def check_reach(
     Raises BackupUnusable when the log may no longer hold the ballots in between; with `accept_loss` only reports that to
     `say`.
     """
-    newer = _newest_after(Folder.from_settings(settings), system, until)
-    lost = 0 if newer is None else _out_of_reach(tx, settings, newer)
-    if newer is None or lost == 0:
+    folder = Folder.from_settings(settings)
+    backups = (manifests.read_plain(folder.backup(label)) for label in folder.labels())
+    newer = next((backup for backup in backups if backup.system == system and backup.moment_at > until), None)
+    if newer is None:
+        return
+    lost = 0
+    log = BallotLog(settings.log_url, settings.vote_shards, Installation(installation.find(tx)))
+    with contextlib.closing(log):
+        for position in shard_positions.all_positions(tx).values():
+            count, _ = newer.facts.get(f"journal of shard {position.shard}", (0, ""))
+            if count > position.recorded and not _reaches(log, position):
+                lost += count - position.recorded
+    if lost == 0:
         return
     explanation = (
         f"{lost} ballots were recorded between {until} and backup {newer.label}. The ballot log may be trimmed up to that"
@@ -41,24 +51,6 @@ def check_reach(
             " then exist only in the data set aside, and the worker records gaps for an admin to decide."
         )
     say(f"{explanation} They are in the data set aside; the worker records gaps for an admin to decide.")
-
-
-def _out_of_reach(tx: Tx, settings: Settings, newer: Manifest) -> int:
-    log = BallotLog(settings.log_url, settings.vote_shards, Installation(installation.find(tx)))
-    try:
-        return sum(_lacking(position, newer, log) for position in shard_positions.all_positions(tx).values())
-    finally:
-        log.close()
-
-
-def _newest_after(folder: Folder, system: str, until: datetime) -> Manifest | None:
-    backups = (manifests.read_plain(folder.backup(label)) for label in folder.labels())
-    return next((backup for backup in backups if backup.system == system and backup.moment_at > until), None)
-
-
-def _lacking(position: Position, newer: Manifest, log: BallotLog) -> int:
-    count, _ = newer.facts.get(f"journal of shard {position.shard}", (0, ""))
-    return 0 if _reaches(log, position) else max(0, count - position.recorded)
 
 
 def _reaches(log: BallotLog, position: Position) -> bool:

@@ -1,13 +1,10 @@
 """Restore a database: check and recover everything beside the current data, then set that aside without deleting it."""
 
 import contextlib
-import shutil
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 
@@ -21,27 +18,17 @@ from vote.ops.backup import manifest as manifests
 from vote.ops.backup.encryption import identity_of, recipient_of
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.manifest import Manifest
-from vote.ops.backup.recovery_server import Recovered, recovered
+from vote.ops.backup.recovery_server import recovered
 from vote.ops.backup.replay_coverage import check_reach
 from vote.ops.backup.unpack import unpack
-from vote.ops.backup.verify import scratch
-from vote.ops.backup.wal_supply import Supply, supply
+from vote.ops.backup.verify import remove_data, scratch
+from vote.ops.backup.wal_supply import supply
 from vote.ops.embedded.disk import sync_names
 from vote.ops.embedded.home import locked
-from vote.ops.embedded.stale_servers import end_servers_in
 from vote.ops.process import ProcessSpec
 
 NAME = "vote restore"
 COMPLETE = "restored-by-vote"  # marks a data folder that is ready to replace the current one
-
-
-class Restored(NamedTuple):
-    """The result of a restore. `aside`: where the previous data is; None when there was none."""
-
-    manifest: Manifest
-    wal: Supply
-    data: Path
-    aside: Path | None
 
 
 def choose(settings: Settings, label: str | None, until: datetime | None) -> Manifest:
@@ -70,50 +57,55 @@ def restore(
     accept_loss: bool = False,
     say: Callable[[str], None],
     quiet: bool = False,
-) -> Restored:
+) -> tuple[int, Path | None]:
     """Restore `data` to the end of the WAL, or to a time. The caller holds the locks of the home, so no server runs.
 
+    Returns the number of WAL files, and where the previous data is now; None when there was none.
     Raises BackupUnusable and changes nothing unless key, backup and WAL are intact and the server recovers from them; also
     when the ballot log may not reach back to `until`, so that votes would be lost, unless `accept_loss`.
     """
     folder, identity = Folder.from_settings(settings), identity_of(settings)
     manifest = manifests.read_sealed(folder.backup(manifest.label), identity)
     settle(data)
-    new = data.with_name(data.name + ".restoring")
-    _clear(new)
+    new = _new(data)
+    remove_data(new, new)
     stream = folder.stream(manifest.system)
 
     def check(tx: Tx) -> None:
-        _check_content(tx, manifest)
+        if missing := backups.missing_journal(tx, manifest.facts):
+            raise BackupUnusable(f"The restored journal lacks rows of the backup ({missing}).")
         if until is not None:
             check_reach(tx, settings, manifest.system, until, accept_loss=accept_loss, say=say)
 
     with contextlib.ExitStack() as held:
         if stream.is_dir():
             held.enter_context(locked(stream))  # no stream may write to the files that we restore from
-        room, _ = held.enter_context(scratch(settings))
+        room = held.enter_context(scratch(settings))
         say("Checking the WAL …")
-        wal = supply(folder, manifest, identity, room / "wal", account, timeline=timeline, quiet=quiet)
+        wal = supply(folder, manifest, identity, room / "wal", timeline=timeline, quiet=quiet)
         say(f"Unpacking and checking backup {manifest.label} …")
-        unpack(folder.backup(manifest.label), manifest, identity, new, account, quiet=quiet)
+        unpack(folder.backup(manifest.label), manifest, identity, new, quiet=quiet)
         say("Backup and WAL are intact. Recovering …")
         try:
-            _recover(new, room, manifest, account, wal, until, check)
+            _recover(new, room, manifest, account, wal[-1].timeline, until, check)
         except (BackupUnusable, DatabaseUnavailable, psycopg.Error, OSError):
-            _clear(new)
+            remove_data(new, new)
             raise
-        _remove_recovery_settings(new)
         archive.seal_rest(stream, folder.wal(manifest.system), recipient_of(settings))
     (new / COMPLETE).write_text(manifest.label + "\n")
     sync_names(new)
-    return Restored(manifest, wal, data, _swap(data))
+    aside = None
+    if data.exists():
+        aside = data.with_name(f"{data.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        data.rename(aside)
+    _put(data)
+    return len(wal), aside
 
 
 def settle(data: Path) -> None:
     """Finish a restore that a crash interrupted between its two renames, so that no empty cluster is created there."""
-    new = data.with_name(data.name + ".restoring")
-    if not data.exists() and (new / COMPLETE).exists():
-        _put(new, data)
+    if not data.exists() and (_new(data) / COMPLETE).exists():
+        _put(data)
 
 
 def refuse_empty_data_dir(part: ProcessSpec, data: Path, settings: Settings) -> ProcessSpec:
@@ -134,40 +126,25 @@ def _recover(
     room: Path,
     manifest: Manifest,
     account: SystemUser | None,
-    wal: Supply,
+    timeline: int,
     until: datetime | None,
     check: Callable[[Tx], None],
 ) -> None:
     goal = {"recovery_target_action": "promote"}
     if until is not None:
         goal["recovery_target_time"] = until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
-    with recovered(new, room / "wal", manifest, account, room / "postgres.log", goal, wal.timeline) as server:
-        with replication.connected(server.target(_owner(server)), name=NAME) as tx:
-            check(tx)
-        with replication.connected(server.target(), name=NAME) as tx, contextlib.suppress(psycopg.Error):
+    with (
+        recovered(new, room, manifest, account, timeline, goal) as server,
+        replication.connected(server.target, name=NAME) as tx,
+    ):
+        check(tx)
+        with contextlib.suppress(psycopg.Error):
             # Keeps the WAL for the stream from here on. If it fails, the next backup starts a new chain.
             replication.ensure_slot(tx)
-        server.process.send(signal.SIGINT)
-        server.process.stop()
-        if server.process.exit_code != 0:
-            raise BackupUnusable("The restored server did not shut down cleanly. Nothing was changed; try again.")
-
-
-def _owner(server: Recovered) -> str:
-    with replication.connected(server.target(), name=NAME) as tx:
-        return backups.owner_of_database(tx)
-
-
-def _check_content(tx: Tx, manifest: Manifest) -> None:
-    """Check that the restored journal contains the journal of the backup's moment, link for link."""
-    missing = backups.missing_journal(tx, manifest.facts)
-    if missing:
-        raise BackupUnusable(f"The restored journal lacks rows of the backup ({missing[0]}).")
-
-
-def _remove_recovery_settings(data: Path) -> None:
-    """Remove settings of the backup's moment that would make the restored server wait for a stream, or recover again."""
-    file = data / "postgresql.auto.conf"
+    if server.process.exit_code != 0:
+        raise BackupUnusable("The restored server did not shut down cleanly. Nothing was changed; try again.")
+    # Settings of the backup's moment would make the restored server wait for a stream, or recover again.
+    file = new / "postgresql.auto.conf"
     if file.exists():
         lines = file.read_text("utf-8").splitlines(keepends=True)
         file.write_text(
@@ -175,22 +152,11 @@ def _remove_recovery_settings(data: Path) -> None:
         )
 
 
-def _swap(data: Path) -> Path | None:
-    aside = None
-    if data.exists():
-        aside = data.with_name(f"{data.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-        data.rename(aside)
-    _put(data.with_name(data.name + ".restoring"), data)
-    return aside
+def _new(data: Path) -> Path:
+    return data.with_name(data.name + ".restoring")
 
 
-def _put(new: Path, data: Path) -> None:
-    new.rename(data)
+def _put(data: Path) -> None:
+    _new(data).rename(data)
     sync_names(data.parent)
     (data / COMPLETE).unlink(missing_ok=True)
-
-
-def _clear(new: Path) -> None:
-    if new.exists():
-        end_servers_in(new)
-        shutil.rmtree(new)

@@ -4,7 +4,7 @@ Errors are logged and retried; voting never waits for them.
 """
 
 import contextlib
-import os
+import json
 import random
 import signal
 import subprocess
@@ -13,63 +13,69 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 import structlog
 
 from vote import logs
 from vote.config import Settings
+from vote.db.statement_log import STATEMENTS
 from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
+from vote.health_server import HealthServer
 from vote.ops.backup import manifest as manifests
-from vote.ops.backup.encryption import has_identity
 from vote.ops.backup.folder import Folder
-from vote.ops.backup.schedule import next_due
 from vote.ops.backup.stream import Stream
+from vote.secret_watch import SecretWatch
 
 TICK_S = 1.0
 RETRY_S = 2.0
+FIRST = timedelta(minutes=1)  # after a start without a backup: once the stack has settled
+AGAIN = timedelta(minutes=15)  # after a failure: soon, but not at once
+JITTER = 0.1
+REASON_MAX_CHARS = 2_000
 
 logger = structlog.get_logger()
-
-
-def may_verify(settings: Settings) -> bool:
-    """Return whether this machine can prove backups, as it has the private key."""
-    return has_identity(settings)
 
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises ConfigError for unsuitable settings."""
     logs.configure("backup")
+    STATEMENTS.configure(settings)
     stop = threading.Event()
-
-    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ask_to_stop)
-    signal.signal(signal.SIGINT, ask_to_stop)
-    scheduler = BackupScheduler(settings, _daily_command())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    scheduler, secret_watch = BackupScheduler(settings, _start_daily), SecretWatch(settings)
+    health = HealthServer(settings.host, settings.metrics_port)
+    logger.info("started", settings=settings.names_given)
+    secret_watch.start()
     try:
         while not stop.is_set():
             with contextlib.suppress(DatabaseUnavailable):
-                _stream(settings, scheduler, stop)
+                _stream(settings, scheduler, health, stop)
+            health.turned()
             stop.wait(RETRY_S)
     finally:
+        health.close()
+        secret_watch.close()
         scheduler.end()
+        logger.info("stopped")
 
 
-def _stream(settings: Settings, scheduler: "BackupScheduler", stop: threading.Event) -> None:
+def _stream(settings: Settings, scheduler: "BackupScheduler", health: HealthServer, stop: threading.Event) -> None:
     stream = Stream(
         settings,
-        lambda problem: logger.error("WAL stream interrupted", problem=problem),
+        lambda problem: logger.error("WAL stream interrupted", reason=problem),
         synchronous=settings.backup_sync,
     )
     with stream.running():
+        logger.info("WAL stream begun")
         while not stop.is_set():
             try:
                 stream.tend()
             except (DatabaseUnavailable, BackupUnusable, OSError) as error:
-                logger.warning("WAL stream failed", problem=str(error).strip())
+                logger.warning("WAL stream failed", reason=str(error).strip())
             scheduler.tend(datetime.now(UTC))
+            health.turned()
             stop.wait(TICK_S)
 
 
@@ -87,14 +93,22 @@ class BackupScheduler:
 
     def tend(self, now: datetime) -> None:
         """Start a due backup, and log how the previous one ended."""
+        failed_at = None
         if self._under_way is not None:
             if self._under_way.poll() is None:
                 return
-            self._ended(now, self._under_way)
-            self._under_way = None
+            output, _ = self._under_way.communicate()
+            if self._under_way.returncode == 0:
+                logger.info("backup made", **_made(output))
+            else:
+                logger.error("backup failed", reason=output.strip()[-REASON_MAX_CHARS:])
+                failed_at = now
+            self._under_way = self._due = None
         if self._due is None:
-            self._due = self._next(now, None)
+            newest = self._newest()
+            self._due = next_due(now, newest=newest, failed_at=failed_at, every=self._every, dice=self._dice)
         if now >= self._due:
+            logger.info("backup begun")
             self._under_way = self._start()
 
     def end(self) -> None:
@@ -103,33 +117,35 @@ class BackupScheduler:
             self._under_way.terminate()
             self._under_way.communicate()
 
-    def _ended(self, now: datetime, process: subprocess.Popen[str]) -> None:
-        output, _ = process.communicate()
-        if process.returncode == 0:
-            logger.info("backup made", output=" ".join(output.split()))
-        else:
-            logger.error("backup failed", output=output.strip()[-2000:])
-        self._due = self._next(now, None if process.returncode == 0 else now)
-
-    def _next(self, now: datetime, failed_at: datetime | None) -> datetime:
-        newest = None
+    def _newest(self) -> datetime | None:
         with contextlib.suppress(BackupUnusable, ConfigError):
-            labels = self._folder.labels()
-            newest = manifests.read_plain(self._folder.backup(labels[0])).moment_at if labels else None
-        return next_due(now, newest=newest, failed_at=failed_at, every=self._every, dice=self._dice)
+            for label in self._folder.labels()[:1]:
+                return manifests.read_plain(self._folder.backup(label)).moment_at
+        return None
 
 
-def _daily_command() -> Callable[[], subprocess.Popen[str]]:
-    command = [sys.executable, str(Path(sys.argv[0]).absolute()), "backup", "daily"]
+def next_due(
+    now: datetime, *, newest: datetime | None, failed_at: datetime | None, every: timedelta, dice: random.Random
+) -> datetime:
+    """Return when to make the next backup: `every` ± 10 % after the newest; soon if there is none or the last one failed."""
+    if failed_at is not None:
+        return failed_at + min(AGAIN, every)
+    if newest is None:
+        return now + min(FIRST, every)
+    due = newest + every * (1 + dice.uniform(-JITTER, JITTER))
+    return max(due, now + min(FIRST, every))
 
-    def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command,
-            env=os.environ.copy(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
 
-    return start
+def _made(output: str) -> dict[str, Any]:
+    """Return what `vote backup daily --json` prints last: label, size, whether it is verified, and labels removed."""
+    with contextlib.suppress(ValueError, IndexError):
+        answer = json.loads(output.splitlines()[-1])
+        return {name: answer.get(name) for name in ("label", "bytes", "is_verified", "removed")}
+    return {}
+
+
+def _start_daily() -> subprocess.Popen[str]:
+    command = [sys.executable, str(Path(sys.argv[0]).absolute()), "backup", "daily", "--json"]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )

@@ -1,8 +1,11 @@
-"""WAL files without a server: names, positions, timelines, and checking a file against its name. Pure."""
+"""WAL files without a server: names, positions, timelines, and checking a file against its name. Pure.
+
+PostgreSQL's programs do not do this for us: a server takes a missing file for the end of its WAL, and pg_waldump reads one
+timeline at a time and does not know which database system a file belongs to.
+"""
 
 import re
 import struct
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from vote.errors import BackupUnusable
@@ -27,10 +30,10 @@ class Segment(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """A timeline, and the LSN where the next one branches off (None: it is the last)."""
+    """A timeline, and the LSN where it branches off the one before."""
 
     timeline: int
-    until: int | None
+    begin: int
 
 
 def parse_lsn(text: str) -> int:
@@ -46,49 +49,39 @@ def format_lsn(lsn: int) -> str:
 
 def parse_segment(name: str, size: int) -> Segment:
     """Return the segment with this file name."""
-    per_id = IDS // size
-    return Segment(int(name[:8], 16), int(name[8:16], 16) * per_id + int(name[16:24], 16))
+    return Segment(int(name[:8], 16), int(name[8:16], 16) * (IDS // size) + int(name[16:24], 16))
 
 
 def parse_history(timeline: int, text: str) -> list[Leg]:
     """Return the timelines that lead to `timeline`, oldest first and including it, from its history file."""
-    legs = []
-    for line in text.splitlines():
-        fields = line.split("#")[0].split()
-        if fields:
-            legs.append(Leg(int(fields[0]), parse_lsn(fields[1])))
-    return [*legs, Leg(timeline, None)]
+    lines = [fields for line in text.splitlines() if (fields := line.split("#")[0].split())]
+    begins = [0, *(parse_lsn(fields[1]) for fields in lines)]
+    return [Leg(*leg) for leg in zip([*(int(fields[0]) for fields in lines), timeline], begins, strict=True)]
 
 
-def needed(legs: Iterable[Leg], *, timeline: int, start: int, size: int) -> list[tuple[int, int, int | None]]:
-    """Return (timeline, first number, last number or None for all there are) of the files that a recovery from `start`
-    reads.
+def needed(legs: list[Leg], *, timeline: int, start: int, last: int, size: int) -> list[Segment]:
+    """Return the files that a recovery from `start` on `timeline` reads, up to the file with number `last`.
 
     `legs` leads to the timeline to end on. Raises BackupUnusable when it does not pass `timeline` at `start`.
     """
-    ranges: list[tuple[int, int, int | None]] = []
-    begin = start // size
-    for leg in legs:
-        if not ranges and leg.timeline != timeline:
-            continue
-        if not ranges and leg.until is not None and leg.until <= start:
-            break
-        # The file in which a timeline ends is started again, with the same content, on the next one.
-        last = None if leg.until is None else leg.until // size - 1
-        ranges.append((leg.timeline, begin, last))
-        begin = begin if last is None else max(begin, last + 1)
-    if not ranges:
+    if [leg.timeline for leg in legs if leg.begin <= start][-1] != timeline:
         raise BackupUnusable(
             f"This backup is on timeline {timeline}, after the point where an earlier restore abandoned it."
             " Choose an older backup, or this timeline with --timeline."
         )
-    return ranges
+    # The file in which a timeline ends is started again, with the same content, on the next one.
+    return [
+        Segment([leg.timeline for leg in legs if leg.begin // size <= number][-1], number)
+        for number in range(start // size, last + 1)
+    ]
 
 
-def check_head(name: str, head: bytes, *, system: str, size: int) -> None:
-    """Raise BackupUnusable unless the first page belongs to the segment `name` of this database system."""
+def check_content(name: str, content: bytes, *, system: str, size: int) -> None:
+    """Raise BackupUnusable unless the content belongs to the segment `name` of this database system."""
+    if len(content) != size:
+        raise BackupUnusable(f"The WAL file {name} has {len(content)} bytes: it was truncated.")
     segment = parse_segment(name, size)
-    _, info, timeline, address, _, found_system, segment_size, _ = PAGE_HEADER.unpack_from(head)
+    _, info, timeline, address, _, found_system, segment_size, _ = PAGE_HEADER.unpack_from(content)
     # After a promotion, a file starts with pages written on an older timeline.
     if not info & LONG_HEADER or address != segment.number * size or timeline > segment.timeline:
         raise BackupUnusable(f"The WAL file {name} contains something else than its name says.")

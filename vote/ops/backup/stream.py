@@ -7,17 +7,17 @@ acknowledged is in the archive too. If it lags for GUARD_S, commits stop waiting
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from vote.config import DatabaseTarget, Settings
+from vote.config import Settings
 from vote.db import replication
 from vote.db.pool import Tx
-from vote.db.replication import StreamProgress
+from vote.db.replication import Server, StreamProgress
 from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
 from vote.ops.backup import archive, pg_clients
-from vote.ops.backup.archive import Flushed
-from vote.ops.backup.encryption import Recipient, recipient_of
-from vote.ops.backup.folder import Folder, private_folder
+from vote.ops.backup.encryption import recipient_of
+from vote.ops.backup.folder import Folder, private_folders
 from vote.ops.backup.segments import parse_lsn
 from vote.ops.embedded.home import locked
 from vote.ops.process import Process, ProcessSpec
@@ -29,18 +29,16 @@ SENDER_TIMEOUT_S = 10  # the server's, for a silent stream, which blocks the slo
 MAINTENANCE = "postgres"  # the database for queries about streaming, not the one with the votes
 NAME = "vote backup stream"
 
-Report = Callable[[str], None]
-
 
 class Stream:
     """A supervised stream of one server's WAL. Use it from the main thread: its program dies with the thread that started
     it.
     """
 
-    def __init__(self, settings: Settings, report: Report, *, synchronous: bool) -> None:
-        self._target: DatabaseTarget = settings.database("backup")
+    def __init__(self, settings: Settings, report: Callable[[str], None], *, synchronous: bool) -> None:
+        self._target = settings.database("backup")
         self._folder = Folder.from_settings(settings)
-        self._recipient: Recipient = recipient_of(settings)
+        self._recipient = recipient_of(settings)
         self._report, self._synchronous = report, synchronous
         self._backoff, self._start_at = RestartBackoff(), 0.0
         self._process: Process | None = None
@@ -52,17 +50,17 @@ class Stream:
         with self._connected() as tx:
             server = replication.server(tx)
             self.wal, self.stream = self._folder.wal(server.system), self._folder.stream(server.system)
-            self._folder.prepare()
-            private_folder(self.wal)
-            private_folder(self.stream)
+            private_folders(self._folder.path, self.wal.parent, self.wal, self.stream)
             with locked(self.stream):
-                self._prepare(tx, server)
+                is_new, last = replication.ensure_slot(tx), archive.noted(self.stream)
+                if is_new or (last is not None and last.timeline < server.timeline):
+                    archive.seal_rest(self.stream, self.wal, self._recipient)
                 self._process = Process(self._part(server))
-                self._prefix, self._segment_bytes = archive.Prefix(self.stream), server.segment_bytes
+                self._note = archive.Note(self.stream, server.segment_bytes)
                 try:
                     yield
                 finally:
-                    self._stop()
+                    self._stop(self._process)
 
     def tend(self) -> None:
         """Restart the stream if it died, seal finished files, and record its progress. Raises DatabaseUnavailable."""
@@ -73,10 +71,9 @@ class Stream:
             self._process.start()
         with self._connected() as tx:
             progress = replication.progress(tx)
-            if self._keeps_up(progress):
-                self._kept_up_at = now
-            self._note(progress)
-            self._update_commits(tx, progress, now)
+            if progress.streamed is not None:
+                self._note.write(progress.timeline, progress.streamed)
+            self._update_commits(tx, self._process, progress, now)
             if progress.streamed is None and replication.ensure_slot(tx):
                 self._report(
                     "The server removed WAL before it was streamed: older backups end there. Make a new backup."
@@ -84,37 +81,23 @@ class Stream:
                 archive.seal_rest(self.stream, self.wal, self._recipient)
         archive.seal_complete(self.stream, self.wal, self._recipient)
 
-    def _note(self, progress: StreamProgress) -> None:
-        if progress.streamed is not None:
-            sha256 = self._prefix.sha256(progress.timeline, parse_lsn(progress.streamed), self._segment_bytes)
-            if sha256 is not None:
-                archive.note(self.stream, Flushed(progress.timeline, progress.streamed, sha256))
-
-    def _keeps_up(self, progress: StreamProgress) -> bool:
-        """Return whether it has all that the server had written at the previous check. A frozen program still counts as
-        streaming.
-        """
+    def _update_commits(self, tx: Tx, process: Process, progress: StreamProgress, now: float) -> None:
+        # It keeps up when it has all that the server had written at the previous check. A frozen program still counts as
+        # streaming.
         wanted, self._written = self._written, parse_lsn(progress.written)
-        return progress.streamed is not None and parse_lsn(progress.streamed) >= wanted
-
-    def _update_commits(self, tx: Tx, progress: StreamProgress, now: float) -> None:
-        if self._synchronous and now == self._kept_up_at:
-            replication.wait_for_stream(tx, True)
+        if progress.streamed is not None and parse_lsn(progress.streamed) >= wanted:
+            self._kept_up_at = now
+            if self._synchronous:
+                replication.wait_for_stream(tx, True)
         elif now - self._kept_up_at > GUARD_S:
             if self._synchronous:
                 replication.wait_for_stream(tx, False)
-            if progress.streamed is not None and self._process is not None:
+            if progress.streamed is not None:
                 self._report("The WAL stream does not keep up. Restarting it.")
-                self._process.kill()
+                process.kill()
                 self._kept_up_at = now
 
-    def _prepare(self, tx: Tx, server: replication.Server) -> None:
-        is_new = replication.ensure_slot(tx)
-        last = archive.noted(self.stream)
-        if is_new or (last is not None and last.timeline < server.timeline):
-            archive.seal_rest(self.stream, self.wal, self._recipient)
-
-    def _part(self, server: replication.Server) -> ProcessSpec:
+    def _part(self, server: Server) -> ProcessSpec:
         server_settings = {"wal_sender_timeout": f"{SENDER_TIMEOUT_S}s"}
         conninfo, environ = pg_clients.connection(self._target.url, replication.STREAM, **server_settings)
         program = pg_clients.bin_of(server.major) / "pg_receivewal"
@@ -124,19 +107,16 @@ class Stream:
             name="pg_receivewal", command=command, environ=environ, log=self.stream / "pg_receivewal.log"
         )
 
-    def _stop(self) -> None:
+    def _stop(self, process: Process) -> None:
         if self._synchronous:
             with contextlib.suppress(DatabaseUnavailable), self._connected() as tx:
                 replication.wait_for_stream(tx, False)
-        if self._process is not None:
-            self._process.stop()
+        process.stop()
         with contextlib.suppress(BackupUnusable):
             archive.seal_complete(self.stream, self.wal, self._recipient)
 
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[Tx]:
-        with replication.connected(self._target, name=NAME, database=MAINTENANCE, timeout_s=TIMEOUT_S) as tx:
-            yield tx
+    def _connected(self) -> AbstractContextManager[Tx]:
+        return replication.connected(self._target, name=NAME, database=MAINTENANCE, timeout_s=TIMEOUT_S)
 
 
 def is_streaming(folder: Folder, system: str) -> bool:

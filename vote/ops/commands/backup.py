@@ -15,6 +15,7 @@ from vote.ops import environment
 from vote.ops.backup import manifest as manifests
 from vote.ops.backup import scheduler
 from vote.ops.backup.create import create as make
+from vote.ops.backup.encryption import has_identity
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.manifest import Manifest
 from vote.ops.backup.retention import prune
@@ -68,14 +69,12 @@ def show(as_json: bool) -> None:
 @as_json_option
 def verify(label: str | None, as_json: bool) -> None:
     """Restore a backup (default: the newest) into a temporary server, and compare every count and hash."""
-    done = prove(_settings(), label, quiet=as_json)
-    held = backups.describe(done.manifest.facts)
+    proved, seconds = prove(_settings(), label, quiet=as_json)
+    held = backups.describe(proved.facts)
     if as_json:
-        click.echo(json.dumps({"label": done.manifest.label, "seconds": round(done.seconds, 1), **held}))
+        click.echo(json.dumps({"label": proved.label, "seconds": round(seconds, 1), **held}))
         return
-    click.echo(
-        f"Backup {done.manifest.label} is intact: restored and compared in {done.seconds:.1f} s ({_content(held)})."
-    )
+    click.echo(f"Backup {proved.label} is intact: restored and compared in {seconds:.1f} s ({_content(held)}).")
 
 
 @backup.command("prune")
@@ -86,14 +85,24 @@ def prune_() -> None:
 
 
 @backup.command()
-def daily() -> None:
+@as_json_option
+def daily(as_json: bool) -> None:
     """Make a backup, verify it and remove surplus ones: one round of what `keep` does on schedule."""
-    made = make(_settings(), quiet=not sys.stderr.isatty())
-    click.echo(f"Made backup {made.label}.")
-    if scheduler.may_verify(_settings()):
-        prove(_settings(), made.label, quiet=not sys.stderr.isatty())
-        click.echo(f"Verified backup {made.label} by a restore.")
-    prune(_settings())
+    settings, quiet = _settings(), as_json or not sys.stderr.isatty()
+    made, can_verify = make(settings, quiet=quiet), has_identity(settings)
+    if not as_json:
+        click.echo(f"Made backup {made.label}.")
+    if can_verify:
+        prove(settings, made.label, quiet=quiet)
+        if not as_json:
+            click.echo(f"Verified backup {made.label} by a restore.")
+    removed = prune(settings)
+    if as_json:
+        click.echo(
+            json.dumps(
+                {"label": made.label, "bytes": made.base_bytes, "is_verified": can_verify, "removed": list(removed)}
+            )
+        )
 
 
 @backup.command()

@@ -10,14 +10,13 @@ import click
 
 from vote import config
 from vote.config import Settings
-from vote.ops import environment, first_start
-from vote.ops.load import plan, report, target
-from vote.ops.load.limits import Thresholds
-from vote.ops.load.plan import Plan
+from vote.ops import environment
+from vote.ops.load import html_report, plan, report, target
+from vote.ops.load.plan import DEFAULT
 from vote.ops.load.run import Order, run
 from vote.ops.load.target import Target
+from vote.ops.load.verdict import Thresholds
 
-DEFAULT = Plan(votes=10_000, rate=1_000, users=1_000, connections=1_000)  # the production checklist's
 LIMITS = Thresholds()
 
 
@@ -102,9 +101,7 @@ def load(
     """
     settings, is_complete = _settings()
     try:
-        schedule = plan.make(
-            votes=votes, rate=rate, duration=duration, users=users, connections=connections, default=DEFAULT
-        )
+        schedule = plan.make(votes=votes, rate=rate, duration=duration, users=users, connections=connections)
         deployment = _target(settings, url, owned)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -123,7 +120,7 @@ def load(
     _check(order, page)
     result = run(order)
     if page is not None:
-        page.write_text(report.as_html(result), encoding="utf-8")
+        page.write_text(html_report.as_html(result), encoding="utf-8")
     click.echo(json.dumps(report.as_json(result)) if as_json else "\n".join(report.as_lines(result)))
     sys.exit(0 if result.passes else 1)
 
@@ -131,7 +128,7 @@ def load(
 def _settings() -> tuple[Settings, bool]:
     """Return the settings, and whether they are a deployment's. A load from elsewhere needs none."""
     environ = environment.read_with_notes()
-    missing = [name for name in first_start.SECRETS if not {name, f"{name}_FILE"} & environ.keys()]
+    missing = environment.missing_logins(environ)
     settings = config.load(environ | {name: secrets.token_urlsafe(32) for name in missing})
     return settings, settings.database_url is not None and "JWT_SECRET" not in missing
 

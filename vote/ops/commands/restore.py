@@ -13,7 +13,7 @@ from vote.db import shard_positions
 from vote.errors import ConfigError
 from vote.ops import environment
 from vote.ops.account import server_account
-from vote.ops.backup.restore import Restored, choose
+from vote.ops.backup.restore import choose
 from vote.ops.backup.restore import restore as restore_backup
 from vote.ops.embedded.home import locked, make_room, prepare
 from vote.worker.worker import Worker
@@ -56,7 +56,7 @@ def restore(
             if data.exists():
                 raise ConfigError(f"{data} already exists. Name a new folder.")
         say = (lambda _line: None) if as_json else click.echo
-        done = restore_backup(
+        wal_files, aside = restore_backup(
             settings,
             manifest,
             data,
@@ -67,7 +67,19 @@ def restore(
             say=say,
             quiet=as_json,
         )
-    _report(done, until, as_json=as_json)
+    if as_json:
+        report = {
+            "label": manifest.label,
+            "wal_files": wal_files,
+            "data": str(data),
+            "aside": str(aside) if aside else None,
+        }
+        click.echo(json.dumps(report))
+        return
+    click.echo(f"Restored backup {manifest.label} and its WAL {f'to {until}' if until else 'to the end'} into {data}.")
+    if aside:
+        click.echo(f"The previous data is in {aside}. Delete it when you no longer need it.")
+    click.echo("Start `vote up`. The worker records what the ballot log holds beyond this point.")
 
 
 @click.command()
@@ -116,20 +128,3 @@ def _time(text: str | None) -> datetime | None:
     except ValueError:
         raise click.BadParameter("write it like 2026-11-24T20:15:00Z", param_hint="--to-time") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _report(done: Restored, until: datetime | None, *, as_json: bool) -> None:
-    aside = str(done.aside) if done.aside else None
-    if as_json:
-        click.echo(
-            json.dumps(
-                {"label": done.manifest.label, "wal_files": done.wal.files, "data": str(done.data), "aside": aside}
-            )
-        )
-        return
-    click.echo(
-        f"Restored backup {done.manifest.label} and its WAL {f'to {until}' if until else 'to the end'} into {done.data}."
-    )
-    if aside:
-        click.echo(f"The previous data is in {aside}. Delete it when you no longer need it.")
-    click.echo("Start `vote up`. The worker records what the ballot log holds beyond this point.")

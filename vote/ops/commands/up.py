@@ -48,7 +48,7 @@ def up(server_source: ServerSource, with_parent: bool) -> None:
     """
     if with_parent:  # `make run`: if make is killed, a copy left behind would lock the next one out
         die_with_parent(os.getppid(), signal.SIGINT)
-    environ = environment.read()
+    environ = config.read_environ()
     home = prepare(environment.home_path(environ))
     with contextlib.ExitStack() as locks:
         locks.enter_context(locked(home.path))
@@ -105,8 +105,9 @@ def _start_parts(supervisor: Supervisor, home: Home, environ: dict[str, str], *,
     password_file = first_start.furnish(settings, home)
     if keeps_backups:
         # First, so that it stops last: commits wait for it (BACKUP_SYNC).
-        supervisor.start(_part("backup", environ, ["DATABASE_URL_BACKUP"], "keep"))
-    supervisor.start(_part("worker", environ, ["DATABASE_URL_WORKER"]))
+        backup = environ | _metrics_port(settings, 1)
+        supervisor.start(_part("backup", backup, ["DATABASE_URL_BACKUP"], "keep"))
+    supervisor.start(_part("worker", environ | _metrics_port(settings, 0), ["DATABASE_URL_WORKER"]))
     # Before the web starts, so that it has been printed when /ready answers.
     _welcome(settings, password_file)
     supervisor.start(_part("web", environ, ["DATABASE_URL_WEB", "DATABASE_URL_REPORTS"]))
@@ -116,6 +117,11 @@ def _part(name: str, environ: dict[str, str], databases: list[str], *arguments: 
     command = [sys.executable, str(Path(sys.argv[0]).absolute()), name, *arguments]  # the running command itself
     own = environment.of_part(environ, databases, signs=name == "worker") | {"PYTHONUNBUFFERED": "1"}
     return ProcessSpec(name=name, command=command, environ=own, grace_s=GRACE_S)
+
+
+def _metrics_port(settings: Settings, offset: int) -> dict[str, str]:
+    """Return METRICS_PORT of one part: all of them listen on this machine."""
+    return {} if settings.metrics_port is None else {"METRICS_PORT": str(settings.metrics_port + offset)}
 
 
 def _check_port(settings: Settings) -> None:

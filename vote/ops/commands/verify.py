@@ -1,19 +1,17 @@
 """`vote verify`: recompute the stored records and name every row that is not as it was recorded."""
 
 import json
-import secrets
 import sys
 import time
 
 import click
 
-from vote import config
 from vote.actions.checkpoints import Signer, Verifier
 from vote.config import Settings
 from vote.db import integrity
 from vote.db.pool import Database
 from vote.errors import ConfigError
-from vote.ops import environment, first_start
+from vote.ops import environment
 from vote.ops.integrity import chains, journal, results
 from vote.ops.integrity.findings import Findings, OnProgress
 
@@ -32,7 +30,7 @@ def verify(as_json: bool, public_key: bool) -> None:
     Reads one snapshot of the database with the login of DATABASE_URL_BACKUP, which can read everything and change nothing.
     Signatures are checked with CHECKPOINT_PUBLIC_KEY; no secret is needed. Exit code 1 if anything is wrong.
     """
-    settings = _settings()
+    settings = environment.settings_of_reader()
     keys = settings.checkpoint_public_key or _own_key(settings)
     if public_key:
         if not keys:
@@ -42,13 +40,6 @@ def verify(as_json: bool, public_key: bool) -> None:
     findings, sizes = _verify(settings, Verifier(keys) if keys else None)
     _answer(findings, sizes, are_signatures_checked=bool(keys), as_json=as_json)
     sys.exit(1 if findings.count else 0)
-
-
-def _settings() -> Settings:
-    """Return the settings; an auditor needs none of the web's secrets, so missing ones are made up."""
-    environ = environment.read_with_notes()
-    missing = [name for name in first_start.SECRETS if not {name, f"{name}_FILE"} & environ.keys()]
-    return config.load(environ | {name: secrets.token_urlsafe(32) for name in missing})
 
 
 def _own_key(settings: Settings) -> tuple[str, ...]:

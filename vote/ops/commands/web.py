@@ -8,27 +8,25 @@ from pathlib import Path
 import click
 
 from vote import config
-from vote.config import Settings
+from vote.config import METRICS_FOLDER, Settings
 from vote.errors import ConfigError
-
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # the name prometheus_client reads
 
 
 @click.command()
 def web() -> None:
     """Serve pages, API, votes and live results on HOST:PORT with WEB_CONCURRENCY processes."""
     settings = config.load()
-    os.environ[MULTIPROCESS] = str(_fresh_metrics_folder(settings))
+    environ = {**os.environ, METRICS_FOLDER: str(_fresh_metrics_folder(settings))}
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     command = [sys.executable, "-m", "gunicorn", "-c", "python:vote.ops.gunicorn_conf"]
     command += ["--bind", f"{host}:{settings.port}", "--workers", str(settings.web_concurrency), "vote.asgi:app"]
-    os.execv(sys.executable, command)  # noqa: S606  # replaces this process, so that signals reach gunicorn itself
+    os.execve(sys.executable, command, environ)  # noqa: S606  # replaces this process, so that signals reach gunicorn itself
 
 
 def _fresh_metrics_folder(settings: Settings) -> Path:
     """Return the folder where web processes sum their metrics. Removes files of an earlier start, which would be counted."""
     own = settings.vote_home.absolute() / f"metrics-{settings.port}"
-    folder = Path(os.environ.get(MULTIPROCESS) or own)
+    folder = Path(config.metrics_folder() or own)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in folder.glob("*.db"):
@@ -36,6 +34,6 @@ def _fresh_metrics_folder(settings: Settings) -> Path:
                 old.unlink()
     except OSError as error:
         raise ConfigError(
-            f"{folder} cannot be used for metrics ({error.strerror}). Set {MULTIPROCESS} to an empty folder."
+            f"{folder} cannot be used for metrics ({error.strerror}). Set {METRICS_FOLDER} to an empty folder."
         ) from error
     return folder

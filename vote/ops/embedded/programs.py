@@ -79,7 +79,7 @@ def _package(name: str) -> Path:
 
 
 def _copied(distribution: str, folders: list[Path], origin: Path) -> Path:
-    """Return a copy of `folders`, laid out as under `origin`, that everybody can read and only root can change."""
+    """Return a copy of `folders`, laid out as under `origin`, that everyone can read and only root can change."""
     target = COPIES / f"{distribution}-{importlib.metadata.version(distribution)}"
     if target.is_dir():
         return target

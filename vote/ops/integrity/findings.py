@@ -19,7 +19,7 @@ class Finding(NamedTuple):
 
 @dataclass(slots=True)
 class Findings:
-    """All findings: the first MAX_KEPT in full, and the total count."""
+    """The findings of a verification: the first MAX_KEPT in full, and the total count."""
 
     kept: list[Finding] = field(default_factory=list)
     count: int = 0

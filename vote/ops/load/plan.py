@@ -1,7 +1,6 @@
-"""The schedule of an open loop: each vote has a fixed due time, whatever becomes of the others.
+"""The schedule of an open loop: `rate` votes a second are due, whatever becomes of those before.
 
-Vote `n` is due `n / rate` seconds after the start, and everything else about it follows from `n`: every user votes once in
-the first competition, then once in the next.
+Everything else about vote `n` follows from `n`: every user votes once in the first competition, then once in the next.
 """
 
 import math
@@ -28,10 +27,6 @@ class Plan(NamedTuple):
         """Return how many competitions it takes for each user to vote once in each."""
         return math.ceil(self.votes / self.users)
 
-    def due(self, vote: int) -> float:
-        """Return when to send this vote, in seconds after the start."""
-        return vote / self.rate
-
     def user(self, vote: int) -> int:
         """Return which user casts it: 0 … users - 1."""
         return vote % self.users
@@ -41,10 +36,11 @@ class Plan(NamedTuple):
         return vote // self.users
 
 
-def make(
-    *, votes: int | None, rate: float | None, duration: float | None, users: int, connections: int, default: Plan
-) -> Plan:
-    """Return the plan for any two of votes, rate (per second) and duration (seconds); what is missing comes from `default`.
+DEFAULT = Plan(votes=10_000, rate=1_000, users=1_000, connections=1_000)  # the production checklist's
+
+
+def make(*, votes: int | None, rate: float | None, duration: float | None, users: int, connections: int) -> Plan:
+    """Return the plan for any two of votes, rate (per second) and duration (seconds); what is missing comes from DEFAULT.
 
     Raises ValueError with a sentence for all three at once, and for more votes than so many users may cast.
     """
@@ -52,10 +48,11 @@ def make(
         raise ValueError("give two of --votes, --rate and --duration: the third follows from them")
     if duration and votes:
         rate = votes / duration
-    rate = rate or default.rate
+    rate = rate or DEFAULT.rate
     if duration:
         votes = votes or max(1, round(rate * duration))
-    plan = Plan(votes or default.votes, rate, min(users, votes or default.votes), connections)
+    votes = votes or DEFAULT.votes
+    plan = Plan(votes, rate, min(users, votes), connections)
     if plan.competitions > COMPETITIONS_MAX:
         raise ValueError(
             f"{plan.votes:,} votes by {plan.users:,} users need {plan.competitions:,} competitions, and the maximum is"

@@ -1,6 +1,6 @@
-"""The page of one's own account, and its forms: another password, out everywhere, gone for good."""
+"""People's own account page and its forms: change the password, log out everywhere, delete the account."""
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import accounts as actions
@@ -8,9 +8,10 @@ from vote.errors import Conflict, HasherBusy, InvalidInput, TooManyRequests
 from vote.web import idempotency, request_context, tokens, validation
 from vote.web.access import LOGGED_IN, rule
 from vote.web.account import page_context
-from vote.web.api.account_models import Deletion, Nothing, PasswordChange
+from vote.web.api.account_models import Deletion, PasswordChange
 from vote.web.api.me import erase_account
-from vote.web.api.operations import Operation, describe, nothing
+from vote.web.api.models import Nothing
+from vote.web.api.operations import Operation
 
 account_page = Blueprint("account", __name__, url_prefix="/account")
 
@@ -26,27 +27,19 @@ MESSAGES = {
 @account_page.get("")
 @rule(LOGGED_IN)
 def show() -> AnyResponse:
-    """The page."""
+    """Show the page."""
     return page_context.page(message=MESSAGES.get(request.args.get("done", "")))
 
 
 @account_page.post("/password")
 @rule(LOGGED_IN)
-@describe(
-    Operation(
-        summary="Change my password",
-        tag="accounts",
-        body=PasswordChange,
-        answers={204: None},
-        problems=(429,),
-        description=(
-            "Revokes every token and session of the account, except the session of the browser that asks, and forgets its "
-            "other devices. The owner is notified by email."
-        ),
-    )
-)
+@Operation(tag="accounts", body=PasswordChange, answers={204: None}, problems=(429,))
 def change_password() -> AnyResponse:
-    """Another password; everything that was logged in before is out, but the browser that asked."""
+    """Change my password.
+
+    Revokes every token and session of the account, except the session of the browser that asks, and forgets its other
+    devices. The owner is notified by email.
+    """
     account, services = request_context.me(), request_context.services()
     once, device = idempotency.claim("/account?done=password", about=account.id), request_context.own_device(account)
     try:
@@ -59,48 +52,35 @@ def change_password() -> AnyResponse:
     except (InvalidInput, TooManyRequests, HasherBusy) as error:
         return page_context.refused(error)
     tokens.know_ended(services, account.id)
-    if not request_context.wants_page():
-        return nothing()
-    request_context.log_in(account, began=request_context.now_by_database(), sid=idempotency.names_given(once)[0])
-    return redirect(once.address, 303)
+    if request_context.wants_page():
+        request_context.log_in(account, began=request_context.now_by_database(), sid=idempotency.names_given(once)[0])
+    return idempotency.done(once)
 
 
 @account_page.post("/logout-everywhere")
 @rule(LOGGED_IN)
-@describe(
-    Operation(
-        summary="Log out everywhere",
-        tag="accounts",
-        body=Nothing,
-        body_optional=True,
-        answers={204: None},
-        description="Revokes every token and session of the account within a second, including the one that asks.",
-    )
-)
+@Operation(tag="accounts", body=Nothing, answers={204: None})
 def logout_everywhere() -> AnyResponse:
-    """Every token and session of the account is dead within a second; of its devices only this one is known still."""
+    """Log out everywhere.
+
+    Revokes every token and session of the account within a second, including the one that asks.
+    """
     account, services = request_context.me(), request_context.services()
     once = idempotency.claim("/login", about=account.id)
     actions.log_out_everywhere(services.db, by=account.id, keep_device=request_context.own_device(account), once=once)
     tokens.know_ended(services, account.id)
     request_context.log_out()
-    return redirect(once.address, 303) if request_context.wants_page() else nothing()
+    return idempotency.done(once)
 
 
 @account_page.post("/delete")
 @rule(LOGGED_IN)
-@describe(
-    Operation(
-        summary="Delete my account with a form",
-        tag="accounts",
-        body=Deletion,
-        answers={204: None},
-        problems=(409, 429),
-        description="Does the same as DELETE /api/me.",
-    )
-)
+@Operation(tag="accounts", body=Deletion, answers={204: None}, problems=(409, 429))
 def delete() -> AnyResponse:
-    """The account is blank; its votes stay and carry only a number."""
+    """Delete my account with a form.
+
+    Does the same as DELETE /api/me.
+    """
     account = request_context.me()
     once = idempotency.claim("/login?done=deleted", about=account.id)
     try:
@@ -109,4 +89,4 @@ def delete() -> AnyResponse:
             erase_account(account.id, once=once)
     except (Conflict, InvalidInput, TooManyRequests, HasherBusy) as error:
         return page_context.refused(error)
-    return redirect(once.address, 303) if request_context.wants_page() else nothing()
+    return idempotency.done(once)

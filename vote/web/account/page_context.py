@@ -1,4 +1,4 @@
-"""The page of one's own account, as its forms show it again: what `account_page.py`, `own_login.py` and `me.py` share."""
+"""Renders the account page, also after a refused form; shared by `page.py`, `email_and_devices.py` and `me.py`."""
 
 from flask import Response, render_template
 from werkzeug.wrappers import Response as AnyResponse
@@ -12,7 +12,7 @@ from vote.web.account.votes import own_votes
 
 
 def page(*, error: VoteError | None = None, message: str | None = None) -> AnyResponse:
-    """The page; after a form that was refused, with what is wrong beside its field."""
+    """Return the page; after a refused form, with the errors beside its fields."""
     account, services = request_context.me(), request_context.services()
     with services.db.read() as tx:
         votes = [vote.model_dump() for vote in own_votes(tx, account.id)]
@@ -30,13 +30,13 @@ def page(*, error: VoteError | None = None, message: str | None = None) -> AnyRe
         message=error.detail if error else message,
         wrong=error is not None,
     )
-    response = Response(text, problems.status_of(error) if error else 200, mimetype="text/html")
-    response.headers.extend(problems.headers_of(error) if error else [])
-    return response
+    return Response(text, problems.status_of(error) if error else 200, problems.headers_of(error) if error else None)
 
 
 def check_password(password: str, *, field: str) -> None:
-    """Raises InvalidInput, naming the field, unless this is the password of who is asking; TooManyRequests, HasherBusy."""
+    """Raise InvalidInput, naming the field, unless this is the logged-in person's password; TooManyRequests,
+    HasherBusy.
+    """
     services, me = request_context.services(), request_context.me()
     with request_context.password_counted(me.username):
         logins.check_password(
@@ -44,13 +44,12 @@ def check_password(password: str, *, field: str) -> None:
         )
 
 
-def refused(error: VoteError) -> AnyResponse:
-    """The page again for a browser; an API client is told the error itself."""
+def refused(error: VoteError, **names: str) -> AnyResponse:
+    """Return the page with the error for a browser; raise it for an API client. `names`: the form's own names of fields
+    that several forms on the page have.
+    """
     if not request_context.wants_page():
         raise error
+    if isinstance(error, InvalidInput):
+        error.fields = {names.get(name, name): why for name, why in error.fields.items()}
     return page(error=error)
-
-
-def fields_named(error: InvalidInput, **names: str) -> InvalidInput:
-    """The same error under the names its form uses, where several forms of a page have fields of one name."""
-    return InvalidInput({names.get(name, name): why for name, why in error.fields.items()}, error.detail)

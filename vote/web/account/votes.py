@@ -9,7 +9,7 @@ from vote.web.pages import corrections
 
 
 def own_votes(tx: Tx, person: int) -> list[OwnVote]:
-    """All votes of one person, newest first."""
+    """Return all votes of a person, newest first."""
     found = votes.of_person(tx, person)
     names = corrections.names_of(found)
     return [

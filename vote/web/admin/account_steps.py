@@ -1,4 +1,4 @@
-"""What an admin can do to somebody's account, in plain words: used by the people's pages and by the admin API alike."""
+"""Defines the steps that admins can take on an account, with their texts, for the admin pages and the admin API."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from vote.db import account_search
 from vote.db.account_search import PersonRow
 from vote.db.idempotency_keys import Claim
 from vote.domain import policy
-from vote.errors import NO_SUCH_ACCOUNT, NotFound
 from vote.services.container import Services
 from vote.web import tokens
+
+Take = Callable[[Services, int, int, Claim | None], PersonRow]  # account, actor, and the claim of the press
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStep:
-    """One step. `button` is what the button says; `will` what happens then, one sentence each."""
+    """A step on an account. `button` is the button's text; `will` says what happens then, a sentence each."""
 
     name: str
     button: str
@@ -24,44 +25,38 @@ class AccountStep:
     will: Sequence[str]
     done: str
     fits: Callable[[PersonRow], bool]
-    take: Callable[[Services, int, int, Claim | None], PersonRow]  # of whom, by whom, and for which press
+    take: Take
     is_grave: bool = False
-    is_repeatable: bool = False  # makes sense again right after it was taken
-    is_for_others: bool = False  # refused on oneself, by the action as well
+    is_repeatable: bool = False  # can be repeated right away
+    is_for_others: bool = False  # not on one's own account; the action refuses that too
 
     def check(self, user_id: int, by: int) -> None:
-        """Raises Conflict when somebody may not take this step on this account: before they are asked to be sure."""
+        """Raise Conflict if this person may not take the step on this account; call it before asking to confirm."""
         if self.is_for_others:
             policy.check_not_oneself(user_id, by)
 
     def is_still_done(self, person: PersonRow) -> bool:
-        """Whether what the step does is still so."""
+        """Return whether the step's effect still holds."""
         return self.is_repeatable or not self.fits(person)
 
 
-def _disable(services: Services, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
-    person = actions.disable(services.db, user_id, by=by, once=once)
-    tokens.know_ended(services, user_id)
-    return person
-
-
-def _enable(services: Services, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+def _enable(services: Services, user_id: int, by: int, once: Claim | None) -> PersonRow:
     return actions.enable(services.db, user_id, by=by, once=once)
 
 
-def _log_out(services: Services, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
-    person = actions.log_out(services.db, user_id, by=by, once=once)
-    tokens.know_ended(services, user_id)
-    return person
+def _ending_logins(act: Callable[..., PersonRow]) -> Take:
+    def take(services: Services, user_id: int, by: int, once: Claim | None) -> PersonRow:
+        person = act(services.db, user_id, by=by, once=once)
+        tokens.know_ended(services, user_id)
+        return person
+
+    return take
 
 
-def _unlock(services: Services, user_id: int, by: int, once: Claim | None = None) -> PersonRow:
+def _unlock(services: Services, user_id: int, by: int, once: Claim | None) -> PersonRow:
     logins.unlock(services.db, services.login_throttle, user_id, by=by, once=once)
     with services.db.read() as tx:
-        person = account_search.find(tx, user_id)
-    if person is None:
-        raise NotFound(NO_SUCH_ACCOUNT)
-    return person
+        return account_search.get(tx, user_id)
 
 
 ENDS_SESSIONS = "All their sessions and API tokens end within a second, on every device."
@@ -80,7 +75,7 @@ STEPS = {
             ),
             done="The account is disabled and logged out everywhere.",
             fits=lambda person: person.disabled_at is None,
-            take=_disable,
+            take=_ending_logins(actions.disable),
             is_grave=True,
             is_for_others=True,
         ),
@@ -97,13 +92,10 @@ STEPS = {
             name="logout",
             button="Log out everywhere",
             title="Log this account out everywhere?",
-            will=(
-                ENDS_SESSIONS,
-                "They can log in again with their password straight away.",
-            ),
+            will=(ENDS_SESSIONS, "They can log in again with their password straight away."),
             done="The account is logged out everywhere.",
             fits=lambda person: person.disabled_at is None,
-            take=_log_out,
+            take=_ending_logins(actions.log_out),
             is_repeatable=True,
         ),
         AccountStep(
@@ -123,5 +115,5 @@ STEPS = {
 
 
 def steps_of(person: PersonRow) -> list[AccountStep]:
-    """The steps that make sense now."""
+    """Return the steps that make sense now."""
     return [step for step in STEPS.values() if step.fits(person)]

@@ -1,4 +1,4 @@
-"""The admins' pages of people: find somebody, see what was done to the account, change the role, take a step."""
+"""The admin pages of accounts: find one, see its history, change its role, take a step."""
 
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -6,8 +6,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vote.actions import account_administration as actions
 from vote.db import account_search, audit
 from vote.db.account_search import PersonRow
-from vote.db.pool import Tx
-from vote.errors import NO_SUCH_ACCOUNT, Conflict, InvalidInput, NotFound, VoteError
+from vote.errors import Conflict, InvalidInput, VoteError
 from vote.server import problems
 from vote.web import idempotency, request_context, validation
 from vote.web.access import ADMIN, rule
@@ -25,7 +24,7 @@ STEP_PATH = f"/<id:user_id>/<any({', '.join(STEPS)}):name>"
 @admin_accounts.get("")
 @rule(ADMIN)
 def show() -> str:
-    """Everybody by name, or those whose name begins as it was asked."""
+    """Show accounts by name; with a search, those whose name begins with it."""
     asked = Asked.from_query(request.args)
     with request_context.services().db.read() as tx:
         found = account_search.listed(tx, search=asked.search, after=asked.after, limit=PAGE_SIZE + 1)
@@ -35,14 +34,14 @@ def show() -> str:
 @admin_accounts.get("/<id:user_id>")
 @rule(ADMIN)
 def one(user_id: int) -> AnyResponse:
-    """One person: the account, what can be done now, and what was done."""
+    """Show one account, with its possible steps and its history."""
     return _page(user_id)
 
 
 @admin_accounts.post("/<id:user_id>/role")
 @rule(ADMIN)
 def set_role(user_id: int) -> AnyResponse:
-    """Give the role that was chosen."""
+    """Change the role."""
     once = idempotency.claim("/admin/people/{id}?done=role", about=user_id)
     try:
         role = validation.read(RoleChange).role
@@ -55,9 +54,9 @@ def set_role(user_id: int) -> AnyResponse:
 @admin_accounts.get(STEP_PATH)
 @rule(ADMIN)
 def ask(user_id: int, name: str) -> AnyResponse:
-    """Say what a step will do, and ask once; what would be refused in any case is refused here."""
+    """Explain a step and ask for confirmation; refuse it here if it would be refused anyway."""
     with request_context.services().db.read() as tx:
-        who = _found(tx, user_id)
+        who = account_search.get(tx, user_id)
     try:
         STEPS[name].check(user_id, request_context.me().id)
     except Conflict as error:
@@ -70,7 +69,7 @@ def ask(user_id: int, name: str) -> AnyResponse:
 @admin_accounts.post(STEP_PATH)
 @rule(ADMIN)
 def take(user_id: int, name: str) -> AnyResponse:
-    """Take the step that was asked about."""
+    """Take a confirmed step."""
     once = idempotency.claim(f"/admin/people/{{id}}?done={name}", about=user_id)
     try:
         STEPS[name].take(request_context.services(), user_id, request_context.me().id, once)
@@ -79,16 +78,9 @@ def take(user_id: int, name: str) -> AnyResponse:
     return redirect(once.address, 303)
 
 
-def _found(tx: Tx, user_id: int) -> PersonRow:
-    who = account_search.find(tx, user_id)
-    if who is None:
-        raise NotFound(NO_SUCH_ACCOUNT)
-    return who
-
-
 def _page(user_id: int, error: VoteError | None = None) -> AnyResponse:
     with request_context.services().db.read() as tx:
-        who = _found(tx, user_id)
+        who = account_search.get(tx, user_id)
         done_before = audit.of_person(tx, user_id, after=paging.after())
     page = render_template(
         "admin-account.html",
@@ -103,7 +95,7 @@ def _page(user_id: int, error: VoteError | None = None) -> AnyResponse:
 
 
 def _done(who: PersonRow) -> str | None:
-    """What the last step did, if that is still so."""
+    """Return the sentence for the last step while its effect still holds."""
     name = request.args.get("done", "")
     if name == "role":
         return ROLE_CHANGED

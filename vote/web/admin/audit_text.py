@@ -1,4 +1,4 @@
-"""Rows of the audit log in words: what somebody did to an account."""
+"""Describes rows of the audit log that concern an account, in words."""
 
 from vote.db.audit import AuditEntry
 
@@ -11,7 +11,7 @@ CHANGED = {
 
 
 def person_deed(row: AuditEntry) -> str:
-    """One row as a sentence without its subject: "disabled it", "changed the role: voter → organiser"."""
+    """Return a row as a sentence without subject: "disabled it", "changed the role: voter → organiser"."""
     if row.subject == "login_locks":
         return "locked it after too many wrong passwords" if row.action == "insert" else "unlocked it"
     if row.action == "insert":

@@ -1,4 +1,4 @@
-"""The admins' page of what may be missing: breaks in the ballot log, to be decided on, and what is set aside."""
+"""The admin page of gaps in the ballot log, which admins decide on, and of ballots that are not counted."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vote.actions import closing
 from vote.db import competitions, gaps, quarantine
-from vote.db.gaps import GapRow
+from vote.db.gaps import Gap
 from vote.db.pool import Tx
 from vote.domain.competition import Competition
 from vote.errors import InvalidInput
@@ -26,21 +26,18 @@ CHOOSE = "Choose at least one gap."
 @admin_gaps.get("")
 @rule(ADMIN)
 def show() -> str:
-    """What may be missing, since when, what waits for it, and what was decided."""
+    """Show gaps with their possible losses, the results they hold, and past decisions."""
     return _page({}, [], "")
 
 
 @admin_gaps.post("")
 @rule(ADMIN)
 def decide() -> AnyResponse:
-    """Decide on some of the gaps: first it is asked about, with the reason, then it is done."""
-    services, reason, chosen = (
-        request_context.services(),
-        request.form.get("reason", ""),
-        set(request.form.getlist("gap")),
-    )
+    """Decide on gaps: the first submission asks for confirmation, with the reason; the second decides."""
+    services, reason = request_context.services(), request.form.get("reason", "")
+    chosen = set(request.form.getlist("gap"))
     with services.db.read() as tx:
-        wanted = [gap for gap in gaps.listed(tx).gaps if gap.decided_at is None and str(gap.id) in chosen]
+        wanted = [gap for gap in gaps.listed(tx).rows if gap.decided_at is None and str(gap.id) in chosen]
         waiting = _waiting(tx)
     try:
         reason = validation.check(Decision, {"reason": reason}).reason
@@ -58,7 +55,7 @@ def decide() -> AnyResponse:
     return redirect(once.address, 303)
 
 
-def _page(errors: dict[str, str], chosen: Sequence[GapRow], reason: str) -> str:
+def _page(errors: dict[str, str], chosen: Sequence[Gap], reason: str) -> str:
     after = paging.after()
     with request_context.services().db.read() as tx:
         found, following = gaps.listed(tx, after=after)
@@ -80,6 +77,6 @@ def _page(errors: dict[str, str], chosen: Sequence[GapRow], reason: str) -> str:
 
 
 def _waiting(tx: Tx) -> list[Competition]:
-    """Closing competitions that only an admin's word can make final."""
+    """Return closing competitions that only an admin's decision can make final."""
     found = competitions.find_many(tx, competitions.in_state(tx, "closing"))
     return [one for one in found if closing.close_blockers(tx, one).needs_admin_decision]

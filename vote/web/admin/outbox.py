@@ -1,7 +1,7 @@
-"""`/outbox`: mail that was not sent, to be read by who develops. It is there only in development without SMTP_URL.
+"""Shows unsent mail to developers at `/outbox`, only in development without SMTP_URL.
 
-Whoever reads it can take over any account, so it answers nobody but this machine itself: the peer is loopback, no proxy
-says that it speaks for somebody else, and the Host is a local name (a page elsewhere cannot be pointed here by DNS).
+Its reader can take over any account, so it answers only this machine: the peer must be loopback, without a forwarding
+header, and the Host a local name (so that no other site's page can be pointed here by DNS).
 """
 
 from flask import Blueprint, render_template, request
@@ -21,7 +21,7 @@ OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "
 @outbox.get("/outbox")
 @rule(UNASKED)
 def show() -> str:
-    """The latest mails, newest first."""
+    """Show the latest mails, newest first."""
     if not is_open():
         raise NotFound
     with request_context.services().db.read() as tx:
@@ -29,7 +29,7 @@ def show() -> str:
 
 
 def is_open() -> bool:
-    """Whether who asks may read the mails here."""
+    """Return whether this request may read the mails."""
     return request_context.services().settings.mail_is_read_here and _is_this_machine()
 
 

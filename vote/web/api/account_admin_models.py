@@ -1,4 +1,4 @@
-"""Accounts as the admin API returns them, and what it takes."""
+"""Models of the admin API for accounts: input and output."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,8 @@ from pydantic import Field
 from vote.db.account_search import PersonRow
 from vote.domain.folding import trimmed
 from vote.domain.person import Role
-from vote.web.api.account_models import NEXT, Input, Output
+from vote.web.api.me_models import User
+from vote.web.api.models import NEXT, Input, Output
 
 IN_NO_NAME = "~"
 
@@ -20,14 +21,9 @@ class RoleChange(Input):
     role: Role
 
 
-class PersonOut(Output):
+class PersonOut(User):
     """An account as admins see it."""
 
-    id: int
-    username: str
-    email: str
-    role: Role
-    created_at: datetime
     disabled_at: datetime | None = Field(description="When the account was disabled; null if it is not.")
     locked_until: datetime | None = Field(
         description="Until when only known devices can log in, after 100 wrong passwords; null if it is not locked."
@@ -35,14 +31,14 @@ class PersonOut(Output):
 
 
 class Asked(NamedTuple):
-    """Whom somebody looks for: how the name begins, or a whole e-mail address, after which name."""
+    """A search for accounts: the start of a username or a whole email address, and the name to continue after."""
 
     search: str
     after: str
 
     @classmethod
     def from_query(cls, args: Mapping[str, str]) -> Self:
-        """From the query of an address. What can be in no name finds nobody."""
+        """Return the search in a URL's query. Text that no name can contain matches nobody."""
         texts = (trimmed(args.get(name, "")) for name in ("search", "after"))
         return cls(*(text if text.isprintable() and (text.isascii() or "@" in text) else IN_NO_NAME for text in texts))
 
@@ -55,9 +51,9 @@ class People(Output):
 
     @classmethod
     def page(cls, found: list[PersonRow], size: int) -> Self:
-        """Of `size` people and, where there are more, one beyond."""
+        """Return a page of `size` people; `found` holds one more if others follow."""
         return cls(
-            people=[PersonOut.model_validate(one) for one in found[:size]],
+            people=found[:size],
             next=found[size - 1].username if len(found) > size else None,
         )
 

@@ -1,24 +1,23 @@
-"""What is sent to the accounts API and what it answers. Input models check JSON, urlencoded and multipart bodies alike.
+"""Models of the accounts API. Input models validate JSON, urlencoded and multipart bodies alike.
 
-The OpenAPI document is built from these models. What a body is made of is read in `body.py`; the models of competitions
-are in `competition_models.py`.
+The OpenAPI document is generated from them. `validation.py` reads bodies into models; `competition_models.py` has the
+models of competitions.
 """
 
-from datetime import datetime
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import email_validator
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from vote.auth import TOKEN_HOURS
-from vote.db.users import Account
 from vote.domain.folding import password_key, trimmed
 from vote.domain.password_strength import weakness
-from vote.domain.person import Role
 from vote.input_limits import MAILED_TOKEN_MAX_CHARS, PASSWORD_MAX_CHARS
+from vote.web.api.me_models import User
+from vote.web.api.models import Input, Output
 
 PASSWORD_MIN_CHARS = 8
-NEXT = "Send it as `after` for the next page; null on the last page."
 EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3, as errata 1690 reads it
 
 
@@ -33,13 +32,20 @@ def _email(value: str) -> str:
 
 
 def _trimmed(value: object) -> object:
-    """Drop blanks and invisible characters at both ends: keyboards of phones add them, and no name or address has any."""
+    """Remove blanks and invisible characters at both ends: phone keyboards add them, and no name or address has any."""
     return trimmed(value) if isinstance(value, str) else value
 
 
-def _hard_to_guess(value: str) -> str:
-    if (why := weakness(value)) is not None:
+def _hard_to_guess(value: str, *, own: Sequence[str] = ()) -> str:
+    if (why := weakness(value, own=own)) is not None:
         raise ValueError(why)
+    return value
+
+
+def _same(value: str, info: ValidationInfo) -> str:
+    password = info.data.get("new_password", info.data.get("password"))  # missing if it was refused itself
+    if password is not None and password_key(value) != password_key(password):
+        raise ValueError("The passwords do not match.")
     return value
 
 
@@ -71,18 +77,7 @@ NewPassword = Annotated[
     AfterValidator(_hard_to_guess),
 ]
 Password = Annotated[str, Field(repr=False, json_schema_extra={"format": "password"})]
-
-
-class Input(BaseModel):
-    """What somebody sends. A field that is not in the model is refused, so that a slip of the pen is not silence."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Output(BaseModel):
-    """What we answer. Times are in UTC, ISO 8601."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
+RepeatedPassword = Annotated[Password, AfterValidator(_same)]
 
 
 class Registration(Input):
@@ -91,19 +86,12 @@ class Registration(Input):
     username: Username
     email: Email
     password: NewPassword
-    confirm_password: Password
+    confirm_password: RepeatedPassword
 
     @field_validator("password")
     @classmethod
     def _is_not_the_name(cls, value: str, info: ValidationInfo) -> str:
-        if (why := weakness(value, own=[info.data.get("username", ""), info.data.get("email", "")])) is not None:
-            raise ValueError(why)
-        return value
-
-    @field_validator("confirm_password")
-    @classmethod
-    def _is_the_same(cls, value: str, info: ValidationInfo) -> str:
-        return _same(value, info.data.get("password"))
+        return _hard_to_guess(value, own=[info.data.get("username", ""), info.data.get("email", "")])
 
 
 class Login(Input):
@@ -118,13 +106,8 @@ class PasswordChange(Input):
 
     current_password: Password
     new_password: NewPassword
-    confirm_password: Password
+    confirm_password: RepeatedPassword
     username: str | None = Field(default=None, description="Ignored. It is here for password managers.")
-
-    @field_validator("confirm_password")
-    @classmethod
-    def _is_the_same(cls, value: str, info: ValidationInfo) -> str:
-        return _same(value, info.data.get("new_password"))
 
 
 class EmailChange(Input):
@@ -150,43 +133,13 @@ class PasswordReset(MailedToken):
     """A new password, with the token of an emailed link."""
 
     new_password: NewPassword
-    confirm_password: Password
-
-    @field_validator("confirm_password")
-    @classmethod
-    def _is_the_same(cls, value: str, info: ValidationInfo) -> str:
-        return _same(value, info.data.get("new_password"))
+    confirm_password: RepeatedPassword
 
 
 class Deletion(Input):
     """The password of the account, to confirm."""
 
     password: Password
-
-
-class Nothing(Input):
-    """A body without fields."""
-
-
-class Sparse(Output):
-    """An answer whose fields with a default are only there when they say something."""
-
-    model_config = ConfigDict(json_schema_mode_override="validation")
-
-
-class User(Output):
-    """An account as its owner sees it."""
-
-    id: int
-    username: str
-    email: str
-    role: Role
-    created_at: datetime
-
-    @classmethod
-    def from_account(cls, account: Account) -> Self:
-        """From the row."""
-        return cls.model_validate(account)
 
 
 class Token(Output):
@@ -201,20 +154,3 @@ class Registered(Token):
     """A new account and its first token."""
 
     user: User
-
-
-class Problem(Sparse):
-    """An error (RFC 9457). `detail` says what went wrong and what to do, `errors` has a sentence per wrong field."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    request_id: str
-    errors: dict[str, str] | None = None
-
-
-def _same(value: str, password: str | None) -> str:
-    if password is not None and password_key(value) != password_key(password):
-        raise ValueError("The passwords do not match.")
-    return value

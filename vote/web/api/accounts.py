@@ -1,18 +1,17 @@
-"""Accounts for admins, by API: look up, change the role, disable, enable, unlock, log out everywhere."""
+"""The admin API for accounts: find, change the role, disable, enable, unlock, log out everywhere."""
 
 from flask import Blueprint, Response, request
 
 from vote.actions import account_administration as actions
 from vote.db import account_search
 from vote.db.account_search import PersonRow
-from vote.errors import NO_SUCH_ACCOUNT, NotFound
 from vote.web import request_context, validation
 from vote.web.access import ADMIN, rule
 from vote.web.admin.account_steps import STEPS
 from vote.web.api import paging
 from vote.web.api.account_admin_models import Asked, People, PersonOut, RoleChange
-from vote.web.api.account_models import Nothing
-from vote.web.api.operations import Operation, answer, describe
+from vote.web.api.models import Nothing
+from vote.web.api.operations import Operation, answer
 
 people_api = Blueprint("people_api", __name__, url_prefix="/api/admin/people")
 
@@ -21,19 +20,13 @@ PAGE_SIZE = 100  # people in one answer
 
 @people_api.get("")
 @rule(ADMIN)
-@describe(
-    Operation(
-        summary="List accounts by username",
-        tag="administration",
-        answers={200: People},
-        query={
-            "search": "The beginning of a username, or a complete email address.",
-            "after": paging.AFTER,
-        },
-    )
+@Operation(
+    tag="administration",
+    answers={200: People},
+    query={"search": "The beginning of a username, or a complete email address.", **paging.QUERY},
 )
 def listed() -> Response:
-    """One page of them."""
+    """List accounts by username."""
     asked = Asked.from_query(request.args)
     with request_context.services().db.read() as tx:
         found = account_search.listed(tx, search=asked.search, after=asked.after, limit=PAGE_SIZE + 1)
@@ -42,107 +35,73 @@ def listed() -> Response:
 
 @people_api.get("/<id:user_id>")
 @rule(ADMIN)
-@describe(Operation(summary="Show an account", tag="administration", answers={200: PersonOut}))
+@Operation(tag="administration", answers={200: PersonOut})
 def show(user_id: int) -> Response:
-    """The account."""
+    """Show an account."""
     with request_context.services().db.read() as tx:
-        person = account_search.find(tx, user_id)
-    if person is None:
-        raise NotFound(NO_SUCH_ACCOUNT)
-    return _tell(person)
+        return _answer(account_search.get(tx, user_id))
 
 
 @people_api.post("/<id:user_id>/role")
 @rule(ADMIN)
-@describe(
-    Operation(
-        summary="Change an account's role",
-        tag="administration",
-        body=RoleChange,
-        answers={200: PersonOut},
-        problems=(409,),
-        description="Takes effect on their next request. 409: this is the last admin, or your own admin role.",
-    )
-)
+@Operation(tag="administration", body=RoleChange, answers={200: PersonOut}, problems=(409,))
 def set_role(user_id: int) -> Response:
-    """They have it."""
+    """Change an account's role.
+
+    Takes effect on their next request. 409: this is the last admin, or your own admin role.
+    """
     role = validation.read(RoleChange).role
-    return _tell(actions.set_role(request_context.services().db, user_id, role=role, by=request_context.me().id))
+    return _answer(actions.set_role(request_context.services().db, user_id, role=role, by=request_context.me().id))
 
 
 @people_api.post("/<id:user_id>/disable")
 @rule(ADMIN)
-@describe(
-    Operation(
-        summary="Disable an account",
-        tag="administration",
-        body=Nothing,
-        body_optional=True,
-        answers={200: PersonOut},
-        problems=(409,),
-        description="Revokes its tokens and sessions within a second. Nobody can log in to it. Its votes still count.",
-    )
-)
+@Operation(tag="administration", body=Nothing, answers={200: PersonOut}, problems=(409,))
 def disable(user_id: int) -> Response:
-    """It is disabled."""
+    """Disable an account.
+
+    Revokes its tokens and sessions within a second. Nobody can log in to it. Its votes still count.
+    """
     return _take("disable", user_id)
 
 
 @people_api.post("/<id:user_id>/enable")
 @rule(ADMIN)
-@describe(
-    Operation(
-        summary="Enable an account again",
-        tag="administration",
-        body=Nothing,
-        body_optional=True,
-        answers={200: PersonOut},
-        description="Its old tokens and sessions stay revoked.",
-    )
-)
+@Operation(tag="administration", body=Nothing, answers={200: PersonOut})
 def enable(user_id: int) -> Response:
-    """Somebody can log in with it again."""
+    """Enable an account again.
+
+    Its old tokens and sessions stay revoked.
+    """
     return _take("enable", user_id)
 
 
 @people_api.post("/<id:user_id>/logout")
 @rule(ADMIN)
-@describe(
-    Operation(
-        summary="Log an account out everywhere",
-        tag="administration",
-        body=Nothing,
-        body_optional=True,
-        answers={200: PersonOut},
-        description="Revokes every token and session of the account within a second.",
-    )
-)
+@Operation(tag="administration", body=Nothing, answers={200: PersonOut})
 def log_out(user_id: int) -> Response:
-    """They are out."""
+    """Log an account out everywhere.
+
+    Revokes every token and session of the account within a second.
+    """
     return _take("logout", user_id)
 
 
 @people_api.post("/<id:user_id>/unlock")
 @rule(ADMIN)
-@describe(
-    Operation(
-        summary="Unlock an account",
-        tag="administration",
-        body=Nothing,
-        body_optional=True,
-        answers={200: PersonOut},
-        description="Resets its count of wrong passwords. If it was locked, the owner gets an email.",
-    )
-)
+@Operation(tag="administration", body=Nothing, answers={200: PersonOut})
 def unlock(user_id: int) -> Response:
-    """It can be tried again from everywhere."""
+    """Unlock an account.
+
+    Resets its count of wrong passwords. If it was locked, the owner gets an email.
+    """
     return _take("unlock", user_id)
 
 
 def _take(name: str, user_id: int) -> Response:
     validation.read(Nothing)
-    return _tell(STEPS[name].take(request_context.services(), user_id, request_context.me().id, None))
+    return _answer(STEPS[name].take(request_context.services(), user_id, request_context.me().id, None))
 
 
-def _tell(person: PersonRow) -> Response:
+def _answer(person: PersonRow) -> Response:
     return answer(PersonOut.model_validate(person))

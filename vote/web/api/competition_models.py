@@ -1,4 +1,4 @@
-"""Competitions, results and receipts as the API takes and gives them. The dashboard's forms may use the same models."""
+"""Models of competitions, results and receipts in the API. The dashboard's forms use them too."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,9 +19,9 @@ from vote.domain import folding
 from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, Correction, State, Visibility
 from vote.input_limits import DESCRIPTION_MAX_CHARS, LABEL_MAX_CHARS, NAME_MAX_CHARS
 from vote.web import validation
-from vote.web.api.account_models import NEXT, Input, Output
+from vote.web.api.models import NEXT, Input, Output
 
-FIRST_YEAR, LAST_YEAR = 2000, 2199  # beyond these a time is a slip of the pen, and every store can hold what is between
+FIRST_YEAR, LAST_YEAR = 2000, 2199  # a time beyond these is a typo; every store can hold the times between them
 NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 NOTHING_TO_SEE = "This has no visible characters. Write some text."
 LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -37,14 +37,14 @@ def _one_line(value: str) -> str:
 
 
 def visible(value: str) -> str:
-    """The text. Raises ValueError when there is nothing to see in it; an empty one is for the least length to refuse."""
+    """Return the text. Raises ValueError if nothing in it is visible; the minimum length refuses an empty one."""
     if value and not folding.is_visible(value):
         raise ValueError(NOTHING_TO_SEE)
     return value
 
 
 def readable(value: str) -> str:
-    """The text, with its line breaks as they are everywhere. Raises ValueError for characters that nobody could see."""
+    """Return the text with uniform line breaks. Raises ValueError for invisible characters."""
     if NOT_SHOWN.search(value):
         raise ValueError("Remove the invisible control characters.")
     return one_kind_of_line_break(value)
@@ -97,7 +97,7 @@ Time = Annotated[AwareDatetime | None, BeforeValidator(_time_text), AfterValidat
 
 
 def _gather_options(given: Any) -> Any:
-    """`option_a`, `option_b`, … become `options`. Empty ones at the end are left out, as a form sends them."""
+    """Collect `option_a`, `option_b`, … into `options`. Drops empty ones at the end, which forms send."""
     if not isinstance(given, Mapping) or not any(name in given for name in LETTERED):
         return given
     if "options" in given:
@@ -113,7 +113,7 @@ def _gather_options(given: Any) -> Any:
 
 def _say_lettered(schema: dict[str, Any]) -> None:
     for number, name in enumerate(LETTERED):
-        least = {"minLength": 1} if number < MIN_OPTIONS else {}  # an empty one at the end is left out
+        least = {"minLength": 1} if number < MIN_OPTIONS else {}  # empty ones at the end are dropped
         schema["properties"][name] = {"type": "string", **least, "maxLength": LABEL_MAX_CHARS}
     if "options" in schema.get("required", []):
         schema["required"].remove("options")
@@ -145,7 +145,7 @@ class CompetitionChange(Input):
 
     model_config = ConfigDict(json_schema_extra=_say_lettered)
 
-    name: Name = Field(default_factory=str)  # never seen: `changes` gives only what was sent
+    name: Name = Field(default_factory=str)  # never used: `changes` returns only sent fields
     options: Labels = Field(default_factory=list)
     description: Description = ""
     opens_at: Time = None
@@ -160,12 +160,12 @@ class CompetitionChange(Input):
     _gather = model_validator(mode="before")(_gather_options)
 
     def changes(self) -> dict[str, Any]:
-        """Only what was sent."""
+        """Return only the fields that were sent."""
         return {name: getattr(self, name) for name in self.model_fields_set - {"correction"}}
 
 
 def with_other_labels(given: dict[str, Any], competition: Competition) -> dict[str, Any]:
-    """A correction may name one label alone, as `option_b`: the others are filled in as they are stored."""
+    """Fill in the stored labels that a correction does not name: it may name a single one, as `option_b`."""
     if not given.get("correction") or not any(name in given for name in LETTERED):
         return given
     stored = {f"option_{option.key}": option.label for option in competition.options}
@@ -191,7 +191,7 @@ class CorrectionOut(Output):
 
     @classmethod
     def all_of(cls, corrections: Iterable[Correction], names: Mapping[int, str]) -> list[Self]:
-        """From the domain's ones; `names`: how those who corrected are called."""
+        """Convert the domain's corrections. `names`: usernames of the people who made them."""
         return [
             cls(at=one.at, by=names.get(one.by or 0), field=one.field, before=one.before, after=one.after)
             for one in corrections
@@ -219,18 +219,14 @@ class CompetitionOut(Output):
     corrections: list[CorrectionOut] = Field(description="Corrections made while voting was open, oldest first.")
 
     @classmethod
-    def from_competition(cls, competition: Competition, names: Mapping[int, str]) -> Self:
-        """From the domain's one; `names`: how those who corrected it are called."""
-        return cls(**_fields_of(cls, competition, names))
-
-
-def _fields_of(model: type[Output], competition: Competition, names: Mapping[int, str]) -> dict[str, Any]:
-    made = {
-        "options": [OptionOut.model_validate(option) for option in competition.options],
-        "final": competition.is_final,
-        "corrections": CorrectionOut.all_of(competition.corrections, names),
-    }
-    return {name: made[name] if name in made else getattr(competition, name) for name in model.model_fields}
+    def from_competition(cls, competition: Competition, names: Mapping[int, str], **others: Any) -> Self:
+        """Convert the domain's competition. `names`: usernames for its corrections; `others`: fields beyond the
+        domain's.
+        """
+        others["final"] = competition.is_final
+        others["corrections"] = CorrectionOut.all_of(competition.corrections, names)
+        stored = {name: getattr(competition, name) for name in cls.model_fields.keys() - others.keys()}
+        return cls(**stored, **others)
 
 
 class ManagedCompetition(CompetitionOut):

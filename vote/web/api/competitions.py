@@ -1,4 +1,4 @@
-"""Competitions and their results for API clients. Who may see which is decided in `domain/policy.py`."""
+"""The API for competitions and their results. `domain/policy.py` decides who may see which."""
 
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -12,7 +12,7 @@ from vote.web import request_context
 from vote.web.access import PUBLIC, rule
 from vote.web.api import paging
 from vote.web.api.competition_models import CompetitionList, CompetitionOut, Results
-from vote.web.api.operations import Operation, answer, describe
+from vote.web.api.operations import Operation, answer
 from vote.web.pages import corrections
 
 api = Blueprint("api", __name__, url_prefix="/api/competitions")
@@ -20,18 +20,12 @@ api = Blueprint("api", __name__, url_prefix="/api/competitions")
 
 @api.get("")
 @rule(PUBLIC)
-@describe(
-    Operation(
-        summary="List competitions",
-        tag="competitions",
-        answers={200: CompetitionList},
-        problems=(422,),
-        query=paging.QUERY,
-        description="Newest first, in pages. The first page has all that are open, scheduled or closing.",
-    )
-)
+@Operation(tag="competitions", answers={200: CompetitionList}, problems=(422,), query=paging.QUERY)
 def listed() -> Response:
-    """What anybody may find; drafts and archived ones are left out."""
+    """List competitions.
+
+    Newest first, in pages. The first page has all that are open, scheduled or closing.
+    """
     found, _, following = request_context.services().competition_cache.listing(paging.after())
     names = corrections.names_of(found)
     return answer(
@@ -41,9 +35,9 @@ def listed() -> Response:
 
 @api.get("/<id:competition_id>")
 @rule(PUBLIC)
-@describe(Operation(summary="Show a competition", tag="competitions", answers={200: CompetitionOut}))
+@Operation(tag="competitions", answers={200: CompetitionOut})
 def show(competition_id: int) -> Response:
-    """One that who is asking may see."""
+    """Show a competition."""
     found = policy.check_see(
         request_context.person(), request_context.services().competition_cache.competition(competition_id)
     )
@@ -52,32 +46,33 @@ def show(competition_id: int) -> Response:
 
 @api.get("/<id:competition_id>/results")
 @rule(PUBLIC)
-@describe(
-    Operation(
-        summary="Show results",
-        tag="competitions",
-        answers={200: Results, 304: None},
-        problems=(403,),
-        description="Returns the tally to those who can see it now. 304: it is still the version in If-None-Match.",
-        request_headers={"If-None-Match": "The ETag of the version you have."},
-        response_headers={"ETag": "Identifies this version."},
-    )
+@Operation(
+    tag="competitions",
+    answers={200: Results, 304: None},
+    problems=(403,),
+    request_headers={"If-None-Match": "The ETag of the version you have."},
+    response_headers={"ETag": "Identifies this version."},
 )
 def results(competition_id: int) -> AnyResponse:
-    """The snapshot; 304 when the client has this version."""
+    """Show results.
+
+    Returns the tally to those who can see it now. 304: it is still the version in If-None-Match.
+    """
     with request_context.services().db.read() as tx:
         competition = policy.check_see(request_context.person(), competitions.find(tx, competition_id))
         policy.check_see_results(request_context.person(), competition, has_voted=_has_voted(tx, competition))
         tally = tallies.read(tx, [competition_id]).get(competition_id)
     if tally is None:
-        raise NoSuchCompetition  # taken away between the two questions
+        raise NoSuchCompetition  # deleted between the two queries
     response = answer(Results.model_validate(tally.snapshot()), headers={"Cache-Control": "private, no-cache"})
     response.set_etag(f"{competition_id}-{tally.version}")
     return response.make_conditional(request)
 
 
 def _has_voted(tx: Tx, competition: Competition) -> bool:
-    """Only asked where it decides. A ballot that is accepted and not yet recorded counts; a log that is down does not."""
+    """Return whether the person has voted, for rules that depend on it. An accepted ballot counts before it is
+    recorded; while the log is down it does not.
+    """
     person = request_context.person()
     if person is None or competition.results_visibility != "after_vote":
         return False

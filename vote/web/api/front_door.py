@@ -1,11 +1,13 @@
-"""What the front door answers itself, for the OpenAPI document: voting, probes. The code is in `casting/` and `asgi.py`."""
+"""Describes the front door's own calls (voting, probes) for the OpenAPI document. The code is in `casting/` and
+`asgi.py`.
+"""
 
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
 from vote.web.access import LOGGED_IN, UNASKED, AccessRule
-from vote.web.api.account_models import Input, Output, Sparse
+from vote.web.api.models import Input, Output, Sparse
 from vote.web.api.operations import Operation
 
 
@@ -33,7 +35,7 @@ class Health(Output):
 
 
 class ReadinessOut(Sparse):
-    """Whether a vote could be acknowledged now, and if not, why. Only METRICS_NETWORKS get the reasons."""
+    """The readiness of the service: can it acknowledge a vote? Only METRICS_NETWORKS get the reasons."""
 
     status: Literal["ready", "not ready"]
     reasons: list[str] = Field(default_factory=list)

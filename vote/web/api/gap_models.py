@@ -1,4 +1,4 @@
-"""Gaps, ballots that are set aside, and an admin's word on them, as the API takes and gives them."""
+"""Models of gaps, uncounted ballots and admins' decisions on them in the API."""
 
 from datetime import datetime
 from typing import Annotated
@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from vote.actions.closing import REASON_MAX_CHARS
-from vote.web.api.account_models import Input, Output
 from vote.web.api.competition_models import ManagedCompetition, NextId, readable, visible
+from vote.web.api.models import Input, Output
 
 
 class Decision(Input):
@@ -44,7 +44,7 @@ class GapList(Output):
 
 
 class WaitingFor(Output):
-    """What a closing competition is waiting for."""
+    """Everything that a closing competition is waiting for."""
 
     pending: int | None = Field(
         description="Ballots accepted but not yet recorded; an upper bound if there are thousands. Null while the ballot"
@@ -55,7 +55,7 @@ class WaitingFor(Output):
 
 
 class ShownCompetition(ManagedCompetition):
-    """A competition as those who manage it see it, with what its closing waits for."""
+    """A competition as those who manage it see it, with everything that its closing waits for."""
 
     waiting_for: WaitingFor | None = Field(description="Null unless it is closing.")
 

@@ -1,4 +1,4 @@
-"""The If-Match header of a change: which versions its sender has seen (RFC 9110 §13.1.1)."""
+"""Reads the If-Match header of a change: the versions that its sender has seen (RFC 9110 §13.1.1)."""
 
 import re
 from typing import Final
@@ -6,9 +6,9 @@ from typing import Final
 from vote.errors import StaleVersion, UnreadableVersion, VersionRequired
 
 ANY: Final = "*"
-TAG: Final = r'(?:W/)?"[!#-~]*"'  # RFC 9110 §8.8.3, without the bytes beyond ASCII: no tag of ours has any
+TAG: Final = r'(?:W/)?"[!#-~]*"'  # RFC 9110 §8.8.3, without bytes beyond ASCII, which none of our tags has
 PATTERN: Final = (
-    rf"^(?:\*|{TAG}(?:[ \t]*,[ \t]*{TAG})*)$"  # also in the API document, so in words that JSON Schema knows
+    rf"^(?:\*|{TAG}(?:[ \t]*,[ \t]*{TAG})*)$"  # also in the API document, so limited to JSON Schema's syntax
 )
 SENT_MAX_CHARS: Final = 1_024  # some thirty tags
 
@@ -17,10 +17,10 @@ _TAG = re.compile(TAG)
 
 
 def check(sent: str | None, etag: str) -> str:
-    """What to hold the change against: `etag`, the present one, when it is among those sent, or `*`.
+    """Return the tag to hold the change against: `etag`, the current one, if it is among those sent, or `*`.
 
-    Raises VersionRequired without a header, UnreadableVersion for one that is empty or no list of tags, StaleVersion when
-    the present one is not in it. A weak tag is never the present one (RFC 9110 §8.8.3.2).
+    Raises VersionRequired without a header, UnreadableVersion if it is empty or not a list of tags, StaleVersion if the
+    current tag is not in it. A weak tag never matches (RFC 9110 §8.8.3.2).
     """
     if sent is None:
         raise VersionRequired

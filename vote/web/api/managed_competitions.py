@@ -1,4 +1,4 @@
-"""Running competitions by API. What an organiser may do to which is decided in the actions and in `domain/policy.py`."""
+"""The API for managing competitions. The actions and `domain/policy.py` decide who may do what."""
 
 from flask import Blueprint, Response, request
 
@@ -9,7 +9,6 @@ from vote.domain.competition import Competition
 from vote.web import request_context, validation
 from vote.web.access import ADMIN, ORGANISER, rule
 from vote.web.api import if_match, paging
-from vote.web.api.account_models import Nothing
 from vote.web.api.competition_models import (
     CompetitionChange,
     ManagedCompetition,
@@ -18,7 +17,8 @@ from vote.web.api.competition_models import (
     with_other_labels,
 )
 from vote.web.api.gap_models import Decision, Reinstated, ShownCompetition, WaitingFor
-from vote.web.api.operations import Operation, answer, describe, nothing
+from vote.web.api.models import Nothing
+from vote.web.api.operations import Operation, answer, nothing
 from vote.web.managed_competition import find_managed
 from vote.web.pages import corrections, pending_ballots
 from vote.web.pages.pending_ballots import Waiting
@@ -31,18 +31,12 @@ ETAG = {"ETag": "Identifies this revision. Send it back as If-Match."}
 
 @admin_api.get("")
 @rule(ORGANISER)
-@describe(
-    Operation(
-        summary="List competitions I manage",
-        tag="administration",
-        answers={200: ManagedList},
-        problems=(422,),
-        query=paging.QUERY,
-        description="Admins manage all. Newest first, in pages; the first page has all that are not closed.",
-    )
-)
+@Operation(tag="administration", answers={200: ManagedList}, problems=(422,), query=paging.QUERY)
 def listed() -> Response:
-    """A page of them."""
+    """List competitions I manage.
+
+    Admins manage all. Newest first, in pages; the first page has all that are not closed.
+    """
     person, after = request_context.me().person, paging.after()
     with request_context.services().db.read() as tx:
         found, following = competition_lists.managed(tx, None if person.role == "admin" else person.id, after=after)
@@ -54,80 +48,59 @@ def listed() -> Response:
 
 @admin_api.post("")
 @rule(ORGANISER)
-@describe(
-    Operation(
-        summary="Create a competition",
-        tag="administration",
-        body=NewCompetition,
-        answers={201: ManagedCompetition},
-        description="Voting starts at once, unless opens_at is in the future or it is a draft.",
-        response_headers={"Location": "The address of the competition.", **ETAG},
-    )
+@Operation(
+    tag="administration",
+    body=NewCompetition,
+    answers={201: ManagedCompetition},
+    response_headers={"Location": "The address of the competition.", **ETAG},
 )
 def create() -> Response:
-    """A new competition."""
+    """Create a competition.
+
+    Voting starts at once, unless opens_at is in the future or it is a draft.
+    """
     wanted, services = validation.read(NewCompetition), request_context.services()
-    made = actions.create(
-        services.db,
-        services.log,
-        by=request_context.me().person,
-        name=wanted.name,
-        options=wanted.options,
-        description=wanted.description,
-        opens_at=wanted.opens_at,
-        closes_at=wanted.closes_at,
-        allow_change=wanted.allow_change,
-        results_visibility=wanted.results_visibility,
-        draft=wanted.draft,
-    )
-    response = _tell(made, 201)
+    made = actions.create(services.db, services.log, by=request_context.me().person, **wanted.model_dump())
+    response = _answer(made, 201)
     response.headers["Location"] = f"/api/competitions/{made.id}"
     return response
 
 
 @admin_api.get("/<id:competition_id>")
 @rule(ORGANISER)
-@describe(
-    Operation(
-        summary="Show a competition I manage",
-        tag="administration",
-        answers={200: ShownCompetition},
-        description="While closing, it says what it waits for: ballots being counted, or an admin's decision.",
-        response_headers=ETAG,
-    )
-)
+@Operation(tag="administration", answers={200: ShownCompetition}, response_headers=ETAG)
 def show(competition_id: int) -> Response:
-    """One that who is asking runs."""
+    """Show a competition I manage.
+
+    While closing, it says what it waits for: ballots being counted, or an admin's decision.
+    """
     competition, services = _managed(competition_id), request_context.services()
     with services.db.read() as tx:
         waiting = pending_ballots.waiting(services, tx, competition)
-    shown = ManagedCompetition.from_competition(competition, corrections.names_of([competition])).model_dump()
-    told = ShownCompetition(**shown, waiting_for=_waiting_for(waiting))
-    return answer(told, headers={"ETag": competition.etag})
+    names = corrections.names_of([competition])
+    shown = ShownCompetition.from_competition(competition, names, waiting_for=_waiting_for(waiting))
+    return answer(shown, headers={"ETag": competition.etag})
 
 
 @admin_api.patch("/<id:competition_id>")
 @rule(ORGANISER)
-@describe(
-    Operation(
-        summary="Change a competition",
-        tag="administration",
-        body=CompetitionChange,
-        answers={200: ManagedCompetition},
-        problems=(400, 409, 412, 428),
-        description=(
-            "Options and rules are fixed once voting has started. Once someone has voted, name and description are too."
-            " While voting is open, correct a typo in name, description or a label with `correction`; all see old and new."
-        ),
-        request_headers=IF_MATCH,
-        response_headers=ETAG,
-    )
+@Operation(
+    tag="administration",
+    body=CompetitionChange,
+    answers={200: ManagedCompetition},
+    problems=(400, 409, 412, 428),
+    request_headers=IF_MATCH,
+    response_headers=ETAG,
 )
 def change(competition_id: int) -> Response:
-    """The fields that were sent take their new value."""
+    """Change a competition.
+
+    Options and rules are fixed once voting has started. Once someone has voted, name and description are too. While
+    voting is open, correct a typo in name, description or a label with `correction`; all see old and new.
+    """
     competition, services = _managed(competition_id), request_context.services()
     wanted = validation.check(CompetitionChange, with_other_labels(validation.fields(CompetitionChange), competition))
-    version = _check_if_match(competition)  # RFC 9110 §13.2.1: after what would be wrong with any version
+    version = _check_if_match(competition)  # RFC 9110 §13.2.1: after the checks that do not depend on the version
     changed = actions.change(
         services.db,
         services.log,
@@ -137,23 +110,17 @@ def change(competition_id: int) -> Response:
         correction=wanted.correction,
         **wanted.changes(),
     )
-    return _tell(changed)
+    return _answer(changed)
 
 
 @admin_api.delete("/<id:competition_id>")
 @rule(ORGANISER)
-@describe(
-    Operation(
-        summary="Delete a competition",
-        tag="administration",
-        answers={204: None},
-        problems=(400, 409, 412, 428, 503),
-        description="Deletes it for good. 409: a ballot was accepted, so archive it instead. 503: this cannot be checked.",
-        request_headers=IF_MATCH,
-    )
-)
+@Operation(tag="administration", answers={204: None}, problems=(400, 409, 412, 428, 503), request_headers=IF_MATCH)
 def delete(competition_id: int) -> Response:
-    """It is gone for everybody."""
+    """Delete a competition.
+
+    Deletes it for good. 409: a ballot was accepted, so archive it instead. 503: this cannot be checked.
+    """
     version = _check_if_match(_managed(competition_id))
     services = request_context.services()
     actions.delete(services.db, services.log, competition_id, by=request_context.me().person, if_match=version)
@@ -162,117 +129,83 @@ def delete(competition_id: int) -> Response:
 
 @admin_api.post("/<id:competition_id>/archive")
 @rule(ORGANISER)
-@describe(
-    Operation(
-        summary="Archive a competition",
-        tag="administration",
-        body=Nothing,
-        body_optional=True,
-        answers={200: ManagedCompetition},
-        problems=(409,),
-        description="Hides a closed one from all but its organiser and admins. Receipts can still be checked. Idempotent.",
-        response_headers=ETAG,
-    )
+@Operation(
+    tag="administration", body=Nothing, answers={200: ManagedCompetition}, problems=(409,), response_headers=ETAG
 )
 def archive(competition_id: int) -> Response:
-    """It is archived."""
+    """Archive a competition.
+
+    Hides a closed one from all but its organiser and admins. Receipts can still be checked. Idempotent.
+    """
     services = request_context.services()
     validation.read(Nothing)
-    return _tell(actions.archive(services.db, services.log, competition_id, by=request_context.me().person))
+    return _answer(actions.archive(services.db, services.log, competition_id, by=request_context.me().person))
 
 
 @admin_api.post("/<id:competition_id>/open")
 @rule(ORGANISER)
-@describe(
-    Operation(
-        summary="Open voting",
-        tag="administration",
-        body=Nothing,
-        body_optional=True,
-        answers={200: ManagedCompetition},
-        problems=(409,),
-        description="Opens voting now, or reopens it. Idempotent.",
-        response_headers=ETAG,
-    )
+@Operation(
+    tag="administration", body=Nothing, answers={200: ManagedCompetition}, problems=(409,), response_headers=ETAG
 )
 def open_voting(competition_id: int) -> Response:
-    """It is open."""
-    services = request_context.services()
+    """Open voting.
+
+    Opens voting now, or reopens it: until VOTE_LOG_KEEP_HOURS (72) after the close. Idempotent.
+    """
+    services, by = request_context.services(), request_context.me().person
     validation.read(Nothing)
-    return _tell(actions.open_voting(services.db, services.log, competition_id, by=request_context.me().person))
+    keep_hours = services.settings.vote_log_keep_hours
+    return _answer(actions.open_voting(services.db, services.log, competition_id, by=by, keep_hours=keep_hours))
 
 
 @admin_api.post("/<id:competition_id>/close")
 @rule(ORGANISER)
-@describe(
-    Operation(
-        summary="Close voting",
-        tag="administration",
-        body=Nothing,
-        body_optional=True,
-        answers={200: ManagedCompetition, 202: ManagedCompetition},
-        problems=(409,),
-        description="202: closing, accepted ballots are still being recorded. 200: closed, the result is final.",
-        response_headers=ETAG,
-    )
+@Operation(
+    tag="administration",
+    body=Nothing,
+    answers={200: ManagedCompetition, 202: ManagedCompetition},
+    problems=(409,),
+    response_headers=ETAG,
 )
 def close_voting(competition_id: int) -> Response:
-    """It takes no more ballots; final when those accepted before are recorded."""
+    """Close voting.
+
+    202: closing, accepted ballots are still being recorded. 200: closed, the result is final.
+    """
     services = request_context.services()
     validation.read(Nothing)
     closed = actions.close_voting(services.db, services.log, competition_id, by=request_context.me().person)
-    return _tell(closed, 200 if closed.state == "closed" else 202)
+    return _answer(closed, 200 if closed.state == "closed" else 202)
 
 
 @admin_api.post("/<id:competition_id>/finish")
 @rule(ADMIN)
-@describe(
-    Operation(
-        summary="Make a result final despite gaps",
-        tag="administration",
-        body=Decision,
-        answers={200: ManagedCompetition},
-        problems=(409,),
-        description=(
-            "Decides that the result stands despite gaps or ballots set aside. 409: ballots are still being recorded, or no"
-            " decision is needed."
-        ),
-        response_headers=ETAG,
-    )
+@Operation(
+    tag="administration", body=Decision, answers={200: ManagedCompetition}, problems=(409,), response_headers=ETAG
 )
 def finish(competition_id: int) -> Response:
-    """It is closed, and the decision is kept."""
+    """Make a result final despite gaps.
+
+    Decides that the result stands despite gaps or ballots set aside. 409: ballots are still being recorded, or no
+    decision is needed.
+    """
     reason = validation.read(Decision).reason
-    _managed(competition_id)
-    return _tell(
-        closing.finish_over(
-            request_context.services().db, competition_id, by=request_context.me().person, reason=reason
-        )
-    )
+    db, by = request_context.services().db, request_context.me().person
+    return _answer(closing.finish_over(db, competition_id, by=by, reason=reason))
 
 
 @admin_api.post("/<id:competition_id>/reinstate")
 @rule(ADMIN)
-@describe(
-    Operation(
-        summary="Count ballots that were set aside",
-        tag="administration",
-        body=Decision,
-        answers={202: Reinstated},
-        problems=(409,),
-        description=(
-            "Counts its unmatched ballots whose voter and option are known again and whose voter has no recorded vote, in a"
-            " final result too. A worker records them within a second or two. 409: none can be counted."
-        ),
-    )
-)
+@Operation(tag="administration", body=Decision, answers={202: Reinstated}, problems=(409,))
 def reinstate(competition_id: int) -> Response:
-    """Those that match are recorded soon."""
+    """Count ballots that were set aside.
+
+    Counts its unmatched ballots whose voter and option are known again and whose voter has no recorded vote, in a final
+    result too. A worker records them within a second or two. 409: none can be counted.
+    """
     reason = validation.read(Decision).reason
-    _managed(competition_id)
-    matching = reinstatement.ask(
-        request_context.services().db, competition_id, by=request_context.me().person, reason=reason
-    )
+    db, by = request_context.services().db, request_context.me().person
+    matching = reinstatement.ask(db, competition_id, by=by, reason=reason)
     return answer(Reinstated(ballots=matching), 202)
 
 
@@ -295,6 +228,6 @@ def _waiting_for(waiting: Waiting | None) -> WaitingFor | None:
     )
 
 
-def _tell(competition: Competition, status: int = 200) -> Response:
-    told = ManagedCompetition.from_competition(competition, corrections.names_of([competition]))
-    return answer(told, status, headers={"ETag": competition.etag})
+def _answer(competition: Competition, status: int = 200) -> Response:
+    managed = ManagedCompetition.from_competition(competition, corrections.names_of([competition]))
+    return answer(managed, status, headers={"ETag": competition.etag})

@@ -1,16 +1,27 @@
-"""What people are told about themselves."""
+"""Models of people's own data in the API."""
 
 from datetime import date, datetime
 from typing import Any
 
 from pydantic import Field
 
-from vote.web.api.account_models import Output, User
+from vote.domain.person import Role
 from vote.web.api.competition_models import CorrectionOut
+from vote.web.api.models import Output
+
+
+class User(Output):
+    """An account as its owner sees it."""
+
+    id: int
+    username: str
+    email: str
+    role: Role
+    created_at: datetime
 
 
 class OwnVote(Output):
-    """One of your votes. Only you can see the choice."""
+    """A vote of yours. Only you can see the choice."""
 
     competition: int
     name: str
@@ -71,7 +82,7 @@ class KnownDevices(Output):
 
 
 class Export(Output):
-    """All data of the account, as of `as_of`."""
+    """The account's complete data, as of `as_of`."""
 
     as_of: datetime
     user: User

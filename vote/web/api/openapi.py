@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document, put together from what the routes say of themselves and from the models that check input.
+"""Builds the OpenAPI 3.1 document from the declarations beside the routes and the models that validate input.
 
-`/api/openapi.json` gives it to programs, `/api/docs` to people. Nothing about a single call is written here.
+`/api/openapi.json` serves it to programs, `/api/docs` to people. Nothing about a single call is written here.
 """
 
 import re
@@ -18,8 +18,8 @@ from vote.server import problems
 from vote.web import access, request_guards
 from vote.web.access import UNASKED, AccessRule, rule
 from vote.web.api import if_match
-from vote.web.api.account_models import Input, Problem
 from vote.web.api.front_door import ROUTES, Route
+from vote.web.api.models import Input, Nothing, Problem
 from vote.web.api.operations import Operation, operation_of
 
 openapi = Blueprint("openapi", __name__)
@@ -45,14 +45,14 @@ ABOUT = (
 @openapi.get("/api/openapi.json")
 @rule(UNASKED)
 def show() -> Response:
-    """The document."""
+    """Return the document as JSON."""
     return jsonify(document(current_app))
 
 
 @openapi.get("/api/docs")
 @rule(UNASKED)
 def docs() -> str:
-    """The document for people."""
+    """Show the document as a page."""
     told = document(current_app)
     sent = {
         call["requestBody"]["content"][BODY_TYPES[0]]["schema"]["$ref"].rpartition("/")[2]
@@ -64,7 +64,7 @@ def docs() -> str:
 
 
 def document(app: Flask) -> dict[str, Any]:
-    """The document of this app; made once."""
+    """Return this app's document, built once."""
     made: dict[str, Any] | None = app.extensions.get(EXTENSION)
     if made is None:
         made = app.extensions[EXTENSION] = build(app)
@@ -72,7 +72,7 @@ def document(app: Flask) -> dict[str, Any]:
 
 
 def build(app: Flask) -> dict[str, Any]:
-    """The document of this app."""
+    """Build this app's document."""
     paths: dict[str, dict[str, Any]] = {}
     routes = sorted([*_flask_routes(app), *ROUTES], key=lambda route: (route.path, route.method))
     for route in routes:
@@ -114,7 +114,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [operation.tag],
         "security": _security(route.rule),
-        "x-access": route.rule.name.lower(),  # what the account must be, which `security` cannot say
+        "x-access": route.rule.name.lower(),  # the required role, which `security` cannot express
         "responses": {
             **{str(status): _answer(status, body, operation) for status, body in operation.answers.items()},
             **{
@@ -126,28 +126,24 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if operation.description:
         told["description"] = operation.description
-    if parameters := [
-        *_path_parameters(route.path),
-        *_query_parameters(operation),
-        *_header_parameters(operation),
-    ]:
+    if parameters := list(_parameters(route)):
         told["parameters"] = parameters
     if operation.body is not None:
         schema = {"schema": {"$ref": REF.format(model=operation.body.__name__)}}
         told["requestBody"] = {
-            "required": not operation.body_optional,
+            "required": operation.body is not Nothing,
             "content": dict.fromkeys(BODY_TYPES, schema),
         }
     return told
 
 
 def _problems(route: Route) -> list[int]:
-    """What can go wrong: what the route says, and what follows from rule, body and address."""
+    """Return the error answers of a call: declared ones, and those that follow from its rule, body and address."""
     found = set(route.operation.problems)
     if route.rule is not UNASKED:
         found.add(401)
     if route.method != "get" or route.rule in (access.ORGANISER, access.ADMIN):
-        found.add(403)  # a form of a browser without its token; or not for this account
+        found.add(403)  # a browser's form without its token, or a forbidden account
     if route.path.startswith(request_guards.COUNTED):
         found.add(429)
     if "<id:" in route.path:
@@ -166,22 +162,17 @@ def _security(wanted: AccessRule) -> list[dict[str, list[str]]]:
     return [{}, *known] if wanted is access.PUBLIC else known
 
 
-def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
-    for converter, name in PARAMETER.findall(path):
+def _parameters(route: Route) -> Iterator[dict[str, Any]]:
+    text = {"type": "string"}
+    for converter, name in PARAMETER.findall(route.path):
         number = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
-        yield {"name": name, "in": "path", "required": True, "schema": number if converter else {"type": "string"}}
-
-
-def _query_parameters(operation: Operation) -> Iterator[dict[str, Any]]:
-    for name, text in (operation.query or {}).items():
-        yield {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "string"}}
-
-
-def _header_parameters(operation: Operation) -> Iterator[dict[str, Any]]:
-    for name, text in (operation.request_headers or {}).items():
+        yield {"name": name, "in": "path", "required": True, "schema": number if converter else text}
+    for name, description in (route.operation.query or {}).items():
+        yield {"name": name, "in": "query", "required": False, "description": description, "schema": text}
+    for name, description in (route.operation.request_headers or {}).items():
         needed = name == "If-Match"
-        schema = {"type": "string", "pattern": if_match.PATTERN} if needed else {"type": "string"}
-        yield {"name": name, "in": "header", "required": needed, "description": text, "schema": schema}
+        schema = {**text, "pattern": if_match.PATTERN} if needed else text
+        yield {"name": name, "in": "header", "required": needed, "description": description, "schema": schema}
 
 
 def _answer(status: int, body: type[BaseModel] | None, operation: Operation) -> dict[str, Any]:
@@ -198,7 +189,7 @@ def _answer(status: int, body: type[BaseModel] | None, operation: Operation) -> 
 
 
 def _problem(status: int, rule: AccessRule) -> dict[str, Any]:
-    is_of_the_token = status == 401 and rule is access.PUBLIC  # nobody has to log in, but a dead token is told
+    is_of_the_token = status == 401 and rule is access.PUBLIC  # no login is required, but an invalid token is reported
     return {
         "description": "The token is not valid" if is_of_the_token else problems.TITLES[status],
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": REF.format(model=Problem.__name__)}}},

@@ -1,7 +1,8 @@
-"""What each API route says of itself for the OpenAPI document: declared beside the route, put together in `openapi.py`."""
+"""Declares each API route for the OpenAPI document, beside the route; `openapi.py` assembles the document."""
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from flask import Response, jsonify
@@ -17,38 +18,40 @@ _ATTRIBUTE = "operation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One call. What follows from the access rule, the body and the ids in the address is added by `openapi.py`."""
+    """The description of a call, used as a decorator below the route's.
 
-    summary: str
+    Without a `summary` it takes summary and description from the view's docstring. `openapi.py` adds what follows from
+    the access rule, the body and the ids in the address.
+    """
+
+    summary: str = ""
     tag: Tag
     answers: Answers
     description: str = ""
     body: type[BaseModel] | None = None
-    body_optional: bool = False
     problems: tuple[int, ...] = ()
     query: Mapping[str, str] | None = None
     request_headers: Mapping[str, str] | None = None
     response_headers: Mapping[str, str] | None = None
 
-
-def describe(operation: Operation) -> Callable[[View], View]:
-    """Declare what a view does. It stands under the route's decorator."""
-
-    def declare(view: View) -> View:
-        setattr(view, _ATTRIBUTE, operation)
+    def __call__(self, view: View) -> View:
+        """Attach the description to a view."""
+        setattr(view, _ATTRIBUTE, self if self.summary else self._described_by(view))
         return view
 
-    return declare
+    def _described_by(self, view: Callable[..., Any]) -> "Operation":
+        summary, _, description = (inspect.getdoc(view) or "").partition("\n\n")
+        return replace(self, summary=summary.rstrip("."), description=" ".join(description.split()))
 
 
 def operation_of(view: Callable[..., Any]) -> Operation | None:
-    """What a view said of itself; None for pages and files."""
+    """Return the description of a view; None for pages and files."""
     found: Operation | None = getattr(view, _ATTRIBUTE, None)
     return found
 
 
 def answer(body: BaseModel, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
-    """A model as a JSON answer."""
+    """Return a model as a JSON answer."""
     response = jsonify(body.model_dump(mode="json"))
     response.status_code = status
     response.headers.update(headers or {})
@@ -56,5 +59,5 @@ def answer(body: BaseModel, status: int = 200, *, headers: Mapping[str, str] | N
 
 
 def nothing(status: int = 204) -> Response:
-    """It is done, or with 202 it will be, and there is nothing to say about it."""
+    """Return an answer without content: done, or with 202 under way."""
     return Response(status=status)

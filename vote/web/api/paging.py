@@ -1,16 +1,15 @@
-"""Lists that come in pages: what a client sends back for the next one."""
+"""Reads the `after` parameter of paged lists."""
 
 from flask import request
 
 from vote.errors import InvalidInput
 
 MAX_DIGITS = 16  # of the largest id
-AFTER = "The `next` of the previous page. Leave it out for the first page."
-QUERY = {"after": AFTER}
+QUERY = {"after": "The `next` of the previous page. Leave it out for the first page."}
 
 
 def after() -> int | None:
-    """Return the number to go on after, None for the first page. Raises InvalidInput for anything else."""
+    """Return the number after which to continue; None for the first page. Raises InvalidInput for anything else."""
     text = request.args.get("after", "")
     if not text:
         return None

@@ -1,7 +1,7 @@
-"""Does this receipt belong to a vote that is stored? Anybody may ask; the answer never shows the choice.
+"""Looks up receipts: anyone may check whether one belongs to a stored vote. The answer never shows the choice.
 
-Recorded is what the journal holds. Accepted is what lies in the ballot log behind the recorded positions, where receipts
-are computed anew: they are not in the log.
+The journal has the receipts of recorded votes. For accepted ones, which are in the ballot log behind the recorded
+positions without a receipt, they are computed.
 """
 
 import re
@@ -17,14 +17,15 @@ from vote.domain.ballot import Ballot
 from vote.domain.receipt import FORMAT, group_receipt, receipt_code
 from vote.errors import NotFound, Unavailable
 from vote.services.container import Services
+from vote.services.recording_lag import recorded_position
 from vote.web import request_context
 from vote.web.access import PUBLIC, rule
-from vote.web.api.account_models import Output
-from vote.web.api.operations import Operation, answer, describe
+from vote.web.api.models import Output
+from vote.web.api.operations import Operation, answer
 
 receipts = Blueprint("receipts", __name__, url_prefix="/api/receipts")
 
-SHAPE = re.compile(r"(?:[A-Z0-9]{4}-){3}[A-Z0-9]{4}")  # of what somebody may have read wrongly: 0 for O, 1 for I
+SHAPE = re.compile(r"(?:[A-Z0-9]{4}-){3}[A-Z0-9]{4}")  # characters that are easily misread: 0 for O, 1 for I
 TYPED_MAX_CHARS = 100
 LOOK_THROUGH = 10_000  # entries at most; computing their receipts takes some 50 ms
 CHUNK = 1_000
@@ -35,29 +36,24 @@ Status = Literal["accepted", "recorded"]
 
 
 class ReceiptStatus(Output):
-    """Whether the vote is accepted (on disk in the ballot log) or recorded (committed in the database)."""
+    """The status of a receipt's vote: accepted (on disk in the ballot log) or recorded (committed in the database)."""
 
     status: Status
 
 
 @receipts.get("/<code>")
 @rule(PUBLIC)
-@describe(
-    Operation(
-        summary="Check a receipt",
-        tag="voting",
-        answers={200: ReceiptStatus},
-        problems=(404,),
-        description="Case, spaces and hyphens do not matter. The choice is never shown.",
-    )
-)
+@Operation(tag="voting", answers={200: ReceiptStatus}, problems=(404,))
 def show(code: str) -> Response:
-    """Accepted or recorded."""
+    """Check a receipt.
+
+    Case, spaces and hyphens do not matter. The choice is never shown.
+    """
     return answer(ReceiptStatus(status=status_of(request_context.services(), code)))
 
 
 def status_of(services: Services, typed: str) -> Status:
-    """Where the vote with this receipt is. Raises NotFound; Unavailable when it cannot be said at the moment."""
+    """Return the status of the vote with this receipt. Raises NotFound; Unavailable if that cannot be determined now."""
     receipt = group_receipt(typed[:TYPED_MAX_CHARS])
     if not FORMAT.fullmatch(receipt):
         raise NotFound(NO_SUCH_RECEIPT)
@@ -65,7 +61,7 @@ def status_of(services: Services, typed: str) -> Status:
         return "recorded"
     if _is_in_log(services.db, services.log, receipt):
         return "accepted"
-    if _is_recorded(services.db, receipt):  # it was recorded between the two questions
+    if _is_recorded(services.db, receipt):  # it was recorded between the two queries
         return "recorded"
     raise NotFound(NO_SUCH_RECEIPT)
 
@@ -90,14 +86,12 @@ def _is_in_log(db: Database, log: BallotLog, receipt: str) -> bool:
 
 
 def _unrecorded(db: Database, log: BallotLog) -> Iterator[list[Ballot]]:
-    """Ballots of the log that are not recorded yet, in chunks."""
+    """Yield the log's unrecorded ballots, in chunks."""
     with db.read() as tx:
         recorded = shard_positions.all_positions(tx)
     left = LOOK_THROUGH
     for shard in log.describe_all():
-        at = recorded.get(shard.number)
-        # In another life of the shard the position means nothing: all of it is unrecorded (R5).
-        after = at.position if at is not None and at.epoch == shard.epoch else 0
+        after = recorded_position(shard, recorded)
         while after < shard.last:
             entries = log.read_after(shard.number, after, CHUNK)
             left -= len(entries)

@@ -1,4 +1,4 @@
-"""Rows of the audit log in words: who it was where it was no person, and what was done to a competition."""
+"""Describes rows of the audit log in words: actors that are not people, and changes of a competition."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,9 +7,9 @@ from typing import Any
 from vote.db.audit import AuditEntry
 from vote.domain.folding import isolated
 
-Piece = str | datetime  # a moment is written by the page, in the reader's zone
+Piece = str | datetime  # the page writes times, in the reader's zone
 
-# No user name has a space in it, so that none can look like one of these.
+# Usernames have no spaces, so none can look like one of these.
 AUTOMATICALLY = "the system, automatically"
 COMMANDS = "vote "
 PARTS = {
@@ -58,18 +58,18 @@ FIELDS = {
     "organiser_id": "organiser",
 }
 TIMES = frozenset({"opens_at", "closes_at"})
-VALUE_MAX = 300  # characters shown of a value: names and options are shorter, so that no difference in them is cut off
+VALUE_MAX = 300  # characters shown of a value; names and options are shorter, so their differences are never cut off
 
 
 def part(actor: str) -> str:
-    """Who it was when it was no person: "the system, automatically", "by the command vote admin"."""
+    """Return the name of an actor that is not a person: "the system, automatically", "by the command vote admin"."""
     if actor.startswith(COMMANDS):
         return f"by the command {actor}"
     return PARTS.get(actor) or f"the system: {actor}"
 
 
 def deed(row: AuditEntry) -> list[Piece]:
-    """One row as a sentence without its subject, in pieces: "opened voting", "changed closing time: ", a time, …."""
+    """Return a row as a sentence without subject, in pieces: "opened voting", "changed closing time: ", a time, …."""
     if row.subject == "options":
         return [_of_option(row)]
     if row.subject == "decisions":

@@ -1,8 +1,8 @@
-"""The competition form of the dashboard: what was typed, kept as it was typed, and what it means.
+"""The competition form of the dashboard: keeps text as it was typed, and interprets it.
 
-Checks are those of the API (`competition_models.py`). Times are typed without a zone and meant in the zone that stands
-beside them (`typed_times.py`): the script puts the reader's, without it the field says UTC. What a field showed comes back
-with it, so that a time which nobody touched stays the very moment it was, whatever its field can say of it.
+The API's models validate it (`competition_models.py`). Times are typed without an offset, for the zone beside them
+(`time_fields.py`): the script fills in the reader's zone; without it the field says UTC. The form sends back the values
+that it showed, so a time that nobody edits stays the same moment, whatever precision its field has.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ from vote.web.dashboard import time_fields
 from vote.web.dashboard.time_fields import Choice, UnknownZone
 from vote.web.validation import Model
 
-FIELDS_AT_FIRST = 4  # two options and room for two more, for who has no script
+FIELDS_AT_FIRST = 4  # two options and room for two more, without script
 FIELDS_MORE = 4
 TEXT_MAX_CHARS = 64
 TIMES = ("opens_at", "closes_at")
@@ -38,7 +38,7 @@ ONLY_BEFORE_CLOSING = ONLY_BEFORE_VOTING | WORDS | {"closes_at"}
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """The fields of the form as text, to be shown again until they are right."""
+    """The form's fields as text, to be shown again until they are valid."""
 
     name: str = ""
     description: str = ""
@@ -46,18 +46,18 @@ class Typed:
     opens_at: str = ""
     closes_at: str = ""
     zone: str = "UTC"
-    shown: Mapping[str, str] = field(default_factory=dict)  # what a field of time showed, and its zone; empty: no time
-    chosen: Mapping[str, str] = field(default_factory=dict)  # which of two moments a time of the doubled hour means
+    shown: Mapping[str, str] = field(default_factory=dict)  # value and zone that a time field showed
+    chosen: Mapping[str, str] = field(default_factory=dict)  # the chosen moment of an ambiguous time
     allow_change: bool = False
     results_visibility: str = "live"
     draft: bool = False
-    has_times: bool = True  # a form that was loaded when times were fixed sends none
-    has_words: bool = True  # nor words, when they were fixed
-    is_fresh: bool = field(default=True)  # nothing was typed yet: the script may put the reader's zone
+    has_times: bool = True  # a form loaded while times were fixed sends none
+    has_words: bool = True  # nor texts, while they were fixed
+    is_fresh: bool = True  # nothing typed yet: the script may fill in the reader's zone
 
     @classmethod
     def from_competition(cls, competition: Competition) -> Self:
-        """The form of a competition as it is stored, times in UTC."""
+        """Return the form of a stored competition, times in UTC."""
         return cls(
             name=competition.name,
             description=competition.description,
@@ -71,7 +71,7 @@ class Typed:
 
     @classmethod
     def read(cls, form: MultiDict[str, str]) -> Self:
-        """The form as it was sent. Empty options between others are left out."""
+        """Return the submitted form. Drops empty options between others."""
         return cls(
             name=form.get("name", ""),
             description=one_kind_of_line_break(form.get("description", "")),
@@ -91,46 +91,46 @@ class Typed:
 
     @property
     def fields(self) -> list[str]:
-        """The names of all fields that may be wrong, in the order of the form."""
+        """Return the names of all fields that can be wrong, in the form's order."""
         return ["name", "description", *(f"option_{key}" for key in OPTION_KEYS), *TIMES, "zone"]
 
     def is_untouched(self, name: str) -> bool:
-        """Whether a field of time still says what it showed, in the zone it showed it in."""
+        """Return whether a time field still has the value and zone that it showed."""
         if name not in self.shown:
             return False
         text, _, zone = self.shown[name].partition(" ")
         return time_fields.is_same(getattr(self, name), text) and (not text or zone == self.zone)
 
     def choices(self, name: str) -> list[Choice]:
-        """The two moments that a time can mean that comes twice, to choose from; nothing for any other."""
+        """Return the two moments that an ambiguous time can mean; nothing for other times."""
         return [] if self.is_untouched(name) else time_fields.choices(getattr(self, name), self.zone)
 
     def with_more_options(self) -> Self:
-        """The same with room for more options."""
+        """Return a copy with room for more options."""
         return replace(self, labels=(self.labels + ("",) * FIELDS_MORE)[:MAX_OPTIONS])
 
 
 def new(typed: Typed) -> NewCompetition:
-    """The competition that was typed. Raises InvalidInput with a sentence per field."""
+    """Return the competition that was typed. Raises InvalidInput with a sentence per field."""
     times = _times(typed, TIMES)
     return _check(NewCompetition, {**_texts(typed), **times, "draft": typed.draft})
 
 
 def changes(typed: Typed, before: Competition) -> dict[str, Any]:
-    """What is to change of `before`, and may at this stage. Raises InvalidInput with a sentence per field."""
+    """Return the fields to change of `before` that may change now. Raises InvalidInput with a sentence per field."""
     fixed = fixed_fields(before) - WORDS
-    fixed |= frozenset() if typed.has_words else WORDS  # words that were typed are refused with a reason, not left out
+    fixed |= frozenset() if typed.has_words else WORDS  # refuse typed texts with a reason, instead of dropping them
     times = [name for name in TIMES if typed.has_times and name not in fixed and not typed.is_untouched(name)]
     given = {name: value for name, value in _texts(typed).items() if name not in fixed} | _times(typed, times)
     wanted = _check(CompetitionChange, given).changes()
     present = _present(before)
     if wanted.get("description") == one_kind_of_line_break(present["description"]).strip():
-        del wanted["description"]  # as a browser sends back what was stored otherwise
+        del wanted["description"]  # as a browser returns text that was stored differently
     return {name: value for name, value in wanted.items() if value != present[name]}
 
 
 def stored_instead(typed: Typed, competition: Competition) -> dict[str, Any]:
-    """What is stored of each field that says something else; nothing where a field cannot be read."""
+    """Return the stored value of each field that differs; nothing for a field that cannot be parsed."""
     try:
         different = changes(typed, competition)
     except InvalidInput:
@@ -140,7 +140,7 @@ def stored_instead(typed: Typed, competition: Competition) -> dict[str, Any]:
 
 
 def with_fixed(typed: Typed, competition: Competition) -> Typed:
-    """What was typed; fields that the form no longer offers, or did not when it was loaded, are as they are stored."""
+    """Return the typed form with stored values in all fields that are fixed now, or were when the form was loaded."""
     stored, fixed = Typed.from_competition(competition), fixed_fields(competition)
     if "options" in fixed:
         typed = replace(typed, labels=stored.labels, allow_change=stored.allow_change)
@@ -156,7 +156,7 @@ def with_fixed(typed: Typed, competition: Competition) -> Typed:
 
 
 def _as_stored(typed: Typed, name: str, at: datetime | None) -> Typed:
-    """A field of time that nobody touched shows what is stored now; a new competition's form has nothing to show."""
+    """Return the stored value of an untouched time field; an empty one for a new competition."""
     try:
         text = time_fields.local(at, typed.zone)
     except UnknownZone:
@@ -172,7 +172,7 @@ def _shown(text: str, zone: str) -> str:
 
 
 def fixed_fields(competition: Competition, *, has_ballots: bool = False) -> frozenset[str]:
-    """Fields that can no longer change, because voters were promised so or voting is over."""
+    """Return the fields that can no longer change, because voters rely on them or voting is over."""
     if competition.state in ("closing", "closed", "archived"):
         return ONLY_BEFORE_CLOSING
     fixed = ONLY_BEFORE_VOTING if competition.opened_at is not None else frozenset()
@@ -180,18 +180,18 @@ def fixed_fields(competition: Competition, *, has_ballots: bool = False) -> froz
 
 
 def words_of(competition: Competition) -> dict[str, str]:
-    """The words that can be corrected, by field."""
+    """Return the texts that can be corrected, by field."""
     labels = {f"option_{option.key}": option.label for option in competition.options}
     return {"name": competition.name, "description": competition.description, **labels}
 
 
 def corrected(form: MultiDict[str, str]) -> dict[str, str]:
-    """The words of the correction form as they were sent."""
+    """Return the texts of the submitted correction form."""
     return {name: text.replace("\r\n", "\n") for name, text in form.items() if name in WORDS or name in LETTERED}
 
 
 def corrections(corrected: Mapping[str, str], before: Competition) -> dict[str, Any]:
-    """What is different from `before`. Raises InvalidInput with a sentence per field."""
+    """Return the texts that differ from `before`. Raises InvalidInput with a sentence per field."""
     words = words_of(before)
     given: dict[str, Any] = {name: text for name, text in corrected.items() if name in words}
     wanted = _check(CompetitionChange, with_other_labels({**given, "correction": True}, before)).changes()
@@ -200,7 +200,7 @@ def corrections(corrected: Mapping[str, str], before: Competition) -> dict[str, 
 
 
 def _check(model: type[Model], given: dict[str, Any]) -> Model:
-    """As `body.check`, with what is wrong between options said at those that repeat another."""
+    """Validate as `validation.check`, but report duplicate options at the fields that repeat another."""
     try:
         return validation.check(model, given)
     except InvalidInput as error:
@@ -212,7 +212,7 @@ def _check(model: type[Model], given: dict[str, Any]) -> Model:
 
 
 def _present(competition: Competition) -> dict[str, Any]:
-    """The fields as they are stored, times as exact as they can be typed."""
+    """Return the stored fields, times in the precision of their field."""
     times = {name: getattr(competition, name) for name in TIMES}
     return {
         "name": competition.name,

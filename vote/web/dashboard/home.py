@@ -1,4 +1,4 @@
-"""The dashboard's first page: what somebody runs, newest first."""
+"""The dashboard's first page: the competitions that someone manages, newest first."""
 
 from flask import Blueprint, render_template
 
@@ -17,7 +17,7 @@ dashboard_home = Blueprint("dashboard", __name__, url_prefix="/admin")
 @dashboard_home.get("")
 @access.rule(ORGANISER)
 def show() -> str:
-    """What somebody runs, with the figures that matter tonight."""
+    """Show the managed competitions with tonight's figures."""
     me, services, after = request_context.me(), request_context.services(), paging.after()
     with services.db.read() as tx:
         found, following = competition_lists.managed(tx, None if me.role == "admin" else me.id, after=after)

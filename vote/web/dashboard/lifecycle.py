@@ -1,4 +1,4 @@
-"""The steps in a competition's life that an organiser can take by hand, with what each will do in plain words."""
+"""Defines the steps in a competition's lifecycle that organisers can take by hand, with their texts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ Take = Callable[[Services, int, Person, Claim], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleStep:
-    """One step. `button` is what the button says; `will` what happens then, one sentence each.
+    """A step of the lifecycle. `button` is the button's text; `will` says what happens then, a sentence each.
 
-    `done` is what was done, true as long as the competition is in that state.
+    `done` says what happened, and is shown as long as the competition is in that state.
     """
 
     name: str
@@ -31,34 +31,26 @@ class LifecycleStep:
     needs_opens_at: bool = False
 
     def fits(self, competition: Competition) -> bool:
-        """Whether the step can be taken now."""
+        """Return whether the step can be taken now."""
         if self.needs_opens_at and (competition.opens_at is None or competition.opens_at <= datetime.now(UTC)):
             return False
         return competition.state in self.from_states
 
 
 def _open(services: Services, competition_id: int, person: Person, once: Claim) -> object:
-    return actions.open_voting(services.db, services.log, competition_id, by=person, once=once)
+    keep_hours = services.settings.vote_log_keep_hours
+    return actions.open_voting(services.db, services.log, competition_id, by=person, keep_hours=keep_hours, once=once)
 
 
-def _close(services: Services, competition_id: int, person: Person, once: Claim) -> object:
-    return actions.close_voting(services.db, services.log, competition_id, by=person, once=once)
+def _by_hand(act: Callable[..., object], **fixed: object) -> Take:
+    def take(services: Services, competition_id: int, person: Person, once: Claim) -> object:
+        return act(services.db, services.log, competition_id, by=person, once=once, **fixed)
 
-
-def _schedule(services: Services, competition_id: int, person: Person, once: Claim) -> object:
-    return actions.change(services.db, services.log, competition_id, by=person, if_match=None, once=once, schedule=True)
-
-
-def _archive(services: Services, competition_id: int, person: Person, once: Claim) -> object:
-    return actions.archive(services.db, services.log, competition_id, by=person, once=once)
-
-
-def _delete(services: Services, competition_id: int, person: Person, once: Claim) -> None:
-    actions.delete(services.db, services.log, competition_id, by=person, if_match=None, once=once)
+    return take
 
 
 OPENS_AUTOMATICALLY = "Voting opens automatically at the opening time."
-CAN_BE_REOPENED = "You can reopen voting afterwards. The audit log records both."
+CAN_BE_REOPENED = "You can reopen voting for some time afterwards. The audit log records both."
 
 STEPS = {
     step.name: step
@@ -83,7 +75,7 @@ STEPS = {
             will=("Everyone can see it, and when it opens.", OPENS_AUTOMATICALLY),
             done={"scheduled": OPENS_AUTOMATICALLY},
             from_states=frozenset({"draft"}),
-            take=_schedule,
+            take=_by_hand(actions.change, if_match=None, schedule=True),
             needs_opens_at=True,
         ),
         LifecycleStep(
@@ -100,7 +92,7 @@ STEPS = {
                 "closed": "Voting is closed, and the result is final.",
             },
             from_states=frozenset({"open"}),
-            take=_close,
+            take=_by_hand(actions.close_voting),
             is_grave=True,
         ),
         LifecycleStep(
@@ -128,7 +120,7 @@ STEPS = {
             ),
             done={"archived": "It is archived. Only you and admins can see it."},
             from_states=frozenset({"closed"}),
-            take=_archive,
+            take=_by_hand(actions.archive),
             is_grave=True,
         ),
         LifecycleStep(
@@ -142,7 +134,7 @@ STEPS = {
             ),
             done={},
             from_states=frozenset({"draft", "scheduled", "open", "closed", "archived"}),
-            take=_delete,
+            take=_by_hand(actions.delete, if_match=None),
             is_grave=True,
         ),
     )
@@ -150,5 +142,5 @@ STEPS = {
 
 
 def steps_of(competition: Competition) -> list[LifecycleStep]:
-    """The steps that can be taken now, the likeliest first."""
+    """Return the steps that can be taken now, the likeliest first."""
     return [step for step in STEPS.values() if step.fits(competition)]

@@ -1,7 +1,7 @@
-"""Times as people type them: a date and a time of day in a zone, and which moment that is (PEP 495, PEP 615).
+"""Converts times that people type, a date and a time of day in a zone, into moments (PEP 495, PEP 615).
 
-Once a year a time of day comes twice and another one does not come at all. Nobody is left to guess then: for the first
-who typed it chooses, for the second the next time that comes is named.
+Once a year a time of day occurs twice and another does not occur. Nothing is guessed: for an ambiguous time the user
+chooses, for a skipped one the next valid time is named.
 """
 
 import re
@@ -13,8 +13,8 @@ WITHOUT_ZONE = "%Y-%m-%dT%H:%M"
 SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 UNREADABLE = "Give the date and time as 2030-01-31T18:00, or choose them from the calendar."
 UNKNOWN_ZONE = "Unknown time zone. Use a name such as Europe/Berlin or UTC."
-TWICE = "{time} occurs twice on that day, because clocks go back. Choose the one you mean."
-NEVER = "{time} does not occur on {day}, because clocks go forward. The next possible time is {next}."
+TWICE = "{time:%H:%M} occurs twice on that day, because clocks go back. Choose the one you mean."
+NEVER = "{time:%H:%M} does not occur on {day}, because clocks go forward. The next possible time is {next}."
 
 
 class UnknownZone(ValueError):
@@ -22,36 +22,36 @@ class UnknownZone(ValueError):
 
 
 class Choice(NamedTuple):
-    """One of the two moments that a time of day can mean. `moment` is it in UTC, as a form sends it."""
+    """One of two moments that an ambiguous time can mean. `moment` has it in UTC, as a form sends it."""
 
     moment: str
     label: str
 
 
 def moment(text: str, zone_name: str, chosen: str = "") -> datetime | None:
-    """Return the moment in UTC that was typed, None for nothing. `chosen` names one of `choices`, where there are two.
+    """Return the typed moment in UTC; None for nothing. `chosen` selects one of `choices` for an ambiguous time.
 
-    Raises UnknownZone, and ValueError with the sentence for who typed it. A text that names its own distance from UTC needs
-    no zone.
+    Raises UnknownZone, and ValueError with a sentence for the user. A text with a UTC offset needs no zone.
     """
     if not text:
         return None
     wall = _wall(text)
     if wall.tzinfo is not None:
         return _in_utc(wall)
-    found = _moments(wall, zone_of(zone_name))
+    zone = zone_of(zone_name)
+    found = _moments(wall, zone)
     if not found:
-        raise ValueError(NEVER.format(time=_time(wall), day=wall.date(), next=_next(wall, zone_of(zone_name))))
+        raise ValueError(NEVER.format(time=wall, day=wall.date(), next=_next(wall, zone)))
     if len(found) == 1:
         return found[0]
     for one in found:
         if one.isoformat() == chosen:
             return one
-    raise ValueError(TWICE.format(time=_time(wall)))
+    raise ValueError(TWICE.format(time=wall))
 
 
 def choices(text: str, zone_name: str) -> list[Choice]:
-    """Return the two moments that a time can mean, the earlier first; nothing where it means one, or none."""
+    """Return the two moments of an ambiguous time, the earlier first; nothing for other times."""
     try:
         wall, zone = _wall(text), zone_of(zone_name)
         found = [] if wall.tzinfo is not None else _moments(wall, zone)
@@ -65,7 +65,7 @@ def choices(text: str, zone_name: str) -> list[Choice]:
 
 
 def is_same(text: str, other: str) -> bool:
-    """Return whether two texts say the same, however a browser writes it."""
+    """Return whether two texts mean the same time, in any browser's notation."""
     try:
         return text == other or _wall(text) == _wall(other)
     except (ValueError, TypeError):
@@ -99,7 +99,9 @@ def _wall(text: str) -> datetime:
 
 
 def _moments(wall: datetime, zone: tzinfo) -> list[datetime]:
-    """Every moment at which clocks of the zone show this: one, two of the doubled hour, none of the missing one."""
+    """Return the moments at which the zone's clocks show this time: one, two for a repeated hour, none for a skipped
+    one.
+    """
     found = {_in_utc(wall.replace(tzinfo=zone, fold=fold)) for fold in (0, 1)}
     return sorted(one for one in found if one.astimezone(zone).replace(tzinfo=None) == wall)
 
@@ -112,18 +114,11 @@ def _in_utc(at: datetime) -> datetime:
 
 
 def _next(wall: datetime, zone: tzinfo) -> str:
-    """The first time that clocks show after those that they leave out."""
-    before, after = (_in_utc(wall.replace(tzinfo=zone, fold=fold)) for fold in (1, 0))
-    offset = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + (after - before) / 2
-        before, after = (middle, after) if middle.astimezone(zone).utcoffset() == offset else (before, middle)
-    first = (after.replace(microsecond=0) + timedelta(seconds=after.microsecond > 0)).astimezone(zone)
-    return f"{first:{WITHOUT_ZONE}}"
-
-
-def _time(wall: datetime) -> str:
-    return f"{wall:%H:%M}"
+    """Return the first minute after the times that the zone's clocks skip."""
+    following = wall.replace(second=0, microsecond=0)
+    while not _moments(following, zone):
+        following += timedelta(minutes=1)
+    return f"{following:{WITHOUT_ZONE}}"
 
 
 def _label(which: str, at: datetime, zone: tzinfo) -> str:

@@ -1,1 +1,1 @@
-"""Pages for voters and everybody else: competitions, ballots, results, receipts."""
+"""Pages for voters and visitors: competitions, ballots, results, receipts."""

@@ -1,4 +1,4 @@
-"""What is on its way from the ballot log to PostgreSQL, and what a closing competition waits for."""
+"""Counts ballots between log and PostgreSQL, and tells what a closing competition waits for."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,18 +6,19 @@ from typing import NamedTuple
 from vote.actions import closing
 from vote.ballotlog.entries import Entry
 from vote.db import shard_positions
+from vote.db.gaps import Gap
 from vote.db.pool import Tx
-from vote.db.shard_positions import OpenGap
 from vote.domain.ballot import Ballot
 from vote.domain.competition import Competition
 from vote.errors import LogUnavailable
 from vote.services.container import Services
+from vote.services.recording_lag import recorded_position
 
-LOOK_THROUGH = 2_000  # entries of a shard at most, so that a page costs the log some milliseconds and never more
+LOOK_THROUGH = 2_000  # entries per shard, so that a page costs the log a few milliseconds at most
 
 
 class PendingCount(NamedTuple):
-    """Ballots that are accepted and not recorded yet. Where it is not exact there may be fewer, never more."""
+    """The number of accepted ballots that are not recorded yet. If not exact, there may be fewer, never more."""
 
     ballots: int
     is_exact: bool
@@ -25,26 +26,25 @@ class PendingCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a closing competition waits for. `pending` is None while the log does not say."""
+    """Everything that a closing competition waits for. `pending` is None while the log does not answer."""
 
     pending: PendingCount | None
-    gaps: tuple[OpenGap, ...]
+    gaps: tuple[Gap, ...]
     unmatched: int
     needs_admin_decision: bool
 
 
 def ballots(services: Services, tx: Tx, competition_id: int | None = None) -> PendingCount | None:
-    """Ballots of one competition, or of all, that are not recorded yet; None when the log does not say.
+    """Return the unrecorded ballots of one competition, or of all; None if the log does not answer.
 
-    Markers and other entries do not count. Where a shard has more than LOOK_THROUGH entries to go, the rest of them
-    count as ballots.
+    Markers and other entries do not count. In a shard with more than LOOK_THROUGH unread entries, all the others count
+    as ballots.
     """
     recorded = shard_positions.all_positions(tx)
     found, is_exact = 0, True
     try:
         for shard in services.log.describe_all():
-            known = recorded.get(shard.number)
-            done = known.position if known is not None and known.epoch == shard.epoch else 0
+            done = recorded_position(shard, recorded)
             if shard.last <= done:
                 continue
             entries = services.log.read_after(shard.number, done, LOOK_THROUGH)
@@ -58,7 +58,7 @@ def ballots(services: Services, tx: Tx, competition_id: int | None = None) -> Pe
 
 
 def waiting(services: Services, tx: Tx, competition: Competition) -> Waiting | None:
-    """What keeps it from being final; None for one that is not closing."""
+    """Return what keeps the competition from being final; None if it is not closing."""
     if competition.state != "closing":
         return None
     found = closing.close_blockers(tx, competition)

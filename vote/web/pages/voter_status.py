@@ -1,4 +1,4 @@
-"""Where a voter stands in a competition: nothing stored, accepted, recorded, or not known because the log is away."""
+"""Determines a voter's status in a competition: nothing stored, accepted, recorded, or unknown while the log is down."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,9 @@ VoterStatus = Literal["none", "accepted", "recorded", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class StoredVote:
-    """What is stored for a voter. `choice` and `receipt` are there when `has_voted`; `is_change`: another is recorded."""
+    """The vote stored for a voter. `choice` and `receipt` are set if `has_voted`; `is_change`: another choice is
+    recorded.
+    """
 
     status: VoterStatus
     choice: str | None = None
@@ -24,7 +26,7 @@ class StoredVote:
 
     @property
     def has_voted(self) -> bool:
-        """Whether a ballot of theirs is stored for certain."""
+        """Return whether a ballot of theirs is certainly stored."""
         return self.status in ("accepted", "recorded")
 
 
@@ -32,7 +34,7 @@ NONE = StoredVote("none")
 
 
 def find(services: Services, person: Person | None, competition: Competition) -> StoredVote:
-    """Ask the journal's votes first, then the log, which may hold a newer choice on its way."""
+    """Return the voter's status: look up the recorded vote, then the log, which may have a newer choice."""
     if person is None or competition.opened_at is None:
         return NONE
     with services.db.read() as tx:
@@ -53,7 +55,7 @@ def find(services: Services, person: Person | None, competition: Competition) ->
 
 
 def _receipt_key(services: Services, competition: Competition) -> bytes:
-    """The key; a copy from the cache comes without it."""
+    """Return the receipt key; a cached competition comes without it."""
     if competition.receipt_key:
         return competition.receipt_key
     with services.db.read() as tx:

@@ -68,7 +68,7 @@ def test_an_erased_person_who_is_still_there_is_named(
     )
     execute("UPDATE users SET email = 'back@example.com' WHERE id = %s", voters[0])
 
-    assert ("people", f"user {voters[0]}", "is erased but still has: e-mail address") in found(signing)
+    assert ("people", f"user {voters[0]}", "is erased but still has: email address") in found(signing)
 
 
 @pytest.fixture

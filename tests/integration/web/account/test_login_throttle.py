@@ -250,7 +250,7 @@ def test_who_is_erased_leaves_no_device_and_no_mail(browser: Browser, owner: Dat
     ada = make_user(username="ada")
     browser.log_in(ada, RIGHT)
     with owner.transaction(by="tests") as tx:
-        outbox.put(tx, "reset", user_id=ada.id, recipient=ada.email, username="ada")
+        outbox.put(tx, "reset", ada)
         mail_links.replace(tx, token_hash=b"x" * 32, user_id=ada.id, purpose="reset", email=ada.email, minutes=30)
         account_locks.insert(tx, ada.id, b"x" * 16, b"")
         exported = browser.get("/api/me/export").json["devices"]

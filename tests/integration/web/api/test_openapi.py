@@ -17,7 +17,8 @@ from vote.ballotlog.log import BallotLog
 from vote.config import Settings
 from vote.db.pool import Database
 from vote.db.users import Account
-from vote.web.api import openapi
+from vote.web.admin import locks
+from vote.web.api import gaps, openapi
 from vote.worker.worker import Worker
 
 QUESTION = {"name": "Which stage?", "option_a": "River", "option_b": "Hall"}
@@ -65,8 +66,14 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any], api: ApiClient) -
 
     assert api.get("/api/openapi.json").json == document
     assert document["openapi"].startswith("3.1")
-    ids = [call["operationId"] for calls in document["paths"].values() for call in calls.values()]
-    assert len(ids) == len(set(ids))
+    calls = [call for path in document["paths"].values() for call in path.values()]
+    assert len({call["operationId"] for call in calls}) == len(calls)
+    assert [call["operationId"] for call in calls if not call["summary"]] == [], "a view's docstring is its text"
+
+
+def test_a_text_names_the_limit_that_holds(document: dict[str, Any]) -> None:
+    assert f"the latest {gaps.LATEST} of each" in document["paths"]["/api/admin/set-aside"]["get"]["description"]
+    assert f"the latest {locks.LATEST}" in document["paths"]["/api/admin/locks"]["get"]["description"]
 
 
 def test_every_api_route_is_in_the_document(document: dict[str, Any], app: Flask) -> None:

@@ -54,14 +54,6 @@ def close(owner: Database, log: BallotLog, worker: Worker, execute: Execute) -> 
 
 
 @pytest.fixture
-def reopen(owner: Database, log: BallotLog) -> Close:
-    def run(competition: Competition) -> None:
-        change.open_voting(owner, log, competition.id, by="tests")
-
-    return run
-
-
-@pytest.fixture
 def forgotten(
     settings: Settings,
     log: BallotLog,

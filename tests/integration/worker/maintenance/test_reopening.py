@@ -1,9 +1,22 @@
-"""What the log has forgotten is opened again: its voters come back before anything is taken."""
+"""What is closed can be reopened while the log knows who voted, and not after that, whoever believes what."""
 
-from dataclasses import replace
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
 
 from tests.casting import cast
-from tests.integration.worker.maintenance.maintained import Close, Execute, MakeUser, counts, step, voters_in_log
+from tests.integration.clients import ApiClient, Browser
+from tests.integration.worker.maintenance.maintained import (
+    Close,
+    Execute,
+    MakeCompetition,
+    MakeUser,
+    counts,
+    step,
+    voters_in_log,
+)
+from vote.actions import competitions as change
 from vote.ballotlog.entries import Rules
 from vote.ballotlog.log import BallotLog
 from vote.config import Settings
@@ -11,62 +24,76 @@ from vote.db import competitions
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.competition import Competition
-from vote.worker import voter_eviction
+from vote.errors import Conflict
+from vote.worker.maintenance import Maintenance
 from vote.worker.worker import Worker
 
+AGED = "UPDATE competitions SET closed_at = now() - make_interval(mins => %s) WHERE id = %s"
+REOPENED = """
+    UPDATE competitions SET status = 'open', closed_at = NULL, forgotten_at = NULL, rules_version = rules_version + 1
+    WHERE id = %s
+"""
 
-def test_who_has_voted_cannot_vote_again_when_it_is_opened_again(
-    owner: Database,
+
+@pytest.fixture
+def voted(
+    settings: Settings, worker: Worker, close: Close, make_user: MakeUser, make_competition: MakeCompetition
+) -> tuple[Competition, Account]:
+    """A closed competition with one vote."""
+    competition, voter = make_competition(), make_user()
+    cast(settings, competition.id, voter.id, "a")
+    close(competition)
+    return competition, voter
+
+
+@pytest.mark.parametrize(("minutes", "may"), [(71 * 60, True), (72 * 60 + 1, False)])
+def test_it_is_reopened_only_while_the_log_knows_who_voted(
+    browser: Browser,
+    app: Flask,
     settings: Settings,
     log: BallotLog,
     worker: Worker,
-    forgotten: tuple[Competition, list[Account]],
+    keeper: Maintenance,
+    voted: tuple[Competition, Account],
     make_user: MakeUser,
-    reopen: Close,
-) -> None:
-    competition, voters = forgotten
-    stranger = make_user()
-
-    reopen(competition)
-    early = {cast(settings, competition.id, one.id, "b").result for one in (*voters, stranger)}
-    step(worker)
-    late = {cast(settings, competition.id, one.id, "b").result for one in voters}
-    same = {cast(settings, competition.id, one.id, "a").result for one in voters}
-    new = cast(settings, competition.id, stranger.id, "b").result
-    worker.step()
-
-    assert early == {"unknown"}, "nothing is taken before the voters are back"
-    assert (late, same, new) == ({"already"}, {"again"}, "accepted")
-    assert counts(owner, competition) == {"a": 20, "b": 1}
-
-
-def test_voters_come_back_only_when_every_ballot_is_recorded(
-    owner: Database,
-    log: BallotLog,
-    worker: Worker,
-    forgotten: tuple[Competition, list[Account]],
-    reopen: Close,
+    token_of: Callable[[Account], str],
     execute: Execute,
+    minutes: int,
+    may: bool,
 ) -> None:
-    """PostgreSQL was restored: its votes are not complete before it has caught up with the log."""
-    competition, _ = forgotten
-    reopen(competition)
-    shard = log.describe(3)
-    execute("UPDATE log_positions SET position = position - 1 WHERE shard = 3")
+    competition, voter = voted
+    execute(AGED, minutes, competition.id)
+    keeper.forget()
+    assert voters_in_log(log, competition) == 1, "an hour more than it may be reopened"
+    admin = make_user(role="admin")
+    browser.be(admin, settings)
+    page = browser.get(f"/admin/competitions/{competition.id}").text
+    assert ("You can reopen voting until" in page, "Voting could be reopened until" in page) == (may, not may)
+    assert (f"/admin/competitions/{competition.id}/reopen" in page) is may
 
-    assert not voter_eviction.remember(worker.db, log, shard, competition.id)
-    worker.drain(3)
+    answer = ApiClient(app, token_of(admin)).post(f"/api/admin/competitions/{competition.id}/open")
+    step(worker)
 
-    assert voter_eviction.remember(worker.db, log, shard, competition.id)
+    assert answer.status_code == (200 if may else 409)
+    if may:
+        assert cast(settings, competition.id, voter.id, "b").result == "already"
+        assert cast(settings, competition.id, make_user().id, "b").result == "accepted"
+    else:
+        assert "Voting could be reopened until" in answer.get_json()["detail"]
+
+
+def test_a_setting_says_how_long(
+    owner: Database, log: BallotLog, voted: tuple[Competition, Account], execute: Execute
+) -> None:
+    competition, _ = voted
+    execute(AGED, 61, competition.id)
+    with pytest.raises(Conflict, match="could be reopened until"):
+        change.open_voting(owner, log, competition.id, by="tests", keep_hours=1)
+    assert change.open_voting(owner, log, competition.id, by="tests", keep_hours=2).state == "open"
 
 
 def test_an_announcement_that_comes_late_opens_nothing(
-    owner: Database,
-    settings: Settings,
-    log: BallotLog,
-    worker: Worker,
-    forgotten: tuple[Competition, list[Account]],
-    reopen: Close,
+    settings: Settings, log: BallotLog, worker: Worker, forgotten: tuple[Competition, list[Account]]
 ) -> None:
     """R7: of a process that slept since before the closing, also when the log was lost meanwhile."""
     competition, voters = forgotten
@@ -79,64 +106,75 @@ def test_an_announcement_that_comes_late_opens_nothing(
     log.announce([Rules.from_competition(competition)])
     assert cast(settings, competition.id, voters[0].id, "b").result == "unknown"
 
-    reopen(competition)
-    step(worker)
-    assert cast(settings, competition.id, voters[0].id, "b").result == "already"
 
-
-def test_a_worker_that_slept_forgets_nothing_that_was_opened_again(
+def test_a_worker_that_slept_forgets_nothing_that_was_reopened(
+    owner: Database,
     settings: Settings,
     log: BallotLog,
     worker: Worker,
-    forgotten: tuple[Competition, list[Account]],
-    reopen: Close,
-    owner: Database,
+    voted: tuple[Competition, Account],
+    execute: Execute,
 ) -> None:
-    competition, voters = forgotten
+    competition, voter = voted
     with owner.read() as tx:
-        versions = competitions.forgotten_by_log(tx)
-    reopen(competition)
+        final = competitions.find(tx, competition.id)
+    assert final is not None
+    execute(AGED, 60, competition.id)
+    change.open_voting(owner, log, competition.id, by="tests")
     step(worker)
 
     for shard in log.describe_all():
-        log.forget(shard, versions)
-        rules = replace(Rules.from_competition(competition), version=versions[competition.id])
-        log.remember(shard, rules, dict.fromkeys((voter.id for voter in voters), "b"))
+        log.forget(shard, {competition.id: final.rules_version})
 
-    assert {cast(settings, competition.id, voter.id, "a").result for voter in voters} == {"again"}
+    assert cast(settings, competition.id, voter.id, "a").result == "again"
 
 
-def test_a_database_from_before_opens_nothing_the_log_has_forgotten(
+def test_a_database_that_was_set_back_reopens_nothing_the_log_has_forgotten(
+    owner: Database, log: BallotLog, worker: Worker, forgotten: tuple[Competition, list[Account]], execute: Execute
+) -> None:
+    """It closed again by the log's marker, so by its own clock it could be reopened; the log knows better."""
+    competition, _ = forgotten
+    execute("UPDATE competitions SET forgotten_at = NULL, closed_at = now() WHERE id = %s", competition.id)
+    worker._announced.clear()
+
+    step(worker)
+
+    assert execute("SELECT forgotten_at IS NOT NULL FROM competitions WHERE id = %s", competition.id) == [(True,)]
+    with pytest.raises(Conflict, match="could be reopened until"):
+        change.open_voting(owner, log, competition.id, by="tests")
+
+
+def test_what_is_open_again_in_a_database_that_was_set_back_takes_nothing_and_can_be_closed(
     owner: Database,
     settings: Settings,
     log: BallotLog,
     worker: Worker,
     forgotten: tuple[Competition, list[Account]],
-    reopen: Close,
+    make_user: MakeUser,
     execute: Execute,
 ) -> None:
-    """A restored database may not know that the log has forgotten; the log itself does."""
     competition, voters = forgotten
-    execute("UPDATE competitions SET forgotten_at = NULL WHERE id = %s", competition.id)
-
-    reopen(competition)
-    assert cast(settings, competition.id, voters[0].id, "b").result == "unknown"
+    execute(REOPENED, competition.id)
+    worker._announced.clear()
     step(worker)
 
-    assert cast(settings, competition.id, voters[0].id, "b").result == "already"
+    assert {cast(settings, competition.id, one.id, "b").result for one in (*voters, make_user())} == {"unknown"}
+
+    change.close_voting(owner, log, competition.id, by="tests")
+    step(worker)
+    step(worker)
+    assert execute("SELECT status FROM competitions WHERE id = %s", competition.id) == [("closed",)]
+    assert counts(owner, competition) == {"a": 20, "b": 0}
+    assert cast(settings, competition.id, voters[0].id, "b").result == "unknown", "it stays forgotten"
 
 
 def test_a_competition_that_opens_again_is_not_over(
-    owner: Database,
-    worker: Worker,
-    settings: Settings,
-    forgotten: tuple[Competition, list[Account]],
-    reopen: Close,
-    execute: Execute,
+    owner: Database, log: BallotLog, voted: tuple[Competition, Account], execute: Execute
 ) -> None:
-    competition, _ = forgotten
+    competition, _ = voted
     execute("UPDATE competitions SET journal_retired_at = now() WHERE id = %s", competition.id)
+    execute(AGED, 60, competition.id)
 
-    reopen(competition)
+    change.open_voting(owner, log, competition.id, by="tests")
 
     assert execute("SELECT 1 FROM competitions WHERE forgotten_at IS NULL AND journal_retired_at IS NULL") == [(1,)]

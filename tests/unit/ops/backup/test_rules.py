@@ -7,8 +7,8 @@ import pytest
 
 from vote.errors import BackupUnusable
 from vote.ops.backup.retention import doomed
-from vote.ops.backup.schedule import FIRST, next_due
-from vote.ops.backup.segments import Leg, check_head, needed, parse_history, parse_segment
+from vote.ops.backup.scheduler import FIRST, next_due
+from vote.ops.backup.segments import Leg, check_content, needed, parse_history, parse_segment
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -37,15 +37,21 @@ def test_which_backups_go() -> None:
 
 def test_which_wal_a_restore_reads() -> None:
     size = 0x1000000
-    history = parse_history(3, "1\t0/5000100\tno reason\n\n2\t0/7000000\tno reason\n")
-    assert history == [Leg(1, 0x5000100), Leg(2, 0x7000000), Leg(3, None)]
+    legs = parse_history(3, "1\t0/5000100\tno reason\n\n2\t0/7000000\tno reason\n")
+    assert legs == [Leg(1, 0), Leg(2, 0x5000100), Leg(3, 0x7000000)]
+    assert parse_history(1, "") == [Leg(1, 0)]
 
-    assert needed(history, timeline=1, start=0x3000028, size=size) == [(1, 3, 4), (2, 5, 6), (3, 7, None)]
-    assert needed(history, timeline=2, start=0x5000200, size=size) == [(2, 5, 6), (3, 7, None)]
+    assert needed(legs, timeline=1, start=0x3000028, last=8, size=size) == [
+        *((1, 3), (1, 4)),
+        *((2, 5), (2, 6)),
+        *((3, 7), (3, 8)),
+    ]
+    assert needed(legs, timeline=2, start=0x5000200, last=7, size=size) == [(2, 5), (2, 6), (3, 7)]
+    assert needed(legs, timeline=1, start=0x5000028, last=5, size=size) == [(2, 5)], "begun again on the next timeline"
     with pytest.raises(BackupUnusable, match="abandoned"):
-        needed(history, timeline=1, start=0x6000028, size=size)
+        needed(legs, timeline=1, start=0x6000028, last=8, size=size)
     with pytest.raises(BackupUnusable, match="abandoned"):
-        needed(history, timeline=4, start=0x6000028, size=size)
+        needed(legs, timeline=4, start=0x6000028, last=8, size=size)
 
 
 def test_names_of_wal_files() -> None:
@@ -53,4 +59,6 @@ def test_names_of_wal_files() -> None:
         segment = parse_segment("0000000A00000001000000" + "02", size)
         assert segment.name(size) == "0000000A0000000100000002"
     with pytest.raises(BackupUnusable, match="something else"):
-        check_head("000000010000000000000001", b"\0" * 64, system="1", size=16 << 20)
+        check_content("000000010000000000000001", bytes(16 << 20), system="1", size=16 << 20)
+    with pytest.raises(BackupUnusable, match="truncated"):
+        check_content("000000010000000000000001", bytes(64), system="1", size=16 << 20)

@@ -7,13 +7,11 @@ import pytest
 from vote.ops.load import plan
 from vote.ops.load.plan import Plan
 
-DEFAULT = Plan(votes=10_000, rate=1_000, users=1_000, connections=1_000)
-
 
 def make(
     *, votes: int | None = None, rate: float | None = None, duration: float | None = None, users: int = 1_000
 ) -> Plan:
-    return plan.make(votes=votes, rate=rate, duration=duration, users=users, connections=8, default=DEFAULT)
+    return plan.make(votes=votes, rate=rate, duration=duration, users=users, connections=8)
 
 
 def test_by_default_it_is_what_the_checklist_asks_for() -> None:
@@ -44,12 +42,6 @@ def test_what_is_not_given_follows_from_what_is(given: dict[str, int], votes: in
     wanted = make(**given)
 
     assert (wanted.votes, wanted.rate) == (votes, rate)
-
-
-def test_votes_are_due_at_even_times_whatever_becomes_of_them() -> None:
-    wanted = make(rate=200, duration=1)
-
-    assert [wanted.due(vote) for vote in (0, 1, 2, 199)] == [0, 0.005, 0.01, 0.995]
 
 
 def test_everybody_votes_once_in_each_competition() -> None:

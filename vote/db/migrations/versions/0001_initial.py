@@ -1,11 +1,8 @@
 """The first schema."""
 
-from vote.db.migrations.plain_sql import apply
+from vote.db.migrations.plain_sql import sql_file
 
 revision = "0001"
 down_revision = None
 
-
-def upgrade() -> None:
-    """Make everything."""
-    apply("0001_initial.sql")
+upgrade = sql_file("0001_initial.sql")

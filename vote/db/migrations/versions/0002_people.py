@@ -1,11 +1,8 @@
 """People for admins: an index on names, and an audit row for who is logged out everywhere."""
 
-from vote.db.migrations.plain_sql import apply
+from vote.db.migrations.plain_sql import sql_file
 
 revision = "0002"
 down_revision = "0001"
 
-
-def upgrade() -> None:
-    """Add both."""
-    apply("0002_people.sql")
+upgrade = sql_file("0002_people.sql")

@@ -1,11 +1,8 @@
 """Logins: what guessing costs, known devices, mail on its way."""
 
-from vote.db.migrations.plain_sql import apply
+from vote.db.migrations.plain_sql import sql_file
 
 revision = "0004"
 down_revision = "0003"
 
-
-def upgrade() -> None:
-    """Add the tables."""
-    apply("0004_logins.sql")
+upgrade = sql_file("0004_logins.sql")

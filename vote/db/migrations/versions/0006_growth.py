@@ -1,11 +1,8 @@
 """Growth: indexes for what is looked up, listed and tidied among many rows."""
 
-from vote.db.migrations.plain_sql import apply
+from vote.db.migrations.plain_sql import sql_file
 
 revision = "0006"
 down_revision = "0005"
 
-
-def upgrade() -> None:
-    """Make them."""
-    apply("0006_growth.sql")
+upgrade = sql_file("0006_growth.sql")

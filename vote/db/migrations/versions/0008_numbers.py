@@ -1,11 +1,8 @@
 """Numbers: random ones for accounts, and none that is given twice by a database that lost its newest rows."""
 
-from vote.db.migrations.plain_sql import apply
+from vote.db.migrations.plain_sql import sql_file
 
 revision = "0008"
 down_revision = "0007"
 
-
-def upgrade() -> None:
-    """Make them."""
-    apply("0008_numbers.sql")
+upgrade = sql_file("0008_numbers.sql")

@@ -1,11 +1,8 @@
 """Idempotency keys: the answers that second presses of forms get."""
 
-from vote.db.migrations.plain_sql import apply
+from vote.db.migrations.plain_sql import sql_file
 
 revision = "0009"
 down_revision = "0008"
 
-
-def upgrade() -> None:
-    """Make the table."""
-    apply("0009_idempotency_keys.sql")
+upgrade = sql_file("0009_idempotency_keys.sql")

@@ -1,1 +1,1 @@
-"""One Alembic revision per SQL file."""
+"""Alembic revisions, one per SQL file."""

@@ -83,7 +83,7 @@ export class Channel {
     if (!this.isOver && this.socket && this.kind !== (this.hasFigures() ? "page" : "state")) this.connect();
   }
 
-  /** The network is back, or somebody looks at the page again. */
+  /** The network is back, or someone looks at the page again. */
   hurry() {
     if (this.isOver) this.askSeldom();
     else if (this.failures > 0 && !this.isOpen) this.connect();

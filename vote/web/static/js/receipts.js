@@ -1,4 +1,4 @@
-// Receipts: follows one from accepted to recorded, and answers the form of the page where anybody may check one.
+// Receipts: follows one from accepted to recorded, and answers the form of the page where anyone may check one.
 
 import { askJson, Unanswered } from "./network.js";
 import { backoff, pause, say } from "./words.js";

@@ -236,7 +236,7 @@ function markChoice(main, key) {
 }
 
 /**
- * The results, and the ballot to change a vote with, as the server shows them to somebody who has voted. Without an answer
+ * The results, and the ballot to change a vote with, as the server shows them to someone who has voted. Without an answer
  * the page stays as it is.
  */
 async function showRest(id, main) {

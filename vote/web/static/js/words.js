@@ -36,6 +36,6 @@ export function listed(names) {
 /** Waits this many milliseconds. */
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** The next wait after a failure: doubled up to `most`, and spread so that not everybody comes back at once. */
+/** The next wait after a failure: doubled up to `most`, and spread so that not everyone comes back at once. */
 export const backoff = (failures, { first = 500, most = 10_000 } = {}) =>
   Math.min(most, first * 2 ** Math.max(0, failures - 1)) * (0.5 + Math.random());
