@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow lint bench storm drill soak mutants security screenshots lock clean
+.PHONY: help run test test-slow lint deploy-lint observe-lint image-test deploy-test upgrade-test secrets-test bench storm drill soak mutants security screenshots lock clean
 
 PYTHON ?= python3
 SERVICES ?= embedded
@@ -16,7 +16,7 @@ INSTALL = $(PIP) install --quiet --disable-pip-version-check --progress-bar off
 PROJECT = $(INSTALL) --no-deps --no-build-isolation --editable .
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.runtime ## Start everything and open a demo competition (SERVICES=system: servers of this machine)
 	@$(BIN)/vote up --with-parent --services $(SERVICES)
@@ -34,6 +34,30 @@ lint: .venv/.dev ## Check style, format, types, the direction of imports, dead a
 	@$(BIN)/lint-imports
 	@$(BIN)/vulture
 	@$(BIN)/pylint --score=n --disable=all --enable=duplicate-code --min-similarity-lines=12 --ignore-imports=y --ignore-signatures=y vote
+
+deploy-lint: .venv/.dev .venv-lint/.filled ## Check the deploy kit: image, Compose, nginx, workflows, scripts, migrations (ARGS="-k …")
+	@$(LINTERS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --confcutdir=tests/deploy -q tests/deploy/lint $(ARGS)
+
+observe-lint: .venv/.dev ## Check alerts, their routes and runbooks, with planted faults (ARGS="-k …")
+	@$(WATCHERS)
+	@$(BIN)/python -m pytest -n $(JOBS) --confcutdir=tests/deploy -q tests/deploy/observe $(ARGS)
+
+secrets-test: .venv-deploy/.filled .venv-extras/.filled ## Read, rotate and date secrets in OpenBao, moto and a stand-in for Azure
+	@DEPLOY_PROGRAMS=$(CURDIR)/.venv-deploy/bin .venv-extras/bin/python -m pytest tests/deploy/secrets $(ARGS)
+
+image-test: .venv/.dev .venv-deploy/.filled ## Build the image, vote through it, restart it under load, push and deploy it (ARGS="-k …")
+	@tests/deploy/install $(CONTAINER_PROGRAMS) docker-registry
+	$(call PROOF,image-test,"tests/deploy/image tests/deploy/ci")
+
+deploy-test: .venv/.dev .venv-deploy/.filled ## Set one host up with Docker Compose over podman, upgrade it, kill each part; nginx, certificates (ARGS="-k …")
+	@tests/deploy/install $(CONTAINER_PROGRAMS) nginx-light gettext-base certbot pebble testssl.sh chromium libatomic1
+	$(call PROOF,deploy-test,tests/deploy/compose "-n 2 --dist loadfile tests/deploy/nginx")
+
+upgrade-test: PROOF_S := 780
+upgrade-test: .venv/.dev ## Upgrade from the release before and back under 200 votes a second, then count (UPGRADE_FROM=ref)
+	@tests/deploy/install postgresql-15 redis-server
+	$(call PROOF,upgrade-test,tests/deploy/upgrade)
 
 bench: .venv/.dev ## Measure speed side by side with plain servers
 	@$(BIN)/python -m bench $(ARGS)
@@ -53,16 +77,19 @@ mutants: .venv/.dev ## Prove the tests: break the code on purpose and see them f
 security: .venv/.dev .venv-security/.filled ## Attack the code and the running app (SECURITY_CASES; SECURITY_OFFLINE=1 without advisories)
 	@$(BIN)/python -m tests.security $(ARGS)
 
-screenshots: .venv/.dev ## Take pictures of every page, wide, on a phone and dark, into build/screenshots (ARGS="results")
+screenshots: .venv/.dev ## Take screenshots of every page, wide, on a phone and dark, into build/screenshots (ARGS="results")
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
-lock: .venv/.dev ## Resolve pyproject.toml into the two lock files (ARGS="--upgrade" for newer versions)
+lock: .venv/.dev ## Resolve pyproject.toml and requirements-*.in into the lock files (ARGS="--upgrade" for newer versions)
 	@$(LOCK) --extra build --extra embedded --output-file requirements.txt $(ARGS)
 	@$(LOCK) --extra build --extra embedded --extra dev --constraint requirements.txt --output-file requirements-dev.txt $(ARGS)
+	@$(LOCK) --extra build --extra aws --extra azure --extra vault --constraint requirements.txt --output-file requirements-image.txt $(ARGS)
 	@$(LOCK_FILE) tests/security/requirements.in --override tests/security/overrides.txt --output-file tests/security/requirements.txt $(ARGS)
+	@$(LOCK_FILE) requirements-lint.in --output-file requirements-lint.txt $(ARGS)
+	@$(LOCK_FILE) requirements-deploy.in --output-file requirements-deploy.txt $(ARGS)
 
 clean: ## Remove the environment and caches; data in .vote stays
-	@rm -rf .venv .venv-security build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-results
+	@rm -rf .venv .venv-security .venv-lint .venv-deploy .venv-extras build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCK_FILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header
@@ -93,6 +120,22 @@ $(BIN)/python:
 	@$(subst $(BIN),.venv-security/bin,$(INSTALL)) --no-deps --require-hashes --requirement tests/security/requirements.txt
 	@touch $@
 
+# So do the checkers of `make deploy-lint`, and the programs of the tests of the deploy kit.
+.venv-lint/.filled .venv-deploy/.filled: .venv-%/.filled: requirements-%.txt .venv/.dev
+	@echo "Installing what $* needs (a minute) …"
+	@$(PYTHON) -m venv .venv-$* >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip --clear .venv-$*
+	@$(subst $(BIN),.venv-$*/bin,$(INSTALL)) --no-deps --require-hashes --requirement requirements-$*.txt
+	@touch $@
+
+# What the image holds, with the tests: the clients of secret managers are no dependency of a laptop.
+.venv-extras/.filled: requirements-dev.txt requirements-image.txt pyproject.toml .venv/.dev
+	@echo "Installing the image's extras and the tests (a minute) …"
+	@$(PYTHON) -m venv .venv-extras >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip --clear .venv-extras
+	@$(subst $(BIN),.venv-extras/bin,$(INSTALL)) --require-hashes --requirement requirements-dev.txt
+	@$(subst $(BIN),.venv-extras/bin,$(INSTALL)) --require-hashes --requirement requirements-image.txt
+	@$(subst $(BIN),.venv-extras/bin,$(PROJECT))
+	@touch $@
+
 # --- the suite, whole but for the marker given ---------------------------------------------------------------------------
 
 define SUITE
@@ -100,7 +143,24 @@ define SUITE
 @set -- -m "$(1)"; $(FOUND_BROWSER) || { \
   echo "make $@: the browser suite is deselected: it needs chromium and libatomic1 (as root on Debian they are installed)."; \
   set -- -m "$(1) and not browser"; }; \
-$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --services=$(SERVICES) "$$@" $(ARGS)
+$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --services=$(SERVICES) --ignore=tests/deploy "$$@" $(ARGS)
+endef
+
+# --- proofs in containers: bounded; a whole one (without ARGS) leaves a record in build/records ------------------
+
+CONTAINER_PROGRAMS := buildah podman runc netavark aardvark-dns catatonit iptables mmdebstrap postgresql-15 redis-server
+PROOF_S := 1500
+
+# $(1): name of the record; $(2): what to run, one after the other. With ARGS a folder may have none of the tests (code 5).
+define PROOF
+@figures=$$(mktemp); began=$$(date +%s); code=0; \
+for tests in $(2); do \
+  DEPLOY_FIGURES=$$figures timeout --foreground --signal=INT --kill-after=120 $(PROOF_S) \
+    $(BIN)/python -m pytest -q --durations=5 --services=system $$tests $(ARGS) || { last=$$?; [ "$(if $(ARGS),5)" = $$last ] || code=$$last; }; \
+done; \
+$(if $(ARGS),rm -f $$figures; exit $$code;) \
+$(BIN)/python -m tests.deploy.record $(1) $$figures $$code $$(($$(date +%s) - began)) || code=$$?; \
+rm -f $$figures; exit $$code
 endef
 
 # --- programs of the suite that pip does not bring ---------------------------------------------------------------------
@@ -109,6 +169,23 @@ FOUND_BROWSER = { command -v chromium && $(PYTHON) -c 'import ctypes; ctypes.CDL
 FOUND_STRACE = command -v strace >/dev/null 2>&1
 FOUND_POOLER = PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null 2>&1
 FOUND_SERVERS = { [ $(SERVICES) != system ] || { ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server; }; } >/dev/null 2>&1
+
+# The checkers of `make deploy-lint` that no wheel brings. As root on Debian they are installed, and nginx is not started.
+FOUND_LINTERS = PATH="$$PATH:/usr/sbin"; { command -v nginx && command -v shellcheck && command -v envsubst; } >/dev/null 2>&1
+define LINTERS
+$(FOUND_LINTERS) && exit 0; \
+if [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ]; then \
+  echo "Installing shellcheck, nginx and envsubst …"; \
+  policy=/usr/sbin/policy-rc.d; \
+  [ -e $$policy ] || { trap 'rm -f '$$policy EXIT INT TERM; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; }; \
+  { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends shellcheck nginx-light gettext-base; } >/dev/null; \
+fi; \
+$(FOUND_LINTERS) || { echo "make deploy-lint: apt-get install shellcheck nginx-light gettext-base"; exit 1; }
+endef
+
+# The checkers of `make observe-lint`. Nothing of them is started; upstream's own archives call the second one alertmanager.
+FOUND_WATCHERS = { command -v promtool && command -v amtool && { command -v prometheus-alertmanager || command -v alertmanager; }; } >/dev/null 2>&1
+WATCHERS = $(FOUND_WATCHERS) || tests/deploy/install prometheus prometheus-alertmanager
 
 # As root on Debian: install what is missing. Packages of servers would start them and make a cluster; ours are started
 # from the programs, so both are prevented (policy-rc.d: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt).
