@@ -52,6 +52,9 @@ until_true() {
   done
 }
 
+# Whether an image is on this host, or can be fetched.
+is_here() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" >/dev/null 2>&1; }
+
 # One run of these scripts at a time; the kernel gives the lock back, also after a crash.
 alone() {
   exec 9>.compose-lock

@@ -11,7 +11,7 @@ import pytest
 
 from tests.deploy.compose import debian_images
 from tests.deploy.compose.host import Host, running
-from tests.deploy.compose.page import commands
+from tests.deploy.compose.page import SCRIPTS
 from tests.deploy.image.conftest import Images, engine, images
 from tests.deploy.nginx.clients import Answer, Client
 from tests.deploy.nginx.load import Counts, Load
@@ -112,7 +112,7 @@ def bare_host(images: Images) -> Iterator[Host]:
 def house(bare_host: Host, images: Images) -> House:
     """The same, set up by the first command of the page."""
     began = time.monotonic()
-    ended = bare_host.shell(f"{commands('One host')[0]} {' '.join(GIVEN)}")
+    ended = bare_host.shell(f"{SCRIPTS['setup']} {' '.join(GIVEN)}")
     if ended.code:
         logs = bare_host.compose("logs", "--tail", "30", check=False)
         raise AssertionError(f"{ended.said}\n{logs[-6000:]}")

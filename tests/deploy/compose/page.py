@@ -1,4 +1,4 @@
-"""The commands of docs/deploy.md."""
+"""The commands of docs/deploy.md, each run once: those of deploy/compose by the tests of what they do."""
 
 import re
 
@@ -11,3 +11,7 @@ def commands(heading: str) -> list[str]:
     assert section is not None, heading
     blocks = re.findall(r"^```sh\n(.*?)^```", section[1], re.MULTILINE | re.DOTALL)
     return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+ONE_HOST = commands("One host")
+SCRIPTS = {line.split()[0].removeprefix("deploy/compose/"): line for line in ONE_HOST if line.startswith("deploy/")}

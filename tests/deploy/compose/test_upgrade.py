@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.deploy.compose.conftest import FIRST, SECOND, House, note
+from tests.deploy.compose.page import SCRIPTS
 from tests.stack import wait_until
 
 pytestmark = pytest.mark.usefixtures("versions")
@@ -25,7 +26,7 @@ def everything_is_on(house: House, image: str) -> bool:
 def test_an_upgrade_fails_nobody(house: House, record_property: Record) -> None:
     competition = house.open_competition()
     with house.voting(competition) as load:
-        ended = house.host.script("upgrade", "two")
+        ended = house.host.shell(SCRIPTS["upgrade"])
     assert ended.code == 0, ended.said
     assert everything_is_on(house, SECOND)
     assert house.host.known("VOTE_IMAGE") != house.host.known("BEFORE_VOTE_IMAGE")
@@ -62,7 +63,7 @@ def test_a_version_that_is_not_there_changes_nothing(house: House) -> None:
 def test_a_rollback_fails_nobody(house: House, record_property: Record) -> None:
     competition = house.open_competition()
     with house.voting(competition) as load:
-        ended = house.host.script("rollback")
+        ended = house.host.shell(SCRIPTS["rollback"])
     assert ended.code == 0, ended.said
     assert everything_is_on(house, FIRST)
     note(record_property, load.counts)
@@ -143,7 +144,7 @@ def test_a_database_that_is_destroyed_is_restored_and_no_vote_is_lost(house: Hou
     assert {house.cast(competition, token).status for token in meanwhile} == {202}
 
     began = time.monotonic()
-    ended = house.host.script("restore")
+    ended = house.host.shell(SCRIPTS["restore"])
 
     assert ended.code == 0, ended.said
     record_property("restore_s", round(time.monotonic() - began, 1))

@@ -6,8 +6,8 @@ python -m tests.deploy.observe.alert_table
 import math
 import re
 
-from tests.deploy.observe.checkers import ROOT
 from tests.deploy.observe.rules import Rule, alerts, rules
+from tests.unit.tree import ROOT
 
 DOCUMENT = ROOT / "docs" / "observability.md"
 TABLE = re.compile(r"(?<=<!-- alerts -->\n\n).*?(?=\n\n<!-- /alerts -->)", re.DOTALL)

@@ -6,14 +6,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.deploy.lint.checkers import ROOT, NotChecked
+
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 ALERTMANAGER = ROOT / "deploy" / "alertmanager"
 TIMEOUT_S = 120  # for one call; the slowest takes a few seconds on an idle machine
-
-
-class NotChecked(Exception):
-    """A checker that is missing, or that ended without a verdict."""
 
 
 def program(*names: str) -> str:

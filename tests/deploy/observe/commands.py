@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import click
 
-from tests.deploy.observe.checkers import ROOT
 from tests.deploy.observe.rules import content
+from tests.unit.tree import ROOT
 from vote.ops.cli import cli
 
 # Programs of every machine, with the options that runbooks use (their manuals have them).

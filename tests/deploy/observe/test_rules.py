@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.observe.checkers import PROMETHEUS, ROOT, promtool_cases, promtool_config, promtool_rules
+from tests.deploy.lint.checkers import ROOT
+from tests.deploy.observe.checkers import PROMETHEUS, promtool_cases, promtool_config, promtool_rules
 from tests.deploy.observe.rules import Rule, alerts, case_files, cases, content, metrics_in, rule_files, rules
 
 # Names are a contract: runbooks, dashboards and `vote checklist` ask for them.

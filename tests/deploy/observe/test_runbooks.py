@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.observe.checkers import ROOT
 from tests.deploy.observe.commands import commands, problems
 from tests.deploy.observe.rules import alerts, content, rules
+from tests.unit.tree import ROOT
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
 SECTIONS = ["What you see", "First five minutes", "Commands", "It is over when", "Write down"]
