@@ -174,7 +174,9 @@ def test_many_presses_at_the_same_moment_are_no_second_vote(
     with ThreadPoolExecutor(2) as threads:
         answers = [one for some in threads.map(lambda _: ask(site.parts.settings, presses), range(2)) for one in some]
 
-    assert {one.status for one in answers} == {409}
+    # 503 is as true: on a machine that is busy PostgreSQL may not answer in time. Nothing is stored then either.
+    assert {one.status for one in answers} <= {409, 503}
+    assert site.vote(again, competition.id, "b") == 409
     with site.owner.read() as tx:
         ids = [row[0] for row in tx.execute("SELECT id FROM users").fetchall()]
     assert [log.stored_choice(competition.id, user) for user in ids if log.stored_choice(competition.id, user)] == ["a"]
