@@ -114,6 +114,14 @@ STARTING_FAULTS = (
         (f"{STOPPING}::test_who_has_connected_is_answered",),
     ),
     Fault(
+        "a web that stops lets people in until its port is closed",
+        "a web that stops resets nobody",
+        "vote/ops/gunicorn_conf.py",
+        "            drop_newcomers(listener)\n",
+        "            pass\n",
+        (f"{STOPPING}::test_nobody_gets_in_once_the_port_is_about_to_close",),
+    ),
+    Fault(
         "a web that stops keeps connections open",
         "a proxy sends no other request to a web that leaves",
         "vote/server/http_protocol.py",

@@ -6,6 +6,7 @@ import signal
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.stack import Stack, running, wait_until
@@ -47,3 +48,24 @@ def test_who_has_connected_is_answered(environment: dict[str, str], tmp_path: Pa
 
         assert {one.split(b"\r\n")[0] for one in answers} == {b"HTTP/1.1 200 OK"}
         assert all(b"connection: close" in one.lower() for one in answers), "a proxy must not send another request here"
+
+
+def test_nobody_gets_in_once_the_port_is_about_to_close(environment: dict[str, str], tmp_path: Path) -> None:
+    """Whoever connects between the last accept and the close is reset. So nobody can, from the moment it is told to stop."""
+    with running(environment, tmp_path / "stack") as stack:
+        processes = psutil.Process(stack.web_pid).children()
+        for process in processes:
+            process.suspend()  # they accept no more, and the port stays open
+
+        os.kill(stack.web_pid, signal.SIGTERM)
+        wait_until(lambda: not _listens(stack.web_pid), what="the master has closed the port")
+
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", stack.port), timeout=0.5)
+        for process in processes:
+            process.resume()
+        wait_until(lambda: is_closed(stack), what="the port is closed")
+
+
+def _listens(pid: int) -> bool:
+    return any(one.status == psutil.CONN_LISTEN for one in psutil.Process(pid).net_connections("tcp"))

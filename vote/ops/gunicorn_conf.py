@@ -7,6 +7,8 @@ import gc
 import importlib
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
@@ -18,6 +20,7 @@ from vote import logs
 from vote.config import load as load_settings
 from vote.input_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
 from vote.ops.process import die_with_parent
+from vote.server.closing_port import drop_newcomers
 from vote.server.draining import DrainingServer
 from vote.server.http_protocol import FrontDoorProtocol
 
@@ -82,13 +85,22 @@ graceful_timeout = DRAIN_S + 2
 keepalive = 75  # longer than nginx keeps its connections to us
 
 
-def on_starting(_server: object) -> None:
+def on_starting(server: Arbiter) -> None:
     """Import the app before forking: each process has it in memory and takes votes half a second sooner.
 
     Read the settings too: a process that replaces another one inherits them, and needs no secret manager.
     """
     importlib.import_module("vote.asgi")
     load_settings()
+    server.stop = partial(_stop, server, server.stop)  # gunicorn has no hook for it
+
+
+def _stop(master: Arbiter, stop: Callable[..., None], graceful: bool = True) -> None:
+    """Shut newcomers out before the processes are told to end, unless another master serves the same port."""
+    if not master.systemd and master.reexec_pid == master.master_pid == 0:
+        for listener in master.LISTENERS:
+            drop_newcomers(listener)
+    stop(graceful)
 
 
 def child_exit(_server: object, worker: Any) -> None:

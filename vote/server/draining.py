@@ -13,6 +13,7 @@ from uvicorn import Server
 
 from vote.server.http_protocol import FrontDoorProtocol
 
+HANDSHAKE_S = 0.05  # who was half connected when newcomers were shut out (closing_port.py): some round trips to a proxy
 LAME_DUCK_S = 1.0  # a request follows its connection within milliseconds; proxies learn within one that we leave
 
 
@@ -21,6 +22,7 @@ class DrainingServer(Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept who waits, close the sockets, answer for LAME_DUCK_S with `Connection: close`; then stop."""
+        await asyncio.sleep(HANDSHAKE_S)
         await self._accept_waiting(sockets or [])
         for server in self.servers:
             server.close()
