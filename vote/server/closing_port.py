@@ -1,8 +1,8 @@
 """Let nobody new into a port that is about to be closed.
 
-Between the last accept and the close the kernel still completes connections. They are reset when the port closes, and a ballot
-on one is "not confirmed". So newcomers are dropped first: their SYN gets no answer, and when it is sent again, a second later
-(RFC 6298), the port is closed, which says clearly that nothing was sent.
+Between the last accept and the close the kernel still completes connections. They are reset when the port closes, and a
+ballot on one is "not confirmed". So newcomers are dropped first: their SYN gets no answer, and when it is sent again, a
+second later (RFC 6298), the port is closed, which says clearly that nothing was sent.
 """
 
 import contextlib
