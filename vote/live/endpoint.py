@@ -29,7 +29,7 @@ from vote.live.messages import KINDS, CompetitionView
 from vote.live.protocol import writer_of
 from vote.live.socket_quota import SocketQuota
 from vote.live.tally_poller import TallyPoller
-from vote.metrics import WATCHERS
+from vote.metrics.web import SNAPSHOT_DELAY, WATCHERS
 from vote.server import problems
 from vote.server.access_log import AccessLog
 from vote.server.raw_response import Receive, Scope, Send

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from prometheus_client import Gauge
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -36,18 +36,19 @@ class ProcessFigures(NamedTuple):
 
 
 class ProcessCollector(Collector):
-    """A collector of the figures of a part: the process `root` (this one unless given) and its descendants."""
+    """A collector of the figures of a part: the process `root` (None: this one) and its descendants."""
 
-    def __init__(self, part: str, *, commit: str, root: int | None = None) -> None:
+    root: ClassVar[int | None] = None  # set by a process that forks others, which inherit it
+
+    def __init__(self, part: str, *, commit: str) -> None:
         self._part, self._commit, self._version = part, commit, version("vote-app")
-        self._root = os.getpid() if root is None else root
 
     def collect(self) -> Iterable[Metric]:
         """Yield what this part is and what its processes take; only the former where there is no /proc."""
         build = GaugeMetricFamily("vote_build_info", "What runs. Always 1.", labels=["version", "commit", "part"])
         build.add_metric([self._version, self._commit, self._part], 1)
         yield build
-        processes = [found for pid in tree_of(self._root) if (found := figures_of(pid)) is not None]
+        processes = [found for pid in tree_of(self.root or os.getpid()) if (found := figures_of(pid)) is not None]
         if not processes:
             return
         resident = [process.resident_bytes for process in processes]

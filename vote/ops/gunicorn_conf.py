@@ -5,18 +5,21 @@ The names here are gunicorn's. Address and number of processes come from the set
 
 import gc
 import importlib
+import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
-from prometheus_client import multiprocess
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
-from vote import logs
+from vote import config, logs
 from vote.config import load as load_settings
 from vote.input_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
+from vote.metrics import folder as metrics_folder
+from vote.metrics.process import ProcessCollector
 from vote.ops.process import die_with_parent
 from vote.server.draining import DrainingServer
 from vote.server.http_protocol import FrontDoorProtocol
@@ -89,8 +92,11 @@ def on_starting(_server: object) -> None:
     """
     importlib.import_module("vote.asgi")
     load_settings()
+    ProcessCollector.root = os.getpid()
 
 
 def child_exit(_server: object, worker: Any) -> None:
-    """Remove a dead process's gauges from the sums."""
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    """Add what an ended process counted to the sums, and remove its gauges from them."""
+    folder = config.metrics_folder()
+    if folder is not None:
+        metrics_folder.process_ended(Path(folder), worker.pid)

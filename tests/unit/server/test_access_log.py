@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from prometheus_client import REGISTRY
 
 from vote.server.access_log import AccessLog
+from vote.metrics.registry import REGISTRY
 
 SLOW = {"method": "POST", "path": "/vote/1", "status": 202, "seconds": 0.501}
 
