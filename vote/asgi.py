@@ -24,12 +24,12 @@ from vote.config import Settings
 from vote.db.statement_log import STATEMENTS
 from vote.domain.ids import is_id
 from vote.errors import METRICS_REFUSED, HasherBusy, NoSuchCompetition, NotAllowed, Unavailable, VoteError
+from vote.health_server import METRICS
 from vote.identity import csrf
 from vote.identity.authenticator import Authenticator
 from vote.identity.sessions import SessionCookie
 from vote.input_limits import BODY_MAX_BYTES, LOGIN_WAIT_S, PAGE_WAIT_S
 from vote.live.endpoint import LiveEndpoint
-from vote.health_server import METRICS
 from vote.networks import is_in_networks
 from vote.server import probes, problems, request_body
 from vote.server.client_address import client_of, network_of

@@ -94,8 +94,8 @@ class TooManyRequests(VoteError):
 class TooManyGuesses(TooManyRequests):
     """Too many wrong passwords. Wait, then try again."""
 
-    def __init__(self, wait_s: float, *, is_locked: bool = False) -> None:
-        super().__init__(wait_s)
+    def __init__(self, wait_s: float, detail: str | None = None, *, is_locked: bool = False) -> None:
+        super().__init__(wait_s, detail)
         self.is_locked = is_locked  # by all networks together; said to nobody
 
 

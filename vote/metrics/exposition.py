@@ -25,7 +25,7 @@ class MetricsPage:
     """
 
     def __init__(self, *others: Collector, sums: Collector | None = None) -> None:
-        prometheus_client.disable_created_metrics()  # a second series for each counter, which nobody asks for
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
         self._registry = CollectorRegistry()
         for collector in (*others, sums or _OwnMetrics()):
             self._registry.register(collector)

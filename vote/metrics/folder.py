@@ -1,8 +1,8 @@
 """Sum the metrics of all processes of a web, those that have ended too: each writes to files of its own in one folder.
 
 The files of a process that has ended are added to one file of sums, or the folder would grow with each process. No lock is
-taken, so a frozen reader stops nobody. The sums are replaced in one step and name the files that they contain until those are
-deleted: a reader that has listed such a file skips it, and begins again when it finds it gone.
+taken, so a frozen reader stops nobody. The sums are replaced in one step, and name the files that they contain until those
+are deleted: a reader that has listed such a file skips it, and begins again when it finds it gone.
 """
 
 import contextlib

@@ -44,6 +44,7 @@ LOG_FSYNC_DELAYED = Counter(
     registry=REGISTRY,
 )
 
+LOGIN_OUTCOMES = ("ok", "wrong", "delayed", "locked", "disabled")
 LOGINS = Counter(
     "vote_login_total",
     "Logins, by outcome: ok, wrong (name or password), delayed (too many tries), locked, disabled.",

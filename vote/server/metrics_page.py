@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import structlog
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -32,6 +33,8 @@ from vote.services.recording_lag import RecordingLag
 WITHIN_S = 2.0  # for both stores together: the page is there within 3 s
 
 T = TypeVar("T")
+
+logger = structlog.get_logger()
 
 
 class JournalFigures(NamedTuple):
@@ -115,6 +118,9 @@ def _result(asked: "Future[T]", until: float) -> T | None:
     try:
         return asked.result(max(0.0, until - time.monotonic()))
     except (DatabaseUnavailable, LogUnavailable, TimeoutError):
+        return None
+    except Exception:  # whatever it is: the other figures are needed more than ever
+        logger.exception("metrics not read")
         return None
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from vote.server.access_log import AccessLog
 from vote.metrics.registry import REGISTRY
+from vote.server.access_log import AccessLog
 
 SLOW = {"method": "POST", "path": "/vote/1", "status": 202, "seconds": 0.501}
 

@@ -60,7 +60,9 @@ def identity_of(settings: Settings) -> Identity:
         raise ConfigError(
             "The backups' private key is not on this machine. Set BACKUP_IDENTITY or BACKUP_IDENTITY_FILE."
         )
-    return _identity(settings.backup_identity or (settings.vote_home / "secrets" / BACKUP_IDENTITY_FILE).read_text("ascii"))
+    return _identity(
+        settings.backup_identity or (settings.vote_home / "secrets" / BACKUP_IDENTITY_FILE).read_text("ascii")
+    )
 
 
 def _identity(text: str) -> Identity:
