@@ -31,11 +31,7 @@ def check_login(
     Raises NotLoggedIn, with the same words and as slowly for every cause; raises TooManyGuesses, for unknown names too,
     without verifying the password.
     """
-    try:
-        number = throttle.acquire(attempt)
-    except TooManyGuesses as error:
-        LOGINS.labels("locked" if error.is_locked else "delayed").inc()
-        raise
+    number = _acquire(throttle, attempt)
     account, match = _verified(db, hasher, throttle, attempt, username=username, password=password)
     if account is None:
         LOGINS.labels("disabled" if match else "wrong").inc()
@@ -65,6 +61,14 @@ def check_password(
         logger.info("password refused", user_id=by.id)
         raise InvalidInput({field: "This is not your password."})
     throttle.reset(attempt)
+
+
+def _acquire(throttle: LoginThrottle, attempt: LoginAttempt) -> int:
+    try:
+        return throttle.acquire(attempt)
+    except TooManyGuesses as error:
+        LOGINS.labels("locked" if error.is_locked else "delayed").inc()
+        raise
 
 
 def _verified(

@@ -1,4 +1,4 @@
-"""When the votes of a new tally were committed, in this process's monotonic time: `vote_snapshot_delay_seconds` begins there.
+"""When the votes of a new tally were committed, in monotonic time: `vote_snapshot_delay_seconds` begins there.
 
 Shards say when they last moved, by PostgreSQL's clock, which also says how long ago that is: two clocks are never compared.
 """
