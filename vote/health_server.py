@@ -89,8 +89,8 @@ class HealthServer:
 
 def _refusal() -> tuple[HTTPStatus, str, bytes]:
     """Return what the web answers strangers (RFC 9457)."""
-    request_id = secrets.token_hex(16)
-    logger.warning("access refused", why=NotAllowed.__name__, reason=METRICS_REFUSED, endpoint="metrics", request_id=request_id)
+    request_id, why = secrets.token_hex(16), NotAllowed.__name__
+    logger.warning("access refused", why=why, reason=METRICS_REFUSED, endpoint="metrics", request_id=request_id)
     problem = {
         "type": "about:blank",
         "title": "Not allowed",

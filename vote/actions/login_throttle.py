@@ -17,8 +17,8 @@ from vote.db.pool import Database
 from vote.domain.folding import NO_USERNAME, username_key
 from vote.errors import TooManyGuesses
 from vote.input_limits import GUESSES_A_DAY
+from vote.metrics.logins import LOGIN_OUTCOMES, LOGINS
 from vote.metrics.registry import start_at_zero
-from vote.metrics.web import LOGIN_OUTCOMES, LOGINS
 
 DAY_HOURS = 24
 KEY_BYTES = 16

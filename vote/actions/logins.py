@@ -11,7 +11,7 @@ from vote.db.users import Account
 from vote.domain.person import actor_of
 from vote.errors import NO_SUCH_ACCOUNT, InvalidInput, NotFound, NotLoggedIn, TooManyGuesses, Unavailable
 from vote.input_limits import GUESSES_A_DAY
-from vote.metrics.web import LOGINS
+from vote.metrics.logins import LOGINS
 
 logger = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""Metrics of the web: requests, ballots, logins, live results."""
+"""Metrics of the web: requests, ballots, live results."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -41,14 +41,6 @@ BATCH_BALLOTS = Histogram(
 LOG_FSYNC_DELAYED = Counter(
     "vote_log_fsync_delayed_total",
     "Calls with ballots that the log took longer than 100 ms to answer. Its disk is part of each.",
-    registry=REGISTRY,
-)
-
-LOGIN_OUTCOMES = ("ok", "wrong", "delayed", "locked", "disabled")
-LOGINS = Counter(
-    "vote_login_total",
-    "Logins, by outcome: ok, wrong (name or password), delayed (too many tries), locked, disabled.",
-    ["outcome"],
     registry=REGISTRY,
 )
 

@@ -15,10 +15,11 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
-from vote import config, logs
+from vote import logs
 from vote.config import load as load_settings
+from vote.config import metrics_folder
 from vote.input_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
-from vote.metrics import folder as metrics_folder
+from vote.metrics.folder import process_ended
 from vote.metrics.process import ProcessCollector
 from vote.ops.process import die_with_parent
 from vote.server.draining import DrainingServer
@@ -97,6 +98,6 @@ def on_starting(_server: object) -> None:
 
 def child_exit(_server: object, worker: Any) -> None:
     """Add what an ended process counted to the sums, and remove its gauges from them."""
-    folder = config.metrics_folder()
+    folder = metrics_folder()
     if folder is not None:
-        metrics_folder.process_ended(Path(folder), worker.pid)
+        process_ended(Path(folder), worker.pid)

@@ -20,7 +20,7 @@ from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooMan
 from vote.identity import devices
 from vote.identity.authenticator import Identity
 from vote.input_limits import PASSWORD_MAX_CHARS
-from vote.metrics.web import LOGINS
+from vote.metrics.logins import LOGINS
 from vote.web import errors, idempotency, request_context, validation
 from vote.web.access import UNASKED, rule
 from vote.web.api.account_models import Login, Registered, Registration, Token
