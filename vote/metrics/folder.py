@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 SUMS = "ended.json"
+DAMAGED = ".damaged"
 TRIES = 20  # a process would have to end during each of them
 
 logger = structlog.get_logger()
@@ -46,7 +47,7 @@ class FolderCollector(Collector):
 def process_ended(folder: Path, pid: int) -> None:
     """Add what an ended process counted to the sums, and delete its files. For the parent of all processes alone.
 
-    Gauges that count the living are deleted. Damaged files are left where they are, and logged.
+    Gauges that count the living are deleted. Files that cannot be read are set aside, and logged.
     """
     for gauge in folder.glob(f"gauge_live*_{pid}.db"):
         gauge.unlink(missing_ok=True)
@@ -57,6 +58,8 @@ def process_ended(folder: Path, pid: int) -> None:
         _write_sums(folder, ended, [file.name for file in files])
     except Exception:  # whatever it is: the web goes on without these figures
         logger.exception("metrics not summed")
+        for file in files:
+            file.rename(f"{file}{DAMAGED}")
         return
     for file in files:
         file.unlink(missing_ok=True)
