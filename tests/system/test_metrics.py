@@ -1,0 +1,150 @@
+"""The metrics of the running system: what promtool and Prometheus want of them, after every route was asked."""
+
+import re
+import subprocess
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from tests.stack import Stack, free_port, running, wait_until
+from tests.system.test_planted_secrets import routes
+from tests.system.up import Up, start, up
+from vote.db.users import Account
+from vote.domain.competition import Competition
+
+pytestmark = pytest.mark.system
+__all__ = ["start", "up"]  # the fixtures
+
+NAMES = Path(__file__).parents[1] / "deploy" / "observe" / "metrics.yml"
+WEB_PROCESSES = 8
+SERIES_MAX = 2_000
+# What a label may say: our own words, and numbers that count no people, competitions or addresses.
+WORDS = re.compile(r"[A-Za-z][A-Za-z_ -]*|/[a-z]*")
+NUMBERED = {
+    "le": r"[0-9.e+-]+|\+Inf",
+    "status": r"[1-5]\d\d",
+    "shard": r"\d{1,4}",
+    "version": r"[\d.]+",
+    "commit": r"\w+",
+}
+
+
+@pytest.fixture
+def metrics_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def crowd(environment: dict[str, str], tmp_path: Path, metrics_port: int) -> Iterator[Stack]:
+    """A web of eight processes and a worker, with limits that let everything in."""
+    more = {"WEB_CONCURRENCY": str(WEB_PROCESSES), "LIMIT_API_PER_S": "100000", "LIMIT_VOTES_BURST": "100000"}
+    with running({**environment, **more}, tmp_path / "s", of_worker={"METRICS_PORT": str(metrics_port)}) as one:
+        yield one
+
+
+def fetch(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def samples(page: str) -> list[tuple[str, dict[str, str], float]]:
+    return [(one.name, one.labels, one.value) for family in parse(page) for one in family.samples]
+
+
+def total(page: str, name: str, **labels: str) -> float:
+    return sum(value for found, given, value in samples(page) if found == name and labels.items() <= given.items())
+
+
+def complaints(page: str) -> str:
+    """What promtool says of a page; the table of `--extended` is no complaint."""
+    plain = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+    more = subprocess.run(
+        ["promtool", "check", "metrics", "--extended"], input=page, capture_output=True, text=True, check=False
+    )
+    assert f"Total {len(samples(page)):>1}"[:5] in more.stdout
+    return plain.stdout + plain.stderr + more.stderr + f"{plain.returncode or ''}{more.returncode or ''}"
+
+
+def ask_everything(stack: Stack, competition: Competition, account: Account, tokens: list[str | None]) -> None:
+    for method, path in routes(stack.environment, competition.id, account.id):
+        for token in tokens:
+            stack.request(method, path, token=token, body=None if method == "GET" else {"vote": "a"})
+
+
+@pytest.mark.promtool
+def test_every_route_leaves_metrics_in_order(
+    crowd: Stack,
+    metrics_port: int,
+    make_user: Callable[..., Account],
+    make_competition: Callable[..., Competition],
+    token_of: Callable[[Account], str],
+) -> None:
+    competition, person = make_competition(), make_user(username="planted-name-4711")
+    tokens = [None, *(token_of(make_user(role=role)) for role in ("voter", "organiser", "admin"))]
+    ask_everything(crowd, competition, person, tokens)
+    wait_until(lambda: total(fetch(metrics_port), "vote_recorded_delay_seconds_count") >= 1)
+
+    for page in (crowd.get("/metrics").body.decode(), fetch(metrics_port)):
+        assert complaints(page) == ""
+        found = samples(page)
+        assert len(found) <= SERIES_MAX
+        for name, labels, _ in found:
+            for label, value in labels.items():
+                assert re.fullmatch(NUMBERED.get(label, WORDS.pattern), value), (name, label, value)
+        assert max(Counter((name, *sorted(labels.items())) for name, labels, _ in found).values()) == 1
+
+
+def test_what_processes_counted_stays_when_they_are_killed(
+    stack: Stack,
+    make_user: Callable[..., Account],
+    make_competition: Callable[..., Competition],
+    token_of: Callable[[Account], str],
+) -> None:
+    competition, counted = make_competition(), 0
+    for _ in range(5):
+        for _ in stack.web_processes_alone():
+            assert stack.vote(competition.id, "a", token_of(make_user())).status == 202
+            counted += 1
+        children = psutil.Process(stack.web_pid).children()
+        children[0].kill()
+        wait_until(lambda gone=children[0]: not gone.is_running())
+        wait_until(lambda: len(psutil.Process(stack.web_pid).children()) == len(children))
+        stack.wait_ready()
+        page = stack.get("/metrics").body.decode()
+        assert total(page, "vote_accepted_total") == counted
+        assert total(page, "vote_requests_total", route="/vote", method="POST", status="202") == counted
+
+    folder = next(Path(stack.environment["VOTE_HOME"]).glob("metrics-*"))
+    living = {str(child.pid) for child in psutil.Process(stack.web_pid).children()} | {str(stack.web_pid)}
+    left = {path.stem.rpartition("_")[2] for path in folder.glob("*.db")}
+    assert left <= living, "files of processes that have ended"
+
+
+def test_each_part_has_its_names_from_the_start(up: Up) -> None:
+    names = yaml.safe_load(NAMES.read_text("utf-8"))
+    pages = {
+        "web": up.get("/metrics").body.decode(),
+        "worker": fetch(up.metrics_port),
+        "backup": fetch(up.metrics_port + 1),
+    }
+
+    there = {re.sub(r"_(bucket|sum|count)$", "", name) for page in pages.values() for name, _, _ in samples(page)}
+    assert there == set(names["vote"])
+    assert all(name.startswith("vote_heartbeat_") for name in names["to_come"])
+    for part, page in pages.items():
+        assert total(page, "vote_build_info", part=part) == 1
+        assert total(page, "vote_process_resident_bytes", part=part) > 1_000_000
+        assert all(value >= 1 for name, _, value in samples(page) if name == "vote_secret_age_seconds")
+    assert {labels["outcome"] for name, labels, _ in samples(pages["web"]) if name == "vote_login_total"} == {
+        "ok", "wrong", "delayed", "locked", "disabled",
+    }  # fmt: skip
+    secrets = {labels["secret"] for name, labels, _ in samples(pages["backup"]) if name == "vote_secret_age_seconds"}
+    assert "BACKUP_IDENTITY" in secrets
+    assert not {"FLASK_SECRET_KEY", "JWT_SECRET"} & secrets, "it has some that open nothing"
+    wait_until(lambda: total(fetch(up.metrics_port + 1), "vote_wal_stream_up") == 1)
