@@ -77,6 +77,15 @@ def ask_everything(stack: Stack, competition: Competition, account: Account, tok
             stack.request(method, path, token=token, body=None if method == "GET" else {"vote": "a"})
 
 
+def kill_one(stack: Stack) -> None:
+    """Kill a process of the web, and return when another one has taken its place."""
+    gone, *others = psutil.Process(stack.web_pid).children()
+    gone.kill()
+    before = {gone, *others}
+    wait_until(lambda: len(set(psutil.Process(stack.web_pid).children()) - before) == 1)
+    stack.wait_ready()
+
+
 @pytest.mark.promtool
 def test_every_route_leaves_metrics_in_order(
     crowd: Stack,
@@ -111,11 +120,7 @@ def test_what_processes_counted_stays_when_they_are_killed(
         for _ in stack.web_processes_alone():
             assert stack.vote(competition.id, "a", token_of(make_user())).status == 202
             counted += 1
-        children = psutil.Process(stack.web_pid).children()
-        children[0].kill()
-        wait_until(lambda gone=children[0]: not gone.is_running())
-        wait_until(lambda: len(psutil.Process(stack.web_pid).children()) == len(children))
-        stack.wait_ready()
+        kill_one(stack)
         page = stack.get("/metrics").body.decode()
         assert total(page, "vote_accepted_total") == counted
         assert total(page, "vote_requests_total", route="/vote", method="POST", status="202") == counted
