@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ from tests.system.test_planted_secrets import routes
 from tests.system.up import Up, start, up
 from vote.db.users import Account
 from vote.domain.competition import Competition
+from vote.metrics.exposition import MetricsPage
+from vote.metrics.folder import FolderCollector
+from vote.metrics.process import ProcessCollector
 
 pytestmark = pytest.mark.system
 __all__ = ["start", "up"]  # the fixtures
@@ -24,6 +28,7 @@ __all__ = ["start", "up"]  # the fixtures
 NAMES = Path(__file__).parents[1] / "deploy" / "observe" / "metrics.yml"
 WEB_PROCESSES = 8
 SERIES_MAX = 2_000
+SCRAPE_MAX_S = 0.2
 # What a label may say: our own words, and numbers that count no people, competitions or addresses.
 WORDS = re.compile(r"[A-Za-z][A-Za-z_ -]*|/[a-z]*")
 NUMBERED = {
@@ -84,6 +89,16 @@ def votes_of(stack: Stack) -> tuple[float, float]:
     return total(page, "vote_accepted_total"), total(page, "vote_requests_total", **accepted)
 
 
+def scrape_s(stack: Stack) -> float:
+    """The processor time that it takes to sum all processes and read their figures, which does not depend on neighbours."""
+    folder = next(Path(stack.environment["VOTE_HOME"]).glob("metrics-*"))
+    assert len(list(folder.glob("counter_*.db"))) >= WEB_PROCESSES
+    page = MetricsPage(ProcessCollector("web", commit="unknown"), sums=FolderCollector(folder))
+    began = time.thread_time()
+    assert b"vote_accepted_total" in page.text()
+    return time.thread_time() - began
+
+
 def kill_one(stack: Stack) -> None:
     """Kill a process of the web, and return when another one has taken its place."""
     gone, *others = psutil.Process(stack.web_pid).children()
@@ -107,6 +122,7 @@ def test_every_route_leaves_metrics_in_order(
     ask_everything(crowd, competition, person, tokens)
     wait_until(lambda: total(fetch(metrics_port), "vote_recorded_delay_seconds_count") >= 1)
 
+    assert min(scrape_s(crowd) for _ in range(5)) <= SCRAPE_MAX_S
     for page in (crowd.get("/metrics").body.decode(), fetch(metrics_port)):
         assert complaints(page) == ""
         found = samples(page)
