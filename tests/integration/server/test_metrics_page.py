@@ -156,6 +156,17 @@ def test_a_frozen_database_leaves_the_rest(page: MetricsPage, servers: Pair) -> 
     wait_until(lambda: read(page)["vote_database_up"] == 1)
 
 
+def test_a_statement_that_hangs_leaves_the_rest(page: MetricsPage, owner: Database) -> None:
+    with owner.transaction(by="tests") as tx:
+        tx.execute("LOCK TABLE log_positions IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        found = read(page)
+        took = time.monotonic() - began
+
+    assert took < PROMISED_S
+    assert (found["vote_database_up"], found["vote_log_up"]) == (0, 1)
+
+
 def test_a_frozen_log_leaves_the_rest(page: MetricsPage, servers: Pair) -> None:
     servers.freeze_log()
     try:
