@@ -28,9 +28,13 @@ SECRETS_OUTDATED = Gauge(
 
 
 class ProcessFigures(NamedTuple):
-    """The figures of one process. `cpu_s` includes that of children that have ended."""
+    """The figures of one process. `share_bytes`: its resident memory, with its share of pages that several processes have.
+
+    `cpu_s` includes that of children that have ended.
+    """
 
     resident_bytes: int
+    share_bytes: int
     cpu_s: float
     open_fds: int
 
@@ -51,9 +55,10 @@ class ProcessCollector(Collector):
         processes = [found for pid in tree_of(self.root or os.getpid()) if (found := figures_of(pid)) is not None]
         if not processes:
             return
-        resident = [process.resident_bytes for process in processes]
-        yield self._gauge("resident_bytes", "Resident memory of all processes of the part.", sum(resident))
-        yield self._gauge("resident_max_bytes", "Resident memory of the largest process of the part.", max(resident))
+        text = "Resident memory of all processes of the part. What they share counts once."
+        yield self._gauge("resident_bytes", text, sum(one.share_bytes for one in processes))
+        text = "Resident memory of the largest process of the part."
+        yield self._gauge("resident_max_bytes", text, max(one.resident_bytes for one in processes))
         yield self._gauge("open_fds", "File descriptors open in all processes.", sum(one.open_fds for one in processes))
         text = "Processor time of all processes of the part, those that have ended too."
         cpu = CounterMetricFamily("vote_process_cpu_seconds", text, labels=["part"])
@@ -85,7 +90,17 @@ def figures_of(pid: int) -> ProcessFigures | None:
     with contextlib.suppress(OSError):  # another user's
         open_fds = len(os.listdir(PROC / str(pid) / "fd"))
     ticks = sum(int(field) for field in fields[TIMES])
-    return ProcessFigures(int(fields[RSS]) * os.sysconf("SC_PAGE_SIZE"), ticks / os.sysconf("SC_CLK_TCK"), open_fds)
+    resident = int(fields[RSS]) * os.sysconf("SC_PAGE_SIZE")
+    return ProcessFigures(resident, _share_of(pid) or resident, ticks / os.sysconf("SC_CLK_TCK"), open_fds)
+
+
+def _share_of(pid: int) -> int | None:
+    """Return the proportional set size in bytes (proc_pid_smaps(5)): a fork's pages are its parent's until one writes."""
+    with contextlib.suppress(OSError):
+        for line in (PROC / str(pid) / "smaps_rollup").read_text("ascii").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return None
 
 
 def _children_of(pid: int) -> list[int]:

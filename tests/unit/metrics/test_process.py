@@ -1,6 +1,7 @@
 """What a part takes: its process and all that it started, also what has ended."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -25,7 +26,20 @@ def test_a_part_is_a_process_and_its_descendants() -> None:
 
     assert both["vote_process_resident_bytes"] > alone["vote_process_resident_bytes"]
     assert both["vote_process_open_fds"] > alone["vote_process_open_fds"] > 0
-    assert both["vote_process_resident_max_bytes"] <= both["vote_process_resident_bytes"]
+
+
+def test_what_a_fork_shares_counts_once() -> None:
+    script = "import os, time\nkept = bytearray(os.urandom(64 << 20))\nfor _ in range(3): os.fork()\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", script]) as parent:
+        try:
+            wait_until(lambda: len(tree_of(parent.pid)) >= 4)
+            processes = [found for pid in tree_of(parent.pid) if (found := figures_of(pid)) is not None]
+        finally:
+            for pid in tree_of(parent.pid):
+                os.kill(pid, signal.SIGKILL)
+
+    assert sum(one.resident_bytes for one in processes) > 4 * (64 << 20)
+    assert sum(one.share_bytes for one in processes) < 2 * (64 << 20)
 
 
 def test_processor_time_of_what_has_ended_stays() -> None:
