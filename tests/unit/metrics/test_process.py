@@ -32,7 +32,7 @@ def test_what_a_fork_shares_counts_once() -> None:
     script = "import os, time\nkept = bytearray(os.urandom(64 << 20))\nfor _ in range(3): os.fork()\ntime.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script]) as parent:
         try:
-            wait_until(lambda: len(tree_of(parent.pid)) >= 4)
+            wait_until(lambda: len(tree_of(parent.pid)) == 8)
             processes = [found for pid in tree_of(parent.pid) if (found := figures_of(pid)) is not None]
         finally:
             for pid in tree_of(parent.pid):
