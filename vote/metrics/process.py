@@ -56,17 +56,19 @@ class ProcessCollector(Collector):
         if not processes:
             return
         text = "Resident memory of all processes of the part. What they share counts once."
-        yield self._gauge("resident_bytes", text, sum(one.share_bytes for one in processes))
+        yield self._gauge("vote_process_resident_bytes", text, sum(one.share_bytes for one in processes))
         text = "Resident memory of the largest process of the part."
-        yield self._gauge("resident_max_bytes", text, max(one.resident_bytes for one in processes))
-        yield self._gauge("open_fds", "File descriptors open in all processes.", sum(one.open_fds for one in processes))
+        yield self._gauge("vote_process_resident_max_bytes", text, max(one.resident_bytes for one in processes))
+        yield self._gauge(
+            "vote_process_open_fds", "File descriptors open in all processes.", sum(one.open_fds for one in processes)
+        )
         text = "Processor time of all processes of the part, those that have ended too."
         cpu = CounterMetricFamily("vote_process_cpu_seconds", text, labels=["part"])
         cpu.add_metric([self._part], sum(process.cpu_s for process in processes))
         yield cpu
 
     def _gauge(self, name: str, text: str, value: float) -> Metric:
-        family = GaugeMetricFamily(f"vote_process_{name}", text, labels=["part"])
+        family = GaugeMetricFamily(name, text, labels=["part"])
         family.add_metric([self._part], value)
         return family
 

@@ -134,11 +134,11 @@ def _of_journal(journal: JournalFigures) -> Iterable[Metric]:
     yield gauge("vote_gaps_open", "Gaps of the ballot log that wait for an admin's decision.", service.gaps_open)
     yield gauge("vote_accounts_locked", "Accounts locked after too many wrong passwords.", service.accounts_locked)
     yield gauge("vote_mail_waiting", "Mails that are not sent yet.", service.mail_waiting)
-    yield _time("vote_backup", "When the newest backup was made.", service.backup_made_at)
+    yield _time("vote_backup_timestamp_seconds", "When the newest backup was made.", service.backup_made_at)
     text = "When the newest backup that a restore has verified was made."
-    yield _time("vote_backup_verified", text, _seconds(journal.backed_up))
+    yield _time("vote_backup_verified_timestamp_seconds", text, _seconds(journal.backed_up))
     text = "When a backup was last restored and compared, with success."
-    yield _time("vote_restore_drill", text, _seconds(journal.proved))
+    yield _time("vote_restore_drill_timestamp_seconds", text, _seconds(journal.proved))
 
 
 def _of_log(log: LogFigures) -> Iterable[Metric]:
@@ -162,7 +162,7 @@ def _of_lag(lag: RecordingLag) -> Iterable[Metric]:
 
 
 def _time(name: str, text: str, moment_s: float) -> Metric:
-    return gauge(f"{name}_timestamp_seconds", f"{text} 0: never.", moment_s)
+    return gauge(name, f"{text} 0: never.", moment_s)
 
 
 def _seconds(moment: datetime | None) -> float:
