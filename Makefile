@@ -168,6 +168,7 @@ endef
 FOUND_BROWSER = { command -v chromium && $(PYTHON) -c 'import ctypes; ctypes.CDLL("libatomic.so.1")'; } >/dev/null 2>&1
 FOUND_STRACE = command -v strace >/dev/null 2>&1
 FOUND_POOLER = PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null 2>&1
+FOUND_PROMTOOL = command -v promtool >/dev/null 2>&1
 FOUND_SERVERS = { [ $(SERVICES) != system ] || { ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server; }; } >/dev/null 2>&1
 
 # The checkers of `make deploy-lint` that no wheel brings. As root on Debian they are installed, and nginx is not started.
@@ -190,7 +191,7 @@ WATCHERS = $(FOUND_WATCHERS) || tests/deploy/install prometheus prometheus-alert
 # As root on Debian: install what is missing. Packages of servers would start them and make a cluster; ours are started
 # from the programs, so both are prevented (policy-rc.d: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt).
 define NEEDED
-$(FOUND_BROWSER) && $(FOUND_SERVERS) && $(FOUND_STRACE) && $(FOUND_POOLER) && exit 0; \
+$(FOUND_BROWSER) && $(FOUND_SERVERS) && $(FOUND_STRACE) && $(FOUND_POOLER) && $(FOUND_PROMTOOL) && exit 0; \
 if [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; then \
   export DEBIAN_FRONTEND=noninteractive; \
   get() { apt-get install -y --no-install-recommends "$$@" >/dev/null || echo "make test: $$* could not be installed."; }; \
@@ -201,6 +202,7 @@ if [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev
   policy=/usr/sbin/policy-rc.d; \
   [ -e $$policy ] || { trap 'rm -f '$$policy EXIT INT TERM; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; }; \
   $(FOUND_POOLER) || get pgbouncer; \
+  $(FOUND_PROMTOOL) || get prometheus; \
   $(FOUND_SERVERS) || { \
     get postgresql-common; \
     sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf; \

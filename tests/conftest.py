@@ -70,10 +70,12 @@ def pytest_unconfigure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect, and say so, what cannot run here: tracing needs strace, and root to attach it to a server; TLS needs
-    servers that speak it, which those of the wheels do not; no wheel brings PgBouncer.
+    servers that speak it, which those of the wheels do not; no wheel brings PgBouncer or promtool.
     """
     if pooler.program() is None:
         _deselect(config, items, "pgbouncer", "pgbouncer (as root on Debian `make test` installs it)")
+    if shutil.which("promtool") is None:
+        _deselect(config, items, "promtool", "promtool (as root on Debian `make test` installs prometheus)")
     if not (shutil.which("strace") and os.geteuid() == 0):
         _deselect(config, items, "strace", "strace and root (as root on Debian `make test` installs it)")
     try:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -22,16 +23,19 @@ from vote.casting.endpoint import VoteEndpoint
 from vote.config import Settings
 from vote.db.statement_log import STATEMENTS
 from vote.domain.ids import is_id
-from vote.errors import HasherBusy, NoSuchCompetition, NotAllowed, Unavailable, VoteError
+from vote.errors import METRICS_REFUSED, HasherBusy, NoSuchCompetition, NotAllowed, Unavailable, VoteError
+from vote.health_server import METRICS
 from vote.identity import csrf
 from vote.identity.authenticator import Authenticator
 from vote.identity.sessions import SessionCookie
 from vote.input_limits import BODY_MAX_BYTES, LOGIN_WAIT_S, PAGE_WAIT_S
 from vote.live.endpoint import LiveEndpoint
+from vote.networks import is_in_networks
 from vote.server import probes, problems, request_body
-from vote.server.client_address import client_of, is_in_networks, network_of
+from vote.server.client_address import client_of, network_of
 from vote.server.concurrency_limit import ConcurrencyLimit
 from vote.server.cors import Cors
+from vote.server.metrics_page import metrics_page
 from vote.server.middleware import RequestMiddleware
 from vote.server.raw_response import App, Message, Receive, Scope, Send, send_response
 from vote.server.request_id import REQUEST_ID
@@ -43,6 +47,7 @@ from vote.web.static_files import send_file
 VOTE_PATH = re.compile(r"/vote/([0-9]{1,20})", re.ASCII)
 PROBES = frozenset(("/health", "/ready", "/metrics"))
 READING = ("GET", "HEAD")
+METRICS_AT_ONCE = 2  # in threads of their own: while a store is frozen, others are full of those who wait for it
 READY_TIMEOUT_S = 4.0  # a probe that hangs counts as failed
 HASHING = frozenset(  # requests that hash a password
     [("DELETE", "/api/me")]
@@ -76,6 +81,8 @@ class FrontDoor:
         self._acknowledged = AcknowledgedMarks(self._box, self._services.db)
         self._casting = VoteEndpoint(self._services, self._box, identifier, cookie, self._error_page)
         self._live = LiveEndpoint(self._services, identifier, cookie)
+        self._metrics = metrics_page(self._services)
+        self._metrics_threads = ThreadPoolExecutor(METRICS_AT_ONCE, thread_name_prefix="metrics")
         self._following: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,12 +148,12 @@ class FrontDoor:
         elif path == "/health":  # touches no dependency: a restart would not repair one
             await send_response(send, 200, b'{"status":"ok"}', content_type="application/json")
         elif path == "/metrics" and not self._is_operator(scope):
-            refusal = NotAllowed("Metrics are available only to the networks in METRICS_NETWORKS.")
+            refusal = NotAllowed(METRICS_REFUSED)
             logger.warning("access refused", why=NotAllowed.__name__, reason=refusal.detail, endpoint="metrics")
             await problems.send_error(send, refusal, request_id=scope[REQUEST_ID])
         elif path == "/metrics":
-            body = await asyncio.to_thread(probes.metrics_text, self._services)
-            await send_response(send, 200, body, content_type=probes.METRICS_TYPE)
+            body = await asyncio.get_running_loop().run_in_executor(self._metrics_threads, self._metrics.text)
+            await send_response(send, 200, body, content_type=METRICS)
         else:
             reasons, warnings = await self._readiness()
             said: dict[str, Any] = {"status": "not ready" if reasons else "ready"}

@@ -4,7 +4,6 @@ A secret may come from a file named by `NAME_FILE` or from the manager of SECRET
 the setting and the reason, never the value. `.env.example` lists every setting.
 """
 
-import ipaddress
 import itertools
 import os
 import re
@@ -19,6 +18,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model
 
 from vote import production_rules, setting_errors
 from vote.errors import ConfigError
+from vote.networks import LOOPBACK
 from vote.production_rules import SECRETS, SIGNING_SECRETS
 from vote.secret_store import SecretOrigin, SecretStore, StoreSettings, reading
 from vote.secret_store.reading import GivenSecrets
@@ -38,7 +38,6 @@ RETIRED = {  # since 0.2.0
 POOLED = ("web", "reports")  # parts that may connect through a pooler (docs/adr/0027)
 
 Network = production_rules.Network
-LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 class DatabaseTarget(NamedTuple):
@@ -73,6 +72,7 @@ class Settings(StoreSettings):
         self._origins = context or {}
 
     vote_env: Literal["development", "production"] = "development"
+    vote_commit: str = Field(default="unknown", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     flask_secret_key: str = Field(min_length=SECRET_MIN_BYTES)
     flask_secret_key_previous: str | None = Field(default=None, min_length=SECRET_MIN_BYTES)
     jwt_secret: str = Field(min_length=SECRET_MIN_BYTES)

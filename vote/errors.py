@@ -36,6 +36,7 @@ VoteError
 import math
 
 NO_SUCH_ACCOUNT = "There is no such account."
+METRICS_REFUSED = "Metrics are available only to the networks in METRICS_NETWORKS."
 
 
 class VoteError(Exception):
@@ -92,6 +93,10 @@ class TooManyRequests(VoteError):
 
 class TooManyGuesses(TooManyRequests):
     """Too many wrong passwords. Wait, then try again."""
+
+    def __init__(self, wait_s: float, detail: str | None = None, *, is_locked: bool = False) -> None:
+        super().__init__(wait_s, detail)
+        self.is_locked = is_locked  # by all networks together; said to nobody
 
 
 class ForgedForm(VoteError):

@@ -1,28 +1,40 @@
-"""Answers `GET /health` for a process that serves nothing else: worker and backup, on METRICS_PORT.
+"""Answers `/health` and `/metrics` for a process that serves nothing else: worker and backup, on METRICS_PORT.
 
-200 while its loop turns, 503 once it has not turned for TURN_WITHIN_S. A turn that failed because a store is down
-counts: restarting the process would not help.
+`/health` is 200 while its loop turns, 503 once it has not turned for TURN_WITHIN_S. A turn that failed because a store is
+down counts: restarting the process would not help. `/metrics` is for METRICS_NETWORKS; strangers get the web's refusal.
 """
 
+import json
+import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from vote.errors import ConfigError
+import structlog
+
+from vote.errors import METRICS_REFUSED, ConfigError, NotAllowed
+from vote.networks import LOOPBACK, Networks, is_in_networks, parse
 
 TURN_WITHIN_S = 30.0
 CLIENT_TIMEOUT_S = 5.0  # for one request; there is nothing to be slow about
+JSON, METRICS, PROBLEM = "application/json", "text/plain; version=0.0.4; charset=utf-8", "application/problem+json"
+
+logger = structlog.get_logger()
 
 
 class HealthServer:
-    """A thread that answers health checks. Without a port it only counts turns."""
+    """A thread that answers probes. Without a port it only counts turns."""
 
-    def __init__(self, host: str, port: int | None) -> None:
-        """Bind at once. Raises ConfigError when the port cannot be used."""
+    def __init__(
+        self, host: str, port: int | None, *, metrics: Callable[[], bytes] = bytes, networks: Networks = LOOPBACK
+    ) -> None:
+        """Bind at once. Raises ConfigError when the port cannot be used. `metrics` renders the page, for `networks` only."""
         self._turned_at = time.monotonic()
+        self._metrics, self._networks = metrics, tuple(networks)
         self._server = None if port is None else _listen(host, port, self._handler())
         if self._server is not None:
             threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
@@ -41,6 +53,16 @@ class HealthServer:
             self._server.shutdown()
             self._server.server_close()
 
+    def _answer(self, path: str, peer: str, headers: list[str]) -> tuple[HTTPStatus, str, bytes]:
+        """Return status, media type and body."""
+        if path == "/metrics":
+            if not is_in_networks(parse(peer), self._networks, headers):
+                return _refusal()
+            return HTTPStatus.OK, METRICS, self._metrics()
+        if self.is_healthy():
+            return HTTPStatus.OK, JSON, b'{"status": "ok"}\n'
+        return HTTPStatus.SERVICE_UNAVAILABLE, JSON, b'{"status": "stalled"}\n'
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         health = self
 
@@ -49,13 +71,12 @@ class HealthServer:
             server_version, sys_version = "vote", ""
 
             def do_GET(self) -> None:
-                if self.path != "/health":
+                if self.path not in ("/health", "/metrics"):
                     self.send_error(HTTPStatus.NOT_FOUND)
                     return
-                is_healthy = health.is_healthy()
-                body = b'{"status": "ok"}\n' if is_healthy else b'{"status": "stalled"}\n'
-                self.send_response(HTTPStatus.OK if is_healthy else HTTPStatus.SERVICE_UNAVAILABLE)
-                self.send_header("Content-Type", "application/json")
+                status, media_type, body = health._answer(self.path, self.client_address[0], self.headers.keys())
+                self.send_response(status)
+                self.send_header("Content-Type", media_type)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -64,6 +85,20 @@ class HealthServer:
                 """Log nothing: it is asked every few seconds."""
 
         return Handler
+
+
+def _refusal() -> tuple[HTTPStatus, str, bytes]:
+    """Return what the web answers strangers (RFC 9457)."""
+    request_id, why = secrets.token_hex(16), NotAllowed.__name__
+    logger.warning("access refused", why=why, reason=METRICS_REFUSED, endpoint="metrics", request_id=request_id)
+    problem = {
+        "type": "about:blank",
+        "title": "Not allowed",
+        "status": HTTPStatus.FORBIDDEN.value,
+        "detail": METRICS_REFUSED,
+        "request_id": request_id,
+    }
+    return HTTPStatus.FORBIDDEN, PROBLEM, json.dumps(problem).encode("ascii")
 
 
 class _Server(ThreadingHTTPServer):

@@ -12,7 +12,7 @@ import structlog
 from vote import config
 from vote.config import Settings
 from vote.errors import ConfigError
-from vote.metrics import SECRETS_OUTDATED
+from vote.metrics.process import SECRETS_OUTDATED
 from vote.production_rules import SECRETS
 
 logger = structlog.get_logger()

@@ -30,6 +30,7 @@ from tests.faults.keeping import KEEPING_FAULTS
 from tests.faults.limits import LIMIT_FAULTS
 from tests.faults.load import LOAD_FAULTS
 from tests.faults.logs import LOG_FAULTS
+from tests.faults.measuring import MEASURING_FAULTS
 from tests.faults.migrating import MIGRATION_FAULTS
 from tests.faults.numbers import NUMBER_FAULTS
 from tests.faults.outages import OUTAGE_FAULTS
@@ -80,6 +81,7 @@ ALL_FAULTS = (
     *SET_BACK_FAULTS,
     *FORM_FAULTS,
     *LOG_FAULTS,
+    *MEASURING_FAULTS,
 )
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".vote", "build", "__pycache__", "screenshots")

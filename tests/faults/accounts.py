@@ -85,10 +85,10 @@ ACCOUNT_FAULTS = (
         "unknown names are not counted",
         "L2: known and unknown names get the same answers",
         "vote/actions/logins.py",
-        "    number = throttle.acquire(attempt)\n    account, match = _verified(",
+        "    number = _acquire(throttle, attempt)\n    account, match = _verified(",
         "    with db.read() as tx:\n"
         "        known = users.find_by_username(tx, username)\n"
-        "    number = throttle.acquire(attempt) if known else 0\n"
+        "    number = _acquire(throttle, attempt) if known else 0\n"
         "    account, match = _verified(",
         (f"{DEFENCE}::test_nothing_tells_who_is_known",),
     ),

@@ -109,7 +109,7 @@ LIMIT_FAULTS = (
     Fault(
         "a proxy nobody knows opens administration",
         "who comes by a proxy that is none of ours stands in no network",
-        "vote/server/client_address.py",
+        "vote/networks.py",
         "return is_within(address, networks) and not any(",
         "return is_within(address, networks) or not any(",
         (ADDRESS, f"{NETWORKS}::test_administration_answers_only_to_its_networks"),

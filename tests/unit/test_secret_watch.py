@@ -10,7 +10,7 @@ from tests.unit.test_config import GOOD
 from vote import config
 from vote.config import Settings
 from vote.errors import ConfigError
-from vote.metrics import SECRETS_OUTDATED
+from vote.metrics.process import SECRETS_OUTDATED
 from vote.secret_watch import SecretWatch
 
 CHANGED = {**GOOD, "JWT_SECRET": "4yV8nQeWz1hTtL6xKdR0sJmC3bUfPg7A", "REDIS_URL": "unix:///run/cache/redis.sock"}

@@ -17,6 +17,8 @@ from vote.db.pool import Database
 from vote.domain.folding import NO_USERNAME, username_key
 from vote.errors import TooManyGuesses
 from vote.input_limits import GUESSES_A_DAY
+from vote.metrics.logins import LOGIN_OUTCOMES, LOGINS
+from vote.metrics.registry import start_at_zero
 
 DAY_HOURS = 24
 KEY_BYTES = 16
@@ -52,6 +54,7 @@ class LoginThrottle:
     """Counts attempts, with exponential backoff per source. `acquire` returns their number, so that the last one shows."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
+        start_at_zero(LOGINS, *LOGIN_OUTCOMES)
         self._db = db
         self._key = hmac.digest(settings.flask_secret_key.encode("utf-8"), b"attempts", "sha256")
 
@@ -93,9 +96,9 @@ class LoginThrottle:
     def acquire(self, attempt: LoginAttempt) -> int:
         """Count an attempt. Returns its number among those of all networks (0: not counted there). Raises TooManyGuesses."""
         with self._db.read() as tx:
-            wait_s = attempts.wait_s(tx, attempt.subject, attempt.sources)
+            wait_s, is_locked = attempts.wait_s(tx, attempt.subject, attempt.sources)
         if wait_s > 0:
-            raise TooManyGuesses(wait_s)
+            raise TooManyGuesses(wait_s, is_locked=is_locked)
         with self._db.transaction(by=ACTOR) as tx:
             if not attempts.count_slowly(tx, attempt.subject, attempt.source):
                 raise TooManyGuesses(attempts.FIRST_WAIT_S)
@@ -103,7 +106,7 @@ class LoginThrottle:
                 return 0
             number = attempts.count_up_to(tx, attempt.subject, attempts.EVERYWHERE, most=GUESSES_A_DAY, hours=DAY_HOURS)
             if number is None:
-                raise TooManyGuesses(attempts.FIRST_WAIT_S)
+                raise TooManyGuesses(attempts.FIRST_WAIT_S, is_locked=True)
             return number
 
     def refund(self, attempt: LoginAttempt) -> None:

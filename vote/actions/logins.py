@@ -9,8 +9,9 @@ from vote.db.idempotency_keys import Claim
 from vote.db.pool import Database
 from vote.db.users import Account
 from vote.domain.person import actor_of
-from vote.errors import NO_SUCH_ACCOUNT, InvalidInput, NotFound, NotLoggedIn, Unavailable
+from vote.errors import NO_SUCH_ACCOUNT, InvalidInput, NotFound, NotLoggedIn, TooManyGuesses, Unavailable
 from vote.input_limits import GUESSES_A_DAY
+from vote.metrics.logins import LOGINS
 
 logger = structlog.get_logger()
 
@@ -30,9 +31,10 @@ def check_login(
     Raises NotLoggedIn, with the same words and as slowly for every cause; raises TooManyGuesses, for unknown names too,
     without verifying the password.
     """
-    number = throttle.acquire(attempt)
+    number = _acquire(throttle, attempt)
     account, match = _verified(db, hasher, throttle, attempt, username=username, password=password)
     if account is None:
+        LOGINS.labels("disabled" if match else "wrong").inc()
         if number == GUESSES_A_DAY:
             _lock(db, attempt, username)
         raise NotLoggedIn("Wrong username or password.")
@@ -45,6 +47,7 @@ def check_login(
         users.note_login(tx, account.id)
         if rehashed is not None:
             users.set_password_hash(tx, account.id, rehashed)
+    LOGINS.labels("ok").inc()
     return account
 
 
@@ -58,6 +61,14 @@ def check_password(
         logger.info("password refused", user_id=by.id)
         raise InvalidInput({field: "This is not your password."})
     throttle.reset(attempt)
+
+
+def _acquire(throttle: LoginThrottle, attempt: LoginAttempt) -> int:
+    try:
+        return throttle.acquire(attempt)
+    except TooManyGuesses as error:
+        LOGINS.labels("locked" if error.is_locked else "delayed").inc()
+        raise
 
 
 def _verified(

@@ -168,4 +168,4 @@ def _count_mail(db: Database, throttle: LoginThrottle, kind: str, email: str) ->
     subject = throttle.subject(f"mail {kind}", email_key(email))
     with db.transaction(by="mail") as tx:
         if attempts.count_up_to(tx, subject, attempts.EVERYWHERE, most=MAILS_TO_ADDRESS_PER_HOUR, hours=1) is None:
-            raise TooManyGuesses(attempts.wait_s(tx, subject, [attempts.EVERYWHERE]), TOO_MANY_MAILS)
+            raise TooManyGuesses(attempts.wait_s(tx, subject, [attempts.EVERYWHERE])[0], TOO_MANY_MAILS)

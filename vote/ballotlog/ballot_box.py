@@ -18,7 +18,7 @@ from collections import Counter
 from contextvars import Context
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 from redis.asyncio import Connection
@@ -33,10 +33,12 @@ from vote.ballotlog.pending_ballot import APPENDED, CastResult, Outcome, Pending
 from vote.domain.ballot import shard_of
 from vote.domain.installation import Installation
 from vote.domain.mark import AcknowledgedMark
-from vote.metrics import ACCEPTED, BALLOTS, BATCH_BALLOTS
+from vote.metrics.registry import start_at_zero
+from vote.metrics.web import ACCEPTED, BALLOTS, BATCH_BALLOTS, LOG_FSYNC_DELAYED
 
 ANSWER_WITHIN_S = 1.7  # from `cast` on, so that a vote is answered within 2 s
 CALL_BUDGET_S = 1.5  # then the ballot gets 503; an fsync on a busy disk stays far below
+FSYNC_SLOW_S = 0.1  # an answer that takes longer waited for the disk: each call has an fsync
 LEAST_BUDGET_S = 0.4  # a ballot with less time left is not sent: 503 at once beats a call that can hardly succeed
 BATCH_MAX = 1_000  # ballots in one call: some 10 ms of the log's time
 
@@ -52,6 +54,7 @@ class BallotBox:
 
     def __init__(self, url: str, shards: int, installation: Installation, *, wait_replicas: int = 0) -> None:
         """Create a box. `wait_replicas`: the number of replicas that must have a ballot before it is accepted (R1)."""
+        start_at_zero(BALLOTS, *get_args(CastResult))
         self.marks: dict[int, AcknowledgedMark] = {}  # by shard: the newest ballot that this box acknowledged (R6)
         self._shards = shards
         self._installation = installation
@@ -195,6 +198,8 @@ class BallotBox:
         began = time.monotonic()
         await open_connection.send_packed_command(commands, check_health=False)
         answers = [await _answer(open_connection) for _ in commands]
+        if time.monotonic() - began > FSYNC_SLOW_S:
+            LOG_FSYNC_DELAYED.inc()
         if self._wait_replicas:
             await self._wait_for_replicas(open_connection, budget_s)
         for answer in answers:

@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 from vote import redis_client
 from vote.ballotlog import keys
 from vote.ballotlog.entries import Entry, Rules, parse
+from vote.ballotlog.server_figures import SECTIONS, LogServerFigures
 from vote.ballotlog.shard import PUSH_BUDGET_MS, Pushed, PushStatus, Shard
 from vote.domain.ballot import shard_of
 from vote.domain.installation import Installation
@@ -133,6 +134,10 @@ class BallotLog:
             for name, value in wanted.items()
             if present.get(name) != value
         ]
+
+    def server_figures(self, min_replicas: int) -> LogServerFigures:
+        """Return the figures of the server, by one call. `min_replicas`: how many a ballot waits for."""
+        return LogServerFigures.parse(_call_log(lambda: self._redis.info(*SECTIONS)), min_replicas=min_replicas)
 
     # --- writing -----------------------------------------------------------------------------------------------------
     def load_library(self) -> None:

@@ -9,13 +9,18 @@ LONGEST_WAIT_S = 3_600
 REMEMBER_HOURS = 24
 
 
-def wait_s(tx: Tx, subject: bytes, sources: list[bytes]) -> float:
-    """Return the seconds until all of these sources may try again; 0 for now. Only reads, which is cheapest in a flood."""
-    query = """
-        SELECT coalesce(max(extract(epoch FROM wait_until - now())), 0)::float8 FROM attempts
-        WHERE subject = %s AND source = ANY(%s) AND wait_until > now()
+def wait_s(tx: Tx, subject: bytes, sources: list[bytes]) -> tuple[float, bool]:
+    """Return the seconds until all of these sources may try again (0 for now), and whether all networks together must wait.
+
+    Only reads, which is cheapest in a flood.
     """
-    return float(tx.fetch_value(query, (subject, sources)))
+    query = """
+        SELECT coalesce(max(extract(epoch FROM wait_until - now())), 0)::float8, coalesce(bool_or(source = %s), false)
+        FROM attempts WHERE subject = %s AND source = ANY(%s) AND wait_until > now()
+    """
+    row = tx.execute(query, (EVERYWHERE, subject, sources)).fetchone()
+    assert row is not None
+    return row[0], row[1]
 
 
 def count_slowly(tx: Tx, subject: bytes, source: bytes) -> bool:

@@ -22,12 +22,13 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
-from vote import metrics, tcp_keepalive
+from vote import tcp_keepalive
 from vote.circuit_breaker import CircuitBreaker
 from vote.config import DatabaseTarget
 from vote.db.statement_log import STATEMENTS
 from vote.domain.person import actor_of
 from vote.errors import DatabaseBusy, DatabaseUnavailable
+from vote.metrics import stores as metrics
 
 R = TypeVar("R")
 

@@ -15,12 +15,12 @@ def lock_shard(tx: Tx, shard: int) -> Position | None:
 
 
 def advance(tx: Tx, position: Position) -> None:
-    """Advance a locked shard, in the transaction that records what lies before the new position."""
+    """Advance a locked shard, last in the transaction that records what lies before the new position."""
     tx.execute(
         """
         UPDATE log_positions
         SET epoch = %(epoch)s, position = %(position)s, last_entry = %(last_entry)s, recorded = %(recorded)s,
-            chain = %(chain)s, moved_at = now()
+            chain = %(chain)s, moved_at = clock_timestamp()
         WHERE shard = %(shard)s
         """,
         position._asdict(),

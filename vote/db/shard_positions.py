@@ -8,6 +8,13 @@ from vote.db.gaps import Gap
 from vote.db.pool import Tx
 
 
+class Move(NamedTuple):
+    """The last advance of a shard: when it was, in seconds since 1970, and how long ago that is, by PostgreSQL's clock."""
+
+    moved_at: float
+    ago_s: float
+
+
 class Position(NamedTuple):
     """The position up to which a shard is recorded. `epoch` is None before its first epoch.
 
@@ -41,7 +48,18 @@ def all_positions(tx: Tx) -> dict[int, Position]:
 
 def seconds_since_moved(tx: Tx) -> dict[int, float]:
     """Return how many seconds ago each shard's position last advanced, or was created."""
-    return dict(tx.execute("SELECT shard, extract(epoch FROM now() - moved_at)::float8 FROM log_positions").fetchall())
+    return {shard: move.ago_s for shard, move in last_moves(tx).items()}
+
+
+def last_moves(tx: Tx) -> dict[int, Move]:
+    """Return when each shard's position last advanced, or was created."""
+    rows = tx.execute(
+        """
+        SELECT shard, extract(epoch FROM moved_at)::float8, extract(epoch FROM clock_timestamp() - moved_at)::float8
+        FROM log_positions
+        """
+    )
+    return {shard: Move(moved_at, ago_s) for shard, moved_at, ago_s in rows}
 
 
 def count_recorded(tx: Tx) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from vote.config import LOG_SLOW_MS, Settings
+from vote.metrics.stores import SLOW_STATEMENTS
 
 # Modules that send for others: a reader looks for the callers. What they send for themselves is not logged.
 PASSING_ON = ("vote.db.pool", "vote.db.statement_log", "vote.db.dedicated_connection")
@@ -41,6 +42,7 @@ class StatementLog:
             return
         kind, name = _sender(sys._getframe(1), KINDS.get(exchange, STATEMENT))
         if name is not None:
+            SLOW_STATEMENTS.inc(int(is_slow))
             log = logger.warning if is_slow else logger.info
             log("slow statement" if is_slow else "statement", kind=kind, statement=name, ms=round(seconds * 1000, 2))
 

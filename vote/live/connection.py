@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from vote.input_limits import SOCKET_MESSAGE_MAX_BYTES, SOCKET_MESSAGES_PER_S
 from vote.live.admission import Viewer
-from vote.live.hub import Hub, Watcher
-from vote.live.messages import Kind
+from vote.live.hub import NOTHING, Hub, Watcher
+from vote.live.messages import Kind, SnapshotMessage
+from vote.metrics.web import SNAPSHOT_DELAY
 from vote.server.raw_response import Message, Receive, Send
 
 SEND_DEADLINE_S = 10.0  # a phone that takes longer for a few hundred bytes is better off with a new connection
@@ -35,13 +37,13 @@ class Connection(Watcher):
         self._deadline = asyncio.timeout(None)
         self._write: Callable[[bytes], bool] | None = None
 
-    def wake(self) -> None:
-        """Write the waiting message at once where the reader keeps up; otherwise wake the sending task."""
+    def wake(self) -> SnapshotMessage | None:
+        """Write the waiting message at once where the reader keeps up, and return it; otherwise wake the sending task."""
         unsent = self.unsent
         if unsent is None or self._write is None or self._is_over or self._is_sending or not self._write(unsent.frame):
             self._has_news.set()
-        else:
-            self._hub.take(self)
+            return None
+        return self._hub.take(self)
 
     def end(self, code: int | None) -> None:
         """Send nothing more; close with `code`, or silently when the client is gone (None). The first call counts."""
@@ -75,7 +77,7 @@ class Connection(Watcher):
 
     async def _send_messages(self, send: Send) -> None:
         while not self._is_over:
-            message = self._hub.take(self)
+            is_first, message = self.given == NOTHING, self._hub.take(self)
             if message is None:
                 self._has_news.clear()
                 await self._has_news.wait()
@@ -87,6 +89,8 @@ class Connection(Watcher):
             finally:
                 self._is_sending = False
             self._deadline.reschedule(None)
+            if not is_first:  # that one is as old as the last vote
+                observe_sent([message])
 
     def _limit(self, seconds: float) -> None:
         if not self._deadline.expired():
@@ -105,6 +109,14 @@ class Connection(Watcher):
                 self.end(TOO_BIG)
             elif heard > SOCKET_MESSAGES_PER_S:
                 self.end(POLICY)
+
+
+def observe_sent(messages: Iterable[SnapshotMessage]) -> None:
+    """Measure how long after their commit these were sent, just now. Most of them are the same one."""
+    now = time.monotonic()
+    for committed_at, times in Counter(message.committed_at for message in messages).items():
+        if committed_at is not None:
+            SNAPSHOT_DELAY.observe_times(max(0.0, now - committed_at), times)
 
 
 def _size(message: Message) -> int:

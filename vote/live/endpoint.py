@@ -23,13 +23,13 @@ from vote.identity.authenticator import Authenticator
 from vote.identity.sessions import SessionCookie
 from vote.input_limits import SOCKETS_MAX
 from vote.live.admission import Admission, Admitted, Viewer, person_of
-from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection
+from vote.live.connection import GONE, HIDDEN, LOGGED_OUT, RESTARTING, Connection, observe_sent
 from vote.live.hub import Hub
 from vote.live.messages import KINDS, CompetitionView
 from vote.live.protocol import writer_of
 from vote.live.socket_quota import SocketQuota
 from vote.live.tally_poller import TallyPoller
-from vote.metrics import WATCHERS
+from vote.metrics.web import WATCHERS
 from vote.server import problems
 from vote.server.access_log import AccessLog
 from vote.server.raw_response import Receive, Scope, Send
@@ -144,8 +144,7 @@ class LiveEndpoint:
 
     def _wake(self, connections: Iterator[Connection]) -> None:
         some = list(islice(connections, WOKEN_AT_ONCE))
-        for connection in some:
-            connection.wake()
+        observe_sent(sent for connection in some if (sent := connection.wake()) is not None)
         if some:
             asyncio.get_running_loop().call_soon(self._wake, connections)
 

@@ -18,12 +18,16 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True, slots=True)
 class SnapshotMessage:
-    """A message as text and as `frame`, its bytes on the wire (RFC 6455), shared by all watchers."""
+    """A message as text and as `frame`, its bytes on the wire (RFC 6455), shared by all watchers.
+
+    `committed_at`: when the oldest vote in it that no message before had was committed (monotonic time); None: unknown.
+    """
 
     competition: int
     version: int
     text: str
     kind: Kind = "figures"
+    committed_at: float | None = field(default=None, compare=False)
     frame: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -46,18 +50,18 @@ class CompetitionView:
         return self.figures if kind == "figures" else self.state if kind == "state" else self.page
 
 
-def view_of(tally: Tally, rules: Competition) -> CompetitionView:
-    """Return the watchers' view of a competition with this tally."""
+def view_of(tally: Tally, rules: Competition, committed_at: float | None = None) -> CompetitionView:
+    """Return the watchers' view of a competition with this tally, whose newest votes were committed at `committed_at`."""
     # The state is the tally's: visibility is judged by the state in which the votes were counted.
     competition = replace(rules, state=tally.state)
     number, snapshot, known = tally.competition, tally.snapshot(), page_state(competition)
     return CompetitionView(
         competition,
-        SnapshotMessage(number, tally.version, _json(snapshot)),
+        SnapshotMessage(number, tally.version, _json(snapshot), committed_at=committed_at),
         SnapshotMessage(
             number, known["revision"], _json({"competition": number, "version": known["revision"], **known}), "state"
         ),
-        SnapshotMessage(number, tally.version, _json({**snapshot, "page": known}), "page"),
+        SnapshotMessage(number, tally.version, _json({**snapshot, "page": known}), "page", committed_at),
     )
 
 

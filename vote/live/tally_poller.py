@@ -13,11 +13,12 @@ from typing import Literal
 import psycopg
 import structlog
 
-from vote.db import competitions, tallies
+from vote.db import competitions, shard_positions, tallies
 from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.tally import Tally
 from vote.errors import DatabaseUnavailable
+from vote.live.commit_times import CommitTimes
 from vote.live.messages import CompetitionView, view_of
 
 INTERVAL_S = 0.25  # from the start of one reading to the next: faster than eyes follow a bar, and one query
@@ -44,6 +45,7 @@ class TallyPoller:
         self._views: dict[int, CompetitionView] = {}
         self._requested: dict[int, asyncio.Future[CompetitionView | None]] = {}
         self._behind_since: dict[int, float] = {}
+        self._commits = CommitTimes()
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_away = False
@@ -104,10 +106,10 @@ class TallyPoller:
         requested = self._take_requested()
         ids = {*self._watched(), *requested}
         try:
-            read, rules = await asyncio.to_thread(self._read, sorted(ids))
+            read, rules, committed_at = await asyncio.to_thread(self._read, sorted(ids))
             self._is_away = False
             for competition in ids:
-                self._compare(competition, read.get(competition), rules.get(competition))
+                self._compare(competition, read.get(competition), rules.get(competition), committed_at)
             for competition, future in requested.items():
                 future.set_result(self._views.get(competition))
         except (DatabaseUnavailable, psycopg.Error) as error:
@@ -117,22 +119,29 @@ class TallyPoller:
         for competition in self._views.keys() - ids:
             del self._views[competition]
 
-    def _read(self, ids: list[int]) -> tuple[dict[int, Tally], dict[int, Competition]]:
-        """Return tallies, then the rules of those that changed. Read in this order, rules are never older than the tally."""
+    def _read(self, ids: list[int]) -> tuple[dict[int, Tally], dict[int, Competition], float | None]:
+        """Return tallies, then the rules of those that changed, and when they did. Read in this order, rules are never older
+        than the tally.
+        """
         with self._db.read() as tx:
             read = tallies.read(tx, ids)
             changed = [tally.competition for tally in read.values() if self._is_new(tally)]
-            return read, {rules.id: rules for rules in competitions.find_many(tx, changed)} if changed else {}
+            if not changed:
+                return read, {}, None
+            committed_at = self._commits.oldest_new(shard_positions.last_moves(tx))
+            return read, {rules.id: rules for rules in competitions.find_many(tx, changed)}, committed_at
 
     def _is_new(self, tally: Tally) -> bool:
         known = self._views.get(tally.competition)
         return known is None or tally.version > known.figures.version
 
-    def _compare(self, competition: int, tally: Tally | None, rules: Competition | None) -> None:
+    def _compare(
+        self, competition: int, tally: Tally | None, rules: Competition | None, committed_at: float | None
+    ) -> None:
         known = self._views.get(competition)
         if tally is not None and rules is not None:
             self._behind_since.pop(competition, None)
-            self._views[competition] = view = view_of(tally, rules)
+            self._views[competition] = view = view_of(tally, rules, None if known is None else committed_at)
             self._on_change(competition, view)
         elif tally is None or self._is_new(tally):  # deleted, now or between the two statements
             self._forget(competition, "gone")

@@ -5,20 +5,24 @@ The names here are gunicorn's. Address and number of processes come from the set
 
 import gc
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
-from prometheus_client import multiprocess
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from vote import logs
 from vote.config import load as load_settings
+from vote.config import metrics_folder
 from vote.input_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
+from vote.metrics.folder import process_ended
+from vote.metrics.process import ProcessCollector
 from vote.ops.process import die_with_parent
 from vote.server.closing_port import drop_newcomers
 from vote.server.draining import DrainingServer
@@ -92,6 +96,7 @@ def on_starting(server: Arbiter) -> None:
     """
     importlib.import_module("vote.asgi")
     load_settings()
+    ProcessCollector.root = os.getpid()
     server.stop = partial(_stop, server, server.stop)  # gunicorn has no hook for it
 
 
@@ -104,5 +109,7 @@ def _stop(master: Arbiter, stop: Callable[..., None], graceful: bool = True) -> 
 
 
 def child_exit(_server: object, worker: Any) -> None:
-    """Remove a dead process's gauges from the sums."""
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    """Add what an ended process counted to the sums, and remove its gauges from them."""
+    folder = metrics_folder()
+    if folder is not None:
+        process_ended(Path(folder), worker.pid)

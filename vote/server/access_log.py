@@ -19,7 +19,8 @@ import orjson
 import prometheus_client
 
 from vote.logs import render
-from vote.metrics import REQUEST_SECONDS, REQUESTS, SLOW_VOTES, ManySeconds
+from vote.metrics.registry import ManySeconds, start_at_zero
+from vote.metrics.web import REQUEST_SECONDS, REQUESTS, SLOW_VOTES
 from vote.server.logged_paths import logged_path
 
 ROUTES = frozenset(
@@ -40,6 +41,9 @@ ROUTES = frozenset(
     )
 )
 SLOW_VOTE_S = 0.5  # the objective: 99.9 % of votes are answered within it, and without a 5xx
+# Series that are there before the first such answer: alerts look at failures, and at what happens to votes.
+FIRST_STATUSES = (200, 500, 503)
+FIRST_VOTE_STATUSES = (200, 202, 303, 401, 403, 404, 409, 413, 422, 429, 500, 503)
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -47,6 +51,7 @@ class AccessLog:
     """One process's access log and request metrics. Belongs to one event loop."""
 
     def __init__(self) -> None:
+        _start_at_zero()
         self._lines: list[dict[str, Any]] = []
         self._counts: Counter[tuple[str, str, int]] = Counter()
         self._seconds: defaultdict[str, list[float]] = defaultdict(list)
@@ -124,6 +129,14 @@ def route_of(path: str) -> str:
     """Return the metric label of a path: its first part if that is one of ours, so strangers cannot invent labels."""
     first = path[1:].partition("/")[0]
     return f"/{first}" if first in ROUTES or not first else "other"
+
+
+def _start_at_zero() -> None:
+    routes = ["/", "other", *(f"/{word}" for word in ROUTES)]
+    start_at_zero(REQUEST_SECONDS, *routes)
+    for status in FIRST_STATUSES:
+        start_at_zero(REQUESTS, *((route, method, str(status)) for route in routes for method in ("GET", "POST")))
+    start_at_zero(REQUESTS, *(("/vote", "POST", str(status)) for status in FIRST_VOTE_STATUSES))
 
 
 # `labels` looks up a child under a lock. There are few routes, methods and statuses, so cache the children.

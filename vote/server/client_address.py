@@ -6,16 +6,14 @@ other forwarding header is read.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from vote.config import Network
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from vote.networks import FORWARDING, Address, is_within, parse
 
 MAX_HOPS = 20  # no honest path is longer
 NOWHERE = "unknown"  # the network of a peer without an address, such as a local process on a unix socket
-FORWARDING = ("x-forwarded-for", "x-real-ip", "forwarded")
 IPV6_PREFIX = 64  # one subscriber's network: a limit per address would start afresh for each of 2⁶⁴ addresses
 
 
@@ -73,33 +71,3 @@ def apply_trusted_proxies(scope: MutableMapping[str, Any], trusted: Sequence[Net
     scope["client"] = (str(client_of(scope, trusted) or ""), 0)
     scope["headers"] = [header for header in scope["headers"] if header[0].decode("latin-1") not in FORWARDING]
     return True
-
-
-def is_in_networks(address: Address | None, networks: Iterable[Network], headers: Iterable[str]) -> bool:
-    """Return whether a client may use what is restricted to these networks. `headers` are the names of all headers it sent.
-
-    A forwarding header that is still there was not written by TRUSTED_PROXIES but by a client, who gains nothing, or by an
-    unknown proxy. Then the address is the proxy's, and its client could be anyone.
-    """
-    return is_within(address, networks) and not any(name.lower() in FORWARDING for name in headers)
-
-
-def is_within(address: Address | None, networks: Iterable[Network]) -> bool:
-    """Return whether the address is in one of the networks; an unknown address is in none."""
-    return address is not None and any(address in network for network in networks)
-
-
-def parse(text: str) -> Address | None:
-    """Parse an address with or without a port; return None for anything else. An IPv4-mapped IPv6 address becomes IPv4."""
-    text = text.strip().strip('"')
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address

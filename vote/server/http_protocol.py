@@ -8,9 +8,11 @@ from asyncio import Transport
 from asyncio.events import TimerHandle
 from typing import Self
 
-from vote.metrics import CUT_OFF
+from vote.metrics.registry import start_at_zero
+from vote.metrics.web import CUT_OFF
 from vote.server.request_framing import FramingProtocol
 
+WAITED_FOR = ("head", "body", "answer")  # labels of CUT_OFF
 TOO_SLOW = b"The request did not arrive in time.\n"
 
 
@@ -26,6 +28,7 @@ class FrontDoorProtocol(FramingProtocol):
     @classmethod
     def with_timeout(cls, seconds: float) -> type[Self]:
         """Return a subclass with this timeout; uvicorn instantiates it for each connection."""
+        start_at_zero(CUT_OFF, *WAITED_FOR)
         return type(cls.__name__, (cls,), {"timeout_s": seconds})
 
     _sending_since: float | None = None  # start of waiting for the rest of a head or a body; None: not waiting

@@ -1,23 +1,15 @@
-"""Health checks of the front door: liveness, readiness to acknowledge votes, and metrics."""
+"""Health checks of the front door: readiness to acknowledge votes, with reasons and warnings."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import NamedTuple
 
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, multiprocess
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
-from vote import config
 from vote.ballotlog.shard import Shard
-from vote.db import backups, clock, durability_settings, shard_positions
+from vote.db import clock, durability_settings, shard_positions
 from vote.db.shard_positions import Position
 from vote.errors import DatabaseUnavailable, LogUnavailable, foreign_log
 from vote.services import recording_lag
 from vote.services.container import Services
 
 QUIET_S = 10.0  # how long no worker may run, or pending ballots wait, before /ready warns
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Readiness(NamedTuple):
@@ -102,57 +94,3 @@ def _stalled_work(
     if lag.still_s > QUIET_S:
         warnings.append(f"recording has stalled for {lag.still_s:.0f} s with {lag.pending} entries pending")
     return warnings
-
-
-def metrics_text(services: Services) -> bytes:
-    """Return every metric in Prometheus' text format: the sums of all web processes, and the state of log and journal."""
-    registry = CollectorRegistry()
-    registry.register(_LogAndJournal(services))
-    if config.metrics_folder() is None:
-        return generate_latest(registry) + generate_latest(REGISTRY)
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
-
-
-class _LogAndJournal(Collector):
-    """A collector that reads log and journal when scraped, so it is right even when no worker runs. Omits a store that is
-    away.
-    """
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-
-    def collect(self) -> Iterable[Metric]:
-        try:
-            with self._services.db.read() as tx:
-                recorded_to, recorded = shard_positions.all_positions(tx), shard_positions.count_recorded(tx)
-                moved_s = shard_positions.seconds_since_moved(tx)
-                backed_up, proved = backups.last_proof(tx)
-        except DatabaseUnavailable:
-            yield _up("vote_database_up", "Whether PostgreSQL answers.", False)
-            return
-        yield _up("vote_database_up", "Whether PostgreSQL answers.", True)
-        yield CounterMetricFamily("vote_recorded", "Ballots recorded: committed in the journal.", value=recorded)
-        yield _time("vote_backup_verified", "When the newest backup that a restore has verified was made.", backed_up)
-        yield _time("vote_restore_drill", "When a backup was last restored and compared, with success.", proved)
-        try:
-            lag = recording_lag.measure(self._services.log, self._services.log.describe_all(), recorded_to, moved_s)
-            turn_s = self._services.heartbeats.seconds_since_turn()
-        except LogUnavailable:
-            yield _up("vote_log_up", "Whether the ballot log answers.", False)
-            return
-        yield _up("vote_log_up", "Whether the ballot log answers.", True)
-        yield GaugeMetricFamily("vote_pending_ballots", "Log entries not recorded yet.", value=lag.pending)
-        yield GaugeMetricFamily("vote_lag_seconds", "Age of the oldest ballot not recorded yet.", value=lag.lag_s)
-        if turn_s is not None:
-            yield GaugeMetricFamily("vote_worker_turn_age_seconds", "Seconds since any worker last ran.", value=turn_s)
-
-
-def _time(name: str, text: str, moment: datetime | None) -> Metric:
-    return GaugeMetricFamily(
-        f"{name}_timestamp_seconds", f"{text} 0: never.", value=moment.timestamp() if moment else 0
-    )
-
-
-def _up(name: str, text: str, is_up: bool) -> Metric:
-    return GaugeMetricFamily(name, text, value=int(is_up))

@@ -25,6 +25,7 @@ from redis import Redis
 
 from vote import redis_client
 from vote.domain.installation import Installation
+from vote.metrics.stores import CACHE
 from vote.services.best_effort_redis import BestEffortRedis
 
 KEEP_S = 10  # how long an entry may be stale when Redis was away during the invalidation
@@ -57,10 +58,12 @@ class Cache:
         """Return the entry, or what `build` reads now. None is returned but not cached. Raises what `build` raises."""
         owner = self._installation.id
         if owner is None:
+            CACHE.labels(kind_of(name), "miss").inc()
             return self._deduplicated(name, build)
         if self._owed:
             self._best_effort.ask(lambda: self._drop(self._redis, owner))
         copy = self._best_effort.ask(lambda: self._redis.get(key_of(owner, name)))
+        CACHE.labels(kind_of(name), "miss" if copy is None else "hit").inc()
         return self._deduplicated(name, partial(self._rebuild, owner, name, build)) if copy is None else str(copy)
 
     def forget(self, names: Iterable[str]) -> None:
@@ -121,6 +124,11 @@ class Cache:
                 if self._under_way.get(name) is future:
                     del self._under_way[name]
         return future.result()
+
+
+def kind_of(name: str) -> str:
+    """Return what kind of entry a name is of: a label of metrics, so without ids."""
+    return name.partition(":")[0]
 
 
 def key_of(installation: str, name: str) -> str:

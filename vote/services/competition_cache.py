@@ -19,10 +19,13 @@ from vote.db.pool import Database
 from vote.domain.competition import Competition
 from vote.domain.installation import Installation
 from vote.domain.tally import Tally
+from vote.metrics.registry import start_at_zero
+from vote.metrics.stores import CACHE
 from vote.services.cache import Cache
 
 PUBLIC_STATES = frozenset(("scheduled", "open", "closing", "closed"))
 LISTED = "listed"
+KINDS = ("competition", LISTED, "final")  # names of entries begin with one of these
 NO_KEY = b""  # stands in for a receipt key; `receipt_code` refuses it
 
 
@@ -53,6 +56,7 @@ class CompetitionCache:
     """Read-through cache of one process. Every method raises DatabaseUnavailable when neither cache nor database answer."""
 
     def __init__(self, cache: Cache, db: Database) -> None:
+        start_at_zero(CACHE, *((kind, outcome) for kind in KINDS for outcome in ("hit", "miss")))
         self._cache, self._db = cache, db
 
     def competition(self, competition_id: int) -> Competition | None:

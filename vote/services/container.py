@@ -13,6 +13,8 @@ from vote.db.replica import Replica
 from vote.domain.installation import Installation
 from vote.identity.email_confirmation import EmailConfirmation
 from vote.identity.revocations import RevocationList
+from vote.metrics.registry import start_at_zero
+from vote.metrics.web import LIMITED
 from vote.secret_watch import SecretWatch
 from vote.services.cache import Cache
 from vote.services.competition_cache import CacheInvalidator, CompetitionCache
@@ -47,7 +49,8 @@ class Services:
     def from_settings(cls, settings: Settings) -> "Services":
         """Create the services for these settings."""
         size, wait_s = settings.vote_db_pool, settings.vote_db_wait_s
-        installation = Installation()
+        installation, rate_limits = Installation(), RateLimits.from_settings(settings)
+        start_at_zero(LIMITED, *(limit.name for limit in rate_limits))
         cache = Cache(settings.cache_url, installation)
         db = Database(
             settings.database("web"), size=size, wait_s=wait_s, name="vote web", on_change=CacheInvalidator(cache)
@@ -75,7 +78,7 @@ class Services:
             ),
             cache=cache,
             competition_cache=CompetitionCache(cache, db),
-            rate_limits=RateLimits.from_settings(settings),
+            rate_limits=rate_limits,
             rate_limiter=RateLimiter(settings.cache_url, installation, processes=settings.web_concurrency),
             secret_watch=SecretWatch(settings),
         )

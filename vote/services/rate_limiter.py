@@ -14,7 +14,7 @@ import structlog
 from vote import redis_client
 from vote.domain.installation import Installation
 from vote.errors import TooManyRequests
-from vote.metrics import LIMITED
+from vote.metrics.web import LIMITED
 from vote.services.best_effort_redis import BestEffortRedis
 from vote.services.deferred_counter import DeferredCounter
 from vote.services.rate_limits import MICROSECONDS, RateLimit

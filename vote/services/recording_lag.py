@@ -13,14 +13,22 @@ from vote.domain.ballot import Ballot
 SCANNED_ENTRIES = 100  # rules and markers, which have no time, may precede the oldest ballot
 
 
+class ShardLag(NamedTuple):
+    """Entries of a shard that are not recorded, and the age of the oldest ballot among them. Seconds."""
+
+    pending: int
+    lag_s: float
+
+
 class RecordingLag(NamedTuple):
     """Entries not recorded, the age of the oldest ballot among them, and the longest time that a shard with such entries has
-    not advanced. Seconds.
+    not advanced. Seconds. `shards` has the first two by shard.
     """
 
     pending: int
     lag_s: float
     still_s: float
+    shards: dict[int, ShardLag]
 
 
 def measure(
@@ -29,17 +37,16 @@ def measure(
     """Compare the log with the recorded positions. `moved_s`: seconds since each shard's position moved. Raises
     LogUnavailable.
     """
-    pending, lag_s, still_s = 0, 0.0, 0.0
+    by_shard, still_s = {}, 0.0
     for shard in shards:
         position = recorded_position(shard, positions)
-        if shard.last <= position:
-            continue
-        pending += shard.last - position
-        age_s = _oldest_s(log, shard, position)
+        age_s = None if shard.last <= position else _oldest_s(log, shard, position)
+        by_shard[shard.number] = ShardLag(max(0, shard.last - position), age_s or 0.0)
         if age_s is not None:
-            lag_s = max(lag_s, age_s)
             still_s = max(still_s, min(age_s, moved_s.get(shard.number, age_s)))
-    return RecordingLag(pending, lag_s, still_s)
+    lags = by_shard.values()
+    lag_s = max((lag.lag_s for lag in lags), default=0.0)
+    return RecordingLag(sum(lag.pending for lag in lags), lag_s, still_s, by_shard)
 
 
 def recorded_position(shard: Shard, positions: Mapping[int, Position]) -> int:

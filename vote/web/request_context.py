@@ -13,6 +13,7 @@ from typing import cast
 
 from flask import current_app, g, request, session
 
+from vote import networks
 from vote.actions import logins
 from vote.actions.login_throttle import LoginSource
 from vote.db import clock, left_addresses, users
@@ -22,8 +23,8 @@ from vote.domain.person import Person
 from vote.errors import NotLoggedIn, VoteError
 from vote.identity import csrf, devices, idempotency_keys, sessions
 from vote.identity.authenticator import Authenticator, Identity
+from vote.networks import Address
 from vote.server import client_address
-from vote.server.client_address import Address
 from vote.services.container import Services
 
 EXTENSION = "vote"
@@ -46,7 +47,7 @@ def request_id() -> str:
 
 def address() -> Address | None:
     """Return the client's address behind our own proxies; None for a Unix socket without one."""
-    return client_address.parse(request.remote_addr or "")
+    return networks.parse(request.remote_addr or "")
 
 
 def network() -> str:

@@ -2,10 +2,10 @@
 
 from flask import Flask, Response, g, request, session
 
+from vote import networks
 from vote.errors import ForgedForm, NoCookie, NotAllowed, NotLoggedIn
 from vote.identity import csrf
 from vote.identity.sessions import BEFORE, cookie_name
-from vote.server import client_address
 from vote.web import access, idempotency, request_context
 from vote.web.access import UNASKED, AccessRule
 
@@ -39,7 +39,7 @@ def check_network(wanted: AccessRule) -> None:
     allowed = request_context.services().settings.admin_networks
     if not allowed or wanted not in (access.ORGANISER, access.ADMIN):
         return
-    if not client_address.is_in_networks(request_context.address(), allowed, request.headers.keys()):
+    if not networks.is_in_networks(request_context.address(), allowed, request.headers.keys()):
         raise NotAllowed(
             "The dashboard is not available from your network. Connect to the organisers' network, then try again."
         )

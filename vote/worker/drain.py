@@ -16,6 +16,7 @@ from vote.db import shard_lock
 from vote.db.pool import Database
 from vote.db.shard_positions import Position
 from vote.domain.ballot import Ballot
+from vote.metrics.worker import RECORDED_DELAY
 
 BATCH_ENTRIES = 2_000  # about 100 ms of work under the shard's lock
 ACTOR = "worker"
@@ -46,7 +47,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
         position = shard_lock.lock_shard(tx, shard)
         if position is None:
             return None
-        state = log.describe(shard)
+        state, described_at = log.describe(shard), time.monotonic()
         if not state.epoch or state.is_set_back or (not state.ready and has_lost_its_tail(log, position, state)):
             return None  # nothing here can be trusted before a new epoch begins (make_ready.py)
         entries = unread(log, position, state)
@@ -61,6 +62,7 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
         # A shard that was set back may have grown and been recorded again before that was noticed (R6).
         doubted_from = 0 if state.set_back == position.epoch else position.position
         recorded = record_entries(tx, position, epoch=state.epoch, entries=entries, doubted_from=doubted_from)
+    _observe_delays(entries, state.now_ms / 1000 + time.monotonic() - described_at)
     last = entries[-1].position if entries else 0
     return Batch(
         shard=shard,
@@ -71,6 +73,15 @@ def drain(db: Database, log: BallotLog, shard: int) -> Batch | None:
         seconds=time.perf_counter() - began,
         oldest_ms=_oldest_ms(entries),
         more=len(entries) == BATCH_ENTRIES,
+    )
+
+
+def _observe_delays(entries: list[Entry], committed_at: float) -> None:
+    """Measure how long each ballot waited until this commit, on the log's clock, which stamped the ballot."""
+    RECORDED_DELAY.observe_all(
+        max(0.0, committed_at - entry.content.cast_at.timestamp())
+        for entry in entries
+        if isinstance(entry.content, Ballot)
     )
 
 

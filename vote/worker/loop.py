@@ -13,6 +13,10 @@ from vote.db.statement_log import STATEMENTS
 from vote.domain.installation import Installation
 from vote.errors import DatabaseUnavailable, ForeignLog, Unavailable
 from vote.health_server import HealthServer
+from vote.metrics.exposition import MetricsPage
+from vote.metrics.process import ProcessCollector
+from vote.production_rules import SIGNING_SECRETS
+from vote.secret_ages import SecretAgeCollector
 from vote.secret_watch import SecretWatch
 from vote.worker.liveness import Liveness
 from vote.worker.mailer import Mailer
@@ -38,7 +42,11 @@ def run(settings: Settings) -> None:
     signal.signal(signal.SIGINT, ask_to_stop)
     installation = Installation()
     watchdog, heartbeats = Watchdog(), Heartbeats(settings.log_url, installation)
-    health = HealthServer(settings.host, settings.metrics_port)
+    page = MetricsPage(
+        ProcessCollector("worker", commit=settings.vote_commit),
+        SecretAgeCollector(settings, without=SIGNING_SECRETS),  # the web's; a worker has some that open nothing
+    )
+    health = HealthServer(settings.host, settings.metrics_port, metrics=page.text, networks=settings.metrics_networks)
     pulse = Liveness(watchdog, heartbeats, health)
     worker = Worker.from_settings(settings, installation=installation, progressed=pulse.progressed)
     mailer, secret_watch = Mailer(settings), SecretWatch(settings)

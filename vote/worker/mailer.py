@@ -18,6 +18,7 @@ from vote.db.outbox import Mail
 from vote.db.pool import Database
 from vote.domain.folding import needs_smtputf8
 from vote.errors import Unavailable
+from vote.metrics.worker import MAIL_FAILED
 from vote.worker import mail_templates
 from vote.worker.mail_templates import CONFIRM_MINUTES, RESET_MINUTES, RenderedMail
 from vote.worker.smtp_client import SmtpClient
@@ -119,7 +120,9 @@ class Mailer:
     def _finish(self, mail: Mail, outcome: str) -> None:
         with self._db.transaction(by=ACTOR) as tx:
             outbox.finish(tx, mail.id, outcome)
-        log = logger.error if outcome.startswith("failed") else logger.info
+        has_failed = outcome.startswith("failed")
+        MAIL_FAILED.inc(int(has_failed))
+        log = logger.error if has_failed else logger.info
         log("mail finished", mail=mail.id, kind=mail.kind, result=outcome, tries=mail.tries)
 
     def _follow(self) -> None:

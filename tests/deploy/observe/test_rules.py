@@ -161,9 +161,7 @@ def test_metrics_of_vote_app_are_in_its_code() -> None:
 
 
 def _stem(name: str) -> str:
-    """A counter's or a time's name without what its class adds."""
-    if name in ("vote_backup_verified_timestamp_seconds", "vote_restore_drill_timestamp_seconds"):
-        return name.removesuffix("_timestamp_seconds")
+    """A counter's name without what its class adds."""
     return name.removesuffix("_total")
 
 

@@ -78,6 +78,7 @@ WHOLE = {
     "left_addresses.is_of": "the competitions are few in which people left while they were open; it is asked at a log-in",
     "synthetic_voters.ballots_per_voter": "`vote load` counts every ballot of its own competition, once, when it is over",
     "account_locks.count": "the answer is a number of locks, which last a day and need a hundred wrong passwords each",
+    "service_figures.read": "of locks, as account_locks.count",
     "account_locks.listed": "newest first through locks that are over, which a worker deletes every minute",
     "outbox.to_read": "only in development without a mail server, where few mails are",
 }

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from prometheus_client import REGISTRY
 
 from tests.stack import wait_until
 from vote.config import DatabaseTarget
 from vote.db.pool import Database
 from vote.errors import DatabaseBusy, DatabaseUnavailable
+from vote.metrics.registry import REGISTRY
 
 POOL = "tests of pools"
 WAIT_S = 0.2

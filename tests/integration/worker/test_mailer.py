@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from tests.certificates import Authority
+from tests.figures import figure
 from tests.mail_server import MailServer, serving
 from vote.config import Settings
 from vote.db import mail_links, outbox
@@ -124,10 +125,12 @@ def test_a_mail_that_is_refused_for_good_is_given_up_and_forgotten(
 ) -> None:
     put(owner, make_user())
     server.replies.append(b"550 no such address <secret@example.com>")
+    failed = figure("vote_mail_failed_total")
 
     assert postman_of(server.url).send_next()
 
     assert rows(owner) == [("failed: SMTPDataError", None, None, None, True)]
+    assert figure("vote_mail_failed_total") == failed + 1
 
 
 def test_after_many_tries_it_is_given_up(

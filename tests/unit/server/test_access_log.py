@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from prometheus_client import REGISTRY
 
+from vote.metrics.registry import REGISTRY
 from vote.server.access_log import AccessLog
 
 SLOW = {"method": "POST", "path": "/vote/1", "status": 202, "seconds": 0.501}

@@ -8,15 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vote.networks import is_in_networks, is_within, parse
 from vote.server.client_address import (
     NOWHERE,
     address_of,
     apply_trusted_proxies,
     client_of,
-    is_in_networks,
-    is_within,
     network_of,
-    parse,
 )
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))

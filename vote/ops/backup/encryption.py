@@ -22,10 +22,10 @@ from vote.errors import BackupUnusable, ConfigError
 from vote.ops.backup.folder import UNFINISHED
 from vote.ops.embedded.disk import sync_names, write_private
 from vote.ops.embedded.home import Home
+from vote.secret_ages import BACKUP_IDENTITY_FILE
 
 LEVEL = 3  # a database shrinks to a fifth at some 70 MB a second; higher levels cost more than they save
 CHUNK = 64 * 1024
-IDENTITY = "backup-identity"
 
 Identity: TypeAlias = x25519.Identity
 Recipient: TypeAlias = x25519.Recipient
@@ -33,7 +33,7 @@ Recipient: TypeAlias = x25519.Recipient
 
 def kept_recipient(home: Home) -> str:
     """Return the public key of an installation; created on first use, with its private half in the home's secrets."""
-    file = home.secrets / IDENTITY
+    file = home.secrets / BACKUP_IDENTITY_FILE
     if not file.exists():
         write_private(file, f"{Identity.generate()}\n")
     return str(_identity(file.read_text("ascii")).to_public())
@@ -51,7 +51,7 @@ def recipient_of(settings: Settings) -> Recipient:
 
 def has_identity(settings: Settings) -> bool:
     """Return whether this machine can open backups."""
-    return bool(settings.backup_identity) or (settings.vote_home / "secrets" / IDENTITY).exists()
+    return bool(settings.backup_identity) or (settings.vote_home / "secrets" / BACKUP_IDENTITY_FILE).exists()
 
 
 def identity_of(settings: Settings) -> Identity:
@@ -60,7 +60,9 @@ def identity_of(settings: Settings) -> Identity:
         raise ConfigError(
             "The backups' private key is not on this machine. Set BACKUP_IDENTITY or BACKUP_IDENTITY_FILE."
         )
-    return _identity(settings.backup_identity or (settings.vote_home / "secrets" / IDENTITY).read_text("ascii"))
+    return _identity(
+        settings.backup_identity or (settings.vote_home / "secrets" / BACKUP_IDENTITY_FILE).read_text("ascii")
+    )
 
 
 def _identity(text: str) -> Identity:

@@ -22,9 +22,14 @@ from vote.config import Settings
 from vote.db.statement_log import STATEMENTS
 from vote.errors import BackupUnusable, ConfigError, DatabaseUnavailable
 from vote.health_server import HealthServer
+from vote.metrics.backup import WAL_STREAM_UP
+from vote.metrics.exposition import MetricsPage
+from vote.metrics.process import ProcessCollector
 from vote.ops.backup import manifest as manifests
 from vote.ops.backup.folder import Folder
 from vote.ops.backup.stream import Stream
+from vote.production_rules import SIGNING_SECRETS
+from vote.secret_ages import SecretAgeCollector
 from vote.secret_watch import SecretWatch
 
 TICK_S = 1.0
@@ -45,13 +50,18 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     scheduler, secret_watch = BackupScheduler(settings, _start_daily), SecretWatch(settings)
-    health = HealthServer(settings.host, settings.metrics_port)
+    page = MetricsPage(
+        ProcessCollector("backup", commit=settings.vote_commit),
+        SecretAgeCollector(settings, without=SIGNING_SECRETS),  # the web's; this part has some that open nothing
+    )
+    health = HealthServer(settings.host, settings.metrics_port, metrics=page.text, networks=settings.metrics_networks)
     logger.info("started", settings=settings.names_given)
     secret_watch.start()
     try:
         while not stop.is_set():
             with contextlib.suppress(DatabaseUnavailable):
                 _stream(settings, scheduler, health, stop)
+            WAL_STREAM_UP.set(0)
             health.turned()
             stop.wait(RETRY_S)
     finally:
@@ -72,7 +82,9 @@ def _stream(settings: Settings, scheduler: "BackupScheduler", health: HealthServ
         while not stop.is_set():
             try:
                 stream.tend()
+                WAL_STREAM_UP.set(stream.is_up)
             except (DatabaseUnavailable, BackupUnusable, OSError) as error:
+                WAL_STREAM_UP.set(0)
                 logger.warning("WAL stream failed", reason=str(error).strip())
             scheduler.tend(datetime.now(UTC))
             health.turned()

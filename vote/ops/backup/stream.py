@@ -43,6 +43,7 @@ class Stream:
         self._backoff, self._start_at = RestartBackoff(), 0.0
         self._process: Process | None = None
         self._kept_up_at, self._written = time.monotonic(), 0
+        self.is_up = False  # as of the last `tend`
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -71,6 +72,7 @@ class Stream:
             self._process.start()
         with self._connected() as tx:
             progress = replication.progress(tx)
+            self.is_up = progress.streamed is not None
             if progress.streamed is not None:
                 self._note.write(progress.timeline, progress.streamed)
             self._update_commits(tx, self._process, progress, now)

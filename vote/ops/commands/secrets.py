@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from vote import config
+from vote import config, secret_ages
 from vote.actions.checkpoints import Signer
 from vote.errors import ConfigError
-from vote.ops import environment, key_rotation, secret_ages
+from vote.ops import environment, key_rotation
 from vote.ops.backup.encryption import Identity
 from vote.ops.key_rotation import RotationState, new_key
-from vote.ops.secret_ages import SecretAge
 from vote.ops.secret_folder import SecretFolder
 from vote.production_rules import SECRETS
+from vote.secret_ages import SecretAge
 from vote.secret_store import SecretStore, StoreError
 
 RANDOM = ("FLASK_SECRET_KEY", "JWT_SECRET", "CHECKPOINT_KEY")

@@ -1,6 +1,5 @@
 """`vote web`: run gunicorn with the front door; `gunicorn_conf.py` configures it."""
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 from vote import config
 from vote.config import METRICS_FOLDER, Settings
 from vote.errors import ConfigError
+from vote.metrics import folder as metrics_folder
 
 
 @click.command()
@@ -29,9 +29,7 @@ def _fresh_metrics_folder(settings: Settings) -> Path:
     folder = Path(config.metrics_folder() or own)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for old in folder.glob("*.db"):
-            with contextlib.suppress(FileNotFoundError):
-                old.unlink()
+        metrics_folder.clear(folder)
     except OSError as error:
         raise ConfigError(
             f"{folder} cannot be used for metrics ({error.strerror}). Set {METRICS_FOLDER} to an empty folder."

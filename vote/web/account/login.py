@@ -16,10 +16,11 @@ from vote.actions import logins, mailed_links
 from vote.actions.login_throttle import LoginAttempt
 from vote.db.idempotency_keys import Claim
 from vote.db.users import Account
-from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooManyRequests, VoteError
+from vote.errors import HasherBusy, InvalidInput, NameTaken, NotLoggedIn, TooManyGuesses, TooManyRequests, VoteError
 from vote.identity import devices
 from vote.identity.authenticator import Identity
 from vote.input_limits import PASSWORD_MAX_CHARS
+from vote.metrics.logins import LOGINS
 from vote.web import errors, idempotency, request_context, validation
 from vote.web.access import UNASKED, rule
 from vote.web.api.account_models import Login, Registered, Registration, Token
@@ -155,6 +156,8 @@ def _check_login(once: Claim) -> Account:
                 once=once,
             )
     except (NotLoggedIn, TooManyRequests) as error:
+        if not isinstance(error, NotLoggedIn | TooManyGuesses):  # those are counted where their cause is known
+            LOGINS.labels("delayed").inc()
         logger.info("login refused", why=type(error).__name__)
         raise
     logger.info("logged in", user_id=account.id)

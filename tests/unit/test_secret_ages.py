@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.unit.test_config import GOOD
-from vote import config
-from vote.ops import secret_ages
+from vote import config, secret_ages
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
