@@ -1,6 +1,6 @@
 """Secrets are planted in every place of every route, in errors that quote them, and searched for in every line and metric.
 
-`test_private_log.py` does what people do; here everything is done wrong.
+`test_private_log.py` does what people do, under other names; here everything is done wrong, and PostgreSQL quotes it.
 """
 
 import base64
@@ -27,7 +27,7 @@ MakeCompetition = Callable[..., Competition]
 TokenOf = Callable[[Account], str]
 
 PASSWORD, TOKEN, SESSION = "river-otter-47-lantern", "planted-token-1", "planted-session-1"
-ACCESS_CODE, EMAIL, CHOICE = "PLNT-ACCS-CODE", "planted.address@example.com", "planted-choice"
+ACCESS_CODE, EMAIL, CHOICE = "PLNT-ACCS-CODE", "quoted.address@example.com", "planted-choice"
 ADDRESS, NAME = "198.51.100.77", "planted-name"
 FIELDS = {
     "username": NAME, "email": EMAIL, "password": PASSWORD, "confirm_password": PASSWORD, "current_password": PASSWORD,

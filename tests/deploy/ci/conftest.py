@@ -54,18 +54,10 @@ class Pipeline(NamedTuple):
         return Pushed(pushed.outputs["production"], Path(variables["CI_FOLDER"]))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, and say so, what needs programs that are not here."""
-    here = [item for item in items if Path(__file__).parent in item.path.parents]
-    if here and (missing := containers.missing()):
-        config.hook.pytest_deselected(items=here)
-        items[:] = [item for item in items if item not in here]
-        print(f"deselected: {len(here)} tests that need {', '.join(missing)} (apt-get install them)")
-
-
 @pytest.fixture(scope="session")
 def pipeline() -> Iterator[Pipeline]:
     """The engine and the registry of this run. Not below pytest's folder: a socket's path may have 107 bytes at most."""
+    assert containers.missing() == [], "make image-test installs them"
     with tempfile.TemporaryDirectory(prefix="vote-ci-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         variables = containers.environment(folder)

@@ -35,16 +35,6 @@ class Images(NamedTuple):
         return self.engine.build(text, f"localhost/vote-variant:{name}", self.engine.folder / "nothing")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, and say so, what needs programs that are not here."""
-    here = [item for item in items if Path(__file__).parent in item.path.parents]
-    missing = [name for name in NEEDED if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]
-    if here and missing:
-        config.hook.pytest_deselected(items=here)
-        items[:] = [item for item in items if item not in here]
-        print(f"deselected: {len(here)} tests that need {', '.join(missing)} (apt-get install them)")
-
-
 def build_by_script(engine: Engine, name: str, into: Path, *options: str, targets: str = "production backup") -> None:
     """Build as a release does, on this base."""
     more = ["--pull=never", f"--build-arg=PYTHON={name}", "--build-arg=SOURCE_DATE_EPOCH"]
@@ -65,6 +55,8 @@ def build_by_script(engine: Engine, name: str, into: Path, *options: str, target
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """buildah and podman for this run."""
+    missing = [name for name in NEEDED if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]
+    assert missing == [], "make image-test installs them"
     with running() as one:
         (one.folder / "nothing").mkdir(exist_ok=True)
         yield one
