@@ -169,6 +169,7 @@ FOUND_BROWSER = { command -v chromium && $(PYTHON) -c 'import ctypes; ctypes.CDL
 FOUND_STRACE = command -v strace >/dev/null 2>&1
 FOUND_POOLER = PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null 2>&1
 FOUND_PROMTOOL = command -v promtool >/dev/null 2>&1
+FOUND_PGBACKREST = { [ $(SERVICES) != system ] || command -v pgbackrest; } >/dev/null 2>&1
 FOUND_SERVERS = { [ $(SERVICES) != system ] || { ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server; }; } >/dev/null 2>&1
 
 # The checkers of `make deploy-lint` that no wheel brings. As root on Debian they are installed, and nginx is not started.
@@ -191,7 +192,7 @@ WATCHERS = $(FOUND_WATCHERS) || tests/deploy/install prometheus prometheus-alert
 # As root on Debian: install what is missing. Packages of servers would start them and make a cluster; ours are started
 # from the programs, so both are prevented (policy-rc.d: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt).
 define NEEDED
-$(FOUND_BROWSER) && $(FOUND_SERVERS) && $(FOUND_STRACE) && $(FOUND_POOLER) && $(FOUND_PROMTOOL) && exit 0; \
+$(FOUND_BROWSER) && $(FOUND_SERVERS) && $(FOUND_STRACE) && $(FOUND_POOLER) && $(FOUND_PROMTOOL) && $(FOUND_PGBACKREST) && exit 0; \
 if [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; then \
   export DEBIAN_FRONTEND=noninteractive; \
   get() { apt-get install -y --no-install-recommends "$$@" >/dev/null || echo "make test: $$* could not be installed."; }; \
@@ -207,6 +208,7 @@ if [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev
     get postgresql-common; \
     sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf; \
     get postgresql-15 redis-server; }; \
+  $(FOUND_PGBACKREST) || get pgbackrest; \
 fi; \
 $(FOUND_SERVERS) || { echo "make test SERVICES=system: postgresql-15 or redis-server is missing (apt-get install them)."; exit 1; }
 endef
