@@ -1,6 +1,4 @@
-"""Runbooks: one for each alert, with all it should have, and every command in them and in those of the three incidents can be
-typed; with planted faults.
-"""
+"""Runbooks for alerts and incidents have all they should, and every command in them can be typed; with planted faults."""
 
 import re
 from pathlib import Path
