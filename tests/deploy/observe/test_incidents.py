@@ -186,9 +186,9 @@ def test_voters_and_organisers_get_a_message_at_the_same_moments() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("> Voting in VOTE is interrupted", "> Voting in NAME is interrupted"),
+        ("> Voting in VOTE has been", "> Voting in NAME has been"),
         ("| `REPLY` | an address", "| reply | an address"),
-        ("> Voting in VOTE is interrupted", f"> {'Please be patient. ' * 20}Voting in VOTE is interrupted"),
+        ("> Voting in VOTE has been", f"> {'Please be patient. ' * 20}Voting in VOTE has been"),
         ("| `VOTE` |", "| `AUTHOR` | whoever writes |\n| `VOTE` |"),
     ],
     ids=["unknown", "not explained", "long", "not used"],
