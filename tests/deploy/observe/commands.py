@@ -24,6 +24,7 @@ COMMON: dict[str, str] = {
     "grep": "-E -A -c",
     "head": "-n",
     "openssl": "-connect -servername -noout -enddate",
+    "pg_isready": "--host --dbname",
     "ps": "-ef -eo --sort",
     "sort": "-h",
     "tail": "-n",
@@ -50,13 +51,14 @@ KUBECTL: dict[str, str] = {
     "get": "--output --sort-by",
     "logs": "--tail --since --previous",
     "rollout restart": "",
+    "rollout status": "",
     "rollout undo": "",
     "scale": "--replicas",
     "top": "",
 }
 KINDS = frozenset(("pods", "events", "certificates", "persistentvolumeclaims"))
 OBJECTS = frozenset(
-    ("deployment/vote-app", "deployment/vote-worker", "deployment/vote-heartbeat", "statefulset/vote-backup")
+    ("deployment/vote-app", "deployment/vote-worker", "deployment/vote-heartbeat", "statefulset/vote-backup", "POD")
 )
 ASKED = frozenset(("/health", "/ready", "/metrics"))
 ROUTES = (*ASKED, "/api/competitions/1/results", "/api/admin/gaps", "/api/admin/set-aside")
@@ -72,21 +74,21 @@ class Command(NamedTuple):
 
 
 def commands(path: Path) -> Iterator[Command]:
-    """Yield the commands in the shell blocks of a document."""
+    """Yield the commands in the shell blocks of a document. A line that is a comment as a whole is none."""
     heading, in_block = "", False
     for line in path.read_text("utf-8").splitlines():
         if line.startswith("```"):
             in_block = line == "```sh"
         elif not in_block and line.startswith("#"):
             heading = line.lstrip("# ")
-        elif in_block and line.strip():
+        elif in_block and line.strip() and not line.startswith("#"):
             text, _, comment = re.sub(r"\s{2,}# ", "\0", line, count=1).partition("\0")
             yield Command(path, heading, text, comment)
 
 
 def problems(text: str) -> list[str]:
     """Return what is wrong with a line, each of its commands apart."""
-    words = shlex.split(text)
+    words = shlex.split(re.sub(r" > [\w-]+\.log$", "", text))
     found, current = [], list[str]()
     for word in [*words, "|"]:
         if word in ("|", ";") or word.endswith(";"):
@@ -111,12 +113,17 @@ def _make(_program: str, rest: list[str]) -> list[str]:
     ]
 
 
+def _git(_program: str, rest: list[str]) -> list[str]:
+    return [] if rest == ["checkout", "VERSION"] else [f"git {rest}: not what a runbook does"]
+
+
 def _ask(_program: str, rest: list[str]) -> list[str]:
     return [] if len(rest) == 1 and rest[0] in ASKED else [f"ask {rest}: no such route"]
 
 
 def _sql(_program: str, rest: list[str]) -> list[str]:
-    return [] if len(rest) == 1 and rest[0].startswith("SELECT ") else [f"sql {rest}: one query, in quotes"]
+    one_query = len(rest) == 1 and re.match(r"(EXPLAIN )?SELECT ", rest[0])
+    return [] if one_query else [f"sql {rest}: one query, in quotes"]
 
 
 def _shell(_program: str, rest: list[str]) -> list[str]:
@@ -200,6 +207,7 @@ CHECKS: dict[str, Callable[[str, list[str]], list[str]]] = {
     "vote": _vote,
     "docker": _subcommand,
     "kubectl": _subcommand,
+    "git": _git,
     "make": _make,
     "ask": _ask,
     "sql": _sql,

@@ -1,4 +1,4 @@
-"""Runbooks: one for each alert, with all it should have, and every command in them can be typed; with planted faults."""
+"""Runbooks for alerts and incidents have all they should, and every command in them can be typed; with planted faults."""
 
 import re
 from pathlib import Path
@@ -17,10 +17,11 @@ READS_ONLY = re.compile(
     r"\.venv/bin/vote (--version|verify|backup list|log owner|secrets age))"
 )
 BOOKS = [RUNBOOKS / f"{name}.md" for name in sorted({rule.name for rule in alerts()})]
+INCIDENTS = [RUNBOOKS / f"incident-{name}.md" for name in ("database-corrupted", "down", "slow")]
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
-    assert {path.name for path in RUNBOOKS.glob("*.md")} == {path.name for path in BOOKS} | {"README.md"}
+    assert {path.name for path in RUNBOOKS.glob("*.md")} == {path.name for path in [*BOOKS, *INCIDENTS]} | {"README.md"}
 
 
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
@@ -37,7 +38,7 @@ def test_a_runbook_is_whole_and_short(path: Path) -> None:
         assert {word for word in ("page", "ticket") if re.search(rf"\b{word}\b", text.lower())} >= severities
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*BOOKS, *INCIDENTS], ids=lambda path: path.stem)
 def test_every_command_can_be_typed(path: Path) -> None:
     typed = list(commands(path))
 
@@ -45,7 +46,7 @@ def test_every_command_can_be_typed(path: Path) -> None:
     assert {command.text: found for command in typed if (found := problems(command.text))} == {}
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*BOOKS, *INCIDENTS], ids=lambda path: path.stem)
 def test_what_a_test_may_run_changes_nothing(path: Path) -> None:
     """Those marked `run` are tried against an installation in that state."""
     marked = [command for command in commands(path) if command.comment == "run"]
@@ -54,7 +55,7 @@ def test_what_a_test_may_run_changes_nothing(path: Path) -> None:
     assert {command.heading for command in marked} <= {WAYS[0]}
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*BOOKS, *INCIDENTS], ids=lambda path: path.stem)
 def test_every_metric_and_alert_in_a_runbook_is_there(path: Path) -> None:
     lists = content(Path(__file__).parent / "metrics.yml")
     known = {name for names in lists.values() for name in names} | {rule.name for rule in rules()}
@@ -90,6 +91,14 @@ FAULTS = {
     "a file": (
         "promtool check config deploy/prometheus/prometheus.yml",
         "promtool check config deploy/prometheus/prometheus.yaml",
+    ),
+    "a query": ('sql "EXPLAIN SELECT 1"', 'sql "EXPLAIN ANALYZE DELETE FROM votes"'),
+    "a version to go back to": ("git checkout VERSION", "git reset VERSION"),
+    "a pod": ("kubectl logs POD --tail 50", "kubectl logs NAME --tail 50"),
+    "before a file": ("docker compose logs --since 2h > incident.log", "docker compose logs --from 2h > incident.log"),
+    "a probe of a store": (
+        "docker compose exec db pg_isready --host /run/db",
+        "docker compose exec db pg_ready --host /run/db",
     ),
     "the second of two": ("free -m; df -h .vote", "free -m; df --human .vote"),
     "behind a pipe": ("ask /metrics | grep -E vote_", "ask /metrics | grep --regex vote_"),
