@@ -27,6 +27,7 @@ VoteError
 ├── BackupUnusable          a backup is damaged, incomplete, or cannot be made
 └── Unavailable             a part we need is down or cold: not confirmed, try again
     ├── LogUnavailable      the ballot log
+    │   ├── LogNotAnswering it is away or frozen
     │   └── ForeignLog      it answers, but belongs to another installation
     ├── DatabaseUnavailable PostgreSQL
     │   └── DatabaseBusy    it answers, but all our connections are in use
@@ -171,6 +172,15 @@ class Unavailable(VoteError):
 
 class LogUnavailable(Unavailable):
     """Not confirmed: your vote may or may not be stored. Press again: it cannot count twice."""
+
+
+class LogNotAnswering(LogUnavailable):
+    """The ballot log is not answering."""
+
+    @property
+    def detail(self) -> str:
+        """Return the voter's sentence; the text is for whoever runs the service."""
+        return str(LogUnavailable())
 
 
 class ForeignLog(LogUnavailable):

@@ -20,7 +20,7 @@ from vote.ballotlog.shard import PUSH_BUDGET_MS, Pushed, PushStatus, Shard
 from vote.domain.ballot import shard_of
 from vote.domain.installation import Installation
 from vote.domain.mark import AcknowledgedMark
-from vote.errors import ForeignLog, LogUnavailable
+from vote.errors import ForeignLog, LogNotAnswering, LogUnavailable
 
 LIBRARY = (Path(__file__).parent / "box.lua").read_text(encoding="utf-8")
 EPOCH_BYTES = 8
@@ -272,4 +272,4 @@ def _call_log(call: Callable[[], Any]) -> Any:
     except ResponseError as error:
         raise LogUnavailable(f"The ballot log refused: {error}") from error
     except redis_client.LogError as error:
-        raise LogUnavailable from error
+        raise LogNotAnswering from error

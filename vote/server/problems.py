@@ -37,6 +37,7 @@ STATUS: dict[type[VoteError], int] = {
     errors.BackupUnusable: 500,
     errors.Unavailable: 503,
     errors.LogUnavailable: 503,
+    errors.LogNotAnswering: 503,
     errors.ForeignLog: 503,
     errors.DatabaseUnavailable: 503,
     errors.DatabaseBusy: 503,

@@ -201,7 +201,7 @@ def refused(address: str, reason: str) -> None:
     with opened(address) as log, pytest.raises(LogUnavailable) as refusal:
         log.describe_all()
     assert time.monotonic() - began < redis_client.ANSWER_TIMEOUT_S + MARGIN_S
-    assert refusal.match("Not confirmed")
+    assert refusal.match("not answering")
     found = str(refusal.value.__cause__)
     assert re.search(reason, found), found
 
