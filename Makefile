@@ -47,7 +47,7 @@ secrets-test: .venv-deploy/.filled .venv-extras/.filled ## Read, rotate and date
 	@DEPLOY_PROGRAMS=$(CURDIR)/.venv-deploy/bin .venv-extras/bin/python -m pytest tests/deploy/secrets $(ARGS)
 
 image-test: .venv/.dev .venv-deploy/.filled ## Build the image, vote through it, restart it under load, push and deploy it (ARGS="-k …")
-	@tests/deploy/install $(CONTAINER_PROGRAMS) docker-registry busybox
+	@tests/deploy/install $(CONTAINER_PROGRAMS) docker-registry busybox-static
 	$(call PROOF,image-test,"tests/deploy/image tests/deploy/ci")
 
 deploy-test: .venv/.dev .venv-deploy/.filled ## Set one host up with Docker Compose over podman, upgrade it, kill each part; nginx, certificates (ARGS="-k …")
