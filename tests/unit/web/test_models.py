@@ -9,6 +9,7 @@ from vote.errors import InvalidInput
 from vote.web import validation
 from vote.web.api.account_models import Login, PasswordChange, Registration, Token
 from vote.web.api.competition_models import CompetitionChange, NewCompetition
+from vote.web.api.gap_models import Decision
 from vote.web.api.models import Nothing
 
 PERSON = {"username": "Ada.L-1", "email": "test@example.com", "password": "Pass123!", "confirm_password": "Pass123!"}
@@ -188,3 +189,26 @@ def test_a_change_holds_only_what_was_sent() -> None:
 )
 def test_a_change_to_nothing_is_refused_where_something_must_be(given: dict[str, Any]) -> None:
     assert errors_of(CompetitionChange, given).keys() == given.keys()
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\u00a0"])
+@pytest.mark.parametrize(
+    ("model", "field", "given"),
+    [
+        (NewCompetition, "name", QUESTION),
+        (NewCompetition, "description", QUESTION),
+        (NewCompetition, "option_a", QUESTION),
+        (CompetitionChange, "name", {}),
+        (CompetitionChange, "description", {}),
+        (Decision, "reason", {}),
+    ],
+)
+def test_blanks_that_are_stripped_count_as_the_api_document_says(
+    model: Any, field: str, given: dict[str, Any], blank: str
+) -> None:
+    """Its maxLength knows nothing of stripping. Usernames and addresses are another matter: phones add blanks to them."""
+    most = model.model_json_schema()["properties"][field]
+    longest = next(one["maxLength"] for one in (most, *most.get("anyOf", [])) if "maxLength" in one)
+
+    assert validation.check(model, {**given, field: "x" * (longest - 1) + blank})
+    assert f"Use at most {longest}" in errors_of(model, {**given, field: "x" * longest + blank})[field]

@@ -14,6 +14,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from vote.domain import folding
 from vote.domain.competition import MAX_OPTIONS, MIN_OPTIONS, OPTION_KEYS, Competition, Correction, State, Visibility
@@ -50,6 +51,17 @@ def readable(value: str) -> str:
     return one_kind_of_line_break(value)
 
 
+def at_most(max_chars: int) -> BeforeValidator:
+    """Count characters as they were sent: the API document's maxLength knows nothing of blanks that are stripped later."""
+
+    def count(value: object) -> object:
+        if isinstance(value, str) and len(value) > max_chars:
+            raise PydanticKnownError("string_too_long", {"max_length": max_chars})
+        return value
+
+    return BeforeValidator(count)
+
+
 def one_kind_of_line_break(value: str) -> str:
     """Return the text with the line breaks that every browser would send for it."""
     return value.replace("\r\n", "\n").replace("\r", "\n")
@@ -83,14 +95,19 @@ Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_MAX_CHARS),
     AfterValidator(_one_line),
+    at_most(NAME_MAX_CHARS),
 ]
 Description = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_MAX_CHARS), AfterValidator(readable)
+    str,
+    StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_MAX_CHARS),
+    AfterValidator(readable),
+    at_most(DESCRIPTION_MAX_CHARS),
 ]
 Label = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=LABEL_MAX_CHARS),
     AfterValidator(_one_line),
+    at_most(LABEL_MAX_CHARS),
 ]
 Labels = Annotated[list[Label], Field(min_length=MIN_OPTIONS, max_length=MAX_OPTIONS), AfterValidator(_different)]
 Time = Annotated[AwareDatetime | None, BeforeValidator(_time_text), AfterValidator(_in_utc)]

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from vote.actions.closing import REASON_MAX_CHARS
-from vote.web.api.competition_models import ManagedCompetition, NextId, readable, visible
+from vote.web.api.competition_models import ManagedCompetition, NextId, at_most, readable, visible
 from vote.web.api.models import Input, Output
 
 
@@ -18,6 +18,7 @@ class Decision(Input):
         StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON_MAX_CHARS),
         AfterValidator(readable),
         AfterValidator(visible),
+        at_most(REASON_MAX_CHARS),
         Field(description="What you checked and what you found. Kept with your username and the time."),
     ]
 
