@@ -122,6 +122,7 @@ class Site:
             'target="logs.example.org" port="20514"': f'target="127.0.0.1" port="{self.port}"',
             "/etc/vote-logs/ca.pem": str(keys / "ca.pem"),
             "/etc/vote-logs/own": str(keys / holder),
+            "/etc/vote-logs/ship": str(KIT / "ship"),
         }
         text = changed("shipper.conf", changes)
         for old, new in own.items():

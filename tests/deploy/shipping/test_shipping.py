@@ -14,6 +14,7 @@ from tests.stack import wait_until
 AT_ONCE = {"web": 40_000, "worker": 10_000}
 FINE = Verdict(lost=0, doubled=0, broken=0, out_of_order=0)
 LONGEST = 64 * 1024
+KEPT_BYTES = 3 * 1024 * 1024  # of lines that were sent: two files of 1 MiB and a batch
 
 
 def test_fifty_thousand_lines_at_once_arrive_whole_and_in_order(
@@ -31,6 +32,7 @@ def test_fifty_thousand_lines_at_once_arrive_whole_and_in_order(
     record_property("lines_a_second", round(len(stored) / seconds))
     assert judge(((part, number) for part, count in AT_ONCE.items() for number in range(count)), stored) == FINE
     assert set(stored) == set(itertools.chain(*texts.values()))
+    assert sum(path.stat().st_size for path in (site.folder / "host").glob("sent*")) < KEPT_BYTES
 
 
 def long_line(length: int) -> str:
