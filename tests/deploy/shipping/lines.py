@@ -1,4 +1,4 @@
-"""Lines of vote-app as the shipper finds them, in a container's file or a plain one, and what has become of them in the store."""
+"""Lines of vote-app as the shipper finds them in a container's file, and what has become of them in the store."""
 
 import json
 import threading
@@ -15,7 +15,14 @@ def line(number: int, part: str = "web") -> str:
     """Return a line of the log as the web or the worker writes it, with a number to know it by."""
     content: dict[str, object] = {"time": "2026-11-30T20:15:04.512345+00:00", "level": "info", "part": part}
     if part == "worker":
-        content |= {"event": "batch", "shard": 3, "epoch": "5c1d2e3f4a5b6c7d", "after": 11, "last": number, "ballots": 9}
+        content |= {
+            "event": "batch",
+            "shard": 3,
+            "epoch": "5c1d2e3f4a5b6c7d",
+            "after": 11,
+            "last": number,
+            "ballots": 9,
+        }
         content |= {"unmatched": 0, "rejected": 0, "ms": 8.2, "oldest_ms": 31}
     else:
         content |= {"event": "request", "request_id": f"{number:032x}", "method": "POST", "path": "/vote/1"}
@@ -92,7 +99,7 @@ class Verdict(NamedTuple):
 
 
 def judge(sent: Iterable[tuple[str, int]], stored: Sequence[str]) -> Verdict:
-    """Compare parts and numbers of what was written with the lines of the store; order is that of the first copies, by part."""
+    """Compare parts and numbers of what was written with the lines of the store; order is by part, of first copies."""
     seen: dict[tuple[str, int], None] = {}
     newest: dict[str, int] = {}
     broken = out_of_order = 0

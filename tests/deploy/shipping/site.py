@@ -1,11 +1,14 @@
-"""A site with one host and one store: real rsyslogd processes with the shipped files, which differ in paths and port alone."""
+"""A site with one host and one store: real rsyslogd processes with the shipped files, but for paths and the port."""
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+
+import psutil
 
 from tests.deploy.lint.checkers import ROOT
 from tests.deploy.shipping.lines import ContainerFile
@@ -46,6 +49,12 @@ class Process:
             self._running = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, "PATH": PATH}
             )
+
+    def cpu_s(self) -> float:
+        """Return the processor time it has used."""
+        assert self._running
+        times = psutil.Process(self._running.pid).cpu_times()
+        return float(times.user + times.system)
 
     def stop(self) -> None:
         """End it as systemd does, and wait."""
@@ -105,10 +114,8 @@ class Site:
 
     def wait_for(self, count: int, *, within: float = 300) -> list[str]:
         """Return the lines of JSON once the store has that many different ones, or what there is at the deadline."""
-        try:
+        with contextlib.suppress(AssertionError):  # how many are missing says more
             wait_until(lambda: len(self.stored()) >= count and len(set(self.stored())) >= count, within=within)
-        except AssertionError:
-            pass  # how many are missing says more
         return self.stored()
 
     def shipper_like(self, name: str, changes: Changes, holder: str, keys: Path) -> Process:

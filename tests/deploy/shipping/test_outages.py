@@ -1,7 +1,8 @@
-"""What an outage costs: the store away, the shipper killed, the store killed. Figures are noted; docs/observability.md has them."""
+"""What an outage costs: the store away, the shipper killed, the store killed (figures: docs/observability.md)."""
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.deploy.shipping.lines import Flow, judge, line
 from tests.deploy.shipping.site import Site
@@ -12,6 +13,8 @@ RATE = 200  # lines a second, all the time
 AT_ONCE = 20_000
 LIMIT = 0.001  # of the lines: what a store that is killed may have confirmed and not written
 KILLS = 5
+HELD, BEYOND = 3000, 8000  # lines: what a small queue holds, and more
+HELD_BYTES = 1024 * 1024  # of the queue's files when it is nearly full
 Note = Callable[[str, object], None]
 
 
@@ -70,6 +73,19 @@ def test_nothing_is_lost_when_the_shipper_is_restarted_while_the_store_is_away(s
 
     verdict = judge(numbers(flow.count), site.wait_for(flow.count))
     assert (verdict.lost, verdict.broken) == (0, 0)
+
+
+def test_a_shipper_whose_queue_is_full_waits_and_loses_nothing(tmp_path: Path) -> None:
+    with Site(tmp_path / "site", shipper={'queue.size="1000000"': f'queue.size="{HELD}"'}) as site:
+        container, queue = site.container("web"), site.folder / "host"
+        site.shipper.start()
+        container.write(line(number) for number in range(BEYOND))
+        wait_until(lambda: sum(path.stat().st_size for path in queue.glob("lines.0*")) > HELD_BYTES, what="it is full")
+
+        site.start_store()
+
+        verdict = judge(numbers(BEYOND), site.wait_for(BEYOND))
+        assert (verdict.lost, verdict.broken) == (0, 0)
 
 
 def test_a_store_that_is_killed_loses_next_to_nothing(site: Site, record_property: Note) -> None:

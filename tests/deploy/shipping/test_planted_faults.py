@@ -9,8 +9,8 @@ from tests.deploy.shipping.site import Site, certificates
 from tests.stack import wait_until
 
 COUNT = 2000
-QUEUE = 'main_queue(queue.type="Disk" queue.filename="lines" queue.maxDiskSpace="1g" queue.checkpointInterval="1"'
-IN_MEMORY = 'main_queue(queue.type="LinkedList" queue.size="50000"'
+QUEUE = 'queue.type="Disk" queue.filename="lines" queue.checkpointInterval="1"'
+IN_MEMORY = 'queue.type="LinkedList"'
 JOINS = 'endmsg.regex="[^\\\\\\\\](\\\\\\\\\\\\\\\\)*\\\\\\\\n\\",\\"stream\\":" escapeLF.replacement=","'
 
 
@@ -42,6 +42,20 @@ def test_without_a_fault_nothing_is_lost(site: Site) -> None:
 def test_a_shipper_without_a_queue_on_disk_loses_lines(tmp_path: Path) -> None:
     with Site(tmp_path / "site", shipper={QUEUE: IN_MEMORY}) as site:
         assert lost_in_an_outage(site) > 0
+
+
+def test_a_store_that_confirms_what_it_has_not_written_loses_lines(tmp_path: Path) -> None:
+    action = 'dynaFile="lines" template="line"'
+    with Site(tmp_path / "site", store={action: f'{action} flushOnTXEnd="off" ioBufferSize="256k"'}) as site:
+        site.start()
+        site.container("web").write(line(number) for number in range(COUNT))
+        wait_until(lambda: len(site.stored()) > COUNT / 4, what="lines arrive")
+        site.store.kill()
+        site.start_store()
+        site.container("worker").write(line(number, "worker") for number in range(COUNT))
+        wait_until(lambda: any('"worker"' in text for text in site.stored()), what="later lines arrive")
+
+        assert judge((("web", number) for number in range(COUNT)), site.stored()).lost > COUNT / 1000
 
 
 FAULTS_OF_THE_STORE = {

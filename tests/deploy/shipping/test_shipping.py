@@ -1,7 +1,6 @@
 """Lines reach the store: many at once, long ones, those that are no JSON, from both kinds of file and across a rotation."""
 
 import itertools
-import json
 import time
 from collections.abc import Callable
 
@@ -30,6 +29,8 @@ def test_fifty_thousand_lines_at_once_arrive_whole_and_in_order(
     seconds = time.monotonic() - began
 
     record_property("lines_a_second", round(len(stored) / seconds))
+    record_property("shipper_cpu_s", round(site.shipper.cpu_s(), 1))
+    record_property("store_cpu_s", round(site.store.cpu_s(), 1))
     assert judge(((part, number) for part, count in AT_ONCE.items() for number in range(count)), stored) == FINE
     assert set(stored) == set(itertools.chain(*texts.values()))
     assert sum(path.stat().st_size for path in (site.folder / "host").glob("sent*")) < KEPT_BYTES
@@ -56,6 +57,22 @@ def test_a_long_line_arrives_whole(site: Site, length: int) -> None:
     assert {*stored} == {line(1), long_line(length), line(2), long_line(length).replace("web", "row")}
 
 
+def test_a_new_file_is_read_from_its_beginning_though_an_old_one_had_its_inode(site: Site) -> None:
+    first, second = site.files / "first.log", site.files / "second.log"
+    site.start()
+    first.write_text('{"part": "first"}\n', "utf-8")
+    site.wait_for(1)
+    (state,) = (site.folder / "host").glob(f"imfile-state:{first.stat().st_ino}*")
+    site.shipper.stop()
+
+    first.unlink()
+    second.write_text('{"part": "second"}\n', "utf-8")
+    state.rename(state.with_name(f"imfile-state:{second.stat().st_ino}"))  # as if the file system had used it again
+    site.shipper.start()
+
+    assert set(site.wait_for(2)) == {'{"part": "first"}', '{"part": "second"}'}
+
+
 def test_lines_of_vote_up_arrive(site: Site) -> None:
     texts = [line(number) for number in range(1000)]
     site.start()
@@ -66,7 +83,12 @@ def test_lines_of_vote_up_arrive(site: Site) -> None:
 
 
 def test_a_line_that_is_no_json_is_kept_too(site: Site) -> None:
-    texts = ["FATAL:\tthe database \u201cvote\u201d is away", '{"part": "web"', "17", "  leading spaces; $HOME %msg% #011"]
+    texts = [
+        "FATAL:\tthe database \u201cvote\u201d is away",
+        '{"part": "web"',
+        "17",
+        "  leading spaces; $HOME %msg% #011",
+    ]
     site.start()
 
     site.container("db0123456789abcdef").write([texts[0], line(1), *texts[1:], line(2)])

@@ -1,4 +1,4 @@
-"""Both sides know each other: nothing gets in without a certificate of ours, and no line goes to a store that is not ours."""
+"""Both sides know each other: nothing gets in without a certificate of ours, and no line goes to a store of others."""
 
 import socket
 from pathlib import Path
