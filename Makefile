@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow lint deploy-lint observe-lint image-test deploy-test upgrade-test secrets-test bench storm drill soak mutants security screenshots lock clean
+.PHONY: help run test test-slow lint deploy-lint observe-lint observe-test image-test deploy-test upgrade-test secrets-test bench storm drill soak mutants security screenshots lock clean
 
 PYTHON ?= python3
 SERVICES ?= embedded
@@ -42,6 +42,11 @@ deploy-lint: .venv/.dev .venv-lint/.filled ## Check the deploy kit: image, Compo
 observe-lint: .venv/.dev ## Check alerts, their routes and runbooks, with planted faults (ARGS="-k …")
 	@$(WATCHERS)
 	@$(BIN)/python -m pytest -n $(JOBS) --confcutdir=tests/deploy -q tests/deploy/observe $(ARGS)
+
+observe-test: PROOF_S := 600
+observe-test: .venv/.dev ## Ship logs with rsyslog: many at once, the store away, each killed, strangers (ARGS="-k …")
+	@tests/deploy/install rsyslog rsyslog-relp rsyslog-gnutls openssl
+	$(call PROOF,observe-test,tests/deploy/shipping)
 
 secrets-test: .venv-deploy/.filled .venv-extras/.filled ## Read, rotate and date secrets in OpenBao, moto and a stand-in for Azure
 	@DEPLOY_PROGRAMS=$(CURDIR)/.venv-deploy/bin .venv-extras/bin/python -m pytest tests/deploy/secrets $(ARGS)
