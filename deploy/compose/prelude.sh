@@ -8,11 +8,12 @@ WEBS="web-1 web-2"
 WORKERS="worker-1 worker-2"
 ANEW= # --force-recreate: replace a part also where its image is the same
 READY_S=${READY_TIMEOUT_S:-60} # how long a new container may take until it is ready
+case $READY_S in *[!0-9]* | 0?*) printf '%s: READY_TIMEOUT_S is a number of seconds, not %s\n' "$me" "$READY_S" >&2 && exit 2 ;; esac
 BACKUP_S=1800                   # ten million votes take some minutes
 MIGRATE_S=3600                  # an index over ten million votes takes minutes
 
 # What is said to a terminal that is gone (a lost connection) must not end an upgrade half done.
-trap '' HUP
+trap '' HUP PIPE
 say() { printf '%s\n' "$*" 2>/dev/null || :; }
 
 die() {
@@ -26,17 +27,18 @@ compose() { docker compose --progress quiet "$@" </dev/null; }
 
 # known NAME: the value of a setting in .env.
 known() {
-  [ ! -f .env ] || sed -n "s/^$1=//p" .env | tail -n 1
+  [ ! -f .env ] || sed -n "s/^$1=//p" .env | tail -n 1 | tr -d '\r'
 }
 
 # remember NAME VALUE…: write settings to .env, all or none; other lines stay.
 remember() {
   umask 077
   [ -f .env ] || : >.env
-  cp -p .env .env.new
+  cp -p .env .env.new || die ".env could not be written; it is as it was."
   while [ $# -gt 0 ]; do
-    NAME=$1 VALUE=$2 awk -F= '$1 != ENVIRON["NAME"] { print } END { print ENVIRON["NAME"] "=" ENVIRON["VALUE"] }' .env.new >.env.next
-    mv .env.next .env.new
+    NAME=$1 VALUE=$2 awk -F= '$1 != ENVIRON["NAME"] { print } END { print ENVIRON["NAME"] "=" ENVIRON["VALUE"] }' .env.new >.env.next &&
+      tail -n 1 .env.next | grep -qxF -e "$1=$2" && # some awks do not notice a full disk
+      mv .env.next .env.new || die ".env could not be written (is the disk full?); it is as it was."
     shift 2
   done
   mv .env.new .env
@@ -58,6 +60,7 @@ is_here() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1
 # One run of these scripts at a time; the kernel gives the lock back, also after a crash.
 alone() {
   exec 9>.compose-lock
+  command -v flock >/dev/null || die "flock is missing (package util-linux)."
   flock -n 9 || die "another script of this folder is at work."
 }
 
@@ -78,6 +81,10 @@ migrate() {
 }
 
 has_ended() { [ "$(docker container inspect --format '{{.State.Status}}' "$1")" = exited ]; }
+
+# Not yet while it is being made: the image's own script starts a server for itself first.
+# shellcheck disable=SC2016  # the shell of the container expands it
+database_is_up() { in_service db sh -c 'pg_isready --quiet --host=/run/db --dbname=vote && grep -qx postgres /proc/1/comm'; }
 
 # Whether a vote can be acknowledged there.
 web_is_ready() {
@@ -129,7 +136,8 @@ webs_in_order() {
 replace_all() {
   for web in $(webs_in_order); do
     say "$web …"
-    if web_is_ready "$web" >/dev/null 2>&1; then
+    # One look may miss a web that serves and is busy.
+    if until_true 10 web_is_ready "$web"; then
       until_true "$READY_S" another_serves "$web" || { say "No other web serves, so $web is left as it is."; return 1; }
     fi
     take_out "$web" || return 1
