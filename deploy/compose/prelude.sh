@@ -8,9 +8,14 @@ WEBS="web-1 web-2"
 WORKERS="worker-1 worker-2"
 ANEW= # --force-recreate: replace a part also where its image is the same
 READY_S=${READY_TIMEOUT_S:-60} # how long a new container may take until it is ready
-case $READY_S in *[!0-9]* | 0?*) printf '%s: READY_TIMEOUT_S is a number of seconds, not %s\n' "$me" "$READY_S" >&2 && exit 2 ;; esac
 BACKUP_S=1800                   # ten million votes take some minutes
 MIGRATE_S=3600                  # an index over ten million votes takes minutes
+case $READY_S in
+  *[!0-9]* | 0?*)
+    printf '%s: READY_TIMEOUT_S is a number of seconds, not %s\n' "$me" "$READY_S" >&2
+    exit 2
+    ;;
+esac
 
 # What is said to a terminal that is gone (a lost connection) must not end an upgrade half done.
 trap '' HUP PIPE
@@ -36,9 +41,11 @@ remember() {
   [ -f .env ] || : >.env
   cp -p .env .env.new || die ".env could not be written; it is as it was."
   while [ $# -gt 0 ]; do
-    NAME=$1 VALUE=$2 awk -F= '$1 != ENVIRON["NAME"] { print } END { print ENVIRON["NAME"] "=" ENVIRON["VALUE"] }' .env.new >.env.next &&
-      tail -n 1 .env.next | grep -qxF -e "$1=$2" && # some awks do not notice a full disk
-      mv .env.next .env.new || die ".env could not be written (is the disk full?); it is as it was."
+    NAME=$1 VALUE=$2 awk -F= '$1 != ENVIRON["NAME"] { print } END { print ENVIRON["NAME"] "=" ENVIRON["VALUE"] }' .env.new >.env.next ||
+      die ".env could not be written; it is as it was."
+    # Some awks do not notice a full disk.
+    tail -n 1 .env.next | grep -qxF -e "$1=$2" || die ".env could not be written (is the disk full?); it is as it was."
+    mv .env.next .env.new
     shift 2
   done
   mv .env.new .env
