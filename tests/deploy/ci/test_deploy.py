@@ -169,7 +169,7 @@ def test_a_wrong_call_says_how_to_call_it(tmp_path: Path, arguments: tuple[str, 
 
 # --- one host: deploy/compose/upgrade does the work and goes back by itself; here it is a stand-in ------------------------
 
-UPGRADE = '#!/bin/sh\necho "upgrade $*" >>calls\nexit {code}\n'
+UPGRADE = '#!/bin/sh\necho "upgrade $*" >>calls\necho "VOTE_IMAGE=$1" >.env\nexit {code}\n'
 ROLLBACK = "#!/bin/sh\necho rollback >>calls\n"
 
 
