@@ -117,9 +117,9 @@ STARTING_FAULTS = (
         "a web that stops lets people in until its port is closed",
         "a web that stops resets nobody",
         "vote/ops/gunicorn_conf.py",
-        "            drop_newcomers(listener)\n",
+        "            shorten_queue(listener)\n",
         "            pass\n",
-        (f"{STOPPING}::test_nobody_gets_in_once_the_port_is_about_to_close",),
+        (f"{STOPPING}::test_the_queue_has_one_place_once_the_port_is_about_to_close",),
     ),
     Fault(
         "a web that stops keeps connections open",

@@ -24,7 +24,7 @@ from vote.input_limits import CONNECTIONS_MAX, SOCKET_MESSAGE_MAX_BYTES
 from vote.metrics.folder import process_ended
 from vote.metrics.process import ProcessCollector
 from vote.ops.process import die_with_parent
-from vote.server.closing_port import drop_newcomers
+from vote.server.closing_port import shorten_queue
 from vote.server.draining import DrainingServer
 from vote.server.http_protocol import FrontDoorProtocol
 
@@ -101,10 +101,10 @@ def on_starting(server: Arbiter) -> None:
 
 
 def _stop(master: Arbiter, stop: Callable[..., None], graceful: bool = True) -> None:
-    """Shut newcomers out before the processes are told to end, unless another master serves the same port."""
+    """Shorten the queue before the processes are told to end, unless another master serves the same port."""
     if not master.systemd and master.reexec_pid == master.master_pid == 0:
         for listener in master.LISTENERS:
-            drop_newcomers(listener)
+            shorten_queue(listener)
     stop(graceful)
 
 

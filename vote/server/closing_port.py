@@ -1,35 +1,56 @@
 """Let nobody new into a port that is about to be closed.
 
 Between the last accept and the close the kernel still completes connections. They are reset when the port closes, and a
-ballot on one is "not confirmed". So newcomers are dropped first: their SYN gets no answer, and when it is sent again, a
-second later (RFC 6298), the port is closed, which says clearly that nothing was sent.
+ballot on one is "not confirmed". So the queue of the port is shortened to one place (`shorten_queue`), and before the close
+that place is taken by a connection of our own (`take_place`). Whoever asks meanwhile gets no answer to the SYN; when it is
+sent again, a second later (RFC 6298), the port is closed, which says clearly that nothing was sent.
 """
 
 import contextlib
-import ctypes
+import select
 import socket
-import struct
 
-SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the socket module has no name for it
-# Classic BPF, for a TCP segment from its header on (linux/filter.h): drop those with SYN and without ACK.
-_INSTRUCTIONS = (
-    (0x30, 0, 0, 13),  # load the byte of the flags
-    (0x54, 0, 0, 0x12),  # keep SYN and ACK
-    (0x15, 0, 1, 0x02),  # SYN alone?
-    (0x06, 0, 0, 0),  # then drop
-    (0x06, 0, 0, 0xFFFF),  # else let through
-)
+TRIES = 500  # each serves someone who was faster
+WITHIN_MS = 10  # a connection to ourselves is there at once, or the place is taken
 
 
-def drop_newcomers(listener: socket.socket) -> None:
-    """Drop new connections to a listening TCP socket, for every process that shares it, until it is closed.
+def shorten_queue(listener: socket.socket) -> None:
+    """Leave one place in the queue of a listening socket, for every process that shares it. Who waits already stays."""
+    listener.listen(0)  # Linux admits one more than it is told
 
-    Who has connected, or is about to complete it, still gets in. Where the kernel does not let this account set a filter
-    nothing changes: about one stop in ten, under a steady load of new connections, then resets one.
+
+def take_place(listener: socket.socket) -> tuple[list[socket.socket], socket.socket | None]:
+    """Accept everyone who waits, and take the only place left. Close the port before anything else, then what is returned:
+    who waited, and the connection that holds the place. It is None where the queue could not be filled.
+
+    Where the queue has more places, since other processes go on serving, ours is one in it, which they find closed.
     """
-    program = b"".join(struct.pack("HBBI", *one) for one in _INSTRUCTIONS)
-    memory = ctypes.create_string_buffer(program, len(program))
+    waiting: list[socket.socket] = []
+    for _ in range(TRIES):
+        waiting += _accepted(listener)
+        if (own := _connected(listener)) is not None:
+            return waiting, own
+    return waiting, None
+
+
+def _accepted(listener: socket.socket) -> list[socket.socket]:
+    found = []
+    with contextlib.suppress(OSError):  # nobody waits any more, or another process has closed it
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            found.append(connection)
+    return found
+
+
+def _connected(listener: socket.socket) -> socket.socket | None:
+    own = socket.socket(listener.family, socket.SOCK_STREAM)
+    own.setblocking(False)
+    waits = select.poll()
+    waits.register(own, select.POLLOUT)
     with contextlib.suppress(OSError):
-        listener.setsockopt(
-            socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(_INSTRUCTIONS), ctypes.addressof(memory))
-        )
+        own.connect_ex(listener.getsockname())
+        if waits.poll(WITHIN_MS) and own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+            return own
+    own.close()
+    return None

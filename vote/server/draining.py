@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from uvicorn import Server
 
+from vote.server.closing_port import take_place
 from vote.server.http_protocol import FrontDoorProtocol
 
-HANDSHAKE_S = 0.05  # who was half connected when newcomers were shut out (closing_port.py): some round trips to a proxy
 LAME_DUCK_S = 1.0  # a request follows its connection within milliseconds; proxies learn within one that we leave
 
 
@@ -22,26 +22,26 @@ class DrainingServer(Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept who waits, close the sockets, answer for LAME_DUCK_S with `Connection: close`; then stop."""
-        await asyncio.sleep(HANDSHAKE_S)
-        await self._accept_waiting(sockets or [])
+        taken = [take_place(listener) for listener in sockets or []]
         for server in self.servers:
             server.close()
         for listener in sockets or []:
             listener.close()
+        for waiting, own in taken:
+            await self._serve_all(waiting)
+            if own is not None:
+                own.close()
         for connection in list(self.server_state.connections):
             if isinstance(connection, FrontDoorProtocol):
                 connection.close_after_answer()
         await asyncio.sleep(LAME_DUCK_S)
         await super().shutdown(sockets)
 
-    async def _accept_waiting(self, listeners: Sequence[socket.socket]) -> None:
+    async def _serve_all(self, waiting: Sequence[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
-        for listener in listeners:
-            with contextlib.suppress(OSError):  # nobody waits any more, or another process has closed it
-                while True:
-                    accepted, _ = listener.accept()
-                    accepted.setblocking(False)
-                    await loop.connect_accepted_socket(self._protocol, accepted)
+        for accepted in waiting:
+            with contextlib.suppress(OSError):  # it has gone
+                await loop.connect_accepted_socket(self._protocol, accepted)
 
     def _protocol(self) -> asyncio.Protocol:
         protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
