@@ -24,13 +24,13 @@ class Authority:
     """One that signs. `ca` is the file that clients are given."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, _named(name)
+        self._folder, self._name = folder, named(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         self._certificate = (
             _builder(self._name, self._name, self._key.public_key(), now, now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
         self.ca = folder / f"{name}-ca.pem"
@@ -42,10 +42,10 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         end = datetime.now(UTC) + (timedelta(hours=-1) if expired else timedelta(days=1))
         signed = (
-            _builder(_named(hosts[0]), self._name, key.public_key(), end - timedelta(days=1, hours=1), end)
+            _builder(named(hosts[0]), self._name, key.public_key(), end - timedelta(days=1, hours=1), end)
             .add_extension(x509.SubjectAlternativeName([_host(one) for one in hosts]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -77,7 +77,8 @@ def _builder(
     )
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """Return what a key is for: signing certificates, or answering."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         key_cert_sign=signs_certificates,
@@ -91,7 +92,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _named(name: str) -> x509.Name:
+def named(name: str) -> x509.Name:
+    """Return a subject with a common name alone."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 

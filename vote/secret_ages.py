@@ -1,4 +1,4 @@
-"""How old each secret is: by its manager, its file, or the file of VOTE_HOME that it came from."""
+"""Tell how old each secret is: by its manager, its file, or the file of VOTE_HOME that it came from."""
 
 import threading
 from collections.abc import Collection, Iterable, Iterator

@@ -122,6 +122,14 @@ STARTING_FAULTS = (
         (f"{STOPPING}::test_the_queue_has_one_place_once_the_port_is_about_to_close",),
     ),
     Fault(
+        "a web that stops leaves the last place of its queue free",
+        "a web that stops resets nobody",
+        "vote/server/closing_port.py",
+        "        own.connect_ex(listener.getsockname())\n",
+        "        pass\n",
+        ("tests/unit/server/test_closing_port.py::test_who_waits_is_served_and_nobody_else_gets_in",),
+    ),
+    Fault(
         "a web that stops keeps connections open",
         "a proxy sends no other request to a web that leaves",
         "vote/server/http_protocol.py",

@@ -38,7 +38,7 @@ logger = structlog.get_logger()
 
 
 class JournalFigures(NamedTuple):
-    """What PostgreSQL knows."""
+    """Hold what PostgreSQL knows."""
 
     positions: dict[int, Position]
     moved_s: dict[int, float]
@@ -49,7 +49,7 @@ class JournalFigures(NamedTuple):
 
 
 class LogFigures(NamedTuple):
-    """What the log knows. `turn_s`: seconds since a worker's last turn; None for never."""
+    """Hold what the log knows. `turn_s`: seconds since a worker's last turn; None for never."""
 
     server: LogServerFigures
     shards: list[Shard]

@@ -6,9 +6,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.certificates import Certificate
+from tests.certificates import Certificate, key_usage, named
 
 DAYS = 90
 CLOCKS_DIFFER = timedelta(minutes=5)
@@ -19,7 +19,7 @@ class WebAuthority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._key, self._name = ec.generate_private_key(ec.SECP256R1()), _named("authority of the tests")
+        self._key, self._name = ec.generate_private_key(ec.SECP256R1()), named("authority of the tests")
         certificate = self._sign(self._name, self._key.public_key(), is_authority=True)
         self.ca = folder / "ca.pem"
         self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -27,7 +27,7 @@ class WebAuthority:
     def issue(self, host: str) -> Certificate:
         """Return a certificate for a host name, with its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        signed = self._sign(_named(host), key.public_key(), is_authority=False, host=host)
+        signed = self._sign(named(host), key.public_key(), is_authority=False, host=host)
         file = f"{host}-{signed.serial_number:x}"
         made = Certificate(self._folder / f"{file}.pem", self._folder / f"{file}.key")
         made.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
@@ -48,7 +48,7 @@ class WebAuthority:
             .not_valid_before(now)
             .not_valid_after(now + timedelta(days=DAYS))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .add_extension(_usage(is_authority), critical=True)
+            .add_extension(key_usage(signs_certificates=is_authority), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
@@ -57,21 +57,3 @@ class WebAuthority:
             builder = builder.add_extension(names, critical=False)
             builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
         return builder.sign(self._key, hashes.SHA256())
-
-
-def _usage(is_authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not is_authority,
-        key_cert_sign=is_authority,
-        crl_sign=is_authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

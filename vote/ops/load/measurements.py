@@ -1,4 +1,4 @@
-"""What a load measures: the answer and latency of every vote, and how long the database took meanwhile.
+"""Measure a load: the answer and latency of every vote, and how long the database took meanwhile.
 
 The latency of a vote counts from the time it was due. Counted so, a stall of the service costs every vote due meanwhile what
 it would cost a person: there is no coordinated omission (wrk2, https://github.com/giltene/wrk2#readme).

@@ -1,4 +1,4 @@
-"""What a load needs, and how it goes again: voters and competitions.
+"""Provide what a load needs, and remove it again: voters and competitions.
 
 Voters are ordinary accounts that nobody can log in to, erased at the end as if they had asked for it. *Prepared* ones are
 inserted into the database and get tokens signed here, for a command with the deployment's settings; no password is hashed.
